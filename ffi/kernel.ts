@@ -1,0 +1,100 @@
+/**
+ * A system-call boundary. Every method answers as a system call does: a result of zero or more, or
+ * minus an errno (`-22` is EINVAL). Nothing here throws for what a kernel refuses.
+ *
+ * All that drives KVM (`kvm/`, `lab/`, `commands/`) is written against this interface, so that libc
+ * ({@linkcode openLibc}) is one of several things that can stand behind it.
+ *
+ * Addresses are numbers: a user-space address on x86-64 has 47 bits and is exact in a JS number.
+ */
+export interface Kernel {
+  /** What answers: `"kvm"` is a real `/dev/kvm`. */
+  readonly backend: "kvm" | "model";
+
+  /**
+   * open(2). No file is ever created, so there is no mode.
+   *
+   * @param path A path, without NUL bytes.
+   * @param flags `O_*` bits of `ffi/linux.ts`.
+   * @returns A file descriptor, or minus errno.
+   */
+  open(path: string, flags: number): number;
+
+  /**
+   * close(2).
+   *
+   * @param fd The file descriptor.
+   * @returns 0, or minus errno.
+   */
+  close(fd: number): number;
+
+  /**
+   * read(2).
+   *
+   * @param fd The file descriptor.
+   * @param into Where the bytes go; its length is the most that is read.
+   * @returns Bytes read, 0 at the end of the file, or minus errno.
+   */
+  read(fd: number, into: Uint8Array<ArrayBuffer>): number;
+
+  /**
+   * statx(2) with an absolute path, following symbolic links.
+   *
+   * @param path The path.
+   * @param into 256 bytes that receive a `struct statx`.
+   * @returns 0, or minus errno.
+   */
+  statx(path: string, into: Uint8Array<ArrayBuffer>): number;
+
+  /**
+   * ioctl(2).
+   *
+   * @param fd The file descriptor.
+   * @param request The request number, see {@linkcode import("./kvm_ioctls.ts").KVM_RUN} and its
+   * neighbours.
+   * @param argument A number (or a bigint above 2^53), or the bytes of a struct, which the kernel
+   * may read and write during the call.
+   * @returns The result, or minus errno.
+   */
+  ioctl(fd: number, request: number, argument: number | bigint | Uint8Array<ArrayBuffer>): number;
+
+  /**
+   * mmap(2), at an address of the kernel's choice.
+   *
+   * @param length Bytes.
+   * @param protection `PROT_*` bits.
+   * @param flags `MAP_*` bits.
+   * @param fd The file descriptor, or -1.
+   * @param offset Bytes into the file.
+   * @returns The address, or minus errno.
+   */
+  mmap(length: number, protection: number, flags: number, fd: number, offset: number): number;
+
+  /**
+   * munmap(2). Every buffer from {@linkcode Kernel.view} over the range is dead afterwards: touching
+   * one is a crash.
+   *
+   * @param address The mapping's address.
+   * @param length Its bytes.
+   * @returns 0, or minus errno.
+   */
+  munmap(address: number, length: number): number;
+
+  /**
+   * pthread_sigmask(3) with `SIG_SETMASK`, for the calling thread.
+   *
+   * @param set 128 bytes of `sigset_t` to install.
+   * @param old 128 bytes that receive the previous set, or `null`.
+   * @returns 0, or minus errno.
+   */
+  sigmask(set: Uint8Array<ArrayBuffer>, old: Uint8Array<ArrayBuffer> | null): number;
+
+  /**
+   * The memory of a mapping as a buffer: no copy. It is valid until the mapping is unmapped.
+   *
+   * @param address The mapping's address, as {@linkcode Kernel.mmap} answered it.
+   * @param length Its bytes.
+   * @returns The buffer.
+   */
+  view(address: number, length: number): ArrayBuffer;
+}

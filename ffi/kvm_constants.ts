@@ -1,0 +1,43 @@
+// Other numbers of <linux/kvm.h>, under its names.
+
+// capabilities
+/** Recommended number of vCPUs. */
+export const KVM_CAP_NR_VCPUS = 9;
+/** Number of memory slots. */
+export const KVM_CAP_NR_MEMSLOTS = 10;
+/** Largest number of vCPUs. */
+export const KVM_CAP_MAX_VCPUS = 66;
+/** Largest vCPU id plus one. */
+export const KVM_CAP_MAX_VCPU_ID = 128;
+/** Address spaces: 2 where guests can have SMM memory. */
+export const KVM_CAP_MULTI_ADDRESS_SPACE = 118;
+/** `immediate_exit` in `kvm_run` works. */
+export const KVM_CAP_IMMEDIATE_EXIT = 136;
+/** Manual protection of the dirty log (a bit mask). */
+export const KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 = 168;
+/** The dirty ring, v5.11: the largest ring in bytes. */
+export const KVM_CAP_DIRTY_LOG_RING = 192;
+/** Binary statistics can be read from a file descriptor. */
+export const KVM_CAP_BINARY_STATS_FD = 203;
+/** The dirty ring with acquire and release ordering promised, v6.1. */
+export const KVM_CAP_DIRTY_LOG_RING_ACQ_REL = 223;
+/** A dirty bitmap beside the ring, v6.2; 0 on x86. */
+export const KVM_CAP_DIRTY_LOG_RING_WITH_BITMAP = 225;
+
+// memory slots
+/** Log writes to this slot. */
+export const KVM_MEM_LOG_DIRTY_PAGES = 1;
+
+// the ring
+/** The ring's first page in a vCPU's mapping. */
+export const KVM_DIRTY_LOG_PAGE_OFFSET = 64;
+/** Bit 0 of an entry's flags: KVM filled it. */
+export const KVM_DIRTY_GFN_F_DIRTY = 1;
+/** Bit 1 of an entry's flags: the program harvested it. */
+export const KVM_DIRTY_GFN_F_RESET = 2;
+
+// exit reasons
+/** The vCPU executed HLT. */
+export const KVM_EXIT_HLT = 5;
+/** The vCPU's ring reached its soft limit. */
+export const KVM_EXIT_DIRTY_RING_FULL = 31;

@@ -1,0 +1,42 @@
+// The requests of <linux/kvm.h> that this program makes, by the kind of fd that answers them. A
+// capability in brackets gates the request.
+import { io, ior, iow } from "./ioctl.ts";
+import { kvm_enable_cap, kvm_regs, kvm_sregs, kvm_userspace_memory_region } from "./kvm_structs.ts";
+
+const KVMIO = 0xae;
+
+// /dev/kvm
+/** Answers 12 on every KVM since 2007. */
+export const KVM_GET_API_VERSION: number = io(KVMIO, 0x00);
+/** Makes a VM; its argument is the machine type, 0 on x86. Answers a VM fd. */
+export const KVM_CREATE_VM: number = io(KVMIO, 0x01);
+/** Answers a capability's value, 0 where it is unknown. Also a VM ioctl. */
+export const KVM_CHECK_EXTENSION: number = io(KVMIO, 0x03);
+/** Answers the bytes of a vCPU's `kvm_run` mapping. */
+export const KVM_GET_VCPU_MMAP_SIZE: number = io(KVMIO, 0x04);
+
+// a VM fd
+/** Makes a vCPU; its argument is the vCPU's id. Answers a vCPU fd. */
+export const KVM_CREATE_VCPU: number = io(KVMIO, 0x41);
+/** Makes, moves, changes or deletes a memory slot. */
+export const KVM_SET_USER_MEMORY_REGION: number = iow(
+  KVMIO,
+  0x46,
+  kvm_userspace_memory_region.size,
+);
+/** Enables a capability (`KVM_CAP_ENABLE_CAP_VM`). */
+export const KVM_ENABLE_CAP: number = iow(KVMIO, 0xa3, kvm_enable_cap.size);
+/** Takes harvested entries of all rings back; answers their number (`KVM_CAP_DIRTY_LOG_RING`). */
+export const KVM_RESET_DIRTY_RINGS: number = io(KVMIO, 0xc7);
+
+// a vCPU fd
+/** Runs the vCPU until it exits. */
+export const KVM_RUN: number = io(KVMIO, 0x80);
+/** Reads the general registers. */
+export const KVM_GET_REGS: number = ior(KVMIO, 0x81, kvm_regs.size);
+/** Writes the general registers. */
+export const KVM_SET_REGS: number = iow(KVMIO, 0x82, kvm_regs.size);
+/** Reads the segment, table and control registers. */
+export const KVM_GET_SREGS: number = ior(KVMIO, 0x83, kvm_sregs.size);
+/** Writes the segment, table and control registers. */
+export const KVM_SET_SREGS: number = iow(KVMIO, 0x84, kvm_sregs.size);

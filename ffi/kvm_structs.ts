@@ -1,0 +1,180 @@
+// The structs of <linux/kvm.h> and <asm/kvm.h> (x86) that this program uses. Their sizes and offsets
+// are pinned in test/ffi_structs_test.ts, and compared there with a C compiler's.
+import { type Struct, struct } from "./struct.ts";
+
+/** `struct kvm_enable_cap`, the argument of `KVM_ENABLE_CAP`. */
+export const kvm_enable_cap: Struct<"cap" | "flags" | "args" | "pad"> = struct("kvm_enable_cap", {
+  cap: "u32",
+  flags: "u32",
+  args: ["u64", 4],
+  pad: ["u8", 64],
+});
+
+/** `struct kvm_userspace_memory_region`, the argument of `KVM_SET_USER_MEMORY_REGION`. */
+export const kvm_userspace_memory_region: Struct<
+  "slot" | "flags" | "guest_phys_addr" | "memory_size" | "userspace_addr"
+> = struct("kvm_userspace_memory_region", {
+  slot: "u32",
+  flags: "u32",
+  guest_phys_addr: "u64",
+  memory_size: "u64",
+  userspace_addr: "u64",
+});
+
+/** `struct kvm_dirty_gfn`, one entry of a dirty ring. */
+export const kvm_dirty_gfn: Struct<"flags" | "slot" | "offset"> = struct("kvm_dirty_gfn", {
+  flags: "u32",
+  slot: "u32",
+  offset: "u64",
+});
+
+/** The name of a general register of `struct kvm_regs`. */
+export type Register =
+  | "rax"
+  | "rbx"
+  | "rcx"
+  | "rdx"
+  | "rsi"
+  | "rdi"
+  | "rsp"
+  | "rbp"
+  | "r8"
+  | "r9"
+  | "r10"
+  | "r11"
+  | "r12"
+  | "r13"
+  | "r14"
+  | "r15"
+  | "rip"
+  | "rflags";
+
+/** `struct kvm_regs`, the general registers of an x86 vCPU. */
+export const kvm_regs: Struct<Register> = struct("kvm_regs", {
+  rax: "u64",
+  rbx: "u64",
+  rcx: "u64",
+  rdx: "u64",
+  rsi: "u64",
+  rdi: "u64",
+  rsp: "u64",
+  rbp: "u64",
+  r8: "u64",
+  r9: "u64",
+  r10: "u64",
+  r11: "u64",
+  r12: "u64",
+  r13: "u64",
+  r14: "u64",
+  r15: "u64",
+  rip: "u64",
+  rflags: "u64",
+});
+
+/** `struct kvm_segment`, a segment register with its hidden part. */
+export const kvm_segment: Struct<
+  | "base"
+  | "limit"
+  | "selector"
+  | "type"
+  | "present"
+  | "dpl"
+  | "db"
+  | "s"
+  | "l"
+  | "g"
+  | "avl"
+  | "unusable"
+  | "padding"
+> = struct("kvm_segment", {
+  base: "u64",
+  limit: "u32",
+  selector: "u16",
+  type: "u8",
+  present: "u8",
+  dpl: "u8",
+  db: "u8",
+  s: "u8",
+  l: "u8",
+  g: "u8",
+  avl: "u8",
+  unusable: "u8",
+  padding: "u8",
+});
+
+/** `struct kvm_dtable`, a descriptor-table register. */
+export const kvm_dtable: Struct<"base" | "limit" | "padding"> = struct("kvm_dtable", {
+  base: "u64",
+  limit: "u16",
+  padding: ["u16", 3],
+});
+
+/** `struct kvm_sregs`, the segment, table and control registers of an x86 vCPU. */
+export const kvm_sregs: Struct<
+  | "cs"
+  | "ds"
+  | "es"
+  | "fs"
+  | "gs"
+  | "ss"
+  | "tr"
+  | "ldt"
+  | "gdt"
+  | "idt"
+  | "cr0"
+  | "cr2"
+  | "cr3"
+  | "cr4"
+  | "cr8"
+  | "efer"
+  | "apic_base"
+  | "interrupt_bitmap"
+> = struct("kvm_sregs", {
+  cs: kvm_segment,
+  ds: kvm_segment,
+  es: kvm_segment,
+  fs: kvm_segment,
+  gs: kvm_segment,
+  ss: kvm_segment,
+  tr: kvm_segment,
+  ldt: kvm_segment,
+  gdt: kvm_dtable,
+  idt: kvm_dtable,
+  cr0: "u64",
+  cr2: "u64",
+  cr3: "u64",
+  cr4: "u64",
+  cr8: "u64",
+  efer: "u64",
+  apic_base: "u64",
+  interrupt_bitmap: ["u64", 4],
+});
+
+/**
+ * The head of `struct kvm_run`, the page that a vCPU shares with user space; `exit` is where the union
+ * of exit details begins. (`suberror` of `KVM_EXIT_INTERNAL_ERROR` and `hardware_entry_failure_reason`
+ * of `KVM_EXIT_FAIL_ENTRY` both stand at its start.)
+ */
+export const kvm_run: Struct<
+  | "request_interrupt_window"
+  | "immediate_exit"
+  | "padding1"
+  | "exit_reason"
+  | "ready_for_interrupt_injection"
+  | "if_flag"
+  | "flags"
+  | "cr8"
+  | "apic_base"
+  | "exit"
+> = struct("kvm_run", {
+  request_interrupt_window: "u8",
+  immediate_exit: "u8",
+  padding1: ["u8", 6],
+  exit_reason: "u32",
+  ready_for_interrupt_injection: "u8",
+  if_flag: "u8",
+  flags: "u16",
+  cr8: "u64",
+  apic_base: "u64",
+  exit: "u64",
+});

@@ -1,0 +1,138 @@
+import { HostError } from "./host_error.ts";
+import type { Kernel } from "./kernel.ts";
+import { SIGSET_BYTES } from "./linux.ts";
+
+/** What statx(2) fills. */
+const STATX_BYTES = 256;
+const STATX_BASIC_STATS = 0x7ff;
+const SIG_SETMASK = 2;
+
+// The C prototype stands beside each entry. ioctl() is variadic; on x86-64 its third argument travels
+// in the same register as a fixed one's, so two fixed signatures call it: one for a number, one for a
+// struct.
+const SYMBOLS = {
+  // int open(const char *pathname, int flags);
+  open: { parameters: ["buffer", "i32"], result: "i32" },
+  // int close(int fd);
+  close: { parameters: ["i32"], result: "i32" },
+  // ssize_t read(int fd, void buf[count], size_t count);
+  read: { parameters: ["i32", "buffer", "u64"], result: "i64" },
+  // int ioctl(int fd, unsigned long op, ...);
+  ioctl_number: { name: "ioctl", parameters: ["i32", "u64", "u64"], result: "i32" },
+  ioctl_struct: { name: "ioctl", parameters: ["i32", "u64", "buffer"], result: "i32" },
+  // void *mmap(void addr[length], size_t length, int prot, int flags, int fd, off_t offset);
+  mmap: { parameters: ["u64", "u64", "i32", "i32", "i32", "i64"], result: "i64" },
+  // int munmap(void addr[length], size_t length);
+  munmap: { parameters: ["u64", "u64"], result: "i32" },
+  // int *__errno_location(void);
+  __errno_location: { parameters: [], result: "pointer" },
+} as const satisfies Deno.ForeignLibraryInterface;
+
+// Bound when they are first called: binding costs a third of a millisecond a symbol, and most commands
+// need neither.
+const LATE_SYMBOLS = {
+  // int statx(int dirfd, const char *pathname, int flags, unsigned int mask, struct statx *buf);
+  statx: { parameters: ["i32", "buffer", "i32", "u32", "buffer"], result: "i32" },
+  // int pthread_sigmask(int how, const sigset_t *set, sigset_t *oldset);
+  pthread_sigmask: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
+} as const satisfies Deno.ForeignLibraryInterface;
+
+const PERMISSION = "run bin/dirtyring, or add --allow-ffi to deno run";
+
+// Bound once a thread, and never closed: it is libc, which the process itself lives in.
+let early: Deno.DynamicLibrary<typeof SYMBOLS>["symbols"] | undefined;
+let late: Deno.DynamicLibrary<typeof LATE_SYMBOLS>["symbols"] | undefined;
+
+function load<Symbols extends Deno.ForeignLibraryInterface>(
+  symbols: Symbols,
+): Deno.DynamicLibrary<Symbols>["symbols"] {
+  if (Deno.build.os !== "linux" || Deno.build.arch !== "x86_64") {
+    throw new HostError(
+      `${Deno.build.os} on ${Deno.build.arch}: no KVM that this program knows`,
+      "use Linux on x86-64",
+    );
+  }
+  try {
+    return Deno.dlopen("libc.so.6", symbols).symbols;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) {
+      throw new HostError("libc.so.6: Deno has no permission to call it", PERMISSION);
+    }
+    const why = error instanceof Error ? error.message : String(error);
+    throw new HostError(
+      `libc.so.6 cannot be loaded: ${why}`,
+      "use a Linux with glibc 2.28 or newer",
+    );
+  }
+}
+
+/**
+ * The real kernel, reached through libc. The only place in the program that calls `Deno.dlopen`.
+ *
+ * errno is read through a view that is taken once: libc keeps it in thread-local storage, so its
+ * address never changes for this thread, and nothing runs between a synchronous call and the read.
+ *
+ * @returns The kernel.
+ * @throws {HostError} Where libc cannot be loaded: another system, or no `--allow-ffi`.
+ */
+export function openLibc(): Kernel {
+  const libc = early ??= load(SYMBOLS);
+  // SAFETY: 4 bytes, an int of this thread's storage, owned by libc; it lives as long as the thread.
+  const errnoAt = libc.__errno_location();
+  if (errnoAt === null) throw new HostError("__errno_location() answered NULL", "use glibc");
+  const errno = new Int32Array(Deno.UnsafePointerView.getArrayBuffer(errnoAt, 4));
+  const answer = (result: number): number => result === -1 ? -(errno[0] ?? 0) : result;
+  const encoder = new TextEncoder();
+  const cString = (text: string): Uint8Array<ArrayBuffer> => encoder.encode(`${text}\0`);
+
+  return {
+    backend: "kvm",
+    // SAFETY: the path ends in NUL and is owned by this call, which libc does not outlive.
+    open: (path, flags) => answer(libc.open(cString(path), flags)),
+    close: (fd) => answer(libc.close(fd)),
+    // SAFETY: read() writes at most into.length bytes into memory that the caller owns.
+    read: (fd, into) => answer(Number(libc.read(fd, into, BigInt(into.length)))),
+    statx(path, into) {
+      if (into.length < STATX_BYTES) throw new RangeError(`Cannot statx into ${into.length} bytes`);
+      // SAFETY: the path ends in NUL; statx() writes STATX_BYTES, checked above, of the caller's.
+      return answer(
+        (late ??= load(LATE_SYMBOLS)).statx(-1, cString(path), 0, STATX_BASIC_STATS, into),
+      );
+    },
+    ioctl(fd, request, argument) {
+      if (typeof argument === "object") {
+        // SAFETY: bits 16 to 29 of a request are its struct's size; the bytes are the caller's and
+        // the kernel keeps no pointer to them after the call.
+        const size = (request >>> 16) & 0x3fff;
+        if (argument.length < size) {
+          throw new RangeError(`Cannot pass ${argument.length} bytes where ${size} are read`);
+        }
+        return answer(libc.ioctl_struct(fd, BigInt(request), argument));
+      }
+      return answer(libc.ioctl_number(fd, BigInt(request), BigInt(argument)));
+    },
+    mmap(length, protection, flags, fd, offset) {
+      // SAFETY: address 0 without MAP_FIXED: no existing mapping can be replaced.
+      return answer(
+        Number(libc.mmap(0n, BigInt(length), protection, flags, fd, BigInt(offset))),
+      );
+    },
+    // SAFETY: kvm/mapping.ts, the owner of every mapping, drops its buffer before it calls this.
+    munmap: (address, length) => answer(libc.munmap(BigInt(address), BigInt(length))),
+    sigmask(set, old) {
+      if (set.length < SIGSET_BYTES || (old !== null && old.length < SIGSET_BYTES)) {
+        throw new RangeError(`Cannot use a signal set of under ${SIGSET_BYTES} bytes`);
+      }
+      // SAFETY: both sets are SIGSET_BYTES long, checked above, and the caller's. The result is an
+      // errno itself, not -1.
+      return -(late ??= load(LATE_SYMBOLS)).pthread_sigmask(SIG_SETMASK, set, old);
+    },
+    view(address, length) {
+      const pointer = Deno.UnsafePointer.create(BigInt(address));
+      if (pointer === null) throw new RangeError("Cannot view memory at address 0");
+      // SAFETY: the caller passes a mapping of its own and its length, and drops the buffer before
+      // it unmaps it (kvm/mapping.ts).
+      return Deno.UnsafePointerView.getArrayBuffer(pointer, length);
+    },
+  };
+}

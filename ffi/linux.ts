@@ -1,0 +1,29 @@
+// Linux's numbers for x86-64, under the names of its headers.
+
+// <asm-generic/fcntl.h>
+/** Open for reading. */
+export const O_RDONLY = 0;
+/** Open for reading and writing. */
+export const O_RDWR = 2;
+/** Close on exec. */
+export const O_CLOEXEC = 0o2000000;
+
+// <asm-generic/mman-common.h>, <linux/mman.h>
+/** Pages may be read. */
+export const PROT_READ = 1;
+/** Pages may be written. */
+export const PROT_WRITE = 2;
+/** Share changes with the file. */
+export const MAP_SHARED = 1;
+/** Copy on write. */
+export const MAP_PRIVATE = 2;
+/** No file. */
+export const MAP_ANONYMOUS = 0x20;
+/** Do not reserve swap: guest memory is mapped lazily. */
+export const MAP_NORESERVE = 0x4000;
+
+/** Bytes in a page of an x86 host, and in a guest page that the dirty ring counts. */
+export const PAGE_SIZE = 4096;
+
+/** Bytes of glibc's `sigset_t`. */
+export const SIGSET_BYTES = 128;

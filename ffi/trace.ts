@@ -1,0 +1,109 @@
+import { capabilityName } from "./capability_name.ts";
+import { errnoName } from "./errno.ts";
+import type { Kernel } from "./kernel.ts";
+import * as ioctls from "./kvm_ioctls.ts";
+import { kvm_enable_cap, kvm_regs, kvm_userspace_memory_region } from "./kvm_structs.ts";
+
+const REQUEST_NAMES = new Map<number, string>(
+  Object.entries(ioctls).map(([name, number]) => [number, name]),
+);
+
+function hex(value: number | bigint): string {
+  return `0x${value.toString(16)}`;
+}
+
+// The structs that a reader of a trace wants to see; any other is shown by its length.
+function structText(request: number, bytes: Uint8Array<ArrayBuffer>): string {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const u32 = (at: number) => view.getUint32(at, true);
+  const u64 = (at: number) => view.getBigUint64(at, true);
+  switch (request) {
+    case ioctls.KVM_ENABLE_CAP: {
+      const { cap, flags, args } = kvm_enable_cap.at;
+      return `{cap=${capabilityName(u32(cap))}, flags=${u32(flags)}, args=[${u64(args)}]}`;
+    }
+    case ioctls.KVM_SET_USER_MEMORY_REGION: {
+      const at = kvm_userspace_memory_region.at;
+      return `{slot=${u32(at.slot)}, flags=${u32(at.flags)}, ` +
+        `guest_phys_addr=${hex(u64(at.guest_phys_addr))}, memory_size=${u64(at.memory_size)}, ` +
+        `userspace_addr=${hex(u64(at.userspace_addr))}}`;
+    }
+    case ioctls.KVM_SET_REGS: {
+      const at = kvm_regs.at;
+      return `{rip=${hex(u64(at.rip))}, rsi=${hex(u64(at.rsi))}, rcx=${u64(at.rcx)}, ` +
+        `rbx=${hex(u64(at.rbx))}, rbp=${u64(at.rbp)}, ...}`;
+    }
+    default:
+      return `{${bytes.length} bytes}`;
+  }
+}
+
+function argumentText(
+  request: number,
+  argument: number | bigint | Uint8Array<ArrayBuffer>,
+): string {
+  if (typeof argument === "object") return structText(request, argument);
+  if (request === ioctls.KVM_CHECK_EXTENSION) return capabilityName(Number(argument));
+  return `${argument}`;
+}
+
+function answerText(answer: number): string {
+  return answer < 0 ? `-1 ${errnoName(-answer)}` : `${answer}`;
+}
+
+/**
+ * A kernel that writes a line for each call: its name, arguments and answer, as strace(1) would.
+ *
+ * @example
+ * ```ts ignore
+ * import { openLibc } from "./libc.ts";
+ * import { traceKernel } from "./trace.ts";
+ *
+ * const kernel = traceKernel(openLibc(), (line) => console.error(line));
+ * kernel.close(-1); // close(-1) = -1 EBADF
+ * ```
+ *
+ * @param kernel The kernel that answers.
+ * @param write Called with each line, without its end.
+ * @returns A kernel that passes every call on.
+ */
+export function traceKernel(kernel: Kernel, write: (line: string) => void): Kernel {
+  const show = (call: string, answer: number, text = answerText(answer)): number => {
+    write(`${call} = ${text}`);
+    return answer;
+  };
+  return {
+    backend: kernel.backend,
+    open: (path, flags) =>
+      show(`open(${JSON.stringify(path)}, ${hex(flags)})`, kernel.open(path, flags)),
+    close: (fd) => show(`close(${fd})`, kernel.close(fd)),
+    read: (fd, into) => show(`read(${fd}, ..., ${into.length})`, kernel.read(fd, into)),
+    statx: (path, into) => show(`statx(${JSON.stringify(path)})`, kernel.statx(path, into)),
+    ioctl: (fd, request, argument) => {
+      const name = REQUEST_NAMES.get(request) ?? hex(request);
+      // Written before the call: the kernel may overwrite the struct.
+      const call = `ioctl(${fd}, ${name}, ${argumentText(request, argument)})`;
+      return show(call, kernel.ioctl(fd, request, argument));
+    },
+    mmap: (length, protection, flags, fd, offset) => {
+      const answer = kernel.mmap(length, protection, flags, fd, offset);
+      const call = `mmap(${length}, ${protection}, ${hex(flags)}, ${fd}, ${hex(offset)})`;
+      return show(call, answer, answer < 0 ? answerText(answer) : hex(answer));
+    },
+    munmap: (address, length) =>
+      show(`munmap(${hex(address)}, ${length})`, kernel.munmap(address, length)),
+    sigmask: (set, old) =>
+      show(`pthread_sigmask(SIG_SETMASK, ${maskText(set)})`, kernel.sigmask(set, old)),
+    view: (address, length) => {
+      const buffer = kernel.view(address, length);
+      write(`view(${hex(address)}, ${length})`);
+      return buffer;
+    },
+  };
+}
+
+// Enough to tell the two sets that this program installs apart: all signals, and what was before.
+function maskText(set: Uint8Array<ArrayBuffer>): string {
+  const word = new DataView(set.buffer, set.byteOffset).getBigUint64(0, true);
+  return word === 0n ? "[]" : word === 0xffff_ffff_ffff_ffffn ? "~[]" : hex(word);
+}

@@ -1,0 +1,106 @@
+import { assertEquals } from "@std/assert";
+import * as constants from "../ffi/kvm_constants.ts";
+import * as ioctls from "../ffi/kvm_ioctls.ts";
+import * as structs from "../ffi/kvm_structs.ts";
+import type { Struct } from "../ffi/struct.ts";
+import { DIRTY, ENTRY_WORDS, HARVESTED, OFFSET, SLOT } from "../ring/entry.ts";
+import { testUnless } from "./support/live.ts";
+
+Deno.test("struct layouts are those of <linux/kvm.h> and <asm/kvm.h>", () => {
+  const sizes = Object.fromEntries(Object.values(structs).map(({ name, size }) => [name, size]));
+  assertEquals(sizes, {
+    kvm_enable_cap: 104,
+    kvm_userspace_memory_region: 32,
+    kvm_dirty_gfn: 16,
+    kvm_regs: 144,
+    kvm_segment: 24,
+    kvm_dtable: 16,
+    kvm_sregs: 312,
+    kvm_run: 40, // its head: the union of exits follows
+  });
+  assertEquals(structs.kvm_enable_cap.at, { cap: 0, flags: 4, args: 8, pad: 40 });
+  assertEquals(structs.kvm_dirty_gfn.at, { flags: 0, slot: 4, offset: 8 });
+  assertEquals(structs.kvm_regs.at.rip, 128);
+  assertEquals([structs.kvm_sregs.at.gdt, structs.kvm_sregs.at.cr0], [192, 224]);
+  assertEquals([structs.kvm_run.at.exit_reason, structs.kvm_run.at.exit], [8, 32]);
+});
+
+Deno.test("ioctl numbers are computed right", () => {
+  assertEquals(ioctls, {
+    KVM_GET_API_VERSION: 0xae00,
+    KVM_CREATE_VM: 0xae01,
+    KVM_CHECK_EXTENSION: 0xae03,
+    KVM_GET_VCPU_MMAP_SIZE: 0xae04,
+    KVM_CREATE_VCPU: 0xae41,
+    KVM_SET_USER_MEMORY_REGION: 0x4020ae46,
+    KVM_ENABLE_CAP: 0x4068aea3,
+    KVM_RESET_DIRTY_RINGS: 0xaec7,
+    KVM_RUN: 0xae80,
+    KVM_GET_REGS: 0x8090ae81,
+    KVM_SET_REGS: 0x4090ae82,
+    KVM_GET_SREGS: 0x8138ae83,
+    KVM_SET_SREGS: 0x4138ae84,
+  });
+});
+
+Deno.test("the words of a ring entry are those of kvm_dirty_gfn", () => {
+  assertEquals(ENTRY_WORDS * 4, structs.kvm_dirty_gfn.size);
+  assertEquals([SLOT * 4, OFFSET * 4], [
+    structs.kvm_dirty_gfn.at.slot,
+    structs.kvm_dirty_gfn.at.offset,
+  ]);
+  assertEquals([DIRTY, HARVESTED], [
+    constants.KVM_DIRTY_GFN_F_DIRTY,
+    constants.KVM_DIRTY_GFN_F_RESET,
+  ]);
+});
+
+const COMPILER = await (async () => {
+  try {
+    const probe = new Deno.Command("cc", {
+      args: ["-E", "-x", "c", "-include", "linux/kvm.h", "/dev/null"],
+      stdout: "null",
+      stderr: "null",
+    });
+    return (await probe.output()).success ? null : "cc finds no <linux/kvm.h>";
+  } catch {
+    return "no C compiler";
+  }
+})();
+
+// A C program that prints what the headers say, for everything that the tables name.
+function program(): string {
+  const lines = Object.values(structs).flatMap(({ name, at, size }: Struct) => [
+    // kvm_run goes on behind its head, and `exit` is a name of ours for the union.
+    name === "kvm_run" ? "" : `printf("${name} %zu ${size}\\n", sizeof(struct ${name}));`,
+    ...Object.entries(at).filter(([field]) => name !== "kvm_run" || field !== "exit")
+      .map(([field, offset]) =>
+        `printf("${name}.${field} %zu ${offset}\\n", offsetof(struct ${name}, ${field}));`
+      ),
+  ]);
+  const numbers = Object.entries({ ...ioctls, ...constants }).map(([name, value]) =>
+    `#ifdef ${name}\nprintf("${name} %lu ${value}\\n", (unsigned long)${name});\n#endif`
+  );
+  return `#include <stddef.h>\n#include <stdio.h>\n#include <linux/kvm.h>\n` +
+    `int main(void) {\n${[...lines, ...numbers].join("\n")}\nreturn 0;\n}\n`;
+}
+
+testUnless(COMPILER, "structs and numbers are those that a C compiler sees", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    await Deno.writeTextFile(`${folder}/abi.c`, program());
+    const build = new Deno.Command("cc", { args: ["-o", `${folder}/abi`, `${folder}/abi.c`] });
+    const { success, stderr } = await build.output();
+    assertEquals(success, true, new TextDecoder().decode(stderr));
+    const { stdout } = await new Deno.Command(`${folder}/abi`).output();
+    const lines = new TextDecoder().decode(stdout).trim().split("\n");
+    for (const line of lines) {
+      const [name, inC, ours] = line.split(" ");
+      assertEquals(ours, inC, name);
+    }
+    // Old headers lack the newest capabilities; all else must have been compared.
+    assertEquals(lines.length > 90, true, `${lines.length} compared`);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
