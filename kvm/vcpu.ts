@@ -1,0 +1,124 @@
+import type { Kernel } from "../ffi/kernel.ts";
+import { checked } from "../ffi/kernel_error.ts";
+import {
+  KVM_GET_REGS,
+  KVM_GET_SREGS,
+  KVM_RUN,
+  KVM_SET_REGS,
+  KVM_SET_SREGS,
+} from "../ffi/kvm_ioctls.ts";
+import { kvm_regs, kvm_run, kvm_sregs, type Register } from "../ffi/kvm_structs.ts";
+import { DirtyRing } from "./dirty_ring.ts";
+import { KvmFd } from "./kvm_fd.ts";
+import { Mapping } from "./mapping.ts";
+
+/** A virtual CPU with its `kvm_run` page (api.rst, section 4, "vcpu ioctls"). */
+export class Vcpu extends KvmFd {
+  /** Its id. */
+  readonly id: number;
+  readonly #run: Mapping;
+  readonly #runView: DataView<ArrayBuffer>;
+
+  private constructor(kernel: Kernel, fd: number, id: number, run: Mapping) {
+    super(kernel, fd);
+    this.id = id;
+    this.#run = run;
+    this.#runView = new DataView(run.buffer);
+  }
+
+  /**
+   * Takes a vCPU's file descriptor and maps its `kvm_run`.
+   *
+   * @param kernel The kernel that answers.
+   * @param fd The vCPU's file descriptor; closed if the mapping fails.
+   * @param id The vCPU's id.
+   * @param mmapSize Bytes of its `kvm_run` mapping.
+   * @returns The vCPU.
+   * @throws {KernelError} Where it cannot be mapped.
+   */
+  static map(kernel: Kernel, fd: number, id: number, mmapSize: number): Vcpu {
+    try {
+      return new Vcpu(kernel, fd, id, Mapping.shared(kernel, fd, 0, mmapSize, `vCPU ${id}`));
+    } catch (error) {
+      kernel.close(fd);
+      throw error;
+    }
+  }
+
+  /**
+   * `KVM_RUN`, raw: runs the guest on this thread until it exits. It blocks.
+   *
+   * @returns 0 with {@linkcode Vcpu.exitReason} set, or minus an errno: EINTR after a signal.
+   */
+  run(): number {
+    return this.ioctl(KVM_RUN);
+  }
+
+  /** Why the last {@linkcode Vcpu.run} that answered 0 ended: a `KVM_EXIT_*` number. */
+  get exitReason(): number {
+    return this.#runView.getUint32(kvm_run.at.exit_reason, true);
+  }
+
+  /** The first 8 bytes of the exit's details: what KVM says about an internal error, for one. */
+  get exitDetail(): bigint {
+    return this.#runView.getBigUint64(kvm_run.at.exit, true);
+  }
+
+  /**
+   * Reads a general register.
+   *
+   * @param name The register.
+   * @returns Its 64 bits.
+   * @throws {KernelError} Where the kernel fails the call.
+   */
+  register(name: Register): bigint {
+    const view = new DataView(new ArrayBuffer(kvm_regs.size));
+    checked(this.ioctl(KVM_GET_REGS, new Uint8Array(view.buffer)), "KVM_GET_REGS");
+    return view.getBigUint64(kvm_regs.at[name], true);
+  }
+
+  /**
+   * Writes all general registers; what is not named becomes 0.
+   *
+   * @param values Their 64 bits, by name.
+   * @throws {KernelError} Where the kernel fails the call.
+   */
+  setRegisters(values: Readonly<Partial<Record<Register, bigint>>>): void {
+    const view = new DataView(new ArrayBuffer(kvm_regs.size));
+    for (const [name, value] of Object.entries(values)) {
+      // The keys of `values` are registers: its type has no others.
+      view.setBigUint64(kvm_regs.at[name as Register], value, true);
+    }
+    checked(this.ioctl(KVM_SET_REGS, new Uint8Array(view.buffer)), "KVM_SET_REGS");
+  }
+
+  /**
+   * Reads `struct kvm_sregs`, lets it be changed, and writes it back.
+   *
+   * @param change Changes the struct in place.
+   * @throws {KernelError} Where the kernel refuses: EINVAL for an impossible combination.
+   */
+  changeSregs(change: (sregs: DataView<ArrayBuffer>) => void): void {
+    const bytes = new Uint8Array(kvm_sregs.size);
+    checked(this.ioctl(KVM_GET_SREGS, bytes), "KVM_GET_SREGS");
+    change(new DataView(bytes.buffer));
+    checked(this.ioctl(KVM_SET_SREGS, bytes), "KVM_SET_SREGS");
+  }
+
+  /**
+   * Maps this vCPU's dirty ring.
+   *
+   * @param bytes The ring's size, as it was enabled.
+   * @returns The ring, for its caller to dispose before the vCPU.
+   * @throws {KernelError} Where the kernel refuses.
+   */
+  mapDirtyRing(bytes: number): DirtyRing {
+    return new DirtyRing(this.kernel, this.fd, bytes, `vCPU ${this.id}'s dirty ring`);
+  }
+
+  /** Unmaps `kvm_run` and closes the file descriptor. */
+  override [Symbol.dispose](): void {
+    this.#run[Symbol.dispose]();
+    super[Symbol.dispose]();
+  }
+}

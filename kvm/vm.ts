@@ -1,0 +1,126 @@
+import { checked } from "../ffi/kernel_error.ts";
+import {
+  KVM_CREATE_VCPU,
+  KVM_ENABLE_CAP,
+  KVM_RESET_DIRTY_RINGS,
+  KVM_SET_USER_MEMORY_REGION,
+} from "../ffi/kvm_ioctls.ts";
+import { kvm_enable_cap, kvm_userspace_memory_region } from "../ffi/kvm_structs.ts";
+import { SIGSET_BYTES } from "../ffi/linux.ts";
+import { KvmFd } from "./kvm_fd.ts";
+import { Vcpu } from "./vcpu.ts";
+
+/** What {@linkcode Vm.setUserMemoryRegion} takes: `struct kvm_userspace_memory_region`. */
+export interface MemoryRegion {
+  /** Address space << 16 | slot id. */
+  readonly slot: number;
+  /** `KVM_MEM_*` bits. */
+  readonly flags: number;
+  /** Guest physical address of the first byte. */
+  readonly guestPhysAddr: number;
+  /** Bytes; 0 deletes the slot. */
+  readonly memorySize: number;
+  /** Address of the first byte in this process. */
+  readonly userspaceAddr: number;
+}
+
+/** What a reset came to. */
+export interface ResetAnswer {
+  /** Entries reset, over all vCPUs: what the call returned. */
+  readonly count: number;
+  /** Nanoseconds in the call alone. */
+  readonly ns: number;
+}
+
+/** A virtual machine (api.rst, section 4, "vm ioctls"). */
+export class Vm extends KvmFd {
+  readonly #allSignals = new Uint8Array(SIGSET_BYTES).fill(0xff);
+  readonly #oldSignals = new Uint8Array(SIGSET_BYTES);
+
+  /**
+   * `KVM_ENABLE_CAP` with one argument, raw.
+   *
+   * @param capability A `KVM_CAP_*` number.
+   * @param argument `args[0]`, all 64 bits of it.
+   * @param flags `flags`.
+   * @returns 0, or minus an errno.
+   */
+  enableCap(capability: number, argument: number | bigint, flags = 0): number {
+    return this.ioctl(KVM_ENABLE_CAP, enableCapStruct(capability, argument, flags));
+  }
+
+  /**
+   * Makes, moves, changes or deletes a memory slot.
+   *
+   * @param region What the slot shall be.
+   * @throws {KernelError} Where the kernel refuses: EEXIST for an overlap, EINVAL for a bad value.
+   */
+  setUserMemoryRegion(region: MemoryRegion): void {
+    const at = kvm_userspace_memory_region.at;
+    const view = new DataView(new ArrayBuffer(kvm_userspace_memory_region.size));
+    view.setUint32(at.slot, region.slot, true);
+    view.setUint32(at.flags, region.flags, true);
+    view.setBigUint64(at.guest_phys_addr, BigInt(region.guestPhysAddr), true);
+    view.setBigUint64(at.memory_size, BigInt(region.memorySize), true);
+    view.setBigUint64(at.userspace_addr, BigInt(region.userspaceAddr), true);
+    checked(
+      this.ioctl(KVM_SET_USER_MEMORY_REGION, new Uint8Array(view.buffer)),
+      () =>
+        `KVM_SET_USER_MEMORY_REGION(slot ${region.slot}, ${region.memorySize} bytes at ` +
+        `0x${region.guestPhysAddr.toString(16)})`,
+    );
+  }
+
+  /**
+   * Makes a vCPU. With the ring enabled this also allocates the vCPU's ring.
+   *
+   * @param id The vCPU's id.
+   * @param mmapSize Bytes of its `kvm_run` mapping, from {@linkcode System.vcpuMmapSize}.
+   * @returns The vCPU.
+   * @throws {KernelError} Where the kernel refuses: EINVAL above its limit, EMFILE, ENOMEM.
+   */
+  createVcpu(id: number, mmapSize: number): Vcpu {
+    const fd = checked(this.ioctl(KVM_CREATE_VCPU, id), () => `KVM_CREATE_VCPU(${id})`);
+    return Vcpu.map(this.kernel, fd, id, mmapSize);
+  }
+
+  /**
+   * `KVM_RESET_DIRTY_RINGS`: takes the harvested entries of all rings back and re-protects their
+   * pages (`kvm_vm_ioctl_reset_dirty_pages`, virt/kvm/kvm_main.c). Signals are blocked meanwhile:
+   * since Linux 6.17 a pending one ends the walk early, and the batch being gathered is lost.
+   *
+   * @returns What it returned, and how long it took.
+   * @throws {KernelError} EINVAL with the ring off, EIO from another process.
+   */
+  resetDirtyRings(): ResetAnswer {
+    checked(this.kernel.sigmask(this.#allSignals, this.#oldSignals), "pthread_sigmask");
+    try {
+      const started = performance.now();
+      const answer = this.ioctl(KVM_RESET_DIRTY_RINGS);
+      const ns = Math.round((performance.now() - started) * 1e6);
+      return { count: checked(answer, "KVM_RESET_DIRTY_RINGS"), ns };
+    } finally {
+      this.kernel.sigmask(this.#oldSignals, null);
+    }
+  }
+}
+
+/**
+ * The bytes of a `struct kvm_enable_cap` with one argument.
+ *
+ * @param capability A `KVM_CAP_*` number.
+ * @param argument `args[0]`, all 64 bits of it.
+ * @param flags `flags`.
+ * @returns The struct.
+ */
+export function enableCapStruct(
+  capability: number,
+  argument: number | bigint,
+  flags = 0,
+): Uint8Array<ArrayBuffer> {
+  const view = new DataView(new ArrayBuffer(kvm_enable_cap.size));
+  view.setUint32(kvm_enable_cap.at.cap, capability, true);
+  view.setUint32(kvm_enable_cap.at.flags, flags, true);
+  view.setBigUint64(kvm_enable_cap.at.args, BigInt(argument), true);
+  return new Uint8Array(view.buffer);
+}
