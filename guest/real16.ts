@@ -1,0 +1,74 @@
+import { kvm_segment, kvm_sregs } from "../ffi/kvm_structs.ts";
+import type { Errand, Guest } from "./guest.ts";
+
+const CODE_AT = 0x1000;
+
+// esi: next list element   ecx: stores left   ebx: the value   ebp: added to the value after a store
+//
+// Eighteen instructions a store, twelve of them padding. A KVM that emulates real mode may run 1024
+// instructions before it looks at the ring again, and each store pushes: with 64 reserved entries
+// (KVM_DIRTY_RING_RSVD_ENTRIES) fewer than 16 instructions a store can overflow the ring. On hardware
+// the padding costs a few cycles.
+const PADDING = 12;
+
+/** The program: bytes and assembly, a line each. */
+export const LISTING: readonly (readonly [readonly number[], string])[] = [
+  [[0x67, 0xe3, 0x1f], "start: jecxz done           ; nothing to do"],
+  [[0x67, 0x66, 0x8b, 0x06], "next:  mov  eax, [esi]     ; the address of the next page"],
+  [[0x66, 0x83, 0xc6, 0x04], "       add  esi, 4"],
+  [[0x67, 0x66, 0x89, 0x18], "       mov  [eax], ebx     ; the store"],
+  [[0x66, 0x01, 0xeb], "       add  ebx, ebp       ; the value grows"],
+  ...Array.from({ length: PADDING }, () => [[0x90], "       nop"] as const),
+  [[0x66, 0x49], "       dec  ecx"],
+  [[0x75, 0xe1], "       jnz  next"],
+  [[0xf4], "done:  hlt"],
+];
+
+const STORE = "the store";
+const COUNT = "dec  ecx";
+
+// The address of the instruction whose assembly has some words in it.
+function addressOf(words: string): number {
+  const at = LISTING.findIndex(([, assembly]) => assembly.includes(words));
+  return LISTING.slice(0, at).reduce((sum, [bytes]) => sum + bytes.length, CODE_AT);
+}
+
+const SEGMENTS = ["cs", "ds", "es", "fs", "gs", "ss"] as const;
+
+/**
+ * The real-mode guest: 16-bit code with 32-bit operands and addresses, whose segments reach all of the
+ * first 4 GiB ("unreal mode"). Processors run it as it is; a KVM without real mode emulates it, and then
+ * every store pushes an entry.
+ */
+export const real16: Guest = {
+  name: "real16",
+  code: Uint8Array.from(LISTING.flatMap(([bytes]) => bytes)),
+  codeAt: CODE_AT,
+  addressLimit: 2 ** 32,
+
+  prepare(sregs) {
+    for (const name of SEGMENTS) {
+      const at = kvm_sregs.at[name];
+      sregs.setBigUint64(at + kvm_segment.at.base, 0n, true);
+      sregs.setUint32(at + kvm_segment.at.limit, 0xffff_ffff, true);
+      sregs.setUint16(at + kvm_segment.at.selector, 0, true);
+      sregs.setUint8(at + kvm_segment.at.g, 1); // the limit counts 4 KiB units
+    }
+  },
+
+  remaining(register) {
+    const left = Number(register("rcx"));
+    const at = Number(register("rip"));
+    // Between the store and the count of it, ecx is one behind.
+    return at > addressOf(STORE) && at <= addressOf(COUNT) ? left - 1 : left;
+  },
+
+  begin: ({ list, stores, value, step }: Errand) => ({
+    rip: BigInt(CODE_AT),
+    rflags: 2n, // bit 1 is always set
+    rsi: BigInt(list),
+    rcx: BigInt(stores),
+    rbx: BigInt(value),
+    rbp: BigInt(step),
+  }),
+};

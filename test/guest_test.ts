@@ -1,0 +1,118 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import fc from "fast-check";
+import { generate, parsePattern, type PatternSpace } from "../guest/pattern.ts";
+import { seeded } from "../guest/random.ts";
+import { LISTING, real16 } from "../guest/real16.ts";
+
+const SPACE: PatternSpace = { stores: 8, pages: 100, firstHalf: 50, secondHalf: 50, seed: 1 };
+
+function sequence(text: string, space: Partial<PatternSpace> = {}): number[] {
+  const pattern = parsePattern(text);
+  if (pattern.name === "file") throw new TypeError("Cannot generate a file");
+  return [...generate(pattern, { ...SPACE, ...space })];
+}
+
+Deno.test("generate() makes the orders that the patterns are named for", () => {
+  assertEquals(sequence("sequential"), [0, 1, 2, 3, 4, 5, 6, 7]);
+  assertEquals(sequence("reverse"), [7, 6, 5, 4, 3, 2, 1, 0]);
+  assertEquals(sequence("stride:30"), [0, 30, 60, 90, 20, 50, 80, 10]);
+  assertEquals(sequence("zigzag"), [50, 51, 49, 52, 48, 53, 47, 54]);
+  assertEquals(sequence("pingpong"), [0, 50, 1, 51, 2, 52, 3, 53]);
+  assertEquals(sequence("hot:3"), [0, 1, 2, 0, 1, 2, 0, 1]);
+});
+
+Deno.test("generate() wraps at the end of the logged memory", () => {
+  const tiny = { stores: 7, pages: 3, firstHalf: 1, secondHalf: 1 };
+  assertEquals(sequence("sequential", tiny), [0, 1, 2, 0, 1, 2, 0]);
+  assertEquals(sequence("hot:9", tiny), [0, 1, 2, 0, 1, 2, 0]);
+  for (const text of ["reverse", "stride:4294967295", "zigzag", "pingpong", "random", "window:2"]) {
+    for (const pages of [1, 2, 3]) {
+      const space = { stores: 7, pages, firstHalf: 1, secondHalf: pages - 1 };
+      assert(sequence(text, space).every((page) => page < pages), `${text} over ${pages}`);
+    }
+  }
+});
+
+Deno.test("random and window are permutations, the same for the same seed", () => {
+  const text = fc.constantFrom(
+    "random",
+    "window:1",
+    "window:7",
+    "window:64",
+    "window:1000",
+    "zigzag",
+  );
+  fc.assert(fc.property(text, fc.integer({ min: 1, max: 300 }), fc.nat(), (text, pages, seed) => {
+    const space = { stores: pages, pages, seed };
+    const found = sequence(text, space);
+    assertEquals([...found].sort((a, b) => a - b), Array.from({ length: pages }, (_, n) => n));
+    assertEquals(found, sequence(text, space));
+  }));
+});
+
+Deno.test("window shuffles inside its windows alone", () => {
+  const found = sequence("window:10", { stores: 95 });
+  found.forEach((page, n) => assertEquals(Math.floor(page / 10), Math.floor(n / 10)));
+  assert(found.some((page, n) => page !== n));
+});
+
+Deno.test("seeded() gives these numbers on every host", () => {
+  const random = seeded(1);
+  // Computed by another implementation of sfc32, in another language.
+  assertEquals(Array.from({ length: 6 }, () => random(1000)), [537, 454, 82, 153, 652, 623]);
+  assert(seeded(2 ** 40)(2 ** 32) !== seeded(0)(2 ** 32), "the seed's high word counts");
+});
+
+Deno.test("parsePattern() says what it expected", () => {
+  assertEquals(parsePattern("file:a:b"), { name: "file", path: "a:b" });
+  assertThrows(() => parsePattern("strid:3"), SyntaxError, "expected sequential, reverse");
+  assertThrows(() => parsePattern("stride"), SyntaxError, "expected stride:N with N from 1");
+  assertThrows(() => parsePattern("hot:0"), SyntaxError, "expected hot:N");
+  assertThrows(() => parsePattern("window:x"), SyntaxError, "expected window:N");
+  assertThrows(() => parsePattern("random:3"), SyntaxError, "takes no number");
+  assertThrows(() => parsePattern("file:"), SyntaxError, "expected file:PATH");
+  assertThrows(() => parsePattern("constructor"), SyntaxError, "expected sequential");
+});
+
+Deno.test("the real-mode guest spends at least 16 instructions on a store", () => {
+  // Fewer could push past the 64 reserved entries in one batch of 1024 emulated instructions.
+  const lines = LISTING.map(([, assembly]) => assembly);
+  const next = lines.findIndex((line) => line.startsWith("next:"));
+  const jump = lines.findIndex((line) => line.includes("jnz"));
+  assert(jump - next + 1 >= 17, `${jump - next + 1} instructions`);
+});
+
+Deno.test("the real-mode guest's jumps land where their labels stand", () => {
+  let at = 0;
+  const labels = new Map<string, number>();
+  const jumps: [string, number][] = [];
+  for (const [bytes, assembly] of LISTING) {
+    const label = /^(\w+):/.exec(assembly)?.[1];
+    if (label !== undefined) labels.set(label, at);
+    at += bytes.length;
+    const target = /j\w+\s+(\w+)/.exec(assembly)?.[1];
+    if (target !== undefined) jumps.push([target, at + new Int8Array([bytes.at(-1)!])[0]!]);
+  }
+  assertEquals(jumps, [["done", labels.get("done")!], ["next", labels.get("next")!]]);
+  assertEquals(real16.code.length, at);
+});
+
+Deno.test("real16.remaining() counts a store from the moment that it is made", () => {
+  const remaining = (rip: number) => real16.remaining((name) => BigInt(name === "rip" ? rip : 5));
+  const at = real16.codeAt;
+  const store = 0x0b; // mov [eax], ebx
+  const count = 0x1e; // dec ecx
+  const stops = [at, at + store, at + store + 4, at + count, at + count + 2];
+  assertEquals(stops.map(remaining), [5, 5, 4, 4, 5]);
+});
+
+Deno.test("real16.begin() carries the errand in registers", () => {
+  const registers = real16.begin({ list: 0x2000, stores: 3, value: 5, step: 2 });
+  assertEquals([registers.rsi, registers.rcx, registers.rbx, registers.rbp, registers.rip], [
+    0x2000n,
+    3n,
+    5n,
+    2n,
+    BigInt(real16.codeAt),
+  ]);
+});
