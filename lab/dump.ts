@@ -1,0 +1,121 @@
+import { dirtyEntries } from "../ring/dirty_entries.ts";
+import { ENTRY_WORDS, type EntryState, entryState, FLAGS, OFFSET, SLOT } from "../ring/entry.ts";
+import { nextHeld } from "../ring/next_held.ts";
+import type { Slot } from "../ring/slots.ts";
+import { type PageList, Witness } from "../ring/witness.ts";
+import type { VcpuDriver } from "./driver.ts";
+import type { Lab } from "./lab.ts";
+import { type LabResult, labResult } from "./result.ts";
+import { runOnce, type VcpuRun } from "./run_once.ts";
+
+/** An entry as it stands in the ring. */
+export interface DumpedEntry {
+  /** Position in the mapping. */
+  readonly index: number;
+  /** Flags: bit 0 dirty, bit 1 harvested. */
+  readonly flags: number;
+  /** What the flags stand for. */
+  readonly state: EntryState;
+  /** The slot's address space. */
+  readonly addressSpace: number;
+  /** The slot's id. */
+  readonly slot: number;
+  /** Pages from the slot's base; a string where it is not exact as a number, beyond 2^53. */
+  readonly offset: number | string;
+  /** The guest frame; `null` where no slot has such a page. */
+  readonly gfn: number | null;
+}
+
+/** A vCPU's ring, and how the vCPU stopped. */
+export interface DumpedRing extends VcpuRun {
+  /** The entries asked for. */
+  readonly entries: readonly DumpedEntry[];
+}
+
+/** `dirtyring dump`: every vCPU's ring after one round. */
+export interface DumpResult extends LabResult {
+  /** What it is. */
+  readonly schema: "dirtyring.dump/1";
+  /** The rings, by vCPU. */
+  readonly rings: readonly DumpedRing[];
+  /** Pages that hold a store, but have no dirty entry in any ring. */
+  readonly lost: PageList;
+  /** Whether no page was lost. */
+  readonly ok: boolean;
+}
+
+/** What of the rings is wanted. */
+export interface DumpOptions {
+  /** This vCPU's ring alone. */
+  readonly vcpu: number | undefined;
+  /** Harvested and invalid entries too. */
+  readonly all: boolean;
+}
+
+/**
+ * Runs one round and reads every ring as it then stands, without harvesting.
+ *
+ * @param lab The lab, fresh.
+ * @param driver Runs its vCPUs.
+ * @param options What of the rings is wanted.
+ * @returns The rings.
+ */
+export async function dump(
+  lab: Lab,
+  driver: VcpuDriver,
+  options: DumpOptions,
+): Promise<DumpResult> {
+  const runs = await runOnce(lab, driver);
+  const witness = new Witness(lab.memory, lab.pages);
+  for (const { ring } of lab.vcpus) witness.read(dirtyEntries(ring.words));
+  witness.check(lab.plan.sequence);
+  const wanted = runs.filter(({ vcpu }) => vcpu === (options.vcpu ?? vcpu));
+  return {
+    ...labResult("dirtyring.dump/1", lab),
+    rings: wanted.map((run) => ({
+      ...run,
+      entries: readEntries(lab.vcpus[run.vcpu]!.ring.words, lab.plan.slots, options.all),
+    })),
+    lost: witness.lost,
+    ok: witness.lost.count === 0,
+  };
+}
+
+/**
+ * The entries of a ring as objects, for printing.
+ *
+ * @param words The ring's memory.
+ * @param slots The slots that they may name.
+ * @param all Also those that are harvested or invalid.
+ * @returns The entries, in the order of the mapping.
+ */
+export function readEntries(
+  words: Uint32Array,
+  slots: readonly Slot[],
+  all: boolean,
+): DumpedEntry[] {
+  const entries: DumpedEntry[] = [];
+  const next = (at: number) => all ? at : nextHeld(words, at);
+  for (let at = next(0); at < words.length; at = next(at + ENTRY_WORDS)) {
+    const flags = words[at + FLAGS]!;
+    const state = entryState(flags);
+    if (!all && state !== "dirty") continue;
+    const slot = words[at + SLOT]!;
+    const addressSpace = slot >>> 16;
+    const id = slot & 0xffff;
+    const offset = words[at + OFFSET + 1]! * 2 ** 32 + words[at + OFFSET]!;
+    const found = slots.find((s) => s.id === id && s.addressSpace === addressSpace);
+    entries.push({
+      index: at / ENTRY_WORDS,
+      flags,
+      state,
+      addressSpace,
+      slot: id,
+      offset: Number.isSafeInteger(offset)
+        ? offset
+        : `${(BigInt(words[at + OFFSET + 1]!) << 32n) | BigInt(words[at + OFFSET]!)}`,
+      gfn: found !== undefined && offset < found.pages ? found.gfn + offset : null,
+    });
+  }
+  return entries;
+}

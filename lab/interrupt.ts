@@ -1,0 +1,43 @@
+/** The signals that end a long-running command early but in order. */
+export type InterruptSignal = "SIGINT" | "SIGTERM";
+
+/** A loop that never waits gives the event loop a turn this often, in milliseconds. */
+const TURN_MS = 50;
+
+/**
+ * Listens for an interrupt. Deno runs signal listeners on the event loop, so a loop of synchronous
+ * calls sees none until it gives the event loop a turn: that is what {@linkcode Interrupt.pause} does.
+ */
+export class Interrupt implements Disposable {
+  #signal: InterruptSignal | null = null;
+  #lastTurn = performance.now();
+  readonly #listeners: readonly (readonly [InterruptSignal, () => void])[];
+
+  /** Begins to listen for SIGINT and SIGTERM. */
+  constructor() {
+    const signals: readonly InterruptSignal[] = ["SIGINT", "SIGTERM"];
+    this.#listeners = signals.map((signal) => [signal, () => this.#signal ??= signal]);
+    for (const [signal, listener] of this.#listeners) Deno.addSignalListener(signal, listener);
+  }
+
+  /** The signal that came first, or `null`. */
+  get signal(): InterruptSignal | null {
+    return this.#signal;
+  }
+
+  /**
+   * Lets listeners run, if they have not been let for a while.
+   *
+   * @param now Lets them run in any case: a system call was interrupted.
+   */
+  async pause(now = false): Promise<void> {
+    if (!now && performance.now() - this.#lastTurn < TURN_MS) return;
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    this.#lastTurn = performance.now();
+  }
+
+  /** Stops listening: an interrupt then ends the process at once, as it does by default. */
+  [Symbol.dispose](): void {
+    for (const [signal, listener] of this.#listeners) Deno.removeSignalListener(signal, listener);
+  }
+}

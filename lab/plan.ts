@@ -1,0 +1,239 @@
+import { kvm_dirty_gfn } from "../ffi/kvm_structs.ts";
+import { PAGE_SIZE } from "../ffi/linux.ts";
+import type { Guest } from "../guest/guest.ts";
+import { generate, type Pattern } from "../guest/pattern.ts";
+import { real16 } from "../guest/real16.ts";
+import type { Slot } from "../ring/slots.ts";
+import { UsageError } from "./usage_error.ts";
+
+/** What a person asked a lab to be. */
+export interface LabOptions {
+  /** vCPUs. */
+  readonly vcpus: number;
+  /** Logged guest memory in bytes. */
+  readonly memory: number;
+  /** Memory slots that it is split into. */
+  readonly slots: number;
+  /** Ring size in bytes. */
+  readonly ring: number;
+  /** The access pattern. */
+  readonly pattern: Pattern;
+  /** Stores in a round, over all vCPUs; by default 256, or as many as a pattern file has. */
+  readonly pages: number | undefined;
+  /** Rounds. */
+  readonly rounds: number;
+  /** Seed of the random patterns. */
+  readonly seed: number;
+}
+
+/** The options as resolved: stands in every result of a lab. */
+export interface ResolvedOptions {
+  /** The guest program. */
+  readonly guest: Guest["name"];
+  /** vCPUs. */
+  readonly vcpus: number;
+  /** Logged guest memory in bytes. */
+  readonly memory: number;
+  /** Memory slots that it is split into. */
+  readonly slots: number;
+  /** Ring size in entries. */
+  readonly ring: number;
+  /** The access pattern, as it was written. */
+  readonly pattern: string;
+  /** Stores in a round, over all vCPUs. */
+  readonly pages: number;
+  /** Rounds. */
+  readonly rounds: number;
+  /** Seed of the random patterns. */
+  readonly seed: number;
+}
+
+/** A lab, thought out before anything is asked of the kernel. */
+export interface Plan {
+  /** The guest program. */
+  readonly guest: Guest;
+  /** The options as resolved. */
+  readonly options: ResolvedOptions;
+  /** Ring size in bytes. */
+  readonly ringBytes: number;
+  /** Slot 0, which is not logged, and the logged slots after it. */
+  readonly slots: readonly Slot[];
+  /** Guest physical address of the access list, in slot 0. */
+  readonly listAt: number;
+  /** The pattern: a page number for each store of a round, counted over all logged slots. */
+  readonly sequence: Uint32Array<ArrayBuffer>;
+}
+
+const DEFAULT_PAGES = 256;
+/** A guest address in the access list: 32 bits. */
+const LIST_ELEMENT = 4;
+/** The list never has fewer elements than this, so that a lab can also probe its guest. */
+const LEAST_LIST = 2;
+
+/**
+ * Thinks a lab out: builds the pattern's sequence and lays out guest memory. Slot 0 holds the guest's
+ * code and its access list, begins at guest physical address 0 and is not logged; the logged slots
+ * follow it without a gap.
+ *
+ * @param options What a person asked for.
+ * @param readFile Reads a pattern file, given its path and the number of logged pages.
+ * @returns The plan.
+ * @throws {UsageError} Where a value cannot be: names the option.
+ */
+export function planLab(
+  options: LabOptions,
+  readFile: (path: string, pages: number) => Uint32Array<ArrayBuffer>,
+): Plan {
+  const guest = real16;
+  const { vcpus, memory, pattern, seed, rounds } = options;
+  const pages = memory / PAGE_SIZE;
+  checkMemory(options, guest);
+  const listed = pattern.name === "file" ? readFile(pattern.path, pages) : null;
+  const stores = options.pages ?? listed?.length ?? DEFAULT_PAGES;
+  checkStores(stores, options);
+  const listAt = guest.codeAt + roundUp(guest.code.length);
+  const slot0Bytes = listAt + roundUp(Math.max(stores, LEAST_LIST) * LIST_ELEMENT);
+  checkReach(slot0Bytes, stores, options, guest);
+  const sequence = buildSequence(options, stores, listed);
+  return {
+    guest,
+    options: {
+      guest: guest.name,
+      vcpus,
+      memory,
+      slots: options.slots,
+      ring: options.ring / kvm_dirty_gfn.size,
+      pattern: patternText(pattern),
+      pages: sequence.length,
+      rounds,
+      seed,
+    },
+    ringBytes: options.ring,
+    slots: layOut(slot0Bytes / PAGE_SIZE, pages, options.slots),
+    listAt,
+    sequence,
+  };
+}
+
+function roundUp(bytes: number): number {
+  return Math.ceil(bytes / PAGE_SIZE) * PAGE_SIZE;
+}
+
+function checkMemory({ memory, slots }: LabOptions, guest: Guest): void {
+  if (memory < PAGE_SIZE || memory % PAGE_SIZE !== 0) {
+    throw new UsageError(`--memory ${memory} bytes: expected a multiple of ${PAGE_SIZE}`);
+  }
+  if (memory >= guest.addressLimit) {
+    throw new UsageError(
+      `${unreachable(memory, guest)}, its code among it; expected less, 2GiB say`,
+    );
+  }
+  if (slots > memory / PAGE_SIZE) {
+    throw new UsageError(
+      `--slots ${slots}: ${sizeText(memory)} of memory is only ${
+        memory / PAGE_SIZE
+      } pages; expected a page ` +
+        "or more for each slot",
+    );
+  }
+}
+
+// Said before a list is built that could not be used.
+function checkReach(
+  slot0Bytes: number,
+  stores: number,
+  { memory }: LabOptions,
+  guest: Guest,
+): void {
+  const left = guest.addressLimit - slot0Bytes;
+  if (memory <= left) return;
+  const list = `slot 0 takes ${sizeText(slot0Bytes)} for the guest's code and the list of its ` +
+    `${stores} stores`;
+  throw new UsageError(
+    left < PAGE_SIZE
+      ? `--pages ${stores}: ${list}, beyond what a real-mode guest reaches; expected fewer`
+      : `${unreachable(memory, guest)}, and ${list}; expected at most ${
+        sizeText(left)
+      }, or fewer ` +
+        "stores with --pages",
+  );
+}
+
+function unreachable(memory: number, guest: Guest): string {
+  return `--memory ${sizeText(memory)}: a real-mode guest reaches ${
+    sizeText(guest.addressLimit)
+  } ` +
+    "with its 32-bit addresses";
+}
+
+// As it would be written on the command line: 5GiB, 4095MiB, 12288 bytes.
+function sizeText(bytes: number): string {
+  for (const [unit, size] of [["GiB", 2 ** 30], ["MiB", 2 ** 20], ["KiB", 2 ** 10]] as const) {
+    if (bytes % size === 0) return `${bytes / size}${unit}`;
+  }
+  return `${bytes} bytes`;
+}
+
+function buildSequence(
+  { memory, pattern, slots, seed }: LabOptions,
+  stores: number,
+  listed: Uint32Array<ArrayBuffer> | null,
+): Uint32Array<ArrayBuffer> {
+  if (pattern.name === "file") {
+    if (listed === null) throw new TypeError("Cannot build a file's sequence without the file");
+    return stores <= listed.length
+      ? listed.subarray(0, stores)
+      : Uint32Array.from({ length: stores }, (_, n) => listed[n % listed.length]!);
+  }
+  const pages = memory / PAGE_SIZE;
+  const slotPages = Math.floor(pages / slots);
+  const half = Math.max(1, pages >> 1);
+  return generate(pattern, {
+    stores,
+    pages,
+    firstHalf: slots > 1 ? slotPages : half,
+    secondHalf: slots > 1 ? slotPages * (slots - 1) : pages - half,
+    seed,
+  });
+}
+
+/**
+ * How many low bits of a stored value name the vCPU; the rest is a counter that only grows.
+ *
+ * @param vcpus vCPUs.
+ * @returns Bits: 0 for one vCPU.
+ */
+export function vcpuBits(vcpus: number): number {
+  return Math.ceil(Math.log2(vcpus));
+}
+
+function checkStores(stores: number, { vcpus, rounds }: LabOptions): void {
+  const most = 2 ** (32 - vcpuBits(vcpus));
+  const each = Math.ceil(stores / vcpus) * rounds;
+  if (each < most) return;
+  throw new UsageError(
+    `--pages ${stores} over ${rounds} rounds: ${each} stores for a vCPU, but the counter that they ` +
+      `write has room for ${most - 1} beside the numbers of ${vcpus} vCPUs; expected fewer`,
+  );
+}
+
+function layOut(slot0Pages: number, pages: number, count: number): Slot[] {
+  const slots = [{ id: 0, addressSpace: 0, gfn: 0, pages: slot0Pages, logged: false }];
+  const each = Math.floor(pages / count);
+  for (let n = 0; n < count; n++) {
+    const rest = n === count - 1 ? pages - each * count : 0;
+    slots.push({
+      id: n + 1,
+      addressSpace: 0,
+      gfn: slot0Pages + n * each,
+      pages: each + rest,
+      logged: true,
+    });
+  }
+  return slots;
+}
+
+function patternText(pattern: Pattern): string {
+  if (pattern.name === "file") return `file:${pattern.path}`;
+  return pattern.parameter === 0 ? pattern.name : `${pattern.name}:${pattern.parameter}`;
+}

@@ -1,0 +1,70 @@
+import type { Kernel } from "../ffi/kernel.ts";
+import { checked } from "../ffi/kernel_error.ts";
+import { O_CLOEXEC, O_RDONLY } from "../ffi/linux.ts";
+
+const CHUNK = 1 << 20;
+
+/**
+ * Reads a whole file through the kernel's own calls. Deno's need `--allow-all` for /proc, /sys and
+ * /dev/fd, and a read permission for the rest; these need nothing beyond what KVM needs.
+ *
+ * @param kernel The kernel that answers.
+ * @param path The file.
+ * @returns Its bytes.
+ * @throws {KernelError} Where it cannot be opened or read.
+ */
+export function readFile(kernel: Kernel, path: string): Uint8Array<ArrayBuffer> {
+  const fd = checked(kernel.open(path, O_RDONLY | O_CLOEXEC), () => `open(${path})`);
+  try {
+    return readAll(kernel, fd, path);
+  } finally {
+    kernel.close(fd);
+  }
+}
+
+/**
+ * Reads all that is left in a file descriptor.
+ *
+ * @param kernel The kernel that answers.
+ * @param fd The file descriptor: 0 is standard input.
+ * @param name What to call it in an error.
+ * @returns The bytes.
+ * @throws {KernelError} Where it cannot be read.
+ */
+export function readAll(kernel: Kernel, fd: number, name: string): Uint8Array<ArrayBuffer> {
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  let size = 0;
+  for (;;) {
+    const chunk = new Uint8Array(size === 0 ? 4096 : CHUNK);
+    const got = checked(kernel.read(fd, chunk), () => `read(${name})`);
+    if (got === 0) return join(chunks, size);
+    chunks.push(got < CHUNK / 2 ? chunk.slice(0, got) : chunk.subarray(0, got));
+    size += got;
+  }
+}
+
+function join(chunks: readonly Uint8Array[], size: number): Uint8Array<ArrayBuffer> {
+  const all = new Uint8Array(size);
+  let at = 0;
+  for (const chunk of chunks) {
+    all.set(chunk, at);
+    at += chunk.length;
+  }
+  return all;
+}
+
+/**
+ * A small file of /proc or /sys as a line of text.
+ *
+ * @param kernel The kernel that answers.
+ * @param path The file.
+ * @returns Its text without the final newline, or `null` where it cannot be read.
+ */
+export function readLine(kernel: Kernel, path: string): string | null {
+  const fd = kernel.open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return null;
+  const bytes = new Uint8Array(4096);
+  const got = kernel.read(fd, bytes);
+  kernel.close(fd);
+  return got < 0 ? null : new TextDecoder().decode(bytes.subarray(0, got)).trimEnd();
+}

@@ -1,0 +1,34 @@
+import type { Slot } from "../ring/slots.ts";
+import type { KernelFacts } from "./host.ts";
+import type { Lab } from "./lab.ts";
+import type { ResolvedOptions } from "./plan.ts";
+
+/** What every result begins with. */
+export interface Result {
+  /** What it is, with a version: `"dirtyring.dump/1"`. */
+  readonly schema: string;
+  /** Which kernel answered. */
+  readonly kernel: KernelFacts;
+}
+
+/** What every result of a lab begins with. */
+export interface LabResult extends Result {
+  /** The options as resolved. */
+  readonly lab: ResolvedOptions;
+  /** The guest's memory slots. */
+  readonly slots: readonly Slot[];
+}
+
+/**
+ * The beginning of a lab's result.
+ *
+ * @param schema What the result is.
+ * @param lab The lab.
+ * @returns Its beginning.
+ */
+export function labResult<Schema extends string>(
+  schema: Schema,
+  lab: Lab,
+): LabResult & { readonly schema: Schema } {
+  return { schema, kernel: lab.kernel, lab: lab.plan.options, slots: lab.plan.slots };
+}

@@ -1,0 +1,171 @@
+import type { Entries } from "../ring/entries.ts";
+import type { RingStatistics } from "../ring/statistics.ts";
+import type { Witness } from "../ring/witness.ts";
+import type { VcpuDriver } from "./driver.ts";
+import type { Lab } from "./lab.ts";
+
+/** One round: every vCPU makes the stores of its block, resuming after each full ring. */
+export interface RoundResult {
+  /** Stores made, over all vCPUs. */
+  readonly stores: number;
+  /** Entries harvested, from all rings. */
+  readonly entries: number;
+  /** `KVM_EXIT_DIRTY_RING_FULL` exits. */
+  readonly fullExits: number;
+  /** `KVM_RESET_DIRTY_RINGS` calls. */
+  readonly resets: number;
+  /** Entries that those calls said they reset. */
+  readonly reset: number;
+  /** Nanoseconds in `KVM_RUN`. */
+  readonly guestNs: number;
+  /** Nanoseconds in harvesting. */
+  readonly harvestNs: number;
+  /** Nanoseconds in `KVM_RESET_DIRTY_RINGS`. */
+  readonly resetNs: number;
+}
+
+/** What looks at the entries of a round; nothing of it is timed. */
+export interface Observers {
+  /** One for each vCPU: gets each window, which is one ring's entries in one reset call. */
+  readonly statistics?: readonly RingStatistics[];
+  /** Reads the harvested pages after each reset. */
+  readonly witness?: Witness;
+}
+
+/** Problems beyond this number are counted and not described. */
+const PROBLEMS_LISTED = 20;
+
+/** Runs rounds on a lab: run, harvest, reset, in the order that loses nothing. */
+export class Rounds {
+  readonly #lab: Lab;
+  readonly #driver: VcpuDriver;
+  readonly #observers: Observers;
+  #problemCount = 0;
+  readonly #problems: string[] = [];
+  #state: "going" | "interrupted" | "wedged" = "going";
+  // The round's figures so far.
+  #figures = emptyRound();
+
+  /**
+   * Makes ready for the first round.
+   *
+   * @param lab The lab.
+   * @param driver Runs its vCPUs.
+   * @param observers What looks at the entries.
+   */
+  constructor(lab: Lab, driver: VcpuDriver, observers: Observers = {}) {
+    this.#lab = lab;
+    this.#driver = driver;
+    this.#observers = observers;
+  }
+
+  /** What did not hold: counts that differ, rings that lost entries. */
+  get problems(): readonly string[] {
+    const more = this.#problemCount - this.#problems.length;
+    return more === 0 ? this.#problems : [...this.#problems, `and ${more} more of the kind`];
+  }
+
+  /** Whether another round can follow: not after an interrupt, nor once a ring is wedged. */
+  get state(): "going" | "interrupted" | "wedged" {
+    return this.#state;
+  }
+
+  /**
+   * Runs a round.
+   *
+   * @returns Its figures; those of a part of it where an interrupt or a wedged ring ended it.
+   */
+  async round(): Promise<RoundResult> {
+    this.#figures = emptyRound();
+    for (const [id, { first, stores }] of this.#lab.vcpus.entries()) {
+      this.#lab.begin(id, first, stores);
+      await this.#runToEnd(id);
+      this.#figures.stores += stores - this.#lab.remaining(id);
+      if (this.#state !== "going") break;
+    }
+    this.#harvestAndReset();
+    this.#observers.witness?.check(this.#lab.plan.sequence);
+    return this.#figures;
+  }
+
+  async #runToEnd(id: number): Promise<void> {
+    const { vcpu } = this.#lab.vcpus[id]!;
+    for (;;) {
+      const started = performance.now();
+      const answer = this.#driver.run(vcpu);
+      const exit = typeof answer === "string" ? answer : await answer;
+      this.#figures.guestNs += elapsedNs(started);
+      if (exit === "KVM_EXIT_INTR") {
+        this.#state = "interrupted";
+        return;
+      }
+      if (exit === "KVM_EXIT_HLT") {
+        const left = this.#lab.remaining(id);
+        if (left !== 0) this.#problem(`vCPU ${id} halted with ${left} stores left`);
+        return;
+      }
+      this.#figures.fullExits++;
+      if (this.#harvestAndReset()[id] === 0) {
+        this.#problem(
+          `vCPU ${id} stopped with KVM_EXIT_DIRTY_RING_FULL, but its ring brought no entry: it ` +
+            "overflowed, and an in-order harvest cannot go on",
+        );
+        this.#state = "wedged";
+        return;
+      }
+    }
+  }
+
+  // Harvests all rings, resets, and only then reads the pages. Answers the entries of each ring.
+  #harvestAndReset(): number[] {
+    const { vcpus, vm } = this.#lab;
+    const figures = this.#figures;
+    const started = performance.now();
+    const taken: Entries[] = [];
+    for (const { harvester } of vcpus) taken.push(harvester.take());
+    figures.harvestNs += elapsedNs(started);
+    const reset = vm.resetDirtyRings();
+    figures.resetNs += reset.ns;
+
+    const counts = taken.map((entries) => entries.length);
+    const total = counts.reduce((sum, count) => sum + count, 0);
+    figures.resets++;
+    figures.reset += reset.count;
+    figures.entries += total;
+    if (reset.count !== total) {
+      this.#problem(
+        `KVM_RESET_DIRTY_RINGS returned ${reset.count}, but ${total} entries were harvested`,
+      );
+    }
+    const { statistics, witness } = this.#observers;
+    if (statistics !== undefined) {
+      taken.forEach((entries, id) => statistics[id]!.addWindow(entries));
+    }
+    if (witness !== undefined) {
+      witness.beginHarvest();
+      for (const entries of taken) witness.read(entries);
+    }
+    return counts;
+  }
+
+  #problem(text: string): void {
+    if (this.#problemCount++ < PROBLEMS_LISTED) this.#problems.push(text);
+  }
+}
+
+function emptyRound() {
+  return {
+    stores: 0,
+    entries: 0,
+    fullExits: 0,
+    resets: 0,
+    reset: 0,
+    guestNs: 0,
+    harvestNs: 0,
+    resetNs: 0,
+  };
+}
+
+function elapsedNs(since: number): number {
+  return Math.round((performance.now() - since) * 1e6);
+}

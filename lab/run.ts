@@ -1,0 +1,22 @@
+import type { Interrupt } from "./interrupt.ts";
+import type { Lab } from "./lab.ts";
+import { type LabResult, labResult } from "./result.ts";
+import { type RuleChoice, type Story, tell } from "./story.ts";
+
+/** `dirtyring run`: the whole loop as a story in numbers. */
+export interface RunResult extends LabResult, Story {
+  /** What it is. */
+  readonly schema: "dirtyring.run/1";
+}
+
+/**
+ * Runs the rounds of a lab and answers each one's figures, the check of its memory, and the statistics.
+ *
+ * @param lab The lab, fresh.
+ * @param interrupt Ends it early; what was gathered is answered.
+ * @param rule The rule that counts calls.
+ * @returns The story of the run.
+ */
+export async function run(lab: Lab, interrupt: Interrupt, rule: RuleChoice): Promise<RunResult> {
+  return { ...labResult("dirtyring.run/1", lab), ...await tell(lab, interrupt, rule, true) };
+}

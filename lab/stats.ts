@@ -1,0 +1,27 @@
+import type { Interrupt } from "./interrupt.ts";
+import type { Lab } from "./lab.ts";
+import { type LabResult, labResult } from "./result.ts";
+import { type RoundsCheck, type RuleChoice, type StatsReport, tell } from "./story.ts";
+
+/** `dirtyring stats`: the coalescing statistics of each ring and in total. */
+export interface StatsResult extends LabResult, StatsReport, RoundsCheck {
+  /** What it is. */
+  readonly schema: "dirtyring.stats/1";
+}
+
+/**
+ * Runs the rounds of a lab and answers the coalescing statistics.
+ *
+ * @param lab The lab, fresh.
+ * @param interrupt Ends it early; what was gathered is answered.
+ * @param rule The rule that counts calls.
+ * @returns The statistics.
+ */
+export async function stats(
+  lab: Lab,
+  interrupt: Interrupt,
+  rule: RuleChoice,
+): Promise<StatsResult> {
+  const { rounds: _, stats, ...check } = await tell(lab, interrupt, rule, false);
+  return { ...labResult("dirtyring.stats/1", lab), ...stats, ...check };
+}

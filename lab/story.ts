@@ -1,0 +1,113 @@
+import { type Rule, ruleOf } from "../ring/rule.ts";
+import { RingStatistics, type Statistics } from "../ring/statistics.ts";
+import { type PageList, Witness } from "../ring/witness.ts";
+import { InlineDriver } from "./inline_driver.ts";
+import type { Interrupt, InterruptSignal } from "./interrupt.ts";
+import type { Lab } from "./lab.ts";
+import { type Measured, measureReset } from "./measure.ts";
+import { type RoundResult, Rounds } from "./rounds.ts";
+
+/** The coalescing statistics of one ring. */
+export interface RingReport extends Statistics {
+  /** The vCPU. */
+  readonly vcpu: number;
+}
+
+/** Coalescing statistics of all rings, and what resets were measured to cost. */
+export interface StatsReport {
+  /** The kernel version whose rule counts the calls. */
+  readonly rule: Rule;
+  /** Batches, calls and ends are computed by the rule of `kvm_dirty_ring_reset`: the kernel tells none. */
+  readonly modelled: true;
+  /** The rings, by vCPU. */
+  readonly rings: readonly RingReport[];
+  /** All rings, summed. */
+  readonly total: Statistics;
+  /** What was measured. */
+  readonly measured: Measured;
+}
+
+/** What every command with rounds finds out about its own honesty. */
+export interface RoundsCheck {
+  /** Pages that hold a store which no entry announced. */
+  readonly lost: PageList;
+  /** Pages harvested without a new store: no failure. */
+  readonly spurious: PageList;
+  /** What did not hold. */
+  readonly problems: readonly string[];
+  /** Whether all held. */
+  readonly ok: boolean;
+  /** The signal that ended it early, or `null`. */
+  readonly interrupted: InterruptSignal | null;
+}
+
+/** The rule that counts calls: a version, or the running kernel's. */
+export type RuleChoice = Rule | "auto";
+
+/** All rounds of a lab, with what they add up to. */
+export interface Story extends RoundsCheck {
+  /** The rounds, in order; none where they were not to be kept. */
+  readonly rounds: readonly RoundResult[];
+  /** The statistics of all rounds. */
+  readonly stats: StatsReport;
+}
+
+/**
+ * Runs the rounds of a lab: what `stats` and `run` have in common.
+ *
+ * @param lab The lab, fresh.
+ * @param interrupt Ends it early; what was gathered is answered.
+ * @param choice The rule that counts calls.
+ * @param keepRounds Whether each round's figures are wanted; without them memory stays flat.
+ * @returns The rounds and what they add up to.
+ */
+export async function tell(
+  lab: Lab,
+  interrupt: Interrupt,
+  choice: RuleChoice,
+  keepRounds: boolean,
+): Promise<Story> {
+  const driver = new InlineDriver(interrupt);
+  const witness = new Witness(lab.memory, lab.pages);
+  const statistics = lab.vcpus.map(() => new RingStatistics());
+  const rounds = new Rounds(lab, driver, { statistics, witness });
+  const done: RoundResult[] = [];
+  for (let n = 0; n < lab.plan.options.rounds; n++) {
+    const round = await rounds.round();
+    if (keepRounds) done.push(round);
+    await interrupt.pause();
+    if (rounds.state !== "going" || interrupt.signal !== null) break;
+  }
+  witness.checkAll();
+  const problems = [...rounds.problems];
+  if (witness.strays > 0) problems.push(`${witness.strays} entries name no logged page`);
+
+  const total = new RingStatistics();
+  for (const ring of statistics) total.addAll(ring);
+  const rule = choice === "auto" ? ruleOf(lab.kernel.release) : choice;
+  const measured = rounds.state === "going" && interrupt.signal === null
+    ? await measureReset(lab, driver, interrupt)
+    : NOT_MEASURED;
+  return {
+    rounds: done,
+    stats: {
+      rule,
+      modelled: true,
+      rings: statistics.map((ring, vcpu) => ({ vcpu, ...ring.result(rule) })),
+      total: total.result(rule),
+      measured,
+    },
+    lost: witness.lost,
+    spurious: witness.spurious,
+    problems,
+    ok: problems.length === 0 && witness.lost.count === 0,
+    interrupted: interrupt.signal,
+  };
+}
+
+const NOT_MEASURED: Measured = {
+  repetitions: 0,
+  resetNsPerEntry: null,
+  sequentialResetNsPerEntry: null,
+  emulated: false,
+};

@@ -1,0 +1,99 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { parsePages, readPattern } from "../lab/pattern_file.ts";
+import { planLab, vcpuBits } from "../lab/plan.ts";
+import { UsageError } from "../lab/usage_error.ts";
+import { LIBC } from "./support/libc.ts";
+import { labOptions } from "./support/labs.ts";
+
+const noFile = () => {
+  throw new TypeError("Cannot read a file here");
+};
+const plan = (changes: Parameters<typeof labOptions>[0]) => planLab(labOptions(changes), noFile);
+const bytes = (text: string) => new TextEncoder().encode(text);
+
+Deno.test("planLab() splits the memory into equal slots, the remainder in the last", () => {
+  const { slots } = plan({ memory: 10 * 4096, slots: 3, pages: 4 });
+  assertEquals(slots, [
+    { id: 0, addressSpace: 0, gfn: 0, pages: 3, logged: false },
+    { id: 1, addressSpace: 0, gfn: 3, pages: 3, logged: true },
+    { id: 2, addressSpace: 0, gfn: 6, pages: 3, logged: true },
+    { id: 3, addressSpace: 0, gfn: 9, pages: 4, logged: true },
+  ]);
+});
+
+Deno.test("planLab() makes room for the access list in slot 0", () => {
+  const { slots, listAt } = plan({ pages: 5000 });
+  assertEquals([listAt, slots[0]!.pages], [0x2000, 2 + Math.ceil(5000 * 4 / 4096)]);
+});
+
+Deno.test("planLab() alternates between the first and the last slot, or halves", () => {
+  const text = "pingpong";
+  assertEquals([...plan({ memory: 12 * 4096, slots: 3, pages: 4, text }).sequence], [0, 8, 1, 9]);
+  assertEquals([...plan({ memory: 9 * 4096, slots: 1, pages: 4, text }).sequence], [0, 5, 1, 6]);
+});
+
+Deno.test("planLab() refuses what a real-mode guest cannot reach, before it builds a list", () => {
+  const GIB = 2 ** 30;
+  plan({ memory: 4 * GIB - 4 * 4096 });
+  assertThrows(() => plan({ memory: 4 * GIB }), UsageError, "32-bit addresses");
+  assertThrows(() => plan({ memory: 4 * GIB - 2 * 4096 }), UsageError, "list of its 16 stores");
+  assertThrows(() => plan({ pages: 2 ** 31 - 1 }), UsageError, "--pages 2147483647: slot 0 takes");
+});
+
+Deno.test("planLab() refuses more slots than pages", () => {
+  assertThrows(
+    () => plan({ memory: 8192, slots: 3 }),
+    UsageError,
+    "--slots 3: 8KiB of memory is only 2",
+  );
+});
+
+Deno.test("planLab() refuses more stores than the counter can tell apart", () => {
+  assertEquals([1, 2, 3, 4, 5].map(vcpuBits), [0, 1, 2, 2, 3]);
+  plan({ pages: 1000, rounds: 4_000_000 });
+  assertThrows(() => plan({ pages: 1000, rounds: 5_000_000 }), UsageError, "expected fewer");
+  assertThrows(() => plan({ vcpus: 1024, pages: 1024, rounds: 5_000_000 }), UsageError, "--pages");
+});
+
+Deno.test("planLab() takes a file's length, truncates it or repeats it", () => {
+  const pattern = { name: "file", path: "x" } as const;
+  const list = () => Uint32Array.of(5, 3, 1);
+  const { pages: _, ...rest } = labOptions({ pattern });
+  const sequence = (pages: number | undefined) => [...planLab({ ...rest, pages }, list).sequence];
+  assertEquals(sequence(undefined), [5, 3, 1]);
+  assertEquals(sequence(2), [5, 3]);
+  assertEquals(sequence(7), [5, 3, 1, 5, 3, 1, 5]);
+});
+
+Deno.test("parsePages() reads decimal and hexadecimal numbers, a line each", () => {
+  assertEquals([...parsePages(bytes("1\n 0x1F\r\n\n\t7"), "f", 100)], [1, 31, 7]);
+  assertEquals([...parsePages(bytes("0x0A\n"), "f", 100)], [10]);
+});
+
+Deno.test("parsePages() names the line that is wrong", () => {
+  const parse = (text: string) => () => parsePages(bytes(text), "f", 100);
+  assertThrows(parse("1\nabc\n"), UsageError, 'f, line 2: "abc" is no page number');
+  assertThrows(parse("-1"), UsageError, 'line 1: "-1"');
+  assertThrows(parse("0x"), UsageError, 'line 1: "0x"');
+  assertThrows(parse("1 2"), UsageError, 'line 1: "1 2"');
+  assertThrows(parse("99\n100"), UsageError, "f, line 2: page 100 lies beyond");
+  assertThrows(parse("99999999999999999999"), UsageError, "lies beyond");
+  assertThrows(parse(""), UsageError, "f holds no page number");
+  assertThrows(parse("\n\n"), UsageError, "f holds no page number");
+});
+
+Deno.test("readPattern() names a file that cannot be read", () => {
+  assertThrows(() => readPattern(LIBC, "/no/such", 9), UsageError, "ENOENT");
+  assertThrows(() => readPattern(LIBC, "/", 9), UsageError, "EISDIR");
+});
+
+Deno.test("readPattern() reads ten million lines", async () => {
+  const path = await Deno.makeTempFile();
+  try {
+    await Deno.writeTextFile(path, "0\n99\n".repeat(5_000_000));
+    const found = readPattern(LIBC, path, 100);
+    assertEquals([found.length, found[0], found.at(-1)], [10_000_000, 0, 99]);
+  } finally {
+    await Deno.remove(path);
+  }
+});

@@ -1,0 +1,58 @@
+import type { Kernel } from "../../ffi/kernel.ts";
+import { KVM_RESET_DIRTY_RINGS, KVM_RUN } from "../../ffi/kvm_ioctls.ts";
+import { kvm_run } from "../../ffi/kvm_structs.ts";
+
+const RING_OFFSET = 64 * 4096;
+
+/** What goes wrong, and from which call on it does. */
+export type Fault =
+  /** The ring loses the last entry that a run pushed, as an overflow would. */
+  | "drops an entry"
+  /** A reset answers one entry less than it took. */
+  | "resets too few"
+  /** A vCPU reports a full ring though its ring is empty. */
+  | "is full without an entry"
+  /** A vCPU stops in a way that the guest never asks for. */
+  | "shuts down"
+  /** A second store goes to a page that is harvested already, and no entry tells. */
+  | "stores without an entry";
+
+/** A kernel that works like the real one, but for one fault: proof that what checks can fail. */
+export function faultyKernel(kernel: Kernel, fault: Fault, memory: () => Uint32Array): Kernel {
+  let ring: Uint32Array | undefined;
+  let run: DataView | undefined;
+  let mapping: "ring" | "run" | "other" = "other";
+  return {
+    ...kernel,
+    mmap(length, protection, flags, fd, offset) {
+      mapping = fd === -1 ? "other" : offset === RING_OFFSET ? "ring" : "run";
+      return kernel.mmap(length, protection, flags, fd, offset);
+    },
+    view(address, length) {
+      const buffer = kernel.view(address, length);
+      if (mapping === "ring") ring = new Uint32Array(buffer);
+      if (mapping === "run") run = new DataView(buffer);
+      return buffer;
+    },
+    ioctl(fd, request, argument) {
+      if (request === KVM_RUN && fault === "is full without an entry") {
+        run!.setUint32(kvm_run.at.exit_reason, 31, true);
+        return 0;
+      }
+      const answer = kernel.ioctl(fd, request, argument);
+      if (request === KVM_RUN && fault === "shuts down") {
+        run!.setUint32(kvm_run.at.exit_reason, 8, true);
+      }
+      if (request === KVM_RUN && fault === "drops an entry") {
+        let last = 0;
+        while (ring![(last + 1) * 4] === 1) last++;
+        ring![last * 4] = 0;
+      }
+      if (request === KVM_RESET_DIRTY_RINGS && answer > 0) {
+        if (fault === "resets too few") return answer - 1;
+        if (fault === "stores without an entry") queueMicrotask(() => memory()[0] = 0xffff);
+      }
+      return answer;
+    },
+  };
+}

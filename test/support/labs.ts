@@ -1,0 +1,34 @@
+import type { Kernel } from "../../ffi/kernel.ts";
+import { LIBC } from "./libc.ts";
+import { parsePattern } from "../../guest/pattern.ts";
+import { Lab } from "../../lab/lab.ts";
+import { type LabOptions, planLab } from "../../lab/plan.ts";
+
+/** Options of a small lab: 1 vCPU, 1 MiB, a ring of 256 entries. */
+export function labOptions(changes: Partial<LabOptions> & { text?: string } = {}): LabOptions {
+  const { text, ...rest } = changes;
+  return {
+    vcpus: 1,
+    memory: 1 << 20,
+    slots: 1,
+    ring: 4096,
+    pattern: parsePattern(text ?? "sequential"),
+    pages: 16,
+    rounds: 1,
+    seed: 1,
+    ...rest,
+  };
+}
+
+/** A small lab. */
+export function makeLab(
+  changes: Partial<LabOptions> & { text?: string } = {},
+  kernel: Kernel = LIBC,
+): Lab {
+  return new Lab(
+    kernel,
+    planLab(labOptions(changes), () => {
+      throw new TypeError("Cannot read a pattern file here");
+    }),
+  );
+}
