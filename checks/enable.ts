@@ -1,0 +1,54 @@
+import { KVM_CAP_DIRTY_LOG_RING_ACQ_REL } from "../ffi/kvm_constants.ts";
+import type { Kernel } from "../ffi/kernel.ts";
+import { System } from "../kvm/system.ts";
+import { kernelFacts } from "../lab/host.ts";
+import type { Result } from "../lab/result.ts";
+import {
+  enableRing,
+  inferReserved,
+  largestRing,
+  type RingLimits,
+  ringLimits,
+  smallestRing,
+} from "../lab/ring_limits.ts";
+import { enablingCases } from "./enabling_cases.ts";
+import { type EnablingCaseResult, runEnablingCase } from "./run_enabling_case.ts";
+
+/** `dirtyring enable`: what the kernel answered. */
+export interface EnableResult extends Result {
+  /** What it is. */
+  readonly schema: "dirtyring.enable/1";
+  /** The ring that was enabled. */
+  readonly ring: RingLimits;
+  /** With `--matrix`: every case, in the order of the statements. */
+  readonly cases?: readonly EnablingCaseResult[];
+}
+
+/**
+ * Enables the ring on a fresh VM and, if asked, asks the kernel every case of the enabling statements.
+ *
+ * @param kernel The kernel that answers.
+ * @param bytes The ring's size, handed to the kernel as it is.
+ * @param matrix Whether to ask every case.
+ * @returns What the kernel answered.
+ * @throws {HostError} Where the host has no usable KVM, or no dirty ring.
+ * @throws {KernelError} Where the kernel refuses the size.
+ */
+export function enable(kernel: Kernel, bytes: number, matrix: boolean): EnableResult {
+  using system = System.open(kernel);
+  const largest = largestRing(system);
+  const smallest = smallestRing(system, largest);
+  {
+    using vm = system.createVm();
+    enableRing(system, vm, bytes);
+  }
+  const result: EnableResult = {
+    schema: "dirtyring.enable/1",
+    kernel: kernelFacts(kernel, largest),
+    ring: ringLimits(bytes, inferReserved(smallest)),
+  };
+  if (!matrix) return result;
+  const acquireRelease = system.checkExtension(KVM_CAP_DIRTY_LOG_RING_ACQ_REL) > 0;
+  const cases = enablingCases({ largest, smallest, acquireRelease });
+  return { ...result, cases: cases.map((one) => runEnablingCase(system, smallest, one)) };
+}
