@@ -1,0 +1,65 @@
+import type { DumpedEntry, DumpedRing, DumpResult } from "../lab/dump.ts";
+import { flagsText } from "./flags_text.ts";
+import { labHead } from "./lab_text.ts";
+import { lostText } from "./lost_text.ts";
+import { table } from "./table.ts";
+import { countText } from "./units.ts";
+
+const HEAD = ["index", "flags", "as", "slot", "offset", "gfn", "gpa"];
+const PAGE_BYTES = 4096;
+
+/**
+ * `dirtyring dump` for people.
+ *
+ * @param result The result.
+ * @param options How many entries of each ring are shown.
+ * @returns Lines with their ends.
+ */
+export function* dumpText(
+  result: DumpResult,
+  options: { readonly limit: number | undefined },
+): Generator<string> {
+  yield* labHead(result);
+  for (const ring of result.rings) {
+    const { entries } = ring;
+    yield `\nvCPU ${ring.vcpu}  ${ring.exit} after ${countText(ring.stores, "store")}, ` +
+      `${countText(entries.length, "entry", "entries")}\n`;
+    const shown = entries.slice(0, options.limit ?? entries.length);
+    if (shown.length > 0) {
+      yield* table(
+        [HEAD, ...shown.map(cells)],
+        ["right", "left", "right", "right", "right", "right", "right"],
+        "  ",
+      );
+    }
+    const left = entries.length - shown.length;
+    if (left > 0) yield `  ${countText(left, "entry", "entries")} left out by --limit\n`;
+    const note = ringFullNote(ring);
+    if (note !== null) yield `  ${note}\n`;
+  }
+  yield* lostText(result.lost);
+}
+
+function cells({ index, flags, addressSpace, slot, offset, gfn }: DumpedEntry): string[] {
+  return [
+    `${index}`,
+    flagsText(flags),
+    `${addressSpace}`,
+    `${slot}`,
+    `${offset}`,
+    gfn === null ? "-" : `0x${gfn.toString(16)}`,
+    gfn === null ? "-" : `0x${(gfn * PAGE_BYTES).toString(16)}`,
+  ];
+}
+
+/**
+ * Says that a vCPU stopped because its ring was full.
+ *
+ * @param ring The vCPU's ring.
+ * @returns A line without its end, or `null` where the vCPU made all its stores.
+ */
+export function ringFullNote({ vcpu, exit, done, stores }: DumpedRing): string | null {
+  if (exit !== "KVM_EXIT_DIRTY_RING_FULL") return null;
+  return `vCPU ${vcpu}: the ring is full; it stopped after ${countText(stores, "store")}` +
+    (done ? "" : ", with stores left (dirtyring run harvests, resets and resumes)");
+}

@@ -1,0 +1,105 @@
+import { table } from "./table.ts";
+
+/** An option as help shows it. */
+export interface HelpOption {
+  /** Its name, without the two dashes. */
+  readonly name: string;
+  /** What stands for its value; `null` for a flag. */
+  readonly value: string | null;
+  /** What it means. */
+  readonly help: string;
+  /** Its default; `null` where there is none to show. */
+  readonly fallback: string | null;
+}
+
+/** A command as help shows it. */
+export interface HelpCommand {
+  /** Its name. */
+  readonly name: string;
+  /** What it does, in a line. */
+  readonly summary: string;
+  /** What a person should know beyond that. */
+  readonly details: string;
+  /** Command lines, each with what it shows. */
+  readonly examples: readonly (readonly [string, string])[];
+}
+
+const WIDTH = 80;
+
+/**
+ * The overview.
+ *
+ * @param commands All commands.
+ * @param globals The options of every command.
+ * @returns Lines with their ends.
+ */
+export function* generalHelp(
+  commands: readonly HelpCommand[],
+  globals: readonly HelpOption[],
+): Generator<string> {
+  yield "dirtyring: a laboratory for KVM's dirty ring\n\n";
+  yield "usage: dirtyring COMMAND [OPTION ...]\n\n";
+  const rows = [
+    ...commands.map(({ name, summary }) => [name, summary]),
+    ["help", "this overview, or with a command's name all about it"],
+  ];
+  yield* table(rows, ["left", "left"], "  ");
+  yield "\noptions of every command:\n";
+  yield* optionsText(globals);
+  yield "\n";
+  yield* table(
+    [
+      ["exit status 0", "done, and all that was checked holds"],
+      ["1", "something checked does not hold"],
+      ["2", "the command line, a file or a value in it is wrong"],
+      ["3", "the kernel refused or failed a call that was needed"],
+      ["4", "this host cannot do it: no /dev/kvm, no permission, no dirty ring"],
+      ["70", "a defect of dirtyring"],
+      ["130, 143", "interrupted"],
+    ],
+    ["right", "left"],
+  );
+}
+
+/**
+ * All about a command.
+ *
+ * @param command The command, with its options.
+ * @param globals The options of every command.
+ * @returns Lines with their ends.
+ */
+export function* commandHelp(
+  command: HelpCommand & { readonly options: readonly HelpOption[] },
+  globals: readonly HelpOption[],
+): Generator<string> {
+  const { name, summary, details, options, examples } = command;
+  yield `dirtyring ${name}: ${summary}\n\n`;
+  yield `usage: dirtyring ${name} [OPTION ...]\n\n`;
+  yield* wrap(details, WIDTH, "");
+  yield "\noptions:\n";
+  yield* optionsText(options);
+  yield "\noptions of every command:\n";
+  yield* optionsText(globals);
+  yield "\nexamples:\n";
+  for (const [line, shows] of examples) yield `  ${line}\n      ${shows}\n`;
+}
+
+function* optionsText(options: readonly HelpOption[]): Generator<string> {
+  for (const { name, value, help, fallback } of options) {
+    yield `  --${name}${value === null ? "" : ` ${value}`}\n`;
+    yield* wrap(fallback === null ? help : `${help} (default: ${fallback})`, WIDTH, "      ");
+  }
+}
+
+// Breaks a text between words.
+function* wrap(text: string, width: number, indent: string): Generator<string> {
+  let line = indent;
+  for (const word of text.split(" ")) {
+    if (line !== indent && line.length + 1 + word.length > width) {
+      yield `${line}\n`;
+      line = indent;
+    }
+    line += line === indent ? word : ` ${word}`;
+  }
+  yield `${line}\n`;
+}

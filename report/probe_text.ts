@@ -1,0 +1,60 @@
+import type { ProbeResult } from "../lab/probe.ts";
+import { kernelLine } from "./lab_text.ts";
+import { table } from "./table.ts";
+import { sizeText } from "./units.ts";
+
+const ENTRY_BYTES = 16;
+
+/**
+ * `dirtyring probe` for people.
+ *
+ * @param result The result.
+ * @returns Lines with their ends.
+ */
+export function* probeText(result: ProbeResult): Generator<string> {
+  yield `${kernelLine(result.kernel)}\n`;
+  const { device, problems, usable } = result;
+  yield device === null
+    ? "device  /dev/kvm does not exist\n"
+    : `device  ${device.path} ${device.mode} ${device.owner}:${device.group}, ` +
+      `${openText(result)}\n`;
+  for (const { what, advice } of problems) yield `missing ${what}\n        ${advice}\n`;
+  yield `usable  ${usable ? "yes" : "no: the other commands cannot run here"}\n`;
+  yield* facts(result);
+  yield* capabilities(result);
+}
+
+function openText({ apiVersion }: ProbeResult): string {
+  return apiVersion === null ? "cannot be used" : `can be opened, API version ${apiVersion}`;
+}
+
+function* facts({ ring, pml, vcpus, memorySlots, kvmRunBytes }: ProbeResult): Generator<string> {
+  const rows: string[][] = [];
+  if (ring !== null) {
+    const { maxEntries, minEntries, reserved, softLimitOfMax } = ring;
+    rows.push(
+      ["largest ring", `${maxEntries} entries, ${sizeText(maxEntries * ENTRY_BYTES)}`],
+      [
+        "smallest ring",
+        `${minEntries} entries, ${sizeText(minEntries * ENTRY_BYTES)} (found by asking)`,
+      ],
+      ["reserved entries", `${reserved} (inferred from the smallest ring)`],
+      ["soft limit", `${softLimitOfMax} entries of the largest ring (inferred)`],
+    );
+  }
+  rows.push(["PML", pml === null ? "the module does not say" : pml ? "on" : "off"]);
+  if (vcpus !== null) {
+    rows.push(["vCPUs", `${vcpus.recommended} recommended, ${vcpus.max} at most`]);
+  }
+  if (memorySlots !== null) rows.push(["memory slots", `${memorySlots}`]);
+  if (kvmRunBytes !== null) rows.push(["kvm_run", sizeText(kvmRunBytes)]);
+  yield "\n";
+  yield* table(rows, ["left", "left"]);
+}
+
+function* capabilities(result: ProbeResult): Generator<string> {
+  const entries = Object.entries(result.capabilities);
+  if (entries.length === 0) return;
+  yield "\n";
+  yield* table(entries.map(([name, value]) => [name, `${value}`]), ["left", "right"]);
+}

@@ -1,0 +1,74 @@
+import type { RunResult } from "../lab/run.ts";
+import type { RoundResult } from "../lab/rounds.ts";
+import { labHead } from "./lab_text.ts";
+import { checkText, statisticsText } from "./stats_text.ts";
+import { type Align, table } from "./table.ts";
+import { countText, timeText } from "./units.ts";
+
+const HEAD = [
+  "round",
+  "stores",
+  "entries",
+  "full exits",
+  "resets",
+  "reset",
+  "guest",
+  "harvest",
+  "in reset",
+];
+const ALIGNS: readonly Align[] = HEAD.map(() => "right");
+
+/**
+ * `dirtyring run` for people.
+ *
+ * @param result The result.
+ * @returns Lines with their ends.
+ */
+export function* runText(result: RunResult): Generator<string> {
+  yield* labHead(result);
+  yield "\n";
+  const rows = result.rounds.map((round, n) => [`${n + 1}`, ...cells(round)]);
+  yield* table([HEAD, ...rows, ["total", ...cells(total(result.rounds))]], ALIGNS, "  ");
+  yield* statisticsText(result.stats);
+  yield* checkText(result);
+  yield `\n${verdict(result)}\n`;
+}
+
+function cells(round: RoundResult): string[] {
+  return [
+    `${round.stores}`,
+    `${round.entries}`,
+    `${round.fullExits}`,
+    `${round.resets}`,
+    `${round.reset}`,
+    timeText(round.guestNs),
+    timeText(round.harvestNs),
+    timeText(round.resetNs),
+  ];
+}
+
+function total(rounds: readonly RoundResult[]): RoundResult {
+  const sum = (field: keyof RoundResult) => rounds.reduce((all, round) => all + round[field], 0);
+  return {
+    stores: sum("stores"),
+    entries: sum("entries"),
+    fullExits: sum("fullExits"),
+    resets: sum("resets"),
+    reset: sum("reset"),
+    guestNs: sum("guestNs"),
+    harvestNs: sum("harvestNs"),
+    resetNs: sum("resetNs"),
+  };
+}
+
+function verdict({ ok, lost, spurious, problems }: RunResult): string {
+  if (!ok) {
+    return `FAILED: ${countText(lost.count, "lost page")}, ${
+      countText(problems.length, "problem")
+    }`;
+  }
+  const unwritten = spurious.count === 0
+    ? ""
+    : `; ${countText(spurious.count, "page")} harvested without a store, which KVM may do`;
+  return `ok: every store was announced, every harvested entry was reset${unwritten}`;
+}
