@@ -1,0 +1,81 @@
+import type { Kernel } from "../ffi/kernel.ts";
+import type { OptionTable, Values } from "./option.ts";
+
+/** What a command may use of the world. */
+export interface Context {
+  /** The kernel that it talks to, traced if that was asked for. */
+  openKernel(): Promise<Kernel>;
+  /** Says something on stderr: a note, a warning. */
+  note(text: string): void;
+}
+
+/** A result turned into lines, one format of it. */
+export type Formatter<Result, Options> = (result: Result, options: Options) => Iterable<string>;
+
+/** A command: parsing, help, completion and the manual all come from this declaration. */
+export interface Declaration<Table extends OptionTable, Result> {
+  /** Its name. */
+  readonly name: string;
+  /** What it does, in a line. */
+  readonly summary: string;
+  /** What a person should know beyond that. */
+  readonly details: string;
+  /** Its options. */
+  readonly options: Table;
+  /** Command lines that work as printed, each with what it shows. */
+  readonly examples: readonly (readonly [string, string])[];
+  /** The formats of its result; the option `format` picks one. */
+  readonly formats: Readonly<Record<string, Formatter<Result, Values<Table>>>>;
+  /** Does it. */
+  run(options: Values<Table>, context: Context): Promise<Result>;
+  /** The exit status that its result stands for. */
+  status(result: Result): number;
+}
+
+/** What a command came to. */
+export interface Outcome {
+  /** The result, in the format asked for: lines with their ends. */
+  readonly output: Iterable<string>;
+  /** The exit status. */
+  readonly status: number;
+}
+
+/** A command whose option values are checked when it is executed. */
+export interface Command
+  extends Omit<Declaration<OptionTable, unknown>, "formats" | "run" | "status"> {
+  /**
+   * Runs it with values that were parsed by its own options.
+   *
+   * @param values A value for each option.
+   * @param context What it may use.
+   * @returns What it came to.
+   */
+  execute(values: Readonly<Record<string, unknown>>, context: Context): Promise<Outcome>;
+}
+
+/**
+ * Makes a command of a declaration.
+ *
+ * @param declaration The declaration.
+ * @returns The command.
+ */
+export function defineCommand<Table extends OptionTable, Result>(
+  declaration: Declaration<Table, Result>,
+): Command {
+  const { name, summary, details, options, examples } = declaration;
+  return {
+    name,
+    summary,
+    details,
+    options,
+    examples,
+    async execute(values, context) {
+      // commands/parse.ts filled `values` from `options`: a parsed value or the fallback of each.
+      const typed = values as Values<Table>;
+      const result = await declaration.run(typed, context);
+      const format = declaration.formats[`${values["format"]}`];
+      if (format === undefined) throw new TypeError(`${name} has no format ${values["format"]}`);
+      return { output: format(result, typed), status: declaration.status(result) };
+    },
+  };
+}

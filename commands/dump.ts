@@ -1,0 +1,52 @@
+import { dump } from "../lab/dump.ts";
+import { InlineDriver } from "../lab/inline_driver.ts";
+import { UsageError } from "../lab/usage_error.ts";
+import { dumpCsv } from "../report/dump_csv.ts";
+import { dumpNdjson } from "../report/dump_ndjson.ts";
+import { dumpText, ringFullNote } from "../report/dump_text.ts";
+import { jsonText } from "../report/json.ts";
+import { lostNote } from "../report/lost_text.ts";
+import { type Command, defineCommand } from "./command.ts";
+import { labOptions, makeLab } from "./lab_options.ts";
+import { choice, flag, optionalCount } from "./option.ts";
+
+/** `dirtyring dump` */
+export const command: Command = defineCommand({
+  name: "dump",
+  summary: "boot the guest, run one round, list every vCPU's ring",
+  details: "Nothing is harvested. A vCPU whose ring fills up stops there, and the dump says so.",
+  options: {
+    ...labOptions(1),
+    vcpu: optionalCount("this vCPU's ring alone"),
+    limit: optionalCount("entries shown of each ring (text only)"),
+    all: flag("harvested and invalid entries too"),
+    format: choice("how the result is written", ["text", "json", "ndjson", "csv"]),
+  },
+  examples: [
+    ["dirtyring dump --pages 8", "eight pages, eight entries"],
+    ["dirtyring dump --vcpus 2 --slots 2 --pattern pingpong --pages 16", "two rings, two slots"],
+    ["dirtyring dump --ring 256 --pages 300 --limit 4", "a ring that fills up"],
+    ["dirtyring dump --pattern random --format csv", "for a spreadsheet"],
+  ],
+  formats: { text: dumpText, json: jsonText, ndjson: dumpNdjson, csv: dumpCsv },
+  async run(options, context) {
+    const { vcpu, vcpus, limit, format, all } = options;
+    if (vcpu !== undefined && vcpu >= vcpus) {
+      throw new UsageError(`--vcpu ${vcpu}: expected 0 to ${vcpus - 1}, or more with --vcpus`);
+    }
+    if (limit !== undefined && format !== "text") {
+      throw new UsageError(`--limit ${limit}: works with --format text alone, not with ${format}`);
+    }
+    using lab = makeLab(await context.openKernel(), { ...options, rounds: 1 });
+    const result = await dump(lab, new InlineDriver(), { vcpu, all });
+    if (format === "ndjson" || format === "csv") {
+      for (const ring of result.rings) {
+        const note = ringFullNote(ring);
+        if (note !== null) context.note(note);
+      }
+      if (!result.ok) context.note(lostNote(result.lost));
+    }
+    return result;
+  },
+  status: (result) => result.ok ? 0 : 1,
+});

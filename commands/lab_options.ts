@@ -1,0 +1,80 @@
+import type { Kernel } from "../ffi/kernel.ts";
+import { parsePattern, type Pattern, PATTERN_FORMS } from "../guest/pattern.ts";
+import { Lab } from "../lab/lab.ts";
+import { readPattern } from "../lab/pattern_file.ts";
+import { type LabOptions, planLab } from "../lab/plan.ts";
+import { count, type Option, optionalCount } from "./option.ts";
+import { memorySize, ringSize } from "./size.ts";
+
+const patternOption: Option<Pattern> = {
+  value: "P",
+  help: `order in which pages are dirtied: ${PATTERN_FORMS} (one page number a line, decimal or ` +
+    "0x, counted over all logged slots; - is standard input)",
+  fallback: { name: "sequential", parameter: 0 },
+  fallbackText: "sequential",
+  parse: parsePattern,
+};
+
+const MIB = 2 ** 20;
+
+/**
+ * The options of every lab: what the guest is and what it does.
+ *
+ * @param vcpus The default number of vCPUs.
+ * @returns The options.
+ */
+export function labOptions(vcpus: number): {
+  readonly vcpus: Option<number>;
+  readonly memory: Option<number>;
+  readonly slots: Option<number>;
+  readonly ring: Option<number>;
+  readonly pattern: Option<Pattern>;
+  readonly pages: Option<number | undefined>;
+  readonly seed: Option<number>;
+} {
+  return {
+    vcpus: count(
+      "vCPUs, run one after another; each gets a contiguous block of the stores",
+      vcpus,
+      {
+        min: 1,
+      },
+    ),
+    memory: memorySize("logged guest memory", 64 * MIB, "64MiB"),
+    slots: count("memory slots that it is split into", 1, { min: 1 }),
+    ring: ringSize("size of each ring in entries; with a unit (64KiB) in bytes", 4096),
+    pattern: patternOption,
+    pages: optionalCount(
+      "stores in a round, over all vCPUs",
+      { min: 1 },
+      "256, or the file's length",
+    ),
+    seed: count("seed of the random patterns", 1),
+  };
+}
+
+/**
+ * The option of commands that run more than one round.
+ *
+ * @param rounds The default.
+ * @returns The option.
+ */
+export function roundsOption(rounds: number): Option<number> {
+  return count("rounds: run, harvest, reset, until every vCPU has made its stores", rounds, {
+    min: 1,
+  });
+}
+
+/**
+ * Makes the lab that a command line asks for.
+ *
+ * @param kernel The kernel that answers.
+ * @param options The options.
+ * @returns The lab, for its caller to dispose.
+ * @throws {UsageError} Where an option cannot be, or a pattern file is wrong.
+ * @throws {HostError} Where the host has no usable KVM, or no dirty ring.
+ * @throws {KernelError} Where the kernel refuses a call.
+ */
+export function makeLab(kernel: Kernel, options: LabOptions): Lab {
+  return new Lab(kernel, planLab(options, (path, pages) => readPattern(kernel, path, pages)));
+}

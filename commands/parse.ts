@@ -1,0 +1,89 @@
+import { parseArgs } from "@std/cli/parse-args";
+import { UsageError } from "../lab/usage_error.ts";
+import type { OptionTable } from "./option.ts";
+import { loadModule } from "./registry.ts";
+
+/** A command line, taken apart. */
+export interface ParsedLine {
+  /** A value for each option. */
+  readonly values: Readonly<Record<string, unknown>>;
+  /** What is no option. */
+  readonly operands: readonly string[];
+}
+
+/**
+ * Parses the options of a command: `--name value`, `--name=value`, `--flag`, `-h`; `--` ends them.
+ *
+ * @param args The arguments after the command's name.
+ * @param options The command's options and the global ones.
+ * @returns The values and what is no option.
+ * @throws {UsageError} For an unknown option, one given twice, a missing or a wrong value.
+ */
+export async function parseLine(
+  args: readonly string[],
+  options: OptionTable,
+): Promise<ParsedLine> {
+  let unknown: string | undefined;
+  const names = Object.keys(options);
+  const parsed = parseArgs(joinValues(args, options), {
+    boolean: names.filter((name) => options[name]!.value === null),
+    string: [...names.filter((name) => options[name]!.value !== null), "_"],
+    collect: names,
+    alias: { help: "h", version: "V" },
+    unknown: (arg, key) => {
+      if (key === undefined) return true;
+      unknown ??= arg.replace(/=.*$/s, "");
+      return false;
+    },
+  });
+  if (unknown !== undefined) throw new UsageError(await unknownOption(unknown, options));
+  const values: Record<string, unknown> = {};
+  for (const name of names) values[name] = valueOf(name, parsed[name], options);
+  return { values, operands: parsed._.map(String) };
+}
+
+// `--name value` becomes `--name=value`, so that a value may begin with a dash (-1 is a wrong number,
+// not an option; - is standard input).
+function joinValues(args: readonly string[], options: OptionTable): string[] {
+  const joined: string[] = [];
+  for (let n = 0; n < args.length; n++) {
+    const arg = args[n]!;
+    if (arg === "--") return [...joined, ...args.slice(n)];
+    const option = arg.startsWith("--") ? options[arg.slice(2)] : undefined;
+    if (option !== undefined && option.value !== null) {
+      const value = args[++n];
+      if (value === undefined) {
+        throw new UsageError(`${arg}: a value is missing; expected ${arg} ${option.value}`);
+      }
+      joined.push(`${arg}=${value}`);
+      continue;
+    }
+    const [name, value] = arg.split("=", 2);
+    if (value !== undefined && name!.startsWith("--") && options[name!.slice(2)]?.value === null) {
+      throw new UsageError(`${arg}: ${name} takes no value`);
+    }
+    joined.push(arg);
+  }
+  return joined;
+}
+
+function valueOf(name: string, given: unknown, options: OptionTable): unknown {
+  const option = options[name]!;
+  // With `collect`, an option that was given is a list of its values.
+  const texts = Array.isArray(given) ? given : [];
+  if (texts.length === 0) return option.fallback;
+  if (option.value === null) return true;
+  if (texts.length > 1) throw new UsageError(`--${name} is given ${texts.length} times`);
+  try {
+    return option.parse(`${texts[0]}`);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw new UsageError(`--${name} ${texts[0] === "" ? '""' : texts[0]}: ${error.message}`);
+  }
+}
+
+async function unknownOption(arg: string, options: OptionTable): Promise<string> {
+  const { nearest } = await loadModule("./nearest.ts") as typeof import("./nearest.ts");
+  const near = nearest(arg.replace(/^-+/, ""), Object.keys(options));
+  return `unknown option ${arg}` + (near === null ? "" : `; did you mean --${near}?`);
+}

@@ -1,0 +1,23 @@
+import { probe, type ProbeResult } from "../lab/probe.ts";
+import { jsonText } from "../report/json.ts";
+import { probeText } from "../report/probe_text.ts";
+import { type Command, defineCommand } from "./command.ts";
+import { choice } from "./option.ts";
+
+const CANNOT = 4;
+
+/** `dirtyring probe` */
+export const command: Command = defineCommand({
+  name: "probe",
+  summary: "what this host offers: KVM, its dirty ring, its limits",
+  details: "Works without permission and without KVM too: then it says what is missing and exits " +
+    "with 4.",
+  options: { format: choice("how the result is written", ["text", "json"]) },
+  examples: [
+    ["dirtyring probe", "can the other commands run here?"],
+    ["dirtyring probe --format json", "the same for a script"],
+  ],
+  formats: { text: probeText, json: jsonText },
+  run: async (_options, context): Promise<ProbeResult> => probe(await context.openKernel()),
+  status: (result) => result.usable ? 0 : CANNOT,
+});

@@ -1,0 +1,36 @@
+import { Interrupt } from "../lab/interrupt.ts";
+import { run } from "../lab/run.ts";
+import { jsonText } from "../report/json.ts";
+import { runText } from "../report/run_text.ts";
+import { type Command, defineCommand } from "./command.ts";
+import { labOptions, makeLab, roundsOption } from "./lab_options.ts";
+import { choice } from "./option.ts";
+import { roundsStatus, ruleOption } from "./rounds.ts";
+
+/** `dirtyring run` */
+export const command: Command = defineCommand({
+  name: "run",
+  summary: "the whole loop: run, harvest, reset, resume, and check that nothing was lost",
+  details:
+    "After each reset the harvested pages are read; once the vCPUs have stopped, every logged " +
+    "page must hold what was last read of it. A page that does not was written without an entry: it " +
+    "is listed as lost, and the exit status is 1.",
+  options: {
+    ...labOptions(2),
+    rounds: roundsOption(4),
+    rule: ruleOption,
+    format: choice("how the result is written", ["text", "json"]),
+  },
+  examples: [
+    ["dirtyring run", "two vCPUs, four rounds"],
+    ["dirtyring run --ring 256 --pages 5000", "rings that fill up, and are emptied, all the time"],
+    ["dirtyring run --pattern random --memory 1GiB --slots 4 --rounds 10", "a larger guest"],
+  ],
+  formats: { text: runText, json: jsonText },
+  async run(options, context) {
+    using lab = makeLab(await context.openKernel(), options);
+    using interrupt = new Interrupt();
+    return await run(lab, interrupt, options.rule);
+  },
+  status: (result) => roundsStatus(result),
+});

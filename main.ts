@@ -1,0 +1,106 @@
+import { GLOBAL_OPTIONS } from "./commands/global_options.ts";
+import { parseLine } from "./commands/parse.ts";
+import { loadCommand, loadModule } from "./commands/registry.ts";
+import { HostError } from "./ffi/host_error.ts";
+import { KernelError } from "./ffi/kernel_error.ts";
+import { openKernel } from "./lab/backend.ts";
+import { GuestError } from "./lab/guest_error.ts";
+import { UsageError } from "./lab/usage_error.ts";
+
+// Exit statuses: README.md, "Exit statuses".
+const USAGE = 2;
+const KERNEL = 3;
+const HOST = 4;
+const DEFECT = 70;
+
+const encoder = new TextEncoder();
+/** Bytes gathered before they are written: a line each would be a system call each. */
+const WRITE_AT = 1 << 16;
+
+// Writes all of it. A closed pipe ends the printing silently: what was read was enough.
+function print(chunks: Iterable<string>): void {
+  let text = "";
+  try {
+    for (const chunk of chunks) {
+      text += chunk;
+      if (text.length < WRITE_AT) continue;
+      writeAll(text);
+      text = "";
+    }
+    writeAll(text);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+  }
+}
+
+function writeAll(text: string): void {
+  let bytes = encoder.encode(text);
+  while (bytes.length > 0) bytes = bytes.subarray(Deno.stdout.writeSync(bytes));
+}
+
+function note(text: string): void {
+  console.error(`dirtyring: ${text}`);
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const at = args.findIndex((arg) => !arg.startsWith("-"));
+  const name = at === -1 ? undefined : args[at];
+  if (name === undefined || name === "help") return await withoutCommand(args, at);
+  const command = await loadCommand(name);
+  const rest = [...args.slice(0, at), ...args.slice(at + 1)];
+  const { values, operands } = await parseLine(rest, { ...command.options, ...GLOBAL_OPTIONS });
+  if (values["version"] === true) return await version();
+  if (values["help"] === true) return await help(name);
+  if (operands.length > 0) {
+    throw new UsageError(`unexpected ${operands[0]}; expected dirtyring ${name} [OPTION ...]`);
+  }
+  const trace = values["trace"] === true ? (line: string) => console.error(line) : null;
+  const { output, status } = await command.execute(values, {
+    openKernel: () => openKernel(trace),
+    note,
+  });
+  print(output);
+  return status;
+}
+
+// `dirtyring`, `dirtyring --help`, `dirtyring --version`, `dirtyring help [COMMAND]`.
+async function withoutCommand(args: readonly string[], at: number): Promise<number> {
+  const rest = at === -1 ? args : [...args.slice(0, at), ...args.slice(at + 1)];
+  const { values, operands } = await parseLine(rest, GLOBAL_OPTIONS);
+  if (values["version"] === true) return await version();
+  if (operands.length > 1) throw new UsageError(`unexpected ${operands[1]}; expected one command`);
+  if (at !== -1 || values["help"] === true) return await help(operands[0]);
+  throw new UsageError("a command is missing; dirtyring help lists them");
+}
+
+async function help(name?: string): Promise<number> {
+  const module = await loadModule("./help.ts") as typeof import("./commands/help.ts");
+  print(await module.help(name));
+  return 0;
+}
+
+async function version(): Promise<number> {
+  const module = await loadModule("./version.ts") as typeof import("./commands/version.ts");
+  print([`dirtyring ${module.VERSION}\n`]);
+  return 0;
+}
+
+function statusOf(error: unknown): number {
+  if (error instanceof UsageError) return USAGE;
+  if (error instanceof KernelError || error instanceof GuestError) return KERNEL;
+  return error instanceof HostError ? HOST : DEFECT;
+}
+
+if (import.meta.main) {
+  let status: number;
+  try {
+    status = await main(Deno.args);
+  } catch (error) {
+    status = statusOf(error);
+    const wantsStack = Deno.args.includes("--verbose") || status === DEFECT;
+    const what = status === DEFECT ? "a defect of dirtyring; please report it: " : "";
+    note(what + (error instanceof Error ? (wantsStack ? error.stack : error.message) : error));
+  }
+  // Not by returning: a listener or a library must not be able to keep the process alive.
+  Deno.exit(status);
+}
