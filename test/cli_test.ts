@@ -1,0 +1,162 @@
+// The command line as a person or a script meets it: spawned, with stdout, stderr and the exit status
+// looked at apart. Nothing here needs /dev/kvm.
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { COMMAND_NAMES, loadCommand } from "../commands/registry.ts";
+import { dirtyring, shell } from "./support/cli.ts";
+import { testUnless } from "./support/live.ts";
+
+// One line on stderr that begins with the program's name, nothing on stdout, no stack.
+async function refuses(args: readonly string[], code: number, message: string, input?: string) {
+  const result = await dirtyring(args, input);
+  assertEquals([result.code, result.stdout], [code, ""], args.join(" "));
+  assertMatch(result.stderr, /^dirtyring: [^\n]+\n$/, args.join(" "));
+  assertStringIncludes(result.stderr, message);
+}
+
+Deno.test("help lists every command, with every option's default", async () => {
+  const { code, stdout, stderr } = await dirtyring(["help"]);
+  assertEquals([code, stderr], [0, ""]);
+  for (const name of COMMAND_NAMES) assertStringIncludes(stdout, `\n  ${name} `);
+  for (const name of COMMAND_NAMES) {
+    const shown = await dirtyring([name, "--help"]);
+    assertEquals([shown.code, shown.stdout], [0, (await dirtyring(["help", name])).stdout]);
+    const { options } = await loadCommand(name);
+    const flat = shown.stdout.replace(/\s+/g, " ");
+    for (const [option, { fallbackText }] of Object.entries(options)) {
+      assertStringIncludes(flat, `--${option} `);
+      if (fallbackText !== null) assertStringIncludes(flat, `(default: ${fallbackText})`);
+    }
+  }
+});
+
+Deno.test("--version prints the version of deno.json", async () => {
+  const text = await Deno.readTextFile(new URL("../deno.json", import.meta.url));
+  const { stdout } = await dirtyring(["--version"]);
+  assertEquals(stdout, `dirtyring ${JSON.parse(text).version}\n`);
+});
+
+Deno.test("a wrong command line gets one line and status 2", async () => {
+  await refuses([], 2, "a command is missing");
+  await refuses(["dmp"], 2, "unknown command dmp; did you mean dump?");
+  await refuses(["help", "dmp"], 2, "did you mean dump?");
+  await refuses(["dump", "extra"], 2, "unexpected extra");
+  await refuses(["dump", "--page", "3"], 2, "did you mean --pages?");
+  await refuses(["dump", "--rounds", "2"], 2, "unknown option --rounds");
+  await refuses(["reset", "--rounds", "2"], 2, "unknown option --rounds");
+  await refuses(["dump", "--vcpus", "0"], 2, "--vcpus 0: expected");
+  await refuses(["dump", "--vcpu", "1"], 2, "--vcpu 1: expected 0 to 0");
+  await refuses(["dump", "--limit", "1", "--format", "csv"], 2, "--limit 1");
+  await refuses(["dump", "--format", "xml"], 2, "expected text, json, ndjson or csv");
+  await refuses(["dump", "--ring", "4GiB"], 2, "--ring 4GiB");
+  await refuses(["dump", "--ring", "100B"], 2, "--ring 100B");
+  await refuses(["dump", "--memory", "4GiB"], 2, "32-bit addresses");
+  await refuses(["dump", "--pattern", "stride"], 2, "expected stride:N");
+  await refuses(["reset", "--gap", "1", "--harvest-first", "1"], 2, "expected one of them");
+  await refuses(["stats", "--rule", "v5.10"], 2, "expected auto, v5.11, v6.10 or v6.17");
+});
+
+Deno.test("a wrong pattern file gets one line that names it, and status 2", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const file = (name: string) => `file:${folder}/${name}`;
+    await Deno.writeTextFile(`${folder}/words`, "1\ntwo\n");
+    await Deno.writeTextFile(`${folder}/beyond`, "0x4000\n");
+    await Deno.writeTextFile(`${folder}/empty`, "");
+    await refuses(["dump", "--pattern", file("missing")], 2, "ENOENT");
+    await refuses(["dump", "--pattern", `file:${folder}`], 2, "EISDIR");
+    await refuses(["dump", "--pattern", file("words")], 2, 'line 2: "two" is no page number');
+    await refuses(["dump", "--pattern", file("beyond")], 2, "line 1: page 0x4000 lies beyond");
+    await refuses(["dump", "--pattern", file("empty")], 2, "holds no page number");
+    await refuses(["dump", "--pattern", "file:-"], 2, "standard input, line 1", "x\n");
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("--verbose shows the stack of an error", async () => {
+  const { code, stderr } = await dirtyring(["dump", "--vcpus", "x", "--verbose"]);
+  assertEquals(code, 2);
+  assertMatch(stderr, /\n\s+at /);
+});
+
+Deno.test("without the permission to call libc a command says so and exits 4", async () => {
+  const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "--quiet", "--no-prompt", "--allow-read=.", "main.ts", "dump"],
+    cwd: new URL("..", import.meta.url).pathname,
+  }).output();
+  assertEquals(code, 4);
+  assertStringIncludes(new TextDecoder().decode(stderr), "--allow-ffi");
+});
+
+Deno.test("the launcher follows symbolic links and works from anywhere", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    await Deno.mkdir(`${folder}/bin`);
+    const launcher = new URL("../bin/dirtyring", import.meta.url).pathname;
+    await Deno.symlink(launcher, `${folder}/bin/first`);
+    await Deno.symlink("first", `${folder}/bin/second`);
+    const line = `cd '${folder}/bin' && ../bin/second --version && sh second --version`;
+    const { code, stdout } = await shell(line, folder);
+    assertEquals([code, stdout.split("\n")[0]], [0, stdout.split("\n")[1]]);
+    assertMatch(stdout, /^dirtyring \d/);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("the launcher takes a new deno of PATH, and no old one", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const fake = async (version: string) => {
+      await Deno.writeTextFile(
+        `${folder}/deno`,
+        `#!/bin/sh\nif [ "$1" = --version ]; then echo "deno ${version} (stable)"; ` +
+          `else echo "FAKE ${version}: $*"; fi\n`,
+        { mode: 0o755 },
+      );
+    };
+    const launcher = new URL("../bin/dirtyring", import.meta.url).pathname;
+    const line = `PATH='${folder}':$PATH XDG_CACHE_HOME='${folder}/cache' '${launcher}' --version`;
+    await fake("3.0.1");
+    const taken = await shell(line);
+    assertMatch(taken.stdout, /^FAKE 3\.0\.1: run .*--allow-ffi.*main\.ts --version\n$/);
+    // What was found is remembered; a newer file at the same place is looked at again.
+    await new Promise((resolve) => setTimeout(resolve, 1100));
+    await fake("2.8.9");
+    const refused = await shell(line.replace("PATH=", "NPM_CONFIG_LOGLEVEL=silent PATH="));
+    assert(!refused.stdout.includes("FAKE"), refused.stdout);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+// A place where /dev/kvm is something else, or absent, without touching the host's.
+async function elsewhere(setUp: string, command: string) {
+  return await shell(`unshare --mount sh -c '${setUp} && ${command}'`);
+}
+
+const NO_NAMESPACE = await (async () => {
+  try {
+    return (await elsewhere("mount --bind /dev/null /dev/null", "true")).code === 0
+      ? null
+      : "no mount namespace can be made here (needs root)";
+  } catch {
+    return "no unshare";
+  }
+})();
+
+testUnless(
+  NO_NAMESPACE,
+  "a /dev/kvm that is no KVM, or absent, gets one line and status 4",
+  async () => {
+    const hidden = await elsewhere("mount -t tmpfs none /dev", "dirtyring dump");
+    assertEquals(hidden.code, 4, hidden.stderr);
+    assertMatch(hidden.stderr, /^dirtyring: open\(\/dev\/kvm\): ENOENT .*modprobe[^\n]*\n$/);
+    const probed = await elsewhere("mount -t tmpfs none /dev", "dirtyring probe");
+    assertEquals([probed.code, probed.stderr], [4, ""]);
+    assertStringIncludes(probed.stdout, "/dev/kvm does not exist");
+    assertStringIncludes(probed.stdout, "usable  no");
+    const json = await elsewhere("mount -t tmpfs none /dev", "dirtyring probe --format json");
+    assertEquals([json.code, JSON.parse(json.stdout).usable], [4, false]);
+  },
+);

@@ -1,0 +1,160 @@
+// The command line on a live kernel, spawned.
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { COMMAND_NAMES, loadCommand } from "../commands/registry.ts";
+import { denoArgs, dirtyring, shell } from "./support/cli.ts";
+import { liveTest } from "./support/live.ts";
+
+async function json(...args: string[]) {
+  const { code, stdout, stderr } = await dirtyring([...args, "--format", "json"]);
+  assertEquals([code, stderr], [0, ""], args.join(" "));
+  return JSON.parse(stdout);
+}
+
+liveTest("every example of help works as printed", async () => {
+  for (const name of COMMAND_NAMES) {
+    for (const [line] of (await loadCommand(name)).examples) {
+      const { code, stdout, stderr } = await shell(line);
+      assertEquals([code, stderr], [0, ""], line);
+      assert(stdout.length > 0, line);
+    }
+  }
+});
+
+liveTest(
+  "every result names its schema, its kernel and, for a lab, its options and slots",
+  async () => {
+    for (const name of COMMAND_NAMES) {
+      const result = await json(name);
+      assertEquals(result.schema, `dirtyring.${name}/1`);
+      assertEquals(Object.keys(result.kernel), ["backend", "release", "module", "ringMaxBytes"]);
+      if (name === "probe" || name === "enable") continue;
+      assertEquals(result.lab.pages, 256);
+      assertEquals(result.slots.map(({ id, logged }: Record<string, unknown>) => [id, logged]), [
+        [0, false],
+        [1, true],
+      ]);
+    }
+  },
+);
+
+liveTest("dump writes the same entries in every format", async () => {
+  const args = ["dump", "--vcpus", "2", "--pages", "9"];
+  const { rings } = await json(...args);
+  const csv = (await dirtyring([...args, "--format", "csv"])).stdout.trim().split("\n");
+  const ndjson = (await dirtyring([...args, "--format", "ndjson"])).stdout.trim().split("\n");
+  assertEquals([csv.length - 1, ndjson.length], [9, 9]);
+  assertEquals(JSON.parse(ndjson[5]!), { vcpu: 1, ...rings[1].entries[0] });
+  const one = await json(...args, "--vcpu", "1");
+  assertEquals(one.rings, [rings[1]]);
+  const all = await json(...args, "--all");
+  assertEquals(all.rings[0].entries.length, 4096);
+});
+
+liveTest("dump says on stderr that a ring is full where stdout has no place for it", async () => {
+  const args = ["dump", "--ring", "256", "--pages", "300", "--format", "csv"];
+  const { code, stderr } = await dirtyring(args);
+  assertEquals(code, 0);
+  assertMatch(stderr, /^dirtyring: vCPU 0: the ring is full; [^\n]*\n$/);
+});
+
+liveTest("a pattern comes from standard input or from a shell's pipe", async () => {
+  const { stdout } = await dirtyring(
+    ["dump", "--pattern", "file:-", "--format", "csv"],
+    "3\n0x10\n",
+  );
+  assertEquals(stdout.trim().split("\n").map((line) => line.split(",")[6]), ["offset", "3", "16"]);
+  const repeated = await dirtyring(["run", "--pattern", "file:-", "--pages", "5"], "3\n1\n");
+  assertEquals(repeated.code, 0);
+});
+
+liveTest("the same seed gives the same run, another seed another", async () => {
+  const entries = async (seed: string) =>
+    (await dirtyring(["dump", "--pattern", "random", "--seed", seed, "--format", "csv"])).stdout;
+  assertEquals(await entries("7"), await entries("7"));
+  assert(await entries("7") !== await entries("8"));
+});
+
+liveTest("what the kernel refuses is reported with status 3", async () => {
+  const { code, stdout, stderr } = await dirtyring(["enable", "--ring", "5000"]);
+  assertEquals([code, stdout], [3, ""]);
+  assertMatch(
+    stderr,
+    /^dirtyring: KVM_ENABLE_CAP\(KVM_CAP_DIRTY_LOG_RING, 80000\): EINVAL [^\n]+\n$/,
+  );
+});
+
+liveTest("limits that the kernel reports are status 2", async () => {
+  for (const [option, value] of [["--vcpus", "99999"], ["--slots", "99999"]] as const) {
+    const { code, stderr } = await dirtyring(["dump", option, value, "--memory", "1GiB"]);
+    assertEquals(code, 2);
+    assertStringIncludes(stderr, `${option} ${value}: this kernel allows`);
+  }
+  const gap = await dirtyring(["reset", "--gap", "256"]);
+  assertEquals([gap.code, gap.stdout], [2, ""]);
+});
+
+liveTest("no file descriptors left is status 3", async () => {
+  // Deno itself needs some forty; a thousand vCPUs need a thousand more.
+  const { code, stderr } = await shell("ulimit -n 200; dirtyring dump --vcpus 900 --pages 900");
+  assertEquals(code, 3, stderr);
+  assertMatch(stderr, /^dirtyring: [^\n]*EMFILE[^\n]*\n$/);
+});
+
+liveTest("a closed pipe ends a command silently", async () => {
+  const { code, stdout, stderr } = await shell(
+    "dirtyring dump --pages 4000 --format csv | head -1",
+  );
+  assertEquals([code, stdout, stderr], [
+    0,
+    "vcpu,index,flags,state,addressSpace,slot,offset,gfn\n",
+    "",
+  ]);
+});
+
+liveTest("--trace shows every kernel call on stderr, and stdout stays as it is", async () => {
+  const plain = await dirtyring(["dump", "--pages", "3"]);
+  const traced = await dirtyring(["dump", "--pages", "3", "--trace"]);
+  assertEquals(traced.stdout, plain.stdout);
+  for (const call of ["KVM_CREATE_VM", "KVM_ENABLE_CAP", "KVM_RUN", "close("]) {
+    assertStringIncludes(traced.stderr, call);
+  }
+});
+
+for (const [signal, status] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
+  liveTest(`${signal} ends run at once, with what it gathered and status ${status}`, async () => {
+    const child = new Deno.Command(Deno.execPath(), {
+      args: denoArgs(["run", "--rounds", "1000000", "--format", "json"]),
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    child.kill(signal);
+    const { code, stdout } = await child.output();
+    const result = JSON.parse(new TextDecoder().decode(stdout));
+    assertEquals([code, result.interrupted, result.ok], [status, signal, true]);
+    assert(result.rounds.length > 0 && result.rounds.length < 1_000_000);
+  });
+}
+
+liveTest("an interrupt stops a vCPU that is inside KVM_RUN for seconds", async () => {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: denoArgs([
+      "run",
+      "--vcpus",
+      "1",
+      "--pages",
+      "10000000",
+      "--ring",
+      "65536",
+      "--rounds",
+      "9",
+    ]),
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  await new Promise((resolve) => setTimeout(resolve, 2000));
+  child.kill("SIGINT");
+  const { code, stdout } = await child.output();
+  assertEquals(code, 130);
+  assertStringIncludes(new TextDecoder().decode(stdout), "interrupted by SIGINT");
+});
