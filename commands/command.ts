@@ -9,8 +9,11 @@ export interface Context {
   note(text: string): void;
 }
 
-/** A result turned into lines, one format of it. */
+/** A result turned into lines: one format of it. */
 export type Formatter<Result, Options> = (result: Result, options: Options) => Iterable<string>;
+
+/** Loads a formatter that is seldom asked for. */
+export type LateFormatter<Result, Options> = () => Promise<Formatter<Result, Options>>;
 
 /** A command: parsing, help, completion and the manual all come from this declaration. */
 export interface Declaration<Table extends OptionTable, Result> {
@@ -24,8 +27,8 @@ export interface Declaration<Table extends OptionTable, Result> {
   readonly options: Table;
   /** Command lines that work as printed, each with what it shows. */
   readonly examples: readonly (readonly [string, string])[];
-  /** The formats of its result; the option `format` picks one. */
-  readonly formats: Readonly<Record<string, Formatter<Result, Values<Table>>>>;
+  /** The formats of its result, each with how to get it; the option `format` picks one. */
+  readonly formats: Readonly<Record<string, LateFormatter<Result, Values<Table>>>>;
   /** Does it. */
   run(options: Values<Table>, context: Context): Promise<Result>;
   /** The exit status that its result stands for. */
@@ -72,9 +75,10 @@ export function defineCommand<Table extends OptionTable, Result>(
     async execute(values, context) {
       // commands/parse.ts filled `values` from `options`: a parsed value or the fallback of each.
       const typed = values as Values<Table>;
+      const load = declaration.formats[`${values["format"]}`];
+      if (load === undefined) throw new TypeError(`${name} has no format ${values["format"]}`);
       const result = await declaration.run(typed, context);
-      const format = declaration.formats[`${values["format"]}`];
-      if (format === undefined) throw new TypeError(`${name} has no format ${values["format"]}`);
+      const format = await load();
       return { output: format(result, typed), status: declaration.status(result) };
     },
   };

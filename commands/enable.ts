@@ -1,7 +1,7 @@
 import { enable } from "../checks/enable.ts";
 import { enableText } from "../report/enable_text.ts";
-import { jsonText } from "../report/json.ts";
 import { type Command, defineCommand } from "./command.ts";
+import { json, now } from "./formats.ts";
 import { choice, flag } from "./option.ts";
 import { ringSize } from "./size.ts";
 
@@ -21,7 +21,7 @@ export const command: Command = defineCommand({
     ["dirtyring enable --ring 65536", "the largest ring: what does it cover?"],
     ["dirtyring enable --matrix", "does this kernel answer as documented?"],
   ],
-  formats: { text: enableText, json: jsonText },
+  formats: { text: now(enableText), json },
   run: async (options, context) => enable(await context.openKernel(), options.ring, options.matrix),
   status: (result) => result.cases?.some((one) => !one.ok) ? 1 : 0,
 });

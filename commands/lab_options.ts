@@ -1,10 +1,12 @@
 import type { Kernel } from "../ffi/kernel.ts";
 import { parsePattern, type Pattern, PATTERN_FORMS } from "../guest/pattern.ts";
 import { Lab } from "../lab/lab.ts";
-import { readPattern } from "../lab/pattern_file.ts";
 import { type LabOptions, planLab } from "../lab/plan.ts";
 import { count, type Option, optionalCount } from "./option.ts";
+import { loadModule } from "./registry.ts";
 import { memorySize, ringSize } from "./size.ts";
+
+type PatternFile = typeof import("../lab/pattern_file.ts");
 
 const patternOption: Option<Pattern> = {
   value: "P",
@@ -75,6 +77,9 @@ export function roundsOption(rounds: number): Option<number> {
  * @throws {HostError} Where the host has no usable KVM, or no dirty ring.
  * @throws {KernelError} Where the kernel refuses a call.
  */
-export function makeLab(kernel: Kernel, options: LabOptions): Lab {
-  return new Lab(kernel, planLab(options, (path, pages) => readPattern(kernel, path, pages)));
+export async function makeLab(kernel: Kernel, options: LabOptions): Promise<Lab> {
+  if (options.pattern.name !== "file") return new Lab(kernel, planLab(options));
+  const { path } = options.pattern;
+  const module = await loadModule("../lab/pattern_file.ts") as PatternFile;
+  return new Lab(kernel, planLab(options, (pages) => module.readPattern(kernel, path, pages)));
 }

@@ -1,7 +1,7 @@
 import { probe, type ProbeResult } from "../lab/probe.ts";
-import { jsonText } from "../report/json.ts";
 import { probeText } from "../report/probe_text.ts";
 import { type Command, defineCommand } from "./command.ts";
+import { json, now } from "./formats.ts";
 import { choice } from "./option.ts";
 
 const CANNOT = 4;
@@ -17,7 +17,7 @@ export const command: Command = defineCommand({
     ["dirtyring probe", "can the other commands run here?"],
     ["dirtyring probe --format json", "the same for a script"],
   ],
-  formats: { text: probeText, json: jsonText },
+  formats: { text: now(probeText), json },
   run: async (_options, context): Promise<ProbeResult> => probe(await context.openKernel()),
   status: (result) => result.usable ? 0 : CANNOT,
 });

@@ -1,9 +1,9 @@
 import { InlineDriver } from "../lab/inline_driver.ts";
 import { reset } from "../lab/reset.ts";
 import { UsageError } from "../lab/usage_error.ts";
-import { jsonText } from "../report/json.ts";
 import { resetText } from "../report/reset_text.ts";
 import { type Command, defineCommand } from "./command.ts";
+import { json, now } from "./formats.ts";
 import { labOptions, makeLab } from "./lab_options.ts";
 import { choice, optionalCount } from "./option.ts";
 
@@ -25,7 +25,7 @@ export const command: Command = defineCommand({
     ["dirtyring reset --gap 100", "the kernel stops at entry 100"],
     ["dirtyring reset --vcpus 2 --harvest-first 10", "a partial harvest of two rings"],
   ],
-  formats: { text: resetText, json: jsonText },
+  formats: { text: now(resetText), json },
   async run(options, context) {
     const { gap, "harvest-first": harvestFirst } = options;
     if (gap !== undefined && harvestFirst !== undefined) {
@@ -33,7 +33,7 @@ export const command: Command = defineCommand({
         `--gap ${gap} and --harvest-first ${harvestFirst}: expected one of them`,
       );
     }
-    using lab = makeLab(await context.openKernel(), { ...options, rounds: 1 });
+    using lab = await makeLab(await context.openKernel(), { ...options, rounds: 1 });
     return await reset(lab, new InlineDriver(), { harvestFirst, gap });
   },
   status: (result) => result.ok ? 0 : 1,

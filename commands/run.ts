@@ -1,8 +1,8 @@
 import { Interrupt } from "../lab/interrupt.ts";
 import { run } from "../lab/run.ts";
-import { jsonText } from "../report/json.ts";
 import { runText } from "../report/run_text.ts";
 import { type Command, defineCommand } from "./command.ts";
+import { json, now } from "./formats.ts";
 import { labOptions, makeLab, roundsOption } from "./lab_options.ts";
 import { choice } from "./option.ts";
 import { roundsStatus, ruleOption } from "./rounds.ts";
@@ -26,9 +26,9 @@ export const command: Command = defineCommand({
     ["dirtyring run --ring 256 --pages 5000", "rings that fill up, and are emptied, all the time"],
     ["dirtyring run --pattern random --memory 1GiB --slots 4 --rounds 10", "a larger guest"],
   ],
-  formats: { text: runText, json: jsonText },
+  formats: { text: now(runText), json },
   async run(options, context) {
-    using lab = makeLab(await context.openKernel(), options);
+    using lab = await makeLab(await context.openKernel(), options);
     using interrupt = new Interrupt();
     return await run(lab, interrupt, options.rule);
   },

@@ -1,8 +1,8 @@
 import { Interrupt } from "../lab/interrupt.ts";
 import { stats } from "../lab/stats.ts";
-import { jsonText } from "../report/json.ts";
 import { statsText } from "../report/stats_text.ts";
 import { type Command, defineCommand } from "./command.ts";
+import { json, now } from "./formats.ts";
 import { labOptions, makeLab, roundsOption } from "./lab_options.ts";
 import { choice } from "./option.ts";
 import { roundsStatus, ruleOption } from "./rounds.ts";
@@ -25,9 +25,9 @@ export const command: Command = defineCommand({
     ["dirtyring stats --pattern stride:8 --rule v5.11", "calls by an older kernel's rule"],
     ["seq 0 2 100 | dirtyring stats --pattern file:-", "an order of your own"],
   ],
-  formats: { text: statsText, json: jsonText },
+  formats: { text: now(statsText), json },
   async run(options, context) {
-    using lab = makeLab(await context.openKernel(), options);
+    using lab = await makeLab(await context.openKernel(), options);
     using interrupt = new Interrupt();
     return await stats(lab, interrupt, options.rule);
   },

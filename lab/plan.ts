@@ -76,19 +76,19 @@ const LEAST_LIST = 2;
  * follow it without a gap.
  *
  * @param options What a person asked for.
- * @param readFile Reads a pattern file, given its path and the number of logged pages.
+ * @param readFile Reads the pattern file, if the pattern is one, given the number of logged pages.
  * @returns The plan.
  * @throws {UsageError} Where a value cannot be: names the option.
  */
 export function planLab(
   options: LabOptions,
-  readFile: (path: string, pages: number) => Uint32Array<ArrayBuffer>,
+  readFile?: (pages: number) => Uint32Array<ArrayBuffer>,
 ): Plan {
   const guest = real16;
   const { vcpus, memory, pattern, seed, rounds } = options;
   const pages = memory / PAGE_SIZE;
   checkMemory(options, guest);
-  const listed = pattern.name === "file" ? readFile(pattern.path, pages) : null;
+  const listed = readFile?.(pages) ?? null;
   const stores = options.pages ?? listed?.length ?? DEFAULT_PAGES;
   checkStores(stores, options);
   const listAt = guest.codeAt + roundUp(guest.code.length);

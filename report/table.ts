@@ -23,13 +23,18 @@ export function* table(
   aligns: readonly Align[],
   indent = "",
 ): Generator<string> {
-  const widths = aligns.map((_, column) =>
-    rows.reduce((width, row) => Math.max(width, row[column]?.length ?? 0), 0)
-  );
+  const widths = new Array<number>(aligns.length).fill(0);
   for (const row of rows) {
-    const cells = row.map((cell, column) =>
-      aligns[column] === "right" ? cell.padStart(widths[column]!) : cell.padEnd(widths[column]!)
-    );
-    yield `${indent}${cells.join("  ")}`.trimEnd() + "\n";
+    for (let n = 0; n < row.length; n++) widths[n] = Math.max(widths[n]!, row[n]!.length);
+  }
+  for (const row of rows) {
+    let line = indent;
+    for (let n = 0; n < row.length; n++) {
+      const cell = aligns[n] === "right"
+        ? row[n]!.padStart(widths[n]!)
+        : row[n]!.padEnd(widths[n]!);
+      line += n === 0 ? cell : `  ${cell}`;
+    }
+    yield `${line.trimEnd()}\n`;
   }
 }

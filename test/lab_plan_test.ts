@@ -5,10 +5,7 @@ import { UsageError } from "../lab/usage_error.ts";
 import { LIBC } from "./support/libc.ts";
 import { labOptions } from "./support/labs.ts";
 
-const noFile = () => {
-  throw new TypeError("Cannot read a file here");
-};
-const plan = (changes: Parameters<typeof labOptions>[0]) => planLab(labOptions(changes), noFile);
+const plan = (changes: Parameters<typeof labOptions>[0]) => planLab(labOptions(changes));
 const bytes = (text: string) => new TextEncoder().encode(text);
 
 Deno.test("planLab() splits the memory into equal slots, the remainder in the last", () => {

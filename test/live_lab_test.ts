@@ -198,7 +198,7 @@ liveTest("Lab gives everything back where memory cannot be mapped", () => {
     ...LIBC,
     mmap: (...args: Parameters<typeof LIBC.mmap>) => args[0] >= 1 << 20 ? -12 : LIBC.mmap(...args),
   };
-  const plan = planLab(labOptions(), () => new Uint32Array());
+  const plan = planLab(labOptions());
   assertThrows(() => new Lab(kernel, plan), KernelError, "ENOMEM");
   assertEquals(fds(), open);
 });

@@ -27,8 +27,6 @@ export function makeLab(
 ): Lab {
   return new Lab(
     kernel,
-    planLab(labOptions(changes), () => {
-      throw new TypeError("Cannot read a pattern file here");
-    }),
+    planLab(labOptions(changes)),
   );
 }
