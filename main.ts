@@ -1,6 +1,7 @@
 import { GLOBAL_OPTIONS } from "./commands/global_options.ts";
 import { parseLine } from "./commands/parse.ts";
-import { loadCommand, loadModule } from "./commands/registry.ts";
+import { loadModule } from "./commands/load_module.ts";
+import { loadCommand } from "./commands/registry.ts";
 import { HostError } from "./ffi/host_error.ts";
 import { KernelError } from "./ffi/kernel_error.ts";
 import { openKernel } from "./lab/backend.ts";

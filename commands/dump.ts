@@ -7,7 +7,7 @@ import { type Command, defineCommand } from "./command.ts";
 import { json, now } from "./formats.ts";
 import { labOptions, makeLab } from "./lab_options.ts";
 import { choice, flag, optionalCount } from "./option.ts";
-import { loadModule } from "./registry.ts";
+import { loadModule } from "./load_module.ts";
 
 type Csv = typeof import("../report/dump_csv.ts");
 type Ndjson = typeof import("../report/dump_ndjson.ts");

@@ -1,5 +1,5 @@
 import type { Formatter, LateFormatter } from "./command.ts";
-import { loadModule } from "./registry.ts";
+import { loadModule } from "./load_module.ts";
 
 /**
  * A format whose module is already there.

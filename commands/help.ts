@@ -1,8 +1,5 @@
-import { UsageError } from "../lab/usage_error.ts";
 import { commandHelp, generalHelp, type HelpOption } from "../report/help_text.ts";
-import type { Command } from "./command.ts";
 import { GLOBAL_OPTIONS } from "./global_options.ts";
-import { nearest } from "./nearest.ts";
 import type { OptionTable } from "./option.ts";
 import { COMMAND_NAMES, loadCommand } from "./registry.ts";
 
@@ -28,19 +25,6 @@ export async function help(name?: string): Promise<Iterable<string>> {
     const command = await loadCommand(name);
     return commandHelp({ ...command, options: helpOptions(command.options) }, options);
   }
-  const commands: Command[] = await Promise.all(COMMAND_NAMES.map(loadCommand));
+  const commands = await Promise.all(COMMAND_NAMES.map(loadCommand));
   return generalHelp(commands, options);
-}
-
-/**
- * Names the nearest command of one that does not exist.
- *
- * @param name What was written.
- * @returns The error.
- */
-export function unknownCommand(name: string): UsageError {
-  const near = nearest(name, [...COMMAND_NAMES, "help"]);
-  return new UsageError(
-    `unknown command ${name}; did you mean ${near}? (dirtyring help lists all)`,
-  );
 }

@@ -3,7 +3,7 @@ import { parsePattern, type Pattern, PATTERN_FORMS } from "../guest/pattern.ts";
 import { Lab } from "../lab/lab.ts";
 import { type LabOptions, planLab } from "../lab/plan.ts";
 import { count, type Option, optionalCount } from "./option.ts";
-import { loadModule } from "./registry.ts";
+import { loadModule } from "./load_module.ts";
 import { memorySize, ringSize } from "./size.ts";
 
 type PatternFile = typeof import("../lab/pattern_file.ts");

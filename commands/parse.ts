@@ -1,7 +1,7 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { UsageError } from "../lab/usage_error.ts";
 import type { OptionTable } from "./option.ts";
-import { loadModule } from "./registry.ts";
+import { loadModule } from "./load_module.ts";
 
 /** A command line, taken apart. */
 export interface ParsedLine {

@@ -1,4 +1,5 @@
 import type { Command } from "./command.ts";
+import { loadModule } from "./load_module.ts";
 
 /** The names of the commands, in the order of help. */
 export const COMMAND_NAMES: readonly string[] = [
@@ -11,18 +12,6 @@ export const COMMAND_NAMES: readonly string[] = [
 ];
 
 /**
- * Loads a part of the program when it is needed. Deno reads every file that an import names literally
- * before it runs a line, and a third of a millisecond each adds up; a name that is computed is only
- * resolved here, for which a program needs permission to read its own files.
- *
- * @param file The module, relative to this folder.
- * @returns Its namespace; the caller names the type that it knows.
- */
-export function loadModule(file: string): Promise<unknown> {
-  return import(new URL(file, import.meta.url).href);
-}
-
-/**
  * Loads a command.
  *
  * @param name Its name.
@@ -32,8 +21,10 @@ export function loadModule(file: string): Promise<unknown> {
 export async function loadCommand(name: string): Promise<Command> {
   if (!COMMAND_NAMES.includes(name)) {
     // Each cast below names what the module behind it exports; test/commands_test.ts loads them all.
-    const { unknownCommand } = await loadModule("./help.ts") as typeof import("./help.ts");
-    throw unknownCommand(name);
+    const module = await loadModule(
+      "./unknown_command.ts",
+    ) as typeof import("./unknown_command.ts");
+    throw module.unknownCommand(name, COMMAND_NAMES);
   }
   return (await loadModule(`./${name}.ts`) as { readonly command: Command }).command;
 }

@@ -1,0 +1,16 @@
+import { UsageError } from "../lab/usage_error.ts";
+import { nearest } from "./nearest.ts";
+
+/**
+ * Names the nearest command of one that does not exist.
+ *
+ * @param name What was written.
+ * @param names What exists.
+ * @returns The error.
+ */
+export function unknownCommand(name: string, names: readonly string[]): UsageError {
+  const near = nearest(name, [...names, "help"]);
+  return new UsageError(
+    `unknown command ${name}; did you mean ${near}? (dirtyring help lists all)`,
+  );
+}
