@@ -60,6 +60,6 @@ function cells({ index, flags, addressSpace, slot, offset, gfn }: DumpedEntry): 
  */
 export function ringFullNote({ vcpu, exit, done, stores }: DumpedRing): string | null {
   if (exit !== "KVM_EXIT_DIRTY_RING_FULL") return null;
-  return `vCPU ${vcpu}: the ring is full; it stopped after ${countText(stores, "store")}` +
-    (done ? "" : ", with stores left (dirtyring run harvests, resets and resumes)");
+  const rest = done ? "" : ", the rest is not made (see dirtyring run)";
+  return `vCPU ${vcpu}: the ring is full after ${countText(stores, "store")}${rest}`;
 }

@@ -54,7 +54,7 @@ liveTest("dump says on stderr that a ring is full where stdout has no place for 
   const args = ["dump", "--ring", "256", "--pages", "300", "--format", "csv"];
   const { code, stderr } = await dirtyring(args);
   assertEquals(code, 0);
-  assertMatch(stderr, /^dirtyring: vCPU 0: the ring is full; [^\n]*\n$/);
+  assertMatch(stderr, /^dirtyring: vCPU 0: the ring is full after [^\n]*\n$/);
 });
 
 liveTest("a pattern comes from standard input or from a shell's pipe", async () => {
