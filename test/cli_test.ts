@@ -110,8 +110,8 @@ Deno.test("the launcher takes a new deno of PATH, and no old one", async () => {
     const fake = async (version: string) => {
       await Deno.writeTextFile(
         `${folder}/deno`,
-        `#!/bin/sh\nif [ "$1" = --version ]; then echo "deno ${version} (stable)"; ` +
-          `else echo "FAKE ${version}: $*"; fi\n`,
+        `#!/bin/sh\ncase $1 in --version) echo "deno ${version} (stable)";; ` +
+          `eval) echo '${folder}/deno';; *) echo "FAKE ${version}: $*";; esac\n`,
         { mode: 0o755 },
       );
     };
