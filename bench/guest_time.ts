@@ -43,6 +43,7 @@ async function benchCase(
   { ringEntries, stores, turns }: Case,
 ): Promise<void> {
   const plan = planLab({
+    guest: "real16",
     vcpus: 1,
     memory: 64 * 2 ** 20,
     slots: 1,
@@ -80,14 +81,14 @@ async function benchCase(
 function setupOf(plan: Plan): ReferenceSetup {
   const slot0 = new Uint8Array(plan.slots[0]!.pages * PAGE_SIZE);
   slot0.set(plan.guest.code, plan.guest.codeAt);
-  const list = new Uint32Array(slot0.buffer, plan.listAt);
+  const list = new Uint32Array(slot0.buffer, plan.guest.listAt);
   plan.sequence.forEach((page, n) => list[n] = slot0.length + page * PAGE_SIZE);
   return {
     ringBytes: plan.ringBytes,
     slot0,
     loggedBytes: plan.options.memory,
     codeAt: plan.guest.codeAt,
-    listAt: plan.listAt,
+    listAt: plan.guest.listAt,
     stores: plan.sequence.length,
   };
 }

@@ -1,8 +1,9 @@
 import type { Kernel } from "../ffi/kernel.ts";
+import type { GuestName } from "../guest/guest.ts";
 import { parsePattern, type Pattern, PATTERN_FORMS } from "../guest/pattern.ts";
 import { Lab } from "../lab/lab.ts";
 import { type LabOptions, planLab } from "../lab/plan.ts";
-import { count, type Option, optionalCount } from "./option.ts";
+import { choice, count, type Option, optionalCount } from "./option.ts";
 import { loadModule } from "./load_module.ts";
 import { memorySize, ringSize } from "./size.ts";
 
@@ -26,6 +27,7 @@ const MIB = 2 ** 20;
  * @returns The options.
  */
 export function labOptions(vcpus: number): {
+  readonly guest: Option<GuestName>;
   readonly vcpus: Option<number>;
   readonly memory: Option<number>;
   readonly slots: Option<number>;
@@ -35,6 +37,10 @@ export function labOptions(vcpus: number): {
   readonly seed: Option<number>;
 } {
   return {
+    guest: choice(
+      "guest program: real mode, or long mode, which every KVM runs natively and which reaches 64GiB",
+      ["real16", "long64"],
+    ),
     vcpus: count(
       "vCPUs, run one after another; each gets a contiguous block of the stores",
       vcpus,

@@ -37,6 +37,8 @@ export const KVM_DIRTY_GFN_F_DIRTY = 1;
 export const KVM_DIRTY_GFN_F_RESET = 2;
 
 // exit reasons
+/** The vCPU accessed an I/O port. */
+export const KVM_EXIT_IO = 2;
 /** The vCPU executed HLT. */
 export const KVM_EXIT_HLT = 5;
 /** The vCPU's ring reached its soft limit. */

@@ -1,5 +1,8 @@
 import type { Register } from "../ffi/kvm_structs.ts";
 
+/** The name of a guest program. */
+export type GuestName = "real16" | "long64";
+
 /** What one vCPU does in one round. */
 export interface Errand {
   /** Guest physical address of its first list element. */
@@ -15,13 +18,23 @@ export interface Errand {
 /** A guest program: it walks a list of addresses, stores a growing value at each, and stops. */
 export interface Guest {
   /** Its name. */
-  readonly name: "real16";
+  readonly name: GuestName;
+  /** How it stops when all its stores are made. */
+  readonly exit: "KVM_EXIT_HLT" | "KVM_EXIT_IO";
   /** Its machine code. */
   readonly code: Uint8Array<ArrayBuffer>;
-  /** Guest physical address at which the code must lie. */
+  /** Guest physical address of its code, where it also begins. */
   readonly codeAt: number;
+  /** Guest physical address of the access list, page aligned: what lies below is the program's. */
+  readonly listAt: number;
+  /** Bytes of a list element: a little-endian address. */
+  readonly listElement: 4 | 8;
   /** The first guest physical address that it cannot reach. */
   readonly addressLimit: number;
+  /** Why it cannot, for an error: `a real-mode guest has 32-bit addresses`. */
+  readonly limitReason: string;
+  /** Puts the code and what it needs into guest memory from address 0 on, which reads as zero. */
+  place(memory: ArrayBuffer): void;
   /** Makes a fresh vCPU's `struct kvm_sregs` fit the program, in place. */
   prepare(sregs: DataView<ArrayBuffer>): void;
   /** The general registers to begin an errand with. */

@@ -1,7 +1,9 @@
 import { kvm_segment, kvm_sregs } from "../ffi/kvm_structs.ts";
 import type { Errand, Guest } from "./guest.ts";
+import { type Listing, machineCode, offsetOf } from "./listing.ts";
 
 const CODE_AT = 0x1000;
+const LIST_AT = 0x2000;
 
 // esi: next list element   ecx: stores left   ebx: the value   ebp: added to the value after a store
 //
@@ -12,26 +14,20 @@ const CODE_AT = 0x1000;
 const PADDING = 12;
 
 /** The program: bytes and assembly, a line each. */
-export const LISTING: readonly (readonly [readonly number[], string])[] = [
+export const REAL16_LISTING: Listing = [
   [[0x67, 0xe3, 0x1f], "start: jecxz done           ; nothing to do"],
   [[0x67, 0x66, 0x8b, 0x06], "next:  mov  eax, [esi]     ; the address of the next page"],
   [[0x66, 0x83, 0xc6, 0x04], "       add  esi, 4"],
   [[0x67, 0x66, 0x89, 0x18], "       mov  [eax], ebx     ; the store"],
   [[0x66, 0x01, 0xeb], "       add  ebx, ebp       ; the value grows"],
   ...Array.from({ length: PADDING }, () => [[0x90], "       nop"] as const),
-  [[0x66, 0x49], "       dec  ecx"],
+  [[0x66, 0x49], "       dec  ecx            ; the count"],
   [[0x75, 0xe1], "       jnz  next"],
   [[0xf4], "done:  hlt"],
 ];
 
-const STORE = "the store";
-const COUNT = "dec  ecx";
-
-// The address of the instruction whose assembly has some words in it.
-function addressOf(words: string): number {
-  const at = LISTING.findIndex(([, assembly]) => assembly.includes(words));
-  return LISTING.slice(0, at).reduce((sum, [bytes]) => sum + bytes.length, CODE_AT);
-}
+const STORE_AT = CODE_AT + offsetOf(REAL16_LISTING, "the store");
+const COUNT_AT = CODE_AT + offsetOf(REAL16_LISTING, "the count");
 
 const SEGMENTS = ["cs", "ds", "es", "fs", "gs", "ss"] as const;
 
@@ -42,9 +38,17 @@ const SEGMENTS = ["cs", "ds", "es", "fs", "gs", "ss"] as const;
  */
 export const real16: Guest = {
   name: "real16",
-  code: Uint8Array.from(LISTING.flatMap(([bytes]) => bytes)),
+  exit: "KVM_EXIT_HLT",
+  code: machineCode(REAL16_LISTING),
   codeAt: CODE_AT,
+  listAt: LIST_AT,
+  listElement: 4,
   addressLimit: 2 ** 32,
+  limitReason: "a real-mode guest reaches 4GiB with its 32-bit addresses",
+
+  place(memory) {
+    new Uint8Array(memory).set(real16.code, CODE_AT);
+  },
 
   prepare(sregs) {
     for (const name of SEGMENTS) {
@@ -56,13 +60,6 @@ export const real16: Guest = {
     }
   },
 
-  remaining(register) {
-    const left = Number(register("rcx"));
-    const at = Number(register("rip"));
-    // Between the store and the count of it, ecx is one behind.
-    return at > addressOf(STORE) && at <= addressOf(COUNT) ? left - 1 : left;
-  },
-
   begin: ({ list, stores, value, step }: Errand) => ({
     rip: BigInt(CODE_AT),
     rflags: 2n, // bit 1 is always set
@@ -71,4 +68,11 @@ export const real16: Guest = {
     rbx: BigInt(value),
     rbp: BigInt(step),
   }),
+
+  remaining(register) {
+    const left = Number(register("rcx"));
+    const at = Number(register("rip"));
+    // Between the store and the count of it, ecx is one behind.
+    return at > STORE_AT && at <= COUNT_AT ? left - 1 : left;
+  },
 };

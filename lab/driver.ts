@@ -1,7 +1,8 @@
+import type { Guest } from "../guest/guest.ts";
 import type { Vcpu } from "../kvm/vcpu.ts";
 
-/** How a vCPU stopped: it halted, its ring is full, or a signal asked the program to end. */
-export type VcpuExit = "KVM_EXIT_HLT" | "KVM_EXIT_DIRTY_RING_FULL" | "KVM_EXIT_INTR";
+/** How a vCPU stopped: its guest ended, its ring is full, or a signal asked the program to end. */
+export type VcpuExit = Guest["exit"] | "KVM_EXIT_DIRTY_RING_FULL" | "KVM_EXIT_INTR";
 
 /** Runs vCPUs: one after another, or (later) in slices or on threads. */
 export interface VcpuDriver {

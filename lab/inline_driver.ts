@@ -1,6 +1,6 @@
 import { ERRNO } from "../ffi/errno.ts";
 import { KernelError } from "../ffi/kernel_error.ts";
-import { KVM_EXIT_DIRTY_RING_FULL, KVM_EXIT_HLT } from "../ffi/kvm_constants.ts";
+import { KVM_EXIT_DIRTY_RING_FULL, KVM_EXIT_HLT, KVM_EXIT_IO } from "../ffi/kvm_constants.ts";
 import { exitName } from "../ffi/kvm_exits.ts";
 import type { Vcpu } from "../kvm/vcpu.ts";
 import type { VcpuDriver, VcpuExit } from "./driver.ts";
@@ -47,6 +47,8 @@ function exitOf(vcpu: Vcpu): VcpuExit {
   switch (vcpu.exitReason) {
     case KVM_EXIT_HLT:
       return "KVM_EXIT_HLT";
+    case KVM_EXIT_IO:
+      return "KVM_EXIT_IO";
     case KVM_EXIT_DIRTY_RING_FULL:
       return "KVM_EXIT_DIRTY_RING_FULL";
     default:
@@ -54,7 +56,7 @@ function exitOf(vcpu: Vcpu): VcpuExit {
         `vCPU ${vcpu.id} stopped with ${
           exitName(vcpu.exitReason)
         } (detail ${vcpu.exitDetail}) at ` +
-          `rip 0x${vcpu.register("rip").toString(16)}; expected KVM_EXIT_HLT or ` +
+          `rip 0x${vcpu.register("rip").toString(16)}; expected the end of its program or ` +
           "KVM_EXIT_DIRTY_RING_FULL: look into dmesg, and try dirtyring --trace",
       );
   }

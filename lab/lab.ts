@@ -48,7 +48,7 @@ export class Lab implements Disposable {
   readonly vcpus: readonly LabVcpu[];
   /** All logged memory, as words of 32 bits; not to be touched once the lab is disposed. */
   readonly memory: Uint32Array<ArrayBuffer>;
-  /** The access list in slot 0: guest physical addresses. */
+  /** The access list in slot 0: guest physical addresses, as words of 32 bits. */
   readonly #list: Uint32Array<ArrayBuffer>;
   /** The logged slots as one run of pages. */
   readonly pages: LoggedPages;
@@ -78,8 +78,8 @@ export class Lab implements Disposable {
     const low = resources.use(Mapping.anonymous(kernel, slot0, "guest code and access list"));
     const logged = resources.use(Mapping.anonymous(kernel, plan.options.memory, "guest memory"));
     setSlots(this.vm, plan, low, logged);
-    new Uint8Array(low.buffer).set(plan.guest.code, plan.guest.codeAt);
-    this.#list = new Uint32Array(low.buffer, plan.listAt);
+    plan.guest.place(low.buffer);
+    this.#list = new Uint32Array(low.buffer, plan.guest.listAt);
     this.memory = new Uint32Array(logged.buffer);
 
     const mmapSize = system.vcpuMmapSize();
@@ -99,8 +99,13 @@ export class Lab implements Disposable {
    * @param sequence A page number for each store, no longer than the plan's.
    */
   load(sequence: Uint32Array): void {
-    const base = this.plan.slots[0]!.pages * PAGE_SIZE;
-    for (let n = 0; n < sequence.length; n++) this.#list[n] = base + sequence[n]! * PAGE_SIZE;
+    const base = this.plan.slots[0]!.pages;
+    const words = this.plan.guest.listElement / 4;
+    for (let n = 0; n < sequence.length; n++) {
+      const address = (base + sequence[n]!) * PAGE_SIZE;
+      this.#list[n * words] = address; // its low 32 bits
+      if (words === 2) this.#list[n * 2 + 1] = Math.floor(address / 2 ** 32);
+    }
   }
 
   /**
@@ -115,7 +120,7 @@ export class Lab implements Disposable {
     const value = (this.#counters[id]! * 2 ** bits + id) % 2 ** 32;
     this.#counters[id]! += stores;
     this.vcpus[id]!.vcpu.setRegisters(this.plan.guest.begin({
-      list: this.plan.listAt + first * 4,
+      list: this.plan.guest.listAt + first * this.plan.guest.listElement,
       stores,
       value,
       step: 2 ** bits,

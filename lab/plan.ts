@@ -1,6 +1,7 @@
 import { kvm_dirty_gfn } from "../ffi/kvm_structs.ts";
 import { PAGE_SIZE } from "../ffi/linux.ts";
-import type { Guest } from "../guest/guest.ts";
+import type { Guest, GuestName } from "../guest/guest.ts";
+import { long64 } from "../guest/long64.ts";
 import { generate, type Pattern } from "../guest/pattern.ts";
 import { real16 } from "../guest/real16.ts";
 import type { Slot } from "../ring/slots.ts";
@@ -8,6 +9,8 @@ import { UsageError } from "./usage_error.ts";
 
 /** What a person asked a lab to be. */
 export interface LabOptions {
+  /** The guest program. */
+  readonly guest: GuestName;
   /** vCPUs. */
   readonly vcpus: number;
   /** Logged guest memory in bytes. */
@@ -29,7 +32,7 @@ export interface LabOptions {
 /** The options as resolved: stands in every result of a lab. */
 export interface ResolvedOptions {
   /** The guest program. */
-  readonly guest: Guest["name"];
+  readonly guest: GuestName;
   /** vCPUs. */
   readonly vcpus: number;
   /** Logged guest memory in bytes. */
@@ -58,15 +61,12 @@ export interface Plan {
   readonly ringBytes: number;
   /** Slot 0, which is not logged, and the logged slots after it. */
   readonly slots: readonly Slot[];
-  /** Guest physical address of the access list, in slot 0. */
-  readonly listAt: number;
   /** The pattern: a page number for each store of a round, counted over all logged slots. */
   readonly sequence: Uint32Array<ArrayBuffer>;
 }
 
 const DEFAULT_PAGES = 256;
-/** A guest address in the access list: 32 bits. */
-const LIST_ELEMENT = 4;
+const GUESTS: Readonly<Record<GuestName, Guest>> = { real16, long64 };
 /** The list never has fewer elements than this, so that a lab can also probe its guest. */
 const LEAST_LIST = 2;
 
@@ -84,15 +84,14 @@ export function planLab(
   options: LabOptions,
   readFile?: (pages: number) => Uint32Array<ArrayBuffer>,
 ): Plan {
-  const guest = real16;
+  const guest = GUESTS[options.guest];
   const { vcpus, memory, pattern, seed, rounds } = options;
   const pages = memory / PAGE_SIZE;
   checkMemory(options, guest);
   const listed = readFile?.(pages) ?? null;
   const stores = options.pages ?? listed?.length ?? DEFAULT_PAGES;
   checkStores(stores, options);
-  const listAt = guest.codeAt + roundUp(guest.code.length);
-  const slot0Bytes = listAt + roundUp(Math.max(stores, LEAST_LIST) * LIST_ELEMENT);
+  const slot0Bytes = guest.listAt + roundUp(Math.max(stores, LEAST_LIST) * guest.listElement);
   checkReach(slot0Bytes, stores, options, guest);
   const sequence = buildSequence(options, stores, listed);
   return {
@@ -110,7 +109,6 @@ export function planLab(
     },
     ringBytes: options.ring,
     slots: layOut(slot0Bytes / PAGE_SIZE, pages, options.slots),
-    listAt,
     sequence,
   };
 }
@@ -151,7 +149,7 @@ function checkReach(
     `${stores} stores`;
   throw new UsageError(
     left < PAGE_SIZE
-      ? `--pages ${stores}: ${list}, beyond what a real-mode guest reaches; expected fewer`
+      ? `--pages ${stores}: ${list}, and ${guest.limitReason}; expected fewer`
       : `${unreachable(memory, guest)}, and ${list}; expected at most ${
         sizeText(left)
       }, or fewer ` +
@@ -160,10 +158,7 @@ function checkReach(
 }
 
 function unreachable(memory: number, guest: Guest): string {
-  return `--memory ${sizeText(memory)}: a real-mode guest reaches ${
-    sizeText(guest.addressLimit)
-  } ` +
-    "with its 32-bit addresses";
+  return `--memory ${sizeText(memory)}: ${guest.limitReason}`;
 }
 
 // As it would be written on the command line: 5GiB, 4095MiB, 12288 bytes.

@@ -99,9 +99,9 @@ export class Rounds {
         this.#state = "interrupted";
         return;
       }
-      if (exit === "KVM_EXIT_HLT") {
+      if (exit !== "KVM_EXIT_DIRTY_RING_FULL") {
         const left = this.#lab.remaining(id);
-        if (left !== 0) this.#problem(`vCPU ${id} halted with ${left} stores left`);
+        if (left !== 0) this.#problem(`vCPU ${id} ended with ${exit} and ${left} stores left`);
         return;
       }
       this.#figures.fullExits++;

@@ -2,7 +2,9 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { generate, parsePattern, type PatternSpace } from "../guest/pattern.ts";
 import { seeded } from "../guest/random.ts";
-import { LISTING, real16 } from "../guest/real16.ts";
+import { offsetOf } from "../guest/listing.ts";
+import { long64, LONG64_LISTING } from "../guest/long64.ts";
+import { real16, REAL16_LISTING } from "../guest/real16.ts";
 
 const SPACE: PatternSpace = { stores: 8, pages: 100, firstHalf: 50, secondHalf: 50, seed: 1 };
 
@@ -76,34 +78,50 @@ Deno.test("parsePattern() says what it expected", () => {
 
 Deno.test("the real-mode guest spends at least 16 instructions on a store", () => {
   // Fewer could push past the 64 reserved entries in one batch of 1024 emulated instructions.
-  const lines = LISTING.map(([, assembly]) => assembly);
+  const lines = REAL16_LISTING.map(([, assembly]) => assembly);
   const next = lines.findIndex((line) => line.startsWith("next:"));
   const jump = lines.findIndex((line) => line.includes("jnz"));
   assert(jump - next + 1 >= 17, `${jump - next + 1} instructions`);
 });
 
-Deno.test("the real-mode guest's jumps land where their labels stand", () => {
-  let at = 0;
-  const labels = new Map<string, number>();
-  const jumps: [string, number][] = [];
-  for (const [bytes, assembly] of LISTING) {
-    const label = /^(\w+):/.exec(assembly)?.[1];
-    if (label !== undefined) labels.set(label, at);
-    at += bytes.length;
-    const target = /j\w+\s+(\w+)/.exec(assembly)?.[1];
-    if (target !== undefined) jumps.push([target, at + new Int8Array([bytes.at(-1)!])[0]!]);
-  }
-  assertEquals(jumps, [["done", labels.get("done")!], ["next", labels.get("next")!]]);
-  assertEquals(real16.code.length, at);
-});
+for (const [guest, listing] of [[real16, REAL16_LISTING], [long64, LONG64_LISTING]] as const) {
+  Deno.test(`the jumps of ${guest.name} land where their labels stand`, () => {
+    let at = 0;
+    const labels = new Map<string, number>();
+    const jumps: [string, number][] = [];
+    for (const [bytes, assembly] of listing) {
+      const label = /^(\w+):/.exec(assembly)?.[1];
+      if (label !== undefined) labels.set(label, at);
+      at += bytes.length;
+      const target = /\bj\w+\s+(\w+)/.exec(assembly)?.[1];
+      if (target !== undefined) jumps.push([target, at + new Int8Array([bytes.at(-1)!])[0]!]);
+    }
+    assertEquals(jumps, [["done", labels.get("done")!], ["next", labels.get("next")!]]);
+    assertEquals(guest.code.length, at);
+  });
 
-Deno.test("real16.remaining() counts a store from the moment that it is made", () => {
-  const remaining = (rip: number) => real16.remaining((name) => BigInt(name === "rip" ? rip : 5));
-  const at = real16.codeAt;
-  const store = 0x0b; // mov [eax], ebx
-  const count = 0x1e; // dec ecx
-  const stops = [at, at + store, at + store + 4, at + count, at + count + 2];
-  assertEquals(stops.map(remaining), [5, 5, 4, 4, 5]);
+  Deno.test(`remaining() of ${guest.name} counts a store from the moment that it is made`, () => {
+    const remaining = (rip: number) =>
+      guest.remaining((name) => BigInt(name === "rip" ? guest.codeAt + rip : 5));
+    const store = offsetOf(listing, "the store");
+    const count = offsetOf(listing, "the count");
+    assertEquals([0, store, store + 2, count, count + 3].map(remaining), [5, 5, 4, 4, 5]);
+  });
+}
+
+Deno.test("the long-mode guest's page tables map every address to itself", () => {
+  const memory = new ArrayBuffer(long64.listAt);
+  long64.place(memory);
+  const tables = new DataView(memory);
+  const entry = (table: number, index: number) => tables.getBigUint64(table + index * 8, true);
+  const target = (found: bigint) => Number(found & 0x000f_ffff_ffff_f000n);
+  for (const address of [0, 0x1fffff, 0x200000, 2 ** 32 - 1, 2 ** 32, long64.addressLimit - 1]) {
+    const pdpt = target(entry(0x2000, 0));
+    const directory = target(entry(pdpt, Math.floor(address / 2 ** 30)));
+    const page = entry(directory, Math.floor(address / 2 ** 21) % 512);
+    assertEquals(page & 0xe7n, 0xe7n); // present, writable, user, accessed, dirty, large
+    assertEquals(target(page & ~0x1fffffn) + address % 2 ** 21, address);
+  }
 });
 
 Deno.test("real16.begin() carries the errand in registers", () => {

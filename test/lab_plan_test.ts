@@ -19,8 +19,8 @@ Deno.test("planLab() splits the memory into equal slots, the remainder in the la
 });
 
 Deno.test("planLab() makes room for the access list in slot 0", () => {
-  const { slots, listAt } = plan({ pages: 5000 });
-  assertEquals([listAt, slots[0]!.pages], [0x2000, 2 + Math.ceil(5000 * 4 / 4096)]);
+  const { slots, guest } = plan({ pages: 5000 });
+  assertEquals([guest.listAt, slots[0]!.pages], [0x2000, 2 + Math.ceil(5000 * 4 / 4096)]);
 });
 
 Deno.test("planLab() alternates between the first and the last slot, or halves", () => {

@@ -8,6 +8,7 @@ import { type LabOptions, planLab } from "../../lab/plan.ts";
 export function labOptions(changes: Partial<LabOptions> & { text?: string } = {}): LabOptions {
   const { text, ...rest } = changes;
   return {
+    guest: "real16",
     vcpus: 1,
     memory: 1 << 20,
     slots: 1,
