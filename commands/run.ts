@@ -10,7 +10,7 @@ import { roundsStatus, ruleOption } from "./rounds.ts";
 /** `dirtyring run` */
 export const command: Command = defineCommand({
   name: "run",
-  summary: "the whole loop: run, harvest, reset, resume, and check that nothing was lost",
+  summary: "run, harvest, reset, resume; check that no store went unseen",
   details:
     "After each reset the harvested pages are read; once the vCPUs have stopped, every logged " +
     "page must hold what was last read of it. A page that does not was written without an entry: it " +
