@@ -1,10 +1,11 @@
 import type { Kernel } from "../../ffi/kernel.ts";
 import { LIBC } from "./libc.ts";
+import { RING_BYTES } from "./live.ts";
 import { parsePattern } from "../../guest/pattern.ts";
 import { Lab } from "../../lab/lab.ts";
 import { type LabOptions, planLab } from "../../lab/plan.ts";
 
-/** Options of a small lab: 1 vCPU, 1 MiB, a ring of 256 entries. */
+/** Options of a small lab: 1 vCPU, 1 MiB, the smallest ring. */
 export function labOptions(changes: Partial<LabOptions> & { text?: string } = {}): LabOptions {
   const { text, ...rest } = changes;
   return {
@@ -12,7 +13,7 @@ export function labOptions(changes: Partial<LabOptions> & { text?: string } = {}
     vcpus: 1,
     memory: 1 << 20,
     slots: 1,
-    ring: 4096,
+    ring: RING_BYTES,
     pattern: parsePattern(text ?? "sequential"),
     pages: 16,
     rounds: 1,

@@ -2,20 +2,41 @@
 // reason in their name, so that a run's summary counts them.
 import { LIBC } from "./libc.ts";
 import { System } from "../../kvm/system.ts";
-import { largestRing } from "../../lab/ring_limits.ts";
+import { inferReserved, largestRing, smallestRing } from "../../lab/ring_limits.ts";
 
-function reasonAgainst(): string | null {
+interface Host {
+  readonly reason: string | null;
+  readonly ringBytes: number;
+}
+
+function lookAtHost(): Host {
   try {
     using system = System.open(LIBC);
-    largestRing(system);
-    return null;
+    return { reason: null, ringBytes: smallestRing(system, largestRing(system)) };
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return { reason: error instanceof Error ? error.message : String(error), ringBytes: 4096 };
   }
 }
 
+const HOST = lookAtHost();
+
 /** Why live tests cannot run here; `null` where they can. */
-export const NOT_LIVE: string | null = reasonAgainst();
+export const NOT_LIVE: string | null = HOST.reason;
+
+/** Bytes of the smallest ring that this host accepts: 4096, or 16384 with PML. */
+export const RING_BYTES: number = HOST.ringBytes;
+
+/** Entries of that ring. */
+export const RING_ENTRIES: number = RING_BYTES / 16;
+
+/** Its soft limit. */
+export const SOFT_LIMIT: number = RING_ENTRIES - inferReserved(RING_BYTES);
+
+/** Why a test of what faults push, and in which order, cannot run here; `null` where it can. */
+export const NO_FAULTS: string | null = NOT_LIVE ??
+  (RING_BYTES > 4096
+    ? "this processor logs in a PML buffer, which reaches the ring at exits"
+    : null);
 
 /** Registers a test that needs a usable `/dev/kvm`. */
 export function liveTest(name: string, body: () => void | Promise<void>): void {
