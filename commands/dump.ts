@@ -31,7 +31,7 @@ export const command: Command = defineCommand({
   examples: [
     ["dirtyring dump --pages 8", "eight pages, eight entries"],
     ["dirtyring dump --vcpus 2 --slots 2 --pattern pingpong --pages 16", "two rings, two slots"],
-    ["dirtyring dump --ring 256 --pages 300 --limit 4", "a ring that fills up"],
+    ["dirtyring dump --ring 1024 --pages 1100 --limit 4", "a ring that fills up"],
     ["dirtyring dump --pattern random --format csv", "for a spreadsheet"],
   ],
   formats: { text: now(dumpText), json, ndjson, csv },

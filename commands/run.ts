@@ -23,7 +23,7 @@ export const command: Command = defineCommand({
   },
   examples: [
     ["dirtyring run", "two vCPUs, four rounds"],
-    ["dirtyring run --ring 256 --pages 5000", "rings that fill up, and are emptied, all the time"],
+    ["dirtyring run --ring 1024 --pages 5000", "rings that fill up, and are emptied, all the time"],
     ["dirtyring run --pattern random --memory 1GiB --slots 4 --rounds 10", "a larger guest"],
   ],
   formats: { text: now(runText), json },

@@ -51,7 +51,7 @@ liveTest("dump writes the same entries in every format", async () => {
 });
 
 liveTest("dump says on stderr that a ring is full where stdout has no place for it", async () => {
-  const args = ["dump", "--ring", "256", "--pages", "300", "--format", "csv"];
+  const args = ["dump", "--ring", "1024", "--pages", "1100", "--format", "csv"];
   const { code, stderr } = await dirtyring(args);
   assertEquals(code, 0);
   assertMatch(stderr, /^dirtyring: vCPU 0: the ring is full after [^\n]*\n$/);
