@@ -36,10 +36,10 @@ export class InlineDriver implements VcpuDriver {
     throw new KernelError(`KVM_RUN on vCPU ${vcpu.id}`, answer);
   }
 
-  // A signal stopped the vCPU, which can go on where it was.
+  // Lets the signal's listener run first; a vCPU that was stopped goes on where it was.
   async #runOn(vcpu: Vcpu): Promise<VcpuExit> {
     await this.#interrupt?.pause(true);
-    return this.#interrupt?.signal == null ? await this.run(vcpu) : "KVM_EXIT_INTR";
+    return (this.#interrupt?.signal ?? null) === null ? await this.run(vcpu) : "KVM_EXIT_INTR";
   }
 }
 

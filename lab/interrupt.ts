@@ -25,13 +25,18 @@ export class Interrupt implements Disposable {
     return this.#signal;
   }
 
+  /** Whether listeners have not been let run for a while. */
+  get isDue(): boolean {
+    return performance.now() - this.#lastTurn >= TURN_MS;
+  }
+
   /**
    * Lets listeners run, if they have not been let for a while.
    *
    * @param now Lets them run in any case: a system call was interrupted.
    */
   async pause(now = false): Promise<void> {
-    if (!now && performance.now() - this.#lastTurn < TURN_MS) return;
+    if (!now && !this.isDue) return;
     await new Promise((resolve) => setTimeout(resolve, 0));
     this.#lastTurn = performance.now();
   }

@@ -48,8 +48,8 @@ export async function measureReset(
   while (repetitions < MOST_REPETITIONS && interrupt.signal === null) {
     const spent = performance.now() - started;
     if (spent > LIMIT_MS || (spent > SPEND_MS && repetitions >= ENOUGH_REPETITIONS)) break;
-    const pattern = await cost(lab, driver, lab.plan.sequence);
-    const line = await cost(lab, driver, sequential);
+    const pattern = await cost(lab, driver, interrupt, lab.plan.sequence);
+    const line = await cost(lab, driver, interrupt, sequential);
     if (pattern === null || line === null) break;
     costs[0].push(pattern);
     costs[1].push(line);
@@ -66,9 +66,14 @@ export async function measureReset(
 }
 
 // Nanoseconds an entry over the resets of a round, or null where the round was not whole.
-async function cost(lab: Lab, driver: InlineDriver, sequence: Uint32Array): Promise<number | null> {
+async function cost(
+  lab: Lab,
+  driver: InlineDriver,
+  interrupt: Interrupt,
+  sequence: Uint32Array,
+): Promise<number | null> {
   lab.load(sequence);
-  const rounds = new Rounds(lab, driver);
+  const rounds = new Rounds(lab, driver, { interrupt });
   const { resetNs, entries } = await rounds.round();
   return rounds.state === "going" && entries > 0 ? resetNs / entries : null;
 }

@@ -2,6 +2,7 @@ import type { Entries } from "../ring/entries.ts";
 import type { RingStatistics } from "../ring/statistics.ts";
 import type { Witness } from "../ring/witness.ts";
 import type { VcpuDriver } from "./driver.ts";
+import type { Interrupt } from "./interrupt.ts";
 import type { Lab } from "./lab.ts";
 
 /** One round: every vCPU makes the stores of its block, resuming after each full ring. */
@@ -30,6 +31,8 @@ export interface Observers {
   readonly statistics?: readonly RingStatistics[];
   /** Reads the harvested pages after each reset. */
   readonly witness?: Witness;
+  /** Ends the round early. A signal that comes outside `KVM_RUN` does not interrupt it. */
+  readonly interrupt?: Interrupt;
 }
 
 /** Problems beyond this number are counted and not described. */
@@ -90,7 +93,13 @@ export class Rounds {
 
   async #runToEnd(id: number): Promise<void> {
     const { vcpu } = this.#lab.vcpus[id]!;
+    const { interrupt } = this.#observers;
     for (;;) {
+      if (interrupt?.isDue) await interrupt.pause();
+      if (interrupt !== undefined && interrupt.signal !== null) {
+        this.#state = "interrupted";
+        return;
+      }
       const started = performance.now();
       const answer = this.#driver.run(vcpu);
       const exit = typeof answer === "string" ? answer : await answer;

@@ -70,7 +70,7 @@ export async function tell(
   const driver = new InlineDriver(interrupt);
   const witness = new Witness(lab.memory, lab.pages);
   const statistics = lab.vcpus.map(() => new RingStatistics());
-  const rounds = new Rounds(lab, driver, { statistics, witness });
+  const rounds = new Rounds(lab, driver, { statistics, witness, interrupt });
   const done: RoundResult[] = [];
   for (let n = 0; n < lab.plan.options.rounds; n++) {
     const round = await rounds.round();
