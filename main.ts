@@ -18,6 +18,9 @@ const encoder = new TextEncoder();
 /** Bytes gathered before they are written: a line each would be a system call each. */
 const WRITE_AT = 1 << 16;
 
+/** Standard output failed for another reason than a closed pipe: a full disk, say. */
+class OutputError extends Error {}
+
 // Writes all of it. A closed pipe ends the printing silently: what was read was enough.
 function print(chunks: Iterable<string>): void {
   let text = "";
@@ -30,7 +33,9 @@ function print(chunks: Iterable<string>): void {
     }
     writeAll(text);
   } catch (error) {
-    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+    if (error instanceof Deno.errors.BrokenPipe) return;
+    const why = error instanceof Error ? error.message : String(error);
+    throw new OutputError(`standard output: ${why}; the result is not written whole`);
   }
 }
 
@@ -89,6 +94,7 @@ async function version(): Promise<number> {
 function statusOf(error: unknown): number {
   if (error instanceof UsageError) return USAGE;
   if (error instanceof KernelError || error instanceof GuestError) return KERNEL;
+  if (error instanceof OutputError) return KERNEL;
   return error instanceof HostError ? HOST : DEFECT;
 }
 

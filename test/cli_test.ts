@@ -73,6 +73,12 @@ Deno.test("a wrong pattern file gets one line that names it, and status 2", asyn
   }
 });
 
+Deno.test("a full disk is one line and status 3", async () => {
+  const { code, stderr } = await shell("dirtyring help > /dev/full");
+  assertEquals(code, 3);
+  assertMatch(stderr, /^dirtyring: standard output: [^\n]+\n$/);
+});
+
 Deno.test("--verbose shows the stack of an error", async () => {
   const { code, stderr } = await dirtyring(["dump", "--vcpus", "x", "--verbose"]);
   assertEquals(code, 2);
