@@ -1,7 +1,7 @@
 import { KVM_CAP_DIRTY_LOG_RING_ACQ_REL } from "../ffi/kvm_constants.ts";
 import type { Kernel } from "../ffi/kernel.ts";
 import { System } from "../kvm/system.ts";
-import { kernelFacts } from "../lab/host.ts";
+import { kernelFacts, kvmModule, pageModificationLogging } from "../lab/host.ts";
 import type { Result } from "../lab/result.ts";
 import {
   enableRing,
@@ -11,7 +11,7 @@ import {
   ringLimits,
   smallestRing,
 } from "../lab/ring_limits.ts";
-import { enablingCases } from "./enabling_cases.ts";
+import { enablingCases, SMALLEST, SMALLEST_WITH_PML } from "./enabling_cases.ts";
 import { type EnablingCaseResult, runEnablingCase } from "./run_enabling_case.ts";
 
 /** `dirtyring enable`: what the kernel answered. */
@@ -49,6 +49,14 @@ export function enable(kernel: Kernel, bytes: number, matrix: boolean): EnableRe
   };
   if (!matrix) return result;
   const acquireRelease = system.checkExtension(KVM_CAP_DIRTY_LOG_RING_ACQ_REL) > 0;
-  const cases = enablingCases({ largest, smallest, acquireRelease });
-  return { ...result, cases: cases.map((one) => runEnablingCase(system, smallest, one)) };
+  const documented = documentedSmallest(kernel, smallest);
+  const cases = enablingCases({ largest, smallest: documented, acquireRelease });
+  return { ...result, cases: cases.map((one) => runEnablingCase(system, largest, one)) };
+}
+
+// The smallest ring that is documented for this host, whatever the kernel accepts: with PML if the module
+// says so; where it says nothing, the size that was found decides between the two.
+function documentedSmallest(kernel: Kernel, found: number): number {
+  const pml = pageModificationLogging(kernel, kvmModule(kernel)) ?? found === SMALLEST_WITH_PML;
+  return pml ? SMALLEST_WITH_PML : SMALLEST;
 }

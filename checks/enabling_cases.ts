@@ -40,7 +40,7 @@ export interface EnablingCase {
 export interface RingRangeFacts {
   /** Bytes of the largest ring that the kernel reports. */
   readonly largest: number;
-  /** Bytes of the smallest ring: 4096, or 16384 where the CPU has PML. */
+  /** Bytes of the smallest ring that is documented: 4096, or 16384 where the CPU has PML. */
   readonly smallest: number;
   /** Whether this kernel reports the acquire/release capability, as v6.1 and later do. */
   readonly acquireRelease: boolean;
@@ -53,6 +53,11 @@ const BITMAP = KVM_CAP_DIRTY_LOG_RING_WITH_BITMAP;
 /** api.rst and the seed give the largest ring: 65536 entries of 16 bytes. */
 const DOCUMENTED_LARGEST = 1048576;
 const PAGE = 4096;
+
+/** Bytes of the smallest ring: a page. */
+export const SMALLEST: number = PAGE;
+/** Bytes of the smallest ring with PML, whose 512 + 64 reserved entries take 9216 bytes. */
+export const SMALLEST_WITH_PML: number = 16384;
 
 /**
  * Every case of the "Discovering and enabling" statements: data, so that `enable --matrix` and other

@@ -33,19 +33,19 @@ export interface EnablingCaseResult {
  * Asks the kernel one case, on a fresh VM.
  *
  * @param system `/dev/kvm`.
- * @param smallest Bytes of the smallest ring, for cases that need one enabled before.
+ * @param bytes A size that this kernel takes, for cases that need a ring enabled before.
  * @param question The case.
  * @returns What it answered, beside what is documented.
  * @throws {KernelError} Where the case cannot be prepared.
  */
 export function runEnablingCase(
   system: System,
-  smallest: number,
+  bytes: number,
   question: EnablingCase,
 ): EnablingCaseResult {
   using resources = new DisposableStack();
   const vm = resources.use(system.createVm());
-  prepare(question.before, system, vm, smallest, resources);
+  prepare(question.before, system, vm, bytes, resources);
   const fd = question.on === "VM" ? vm : system;
   const answer = question.ask === "KVM_CHECK_EXTENSION"
     ? fd.ioctl(KVM_CHECK_EXTENSION, question.capability)
@@ -69,7 +69,7 @@ function prepare(
   before: Preparation,
   system: System,
   vm: Vm,
-  smallest: number,
+  bytes: number,
   resources: DisposableStack,
 ): void {
   switch (before) {
@@ -98,8 +98,8 @@ function prepare(
         ? KVM_CAP_DIRTY_LOG_RING
         : KVM_CAP_DIRTY_LOG_RING_ACQ_REL;
       checked(
-        vm.enableCap(capability, smallest),
-        `KVM_ENABLE_CAP(${capabilityName(capability)}, ${smallest})`,
+        vm.enableCap(capability, bytes),
+        `KVM_ENABLE_CAP(${capabilityName(capability)}, ${bytes})`,
       );
     }
   }

@@ -25,9 +25,9 @@ export interface RingRange {
   /** The smallest ring, found by asking. */
   readonly minEntries: number;
   /** Entries kept free. Inferred. */
-  readonly reserved: number;
+  readonly reserved: number | null;
   /** Soft limit of the largest ring. Inferred. */
-  readonly softLimitOfMax: number;
+  readonly softLimitOfMax: number | null;
   /** `reserved` and `softLimitOfMax` are inferred from the smallest ring: the kernel answers neither. */
   readonly inferred: true;
 }
@@ -127,7 +127,7 @@ function askRing(system: System, largest: number): RingRange {
     maxEntries,
     minEntries: smallest / kvm_dirty_gfn.size,
     reserved,
-    softLimitOfMax: maxEntries - reserved,
+    softLimitOfMax: reserved === null ? null : maxEntries - reserved,
     inferred: true,
   };
 }

@@ -17,10 +17,10 @@ export interface RingLimits {
   readonly entries: number;
   /** Size in bytes. */
   readonly bytes: number;
-  /** Entries kept free. */
-  readonly reserved: number;
+  /** Entries kept free; `null` where the smallest ring is none of the documented ones. */
+  readonly reserved: number | null;
   /** Entries from which a guest entry reports a full ring: entries − reserved. */
-  readonly softLimit: number;
+  readonly softLimit: number | null;
   /** The kernel tells neither: both are inferred, from the smallest ring that it accepts. */
   readonly inferred: true;
 }
@@ -63,22 +63,25 @@ export function smallestRing(system: System, largest: number): number {
  * The reserved entries that a smallest ring tells of: a ring must hold more than them, and a page.
  *
  * @param smallest Bytes of the smallest ring that the kernel accepts.
- * @returns Entries. Modelled on `kvm_dirty_ring_get_rsvd_entries`, v5.11 to v6.18.
+ * @returns Entries, modelled on `kvm_dirty_ring_get_rsvd_entries`, v5.11 to v6.18; `null` where that
+ * makes no such smallest ring.
  */
-export function inferReserved(smallest: number): number {
-  return smallest > PAGE_SIZE ? RESERVED + RESERVED_FOR_PML : RESERVED;
+export function inferReserved(smallest: number): number | null {
+  if (smallest === PAGE_SIZE) return RESERVED;
+  return smallest === 4 * PAGE_SIZE ? RESERVED + RESERVED_FOR_PML : null;
 }
 
 /**
  * A ring's limits.
  *
  * @param bytes The ring's size.
- * @param reserved Its reserved entries.
+ * @param reserved Its reserved entries, if they could be inferred.
  * @returns The limits.
  */
-export function ringLimits(bytes: number, reserved: number): RingLimits {
+export function ringLimits(bytes: number, reserved: number | null): RingLimits {
   const entries = bytes / kvm_dirty_gfn.size;
-  return { entries, bytes, reserved, softLimit: entries - reserved, inferred: true };
+  const softLimit = reserved === null ? null : entries - reserved;
+  return { entries, bytes, reserved, softLimit, inferred: true };
 }
 
 /**

@@ -15,9 +15,12 @@ export function* enableText({ kernel, ring, cases }: EnableResult): Generator<st
   yield `${kernelLine(kernel)}\n`;
   yield* table([
     ["enabled", `${ring.entries} entries, ${ring.bytes} bytes`],
-    ["reserved", `${ring.reserved} entries (inferred: the kernel does not tell)`],
-    ["soft limit", `${ring.softLimit} entries (inferred): a vCPU stops there`],
-    ["covers", `${sizeText(ring.softLimit * PAGE_BYTES)} of dirty memory when full`],
+    ["reserved", `${ring.reserved ?? "unknown"} entries (inferred: the kernel does not tell)`],
+    ["soft limit", `${ring.softLimit ?? "unknown"} entries (inferred): a vCPU stops there`],
+    [
+      "covers",
+      `${sizeText((ring.softLimit ?? ring.entries) * PAGE_BYTES)} of dirty memory when full`,
+    ],
   ], ["left", "left"]);
   if (cases === undefined) return;
   yield "\n";

@@ -38,8 +38,8 @@ function* facts({ ring, pml, vcpus, memorySlots, kvmRunBytes }: ProbeResult): Ge
         "smallest ring",
         `${minEntries} entries, ${sizeText(minEntries * ENTRY_BYTES)} (found by asking)`,
       ],
-      ["reserved entries", `${reserved} (inferred from the smallest ring)`],
-      ["soft limit", `${softLimitOfMax} entries of the largest ring (inferred)`],
+      ["reserved entries", `${reserved ?? "unknown"} (inferred from the smallest ring)`],
+      ["soft limit", `${softLimitOfMax ?? "unknown"} entries of the largest ring (inferred)`],
     );
   }
   rows.push(["PML", pml === null ? "the module does not say" : pml ? "on" : "off"]);

@@ -13,7 +13,7 @@ const FACTS = { largest: 1048576, smallest: 4096, acquireRelease: true };
 liveTest("every case of the enabling statements is answered as documented", () => {
   const { cases, ring } = enable(LIBC, 65536, true);
   assertEquals(cases!.filter(({ ok }) => !ok), []);
-  assertEquals([ring.entries, ring.softLimit], [4096, 4096 - ring.reserved]);
+  assertEquals([ring.entries, ring.softLimit], [4096, 4096 - ring.reserved!]);
 });
 
 liveTest("a kernel that answers otherwise is marked", () => {
@@ -29,6 +29,22 @@ liveTest("a kernel that answers otherwise is marked", () => {
     const { ok, name } = runEnablingCase(system, 4096, one);
     assertEquals(ok, false, name);
   }
+});
+
+liveTest("a kernel with another lower limit is marked", () => {
+  const { cases, ring } = enable(
+    {
+      ...LIBC,
+      ioctl: (fd, request, argument) => {
+        const isSmall = request === KVM_ENABLE_CAP && typeof argument === "object" &&
+          new DataView(argument.buffer).getUint32(8, true) < 65536;
+        return isSmall ? -22 : LIBC.ioctl(fd, request, argument);
+      },
+    },
+    65536,
+    true,
+  );
+  assertEquals([ring.reserved, cases!.some(({ ok }) => !ok)], [null, true]);
 });
 
 Deno.test("the table of cases has every enabling statement that a live kernel can show", () => {
@@ -66,7 +82,7 @@ liveTest("probe() answers what the kernel offers", () => {
   assertEquals([result.usable, result.problems, result.apiVersion], [true, [], 12]);
   const { maxEntries, minEntries, softLimitOfMax, reserved } = result.ring!;
   assertEquals(maxEntries * 16, result.kernel.ringMaxBytes);
-  assert(minEntries >= 256 && softLimitOfMax === maxEntries - reserved);
+  assert(minEntries >= 256 && softLimitOfMax === maxEntries - reserved!);
 });
 
 Deno.test("probe() says what is missing, step by step, where /dev/kvm cannot be opened", () => {

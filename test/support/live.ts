@@ -30,7 +30,7 @@ export const RING_BYTES: number = HOST.ringBytes;
 export const RING_ENTRIES: number = RING_BYTES / 16;
 
 /** Its soft limit. */
-export const SOFT_LIMIT: number = RING_ENTRIES - inferReserved(RING_BYTES);
+export const SOFT_LIMIT: number = RING_ENTRIES - (inferReserved(RING_BYTES) ?? 0);
 
 /** Why a test of what faults push, and in which order, cannot run here; `null` where it can. */
 export const NO_FAULTS: string | null = NOT_LIVE ??
