@@ -7,7 +7,8 @@ const PAGE = 0x1000;
 
 // What lies below the access list: the code, one page-map level 4, one page-directory-pointer table, and
 // a page directory for each GiB, with 2 MiB pages (1 GiB ones are not found on every KVM).
-const GIBS = 65; // 64 GiB of logged memory, and one for slot 0
+// Without CPUID a vCPU has 36 bits of physical address, and an entry for more is a reserved bit to it.
+const GIBS = 64;
 const CODE_AT = 0x1000;
 const PML4_AT = 0x2000;
 const PDPT_AT = 0x3000;
@@ -54,7 +55,7 @@ export const long64: Guest = {
   listAt: LIST_AT,
   listElement: 8,
   addressLimit: GIBS * GIB,
-  limitReason: `the page tables of the long-mode guest map ${GIBS}GiB`,
+  limitReason: `a long-mode guest without CPUID reaches ${GIBS}GiB with its 36-bit addresses`,
 
   place(memory) {
     new Uint8Array(memory).set(long64.code, CODE_AT);
