@@ -14,7 +14,8 @@ export interface KernelFacts {
   readonly ringMaxBytes: number | null;
 }
 
-const MODULES = ["kvm_intel", "kvm_amd", "kvm_pvm"] as const;
+// kvm_pvm first: it stands beside a built-in kvm_intel or kvm_amd that it took over from.
+const MODULES = ["kvm_pvm", "kvm_intel", "kvm_amd"] as const;
 
 /**
  * The kernel's release.
@@ -33,13 +34,19 @@ export function kernelRelease(kernel: Kernel): string {
  * @returns Its name, or `null` where none is loaded.
  */
 export function kvmModule(kernel: Kernel): string | null {
-  for (const name of MODULES) {
-    const fd = kernel.open(`/sys/module/${name}`, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) continue;
-    kernel.close(fd);
-    return name;
-  }
-  return null;
+  const found = MODULES.filter((name) => isLoaded(kernel, name));
+  const [first] = found;
+  if (first === undefined || found.length === 1 || first === "kvm_pvm") return first ?? null;
+  // Both are built in: the processor's vendor says which of them drives it.
+  const isAmd = (readLine(kernel, "/proc/cpuinfo") ?? "").includes("AuthenticAMD");
+  return isAmd ? "kvm_amd" : "kvm_intel";
+}
+
+function isLoaded(kernel: Kernel, module: string): boolean {
+  const fd = kernel.open(`/sys/module/${module}`, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return false;
+  kernel.close(fd);
+  return true;
 }
 
 /**

@@ -11,13 +11,20 @@ const TURN_MS = 50;
 export class Interrupt implements Disposable {
   #signal: InterruptSignal | null = null;
   #lastTurn = performance.now();
+  #isDisposed = false;
   readonly #listeners: readonly (readonly [InterruptSignal, () => void])[];
 
   /** Begins to listen for SIGINT and SIGTERM. */
   constructor() {
     const signals: readonly InterruptSignal[] = ["SIGINT", "SIGTERM"];
-    this.#listeners = signals.map((signal) => [signal, () => this.#signal ??= signal]);
+    this.#listeners = signals.map((signal) => [signal, () => this.#notice(signal)]);
     for (const [signal, listener] of this.#listeners) Deno.addSignalListener(signal, listener);
+  }
+
+  // A second signal does not wait for what the first one ended: it has its default action again.
+  #notice(signal: InterruptSignal): void {
+    this.#signal ??= signal;
+    this[Symbol.dispose]();
   }
 
   /** The signal that came first, or `null`. */
@@ -43,6 +50,8 @@ export class Interrupt implements Disposable {
 
   /** Stops listening: an interrupt then ends the process at once, as it does by default. */
   [Symbol.dispose](): void {
+    if (this.#isDisposed) return;
+    this.#isDisposed = true;
     for (const [signal, listener] of this.#listeners) Deno.removeSignalListener(signal, listener);
   }
 }

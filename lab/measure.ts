@@ -19,9 +19,9 @@ export interface Measured {
 }
 
 const MOST_REPETITIONS = 101;
-const ENOUGH_REPETITIONS = 3;
+const ENOUGH_REPETITIONS = 5;
 /** Repetitions go on at least this long, and no longer than the second once they are enough. */
-const SPEND_MS = 500;
+const SPEND_MS = 1000;
 /** However few the repetitions: none begins after this. */
 const LIMIT_MS = 4000;
 
@@ -32,12 +32,14 @@ const LIMIT_MS = 4000;
  * @param lab The lab, its rings empty.
  * @param driver Runs its vCPUs.
  * @param interrupt Ends the repetitions early.
+ * @param problems Gets what did not hold meanwhile.
  * @returns Medians, and their number.
  */
 export async function measureReset(
   lab: Lab,
   driver: InlineDriver,
   interrupt: Interrupt,
+  problems: string[],
 ): Promise<Measured> {
   const { pages, total } = { pages: lab.plan.options.pages, total: lab.pages.total };
   const emulated = await storesPushTwice(lab, driver);
@@ -48,9 +50,9 @@ export async function measureReset(
   while (repetitions < MOST_REPETITIONS && interrupt.signal === null) {
     const spent = performance.now() - started;
     if (spent > LIMIT_MS || (spent > SPEND_MS && repetitions >= ENOUGH_REPETITIONS)) break;
-    const pattern = await cost(lab, driver, interrupt, lab.plan.sequence);
-    const line = await cost(lab, driver, interrupt, sequential);
-    if (pattern === null || line === null) break;
+    const pattern = await cost(lab, driver, interrupt, problems, lab.plan.sequence);
+    const line = await cost(lab, driver, interrupt, problems, sequential);
+    if (pattern === null || line === null || problems.length > 0) break;
     costs[0].push(pattern);
     costs[1].push(line);
     repetitions++;
@@ -70,11 +72,13 @@ async function cost(
   lab: Lab,
   driver: InlineDriver,
   interrupt: Interrupt,
+  problems: string[],
   sequence: Uint32Array,
 ): Promise<number | null> {
   lab.load(sequence);
   const rounds = new Rounds(lab, driver, { interrupt });
   const { resetNs, entries } = await rounds.round();
+  problems.push(...rounds.problems.map((problem) => `while measuring: ${problem}`));
   return rounds.state === "going" && entries > 0 ? resetNs / entries : null;
 }
 

@@ -78,7 +78,9 @@ export async function tell(
     await interrupt.pause();
     if (rounds.state !== "going" || interrupt.signal !== null) break;
   }
-  witness.checkAll();
+  // After an interrupt only what the pattern names was checked, round by round: all of memory may take
+  // seconds.
+  if (interrupt.signal === null) witness.checkAll();
   const problems = [...rounds.problems];
   if (witness.strays > 0) problems.push(`${witness.strays} entries name no logged page`);
 
@@ -86,7 +88,7 @@ export async function tell(
   for (const ring of statistics) total.addAll(ring);
   const rule = choice === "auto" ? ruleOf(lab.kernel.release) : choice;
   const measured = rounds.state === "going" && interrupt.signal === null
-    ? await measureReset(lab, driver, interrupt)
+    ? await measureReset(lab, driver, interrupt, problems)
     : NOT_MEASURED;
   return {
     rounds: done,

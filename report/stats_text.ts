@@ -104,7 +104,7 @@ function* endsText({ ends }: Statistics): Generator<string> {
 function* measuredText({ measured }: StatsReport): Generator<string> {
   const { repetitions, resetNsPerEntry, sequentialResetNsPerEntry, emulated } = measured;
   if (repetitions === 0) {
-    yield "\nreset not measured: interrupted\n";
+    yield "\nreset not measured: the run ended early\n";
     return;
   }
   yield `\nreset, measured: median of ${countText(repetitions, "round")} each, in turn\n`;
