@@ -123,7 +123,7 @@ function checkMemory({ memory, slots }: LabOptions, guest: Guest): void {
   }
   if (memory >= guest.addressLimit) {
     throw new UsageError(
-      `${unreachable(memory, guest)}, its code among it; expected less, 2GiB say`,
+      `${unreachable(memory, guest)}, its code among it; expected less`,
     );
   }
   if (slots > memory / PAGE_SIZE) {
@@ -187,7 +187,7 @@ function buildSequence(
     stores,
     pages,
     firstHalf: slots > 1 ? slotPages : half,
-    secondHalf: slots > 1 ? slotPages * (slots - 1) : pages - half,
+    secondHalf: slots > 1 ? slotPages * (slots - 1) : Math.min(half, pages - 1),
     seed,
   });
 }
