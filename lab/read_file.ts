@@ -1,8 +1,12 @@
 import type { Kernel } from "../ffi/kernel.ts";
-import { checked } from "../ffi/kernel_error.ts";
+import { ERRNO } from "../ffi/errno.ts";
+import { checked, KernelError } from "../ffi/kernel_error.ts";
 import { O_CLOEXEC, O_RDONLY } from "../ffi/linux.ts";
 
 const CHUNK = 1 << 20;
+
+/** The most that is read of a file: a pattern of some fifty million pages. */
+const MOST = 512 * CHUNK;
 
 /**
  * Reads a whole file through the kernel's own calls. Deno's need `--allow-all` for /proc, /sys and
@@ -29,7 +33,7 @@ export function readFile(kernel: Kernel, path: string): Uint8Array<ArrayBuffer> 
  * @param fd The file descriptor: 0 is standard input.
  * @param name What to call it in an error.
  * @returns The bytes.
- * @throws {KernelError} Where it cannot be read.
+ * @throws {KernelError} Where it cannot be read, or holds more than 512 MiB (EFBIG).
  */
 export function readAll(kernel: Kernel, fd: number, name: string): Uint8Array<ArrayBuffer> {
   const chunks: Uint8Array<ArrayBuffer>[] = [];
@@ -38,6 +42,7 @@ export function readAll(kernel: Kernel, fd: number, name: string): Uint8Array<Ar
     const chunk = new Uint8Array(size === 0 ? 4096 : CHUNK);
     const got = checked(kernel.read(fd, chunk), () => `read(${name})`);
     if (got === 0) return join(chunks, size);
+    if (size + got > MOST) throw new KernelError(`read(${name})`, -ERRNO.EFBIG);
     chunks.push(got < CHUNK / 2 ? chunk.slice(0, got) : chunk.subarray(0, got));
     size += got;
   }
