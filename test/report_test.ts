@@ -5,6 +5,7 @@ import { dumpCsv } from "../report/dump_csv.ts";
 import { dumpNdjson } from "../report/dump_ndjson.ts";
 import { dumpText } from "../report/dump_text.ts";
 import { flagsText } from "../report/flags_text.ts";
+import { jsonText } from "../report/json.ts";
 import { lostText } from "../report/lost_text.ts";
 import { table } from "../report/table.ts";
 import { countText, numberText, sizeText, timeText } from "../report/units.ts";
@@ -80,6 +81,19 @@ Deno.test("dumpCsv() and dumpNdjson() hold the same entries", () => {
   const lines = [...dumpNdjson(DUMP)].map((line) => JSON.parse(line));
   assertEquals(lines.length, csv.length - 1);
   assertEquals(Object.keys(lines[0]).join(), csv[0]);
+});
+
+Deno.test("jsonText() writes what JSON.stringify() does, long lists in pieces", () => {
+  const entry = { index: 1, state: "dirty", none: undefined, list: [], inner: { a: [1, null] } };
+  for (const length of [0, 3, 1001, 5000]) {
+    const value = {
+      schema: "x/1",
+      rings: [{ vcpu: 0, entries: new Array(length).fill(entry) }, "ü"],
+    };
+    const found = [...jsonText(value)];
+    assertEquals(found.join(""), `${JSON.stringify(value, null, 2)}\n`);
+    assertEquals(found.length > length, length > 1000 || length === 0);
+  }
 });
 
 Deno.test("flagsText() names the flags", () => {
