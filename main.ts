@@ -41,17 +41,40 @@ function print(chunks: Iterable<string>): void {
 
 function writeAll(text: string): void {
   let bytes = encoder.encode(text);
-  while (bytes.length > 0) bytes = bytes.subarray(Deno.stdout.writeSync(bytes));
+  while (bytes.length > 0) {
+    try {
+      bytes = bytes.subarray(Deno.stdout.writeSync(bytes));
+    } catch (error) {
+      // Another program made the pipe non-blocking: wait until its reader has read some.
+      if (!(error instanceof Deno.errors.WouldBlock)) throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+    }
+  }
+}
+
+// What cannot be said on standard error changes neither the result nor the status.
+function say(line: string): void {
+  try {
+    console.error(line);
+  } catch {
+    // There is nowhere left to say it.
+  }
 }
 
 function note(text: string): void {
-  console.error(`dirtyring: ${text}`);
+  say(`dirtyring: ${text}`);
 }
 
 async function main(args: readonly string[]): Promise<number> {
   const at = args.findIndex((arg) => !arg.startsWith("-"));
   const name = at === -1 ? undefined : args[at];
   if (name === undefined || name === "help") return await withoutCommand(args, at);
+  const before = args.slice(0, at).find((arg) => !Object.hasOwn(GLOBAL_OPTIONS, arg.slice(2)));
+  if (before !== undefined) {
+    throw new UsageError(
+      `${before}: the command comes first; expected dirtyring COMMAND ${before} ...`,
+    );
+  }
   const command = await loadCommand(name);
   const rest = [...args.slice(0, at), ...args.slice(at + 1)];
   const { values, operands } = await parseLine(rest, { ...command.options, ...GLOBAL_OPTIONS });
@@ -60,7 +83,7 @@ async function main(args: readonly string[]): Promise<number> {
   if (operands.length > 0) {
     throw new UsageError(`unexpected ${operands[0]}; expected dirtyring ${name} [OPTION ...]`);
   }
-  const trace = values["trace"] === true ? (line: string) => console.error(line) : null;
+  const trace = values["trace"] === true ? say : null;
   const { output, status } = await command.execute(values, {
     openKernel: () => openKernel(trace),
     note,
@@ -91,10 +114,16 @@ async function version(): Promise<number> {
   return 0;
 }
 
+// V8 has no class of its own for an array that it finds no memory for.
+function isOutOfMemory(error: unknown): boolean {
+  return error instanceof RangeError && /allocation failed|Invalid typed array/.test(error.message);
+}
+
 function statusOf(error: unknown): number {
   if (error instanceof UsageError) return USAGE;
   if (error instanceof KernelError || error instanceof GuestError) return KERNEL;
   if (error instanceof OutputError) return KERNEL;
+  if (isOutOfMemory(error)) return KERNEL;
   return error instanceof HostError ? HOST : DEFECT;
 }
 
@@ -104,8 +133,12 @@ if (import.meta.main) {
     status = await main(Deno.args);
   } catch (error) {
     status = statusOf(error);
-    const wantsStack = Deno.args.includes("--verbose") || status === DEFECT;
-    const what = status === DEFECT ? "a defect of dirtyring; please report it: " : "";
+    const wantsStack = Deno.args.includes("--verbose");
+    const what = status === DEFECT
+      ? "a defect of dirtyring, please report it with the output of --verbose: "
+      : isOutOfMemory(error)
+      ? "out of memory, ask for less with --pages, --ring or --vcpus: "
+      : "";
     note(what + (error instanceof Error ? (wantsStack ? error.stack : error.message) : error));
   }
   // Not by returning: a listener or a library must not be able to keep the process alive.

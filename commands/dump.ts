@@ -23,8 +23,8 @@ export const command: Command = defineCommand({
   details: "Nothing is harvested. A vCPU whose ring fills up stops there, and the dump says so.",
   options: {
     ...labOptions(1),
-    vcpu: optionalCount("this vCPU's ring alone"),
-    limit: optionalCount("entries shown of each ring (text only)"),
+    vcpu: optionalCount("this vCPU's ring alone", {}, "all"),
+    limit: optionalCount("entries shown of each ring (text only)", {}, "all"),
     all: flag("harvested and invalid entries too"),
     format: choice("how the result is written", ["text", "json", "ndjson", "csv"]),
   },

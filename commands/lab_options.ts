@@ -38,7 +38,7 @@ export function labOptions(vcpus: number): {
 } {
   return {
     guest: choice(
-      "guest program: real mode, or long mode, which every KVM runs natively and which reaches 64GiB",
+      "guest program: real mode, or long mode, which every KVM runs natively and which reaches all but some KiB of 64GiB",
       ["real16", "long64"],
     ),
     vcpus: count(

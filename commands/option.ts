@@ -33,7 +33,7 @@ export type Values<Table extends OptionTable> = {
  * @returns The option; false unless given.
  */
 export function flag(help: string): Option<boolean> {
-  return { value: null, help, fallback: false, fallbackText: null, parse: () => true };
+  return { value: null, help, fallback: false, fallbackText: "off", parse: () => true };
 }
 
 /** Bounds of a whole number. */

@@ -1,6 +1,6 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { UsageError } from "../lab/usage_error.ts";
-import type { OptionTable } from "./option.ts";
+import type { Option, OptionTable } from "./option.ts";
 import { loadModule } from "./load_module.ts";
 
 /** A command line, taken apart. */
@@ -49,7 +49,7 @@ function joinValues(args: readonly string[], options: OptionTable): string[] {
   for (let n = 0; n < args.length; n++) {
     const arg = args[n]!;
     if (arg === "--") return [...joined, ...args.slice(n)];
-    const option = arg.startsWith("--") ? options[arg.slice(2)] : undefined;
+    const option = arg.startsWith("--") ? own(options, arg.slice(2)) : undefined;
     if (option !== undefined && option.value !== null) {
       const value = args[++n];
       if (value === undefined) {
@@ -59,12 +59,19 @@ function joinValues(args: readonly string[], options: OptionTable): string[] {
       continue;
     }
     const [name, value] = arg.split("=", 2);
-    if (value !== undefined && name!.startsWith("--") && options[name!.slice(2)]?.value === null) {
+    if (
+      value !== undefined && name!.startsWith("--") && own(options, name!.slice(2))?.value === null
+    ) {
       throw new UsageError(`${arg}: ${name} takes no value`);
     }
     joined.push(arg);
   }
   return joined;
+}
+
+// The option of a name, and not what every object has.
+function own(options: OptionTable, name: string): Option<unknown> | undefined {
+  return Object.hasOwn(options, name) ? options[name] : undefined;
 }
 
 function valueOf(name: string, given: unknown, options: OptionTable): unknown {

@@ -16,8 +16,8 @@ export const command: Command = defineCommand({
     "entries behind on purpose; a second pass then completes the harvest.",
   options: {
     ...labOptions(1),
-    "harvest-first": optionalCount("harvest only the first N entries of each ring"),
-    gap: optionalCount("leave entry N of each ring unharvested and harvest the rest"),
+    "harvest-first": optionalCount("harvest only the first N entries of each ring", {}, "all"),
+    gap: optionalCount("leave entry N of each ring unharvested, harvest the rest", {}, "none"),
     format: choice("how the result is written", ["text", "json"]),
   },
   examples: [

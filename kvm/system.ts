@@ -33,8 +33,8 @@ const OPEN_ADVICE: ReadonlyMap<number, string> = new Map([
   [ERRNO.ENXIO, "load the module that drives this processor (modprobe kvm_intel or kvm_amd)"],
   [
     ERRNO.EACCES,
-    "become a member of the group that owns it (ls -l /dev/kvm; most often: sudo usermod -aG kvm " +
-    "$USER, then log in again) or run as root",
+    "run as root, or become a member of its group if that may read and write it (ls -l /dev/kvm; most " +
+    "often: sudo usermod -aG kvm $USER, then log in again)",
   ],
   [ERRNO.EPERM, "let this container or sandbox use the device (--device /dev/kvm)"],
 ]);
