@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import fc from "fast-check";
+import fc from "./support/fast_check.ts";
 import { generate, parsePattern, type PatternSpace } from "../guest/pattern.ts";
 import { seeded } from "../guest/random.ts";
 import { offsetOf } from "../guest/listing.ts";

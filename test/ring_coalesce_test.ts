@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import fc from "fast-check";
+import fc from "./support/fast_check.ts";
 import { type Batch, coalesce, maskPages } from "../ring/coalesce.ts";
 import { entriesOf } from "../ring/entries.ts";
 import { resetCalls, type Rule, ruleOf, RULES } from "../ring/rule.ts";

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import fc from "fast-check";
+import fc from "./support/fast_check.ts";
 import { dirtyEntries } from "../ring/dirty_entries.ts";
 import { allocateEntries, entriesOf } from "../ring/entries.ts";
 import { harvest, ringWords } from "../ring/harvest.ts";

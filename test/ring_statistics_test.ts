@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import fc from "fast-check";
+import fc from "./support/fast_check.ts";
 import { entriesOf } from "../ring/entries.ts";
 import { sorted } from "../ring/sort.ts";
 import { RingStatistics } from "../ring/statistics.ts";
