@@ -41,6 +41,9 @@ export interface RoundsCheck {
   readonly interrupted: InterruptSignal | null;
 }
 
+/** Pages that are checked between two looks for an interrupt. */
+const CHECK_PAGES = 1 << 15;
+
 /** The rule that counts calls: a version, or the running kernel's. */
 export type RuleChoice = Rule | "auto";
 
@@ -78,9 +81,12 @@ export async function tell(
     await interrupt.pause();
     if (rounds.state !== "going" || interrupt.signal !== null) break;
   }
-  // After an interrupt only what the pattern names was checked, round by round: all of memory may take
-  // seconds.
-  if (interrupt.signal === null) witness.checkAll();
+  // All of a large memory may take seconds: in parts, and after an interrupt no further. What the pattern
+  // names was checked round by round.
+  for (let page = 0; page < lab.pages.total && interrupt.signal === null; page += CHECK_PAGES) {
+    witness.checkAll(page, page + CHECK_PAGES);
+    await interrupt.pause();
+  }
   const problems = [...rounds.problems];
   if (witness.strays > 0) problems.push(`${witness.strays} entries name no logged page`);
 

@@ -128,9 +128,15 @@ export class Witness {
     for (let n = 0; n < pages.length; n++) this.#checkPage(pages[n]!);
   }
 
-  /** Checks every logged page, as {@linkcode Witness.check} does. */
-  checkAll(): void {
-    for (let page = 0; page < this.#pages.total; page++) this.#checkPage(page);
+  /**
+   * Checks every logged page, as {@linkcode Witness.check} does, or a part of them.
+   *
+   * @param from The first page number.
+   * @param to The page number after the last.
+   */
+  checkAll(from = 0, to: number = this.#pages.total): void {
+    const end = Math.min(to, this.#pages.total);
+    for (let page = from; page < end; page++) this.#checkPage(page);
   }
 
   #checkPage(page: number): void {
