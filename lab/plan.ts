@@ -207,8 +207,8 @@ function checkStores(stores: number, { vcpus, rounds }: LabOptions): void {
   const each = Math.ceil(stores / vcpus) * rounds;
   if (each < most) return;
   throw new UsageError(
-    `--pages ${stores} over ${rounds} rounds: ${each} stores for a vCPU, but the counter that they ` +
-      `write has room for ${most - 1} beside the numbers of ${vcpus} vCPUs; expected fewer`,
+    `--pages ${stores}, --rounds ${rounds}: ${each} stores for a vCPU, but the counter that they ` +
+      `write has room for ${most - 1} beside the vCPU's number; expected fewer`,
   );
 }
 

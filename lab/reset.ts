@@ -116,8 +116,9 @@ function checkGap(gap: number | undefined, held: readonly number[]): void {
   const entries = held[vcpu]!;
   throw new UsageError(
     `--gap ${gap}: vCPU ${vcpu}'s ring holds ` +
-      (entries === 0 ? "no entry" : `${entries} entries; expected 0 to ${entries - 1}`) +
-      ", or more stores with --pages",
+      (entries === 0
+        ? "no entry; expected a store for every vCPU, with --pages"
+        : `${entries} entries; expected 0 to ${entries - 1}, or more stores with --pages`),
   );
 }
 

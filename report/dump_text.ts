@@ -22,8 +22,10 @@ export function* dumpText(
   yield* labHead(result);
   for (const ring of result.rings) {
     const { entries } = ring;
+    const dirty = entries.filter(({ state }) => state === "dirty").length;
+    const count = countText(entries.length, "entry", "entries");
     yield `\nvCPU ${ring.vcpu}  ${ring.exit} after ${countText(ring.stores, "store")}, ` +
-      `${countText(entries.length, "entry", "entries")}\n`;
+      `${dirty === entries.length ? count : `${dirty} dirty of ${count}`}\n`;
     const shown = entries.slice(0, options.limit ?? entries.length);
     if (shown.length > 0) {
       yield* table(

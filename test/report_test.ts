@@ -64,7 +64,7 @@ const DUMP = {
 Deno.test("dumpText() says how many entries it left out, and that the ring is full", () => {
   const text = [...dumpText(DUMP, { limit: 2 })].join("");
   assertEquals(text.split("\n").slice(4), [
-    "vCPU 0  KVM_EXIT_DIRTY_RING_FULL after 4 stores, 5 entries",
+    "vCPU 0  KVM_EXIT_DIRTY_RING_FULL after 4 stores, 3 dirty of 5 entries",
     "  index  flags        as  slot  offset  gfn     gpa",
     "      0  DIRTY         0     1       3  0x7  0x7000",
     "      1  DIRTY|RESET   0     1       4  0x8  0x8000",
