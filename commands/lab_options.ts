@@ -54,7 +54,7 @@ export function labOptions(vcpus: number): {
     pattern: patternOption,
     pages: optionalCount(
       "stores in a round, over all vCPUs",
-      { min: 1 },
+      { min: 1, max: 2 ** 28 },
       "256, or the file's length",
     ),
     seed: count("seed of the random patterns", 1),
