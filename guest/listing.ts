@@ -1,3 +1,5 @@
+import type { Register } from "../ffi/kvm_structs.ts";
+
 /** A program as a person reads it: the bytes of each instruction beside its assembly. */
 export type Listing = readonly (readonly [readonly number[], string])[];
 
@@ -34,4 +36,25 @@ export function offsetOf(listing: Listing, words: string): number {
     offset += bytes.length;
   }
   throw new RangeError(`Cannot find an instruction: ${words}`);
+}
+
+/**
+ * The stores that a program has still to make, wherever it was stopped: rcx counts down, but a program
+ * that was stopped between the store and the count of it has one fewer left.
+ *
+ * @param listing The program, with an instruction that is "the store" and one that is "the count".
+ * @param codeAt Guest physical address of the program, where rip counts from.
+ * @returns A function that answers the stores left, given what reads a general register.
+ */
+export function storesLeft(
+  listing: Listing,
+  codeAt: number,
+): (register: (name: Register) => bigint) => number {
+  const storeAt = codeAt + offsetOf(listing, "the store");
+  const countAt = codeAt + offsetOf(listing, "the count");
+  return (register) => {
+    const left = Number(register("rcx"));
+    const at = Number(register("rip"));
+    return at > storeAt && at <= countAt ? left - 1 : left;
+  };
 }

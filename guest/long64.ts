@@ -1,6 +1,6 @@
 import { kvm_segment, kvm_sregs } from "../ffi/kvm_structs.ts";
 import type { Errand, Guest } from "./guest.ts";
-import { type Listing, machineCode, offsetOf } from "./listing.ts";
+import { type Listing, machineCode, storesLeft } from "./listing.ts";
 
 const GIB = 2 ** 30;
 const PAGE = 0x1000;
@@ -34,9 +34,6 @@ export const LONG64_LISTING: Listing = [
   [[0x75, 0xf0], "       jnz  next"],
   [[0xe6, 0x10], "done:  out  0x10, al       ; HLT is not for CPL 3"],
 ];
-
-const STORE_AT = CODE_AT + offsetOf(LONG64_LISTING, "the store");
-const COUNT_AT = CODE_AT + offsetOf(LONG64_LISTING, "the count");
 
 const CR0_PE_PG = 0x8000_0001n;
 const CR4_PAE = 0x20n;
@@ -103,10 +100,5 @@ export const long64: Guest = {
     rbp: BigInt(step),
   }),
 
-  remaining(register) {
-    const left = Number(register("rcx"));
-    const at = Number(register("rip"));
-    // Between the store and the count of it, rcx is one behind.
-    return at > STORE_AT && at <= COUNT_AT ? left - 1 : left;
-  },
+  remaining: storesLeft(LONG64_LISTING, CODE_AT),
 };

@@ -1,6 +1,6 @@
 import { kvm_segment, kvm_sregs } from "../ffi/kvm_structs.ts";
 import type { Errand, Guest } from "./guest.ts";
-import { type Listing, machineCode, offsetOf } from "./listing.ts";
+import { type Listing, machineCode, storesLeft } from "./listing.ts";
 
 const CODE_AT = 0x1000;
 const LIST_AT = 0x2000;
@@ -25,9 +25,6 @@ export const REAL16_LISTING: Listing = [
   [[0x75, 0xe1], "       jnz  next"],
   [[0xf4], "done:  hlt"],
 ];
-
-const STORE_AT = CODE_AT + offsetOf(REAL16_LISTING, "the store");
-const COUNT_AT = CODE_AT + offsetOf(REAL16_LISTING, "the count");
 
 const SEGMENTS = ["cs", "ds", "es", "fs", "gs", "ss"] as const;
 
@@ -69,10 +66,5 @@ export const real16: Guest = {
     rbp: BigInt(step),
   }),
 
-  remaining(register) {
-    const left = Number(register("rcx"));
-    const at = Number(register("rip"));
-    // Between the store and the count of it, ecx is one behind.
-    return at > STORE_AT && at <= COUNT_AT ? left - 1 : left;
-  },
+  remaining: storesLeft(REAL16_LISTING, CODE_AT),
 };
