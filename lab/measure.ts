@@ -41,9 +41,8 @@ export async function measureReset(
   interrupt: Interrupt,
   problems: string[],
 ): Promise<Measured> {
-  const { pages, total } = { pages: lab.plan.options.pages, total: lab.pages.total };
   const emulated = await storesPushTwice(lab, driver);
-  const sequential = Uint32Array.from({ length: pages }, (_, n) => n % total);
+  const sequential = Uint32Array.from(lab.plan.sequence, (_, n) => n % lab.pages.total);
   const costs: [number[], number[]] = [[], []];
   const started = performance.now();
   let repetitions = 0;
