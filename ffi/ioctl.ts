@@ -34,6 +34,18 @@ export function ior(type: number, number: number, size: number): number {
 }
 
 /**
+ * `_IOWR`: user space passes a struct that the kernel reads and writes.
+ *
+ * @param type The driver's type byte.
+ * @param number The request's number in the driver.
+ * @param size Bytes of the struct.
+ * @returns The request number.
+ */
+export function iowr(type: number, number: number, size: number): number {
+  return request(READ | WRITE, type, number, size);
+}
+
+/**
  * `_IOW`: user space passes a struct that the kernel reads.
  *
  * @param type The driver's type byte.

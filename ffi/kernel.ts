@@ -1,3 +1,5 @@
+import type { Insight } from "./insight.ts";
+
 /**
  * A system-call boundary. Every method answers as a system call does: a result of zero or more, or
  * minus an errno (`-22` is EINVAL). Nothing here throws for what a kernel refuses.
@@ -10,6 +12,9 @@
 export interface Kernel {
   /** What answers: `"kvm"` is a real `/dev/kvm`. */
   readonly backend: "kvm" | "model";
+
+  /** What a kernel in memory tells beyond its system calls; `null` on a real one, which hides it. */
+  readonly insight: Insight | null;
 
   /**
    * open(2). No file is ever created, so there is no mode.
@@ -71,7 +76,7 @@ export interface Kernel {
   mmap(length: number, protection: number, flags: number, fd: number, offset: number): number;
 
   /**
-   * munmap(2). Every buffer from {@linkcode Kernel.view} over the range is dead afterwards: touching
+   * munmap(2). Every array from {@linkcode Kernel.view} over the range is dead afterwards: touching
    * one is a crash.
    *
    * @param address The mapping's address.
@@ -90,11 +95,45 @@ export interface Kernel {
   sigmask(set: Uint8Array<ArrayBuffer>, old: Uint8Array<ArrayBuffer> | null): number;
 
   /**
-   * The memory of a mapping as a buffer: no copy. It is valid until the mapping is unmapped.
+   * raise(3): sends a signal to the calling thread. The signal shall be blocked: nothing here handles it.
    *
-   * @param address The mapping's address, as {@linkcode Kernel.mmap} answered it.
-   * @param length Its bytes.
-   * @returns The buffer.
+   * @param signal Its number.
+   * @returns 0, or minus errno.
    */
-  view(address: number, length: number): ArrayBuffer;
+  raise(signal: number): number;
+
+  /**
+   * sigtimedwait(2) that does not wait: takes a pending signal.
+   *
+   * @param set 128 bytes of `sigset_t`: the signals to take, all of them blocked.
+   * @returns The signal taken, or minus errno: EAGAIN where none is pending.
+   */
+  sigtimedwait(set: Uint8Array<ArrayBuffer>): number;
+
+  /**
+   * setitimer(2) with `ITIMER_REAL`, once: SIGALRM comes to the main thread after a while, within
+   * whatever call it then makes. Its handler does nothing.
+   *
+   * @param microseconds The while, below a second; 0 takes the timer back, and the handler.
+   * @returns 0, or minus errno.
+   */
+  setitimer(microseconds: number): number;
+
+  /**
+   * ioctl(2) without an argument, made by another process that holds the same file.
+   *
+   * @param fd The file descriptor.
+   * @param request The request number.
+   * @returns 0 for any result, or minus errno.
+   */
+  ioctlElsewhere(fd: number, request: number): number;
+
+  /**
+   * The memory of a mapping, or of a part of it: no copy. It is valid until the mapping is unmapped.
+   *
+   * @param address An address in the mapping, a multiple of 8.
+   * @param length Bytes.
+   * @returns The memory. It may be a part of its `buffer`: mind `byteOffset`.
+   */
+  view(address: number, length: number): Uint8Array<ArrayBuffer>;
 }

@@ -1,7 +1,15 @@
 // The requests of <linux/kvm.h> that this program makes, by the kind of fd that answers them. A
 // capability in brackets gates the request.
-import { io, ior, iow } from "./ioctl.ts";
-import { kvm_enable_cap, kvm_regs, kvm_sregs, kvm_userspace_memory_region } from "./kvm_structs.ts";
+import { io, ior, iow, iowr } from "./ioctl.ts";
+import {
+  kvm_clear_dirty_log,
+  kvm_dirty_log,
+  kvm_enable_cap,
+  kvm_regs,
+  kvm_signal_mask,
+  kvm_sregs,
+  kvm_userspace_memory_region,
+} from "./kvm_structs.ts";
 
 const KVMIO = 0xae;
 
@@ -24,10 +32,17 @@ export const KVM_SET_USER_MEMORY_REGION: number = iow(
   0x46,
   kvm_userspace_memory_region.size,
 );
+/** Copies a slot's dirty bitmap, and clears it unless that is done by hand. */
+export const KVM_GET_DIRTY_LOG: number = iow(KVMIO, 0x42, kvm_dirty_log.size);
 /** Enables a capability (`KVM_CAP_ENABLE_CAP_VM`). */
 export const KVM_ENABLE_CAP: number = iow(KVMIO, 0xa3, kvm_enable_cap.size);
 /** Takes harvested entries of all rings back; answers their number (`KVM_CAP_DIRTY_LOG_RING`). */
 export const KVM_RESET_DIRTY_RINGS: number = io(KVMIO, 0xc7);
+
+/** Clears pages of a slot's dirty bitmap (`KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2`). */
+export const KVM_CLEAR_DIRTY_LOG: number = iowr(KVMIO, 0xc0, kvm_clear_dirty_log.size);
+/** Answers a file descriptor that binary statistics can be read from; also a vCPU ioctl. */
+export const KVM_GET_STATS_FD: number = io(KVMIO, 0xce);
 
 // a vCPU fd
 /** Runs the vCPU until it exits. */
@@ -40,3 +55,5 @@ export const KVM_SET_REGS: number = iow(KVMIO, 0x82, kvm_regs.size);
 export const KVM_GET_SREGS: number = ior(KVMIO, 0x83, kvm_sregs.size);
 /** Writes the segment, table and control registers. */
 export const KVM_SET_SREGS: number = iow(KVMIO, 0x84, kvm_sregs.size);
+/** Sets the signals that are blocked while the vCPU runs. */
+export const KVM_SET_SIGNAL_MASK: number = iow(KVMIO, 0x8b, kvm_signal_mask.size);

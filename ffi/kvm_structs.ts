@@ -178,3 +178,22 @@ export const kvm_run: Struct<
   apic_base: "u64",
   exit: "u64",
 });
+
+/** `struct kvm_dirty_log`, the argument of `KVM_GET_DIRTY_LOG`. */
+export const kvm_dirty_log: Struct<"slot" | "padding1" | "dirty_bitmap"> = struct("kvm_dirty_log", {
+  slot: "u32",
+  padding1: "u32",
+  dirty_bitmap: "u64",
+});
+
+/** `struct kvm_clear_dirty_log`, the argument of `KVM_CLEAR_DIRTY_LOG`. */
+export const kvm_clear_dirty_log: Struct<"slot" | "num_pages" | "first_page" | "dirty_bitmap"> =
+  struct("kvm_clear_dirty_log", {
+    slot: "u32",
+    num_pages: "u32",
+    first_page: "u64",
+    dirty_bitmap: "u64",
+  });
+
+/** The head of `struct kvm_signal_mask`, which `len` bytes of a kernel's `sigset_t` follow. */
+export const kvm_signal_mask: Struct<"len"> = struct("kvm_signal_mask", { len: "u32" });

@@ -1,11 +1,15 @@
 import { HostError } from "./host_error.ts";
+import { ioctlElsewhere } from "./ioctl_elsewhere.ts";
 import type { Kernel } from "./kernel.ts";
-import { SIGSET_BYTES } from "./linux.ts";
+import { SIGALRM, SIGSET_BYTES } from "./linux.ts";
 
 /** What statx(2) fills. */
 const STATX_BYTES = 256;
 const STATX_BASIC_STATS = 0x7ff;
 const SIG_SETMASK = 2;
+const ITIMER_REAL = 0;
+/** `struct timespec` and the halves of `struct itimerval`: seconds and a fraction, 64 bits each. */
+const TIME_BYTES = 16;
 
 // The C prototype stands beside each entry. ioctl() is variadic; on x86-64 its third argument travels
 // in the same register as a fixed one's, so two fixed signatures call it: one for a number, one for a
@@ -35,6 +39,18 @@ const LATE_SYMBOLS = {
   statx: { parameters: ["i32", "buffer", "i32", "u32", "buffer"], result: "i32" },
   // int pthread_sigmask(int how, const sigset_t *set, sigset_t *oldset);
   pthread_sigmask: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
+  // int raise(int sig);
+  raise: { parameters: ["i32"], result: "i32" },
+  // int sigtimedwait(const sigset_t *set, siginfo_t *info, const struct timespec *timeout);
+  sigtimedwait: { parameters: ["buffer", "u64", "buffer"], result: "i32" },
+  // int setitimer(int which, const struct itimerval *new_value, struct itimerval *old_value);
+  setitimer: { parameters: ["i32", "buffer", "u64"], result: "i32" },
+  // sighandler_t signal(int signum, sighandler_t handler);
+  signal: { parameters: ["i32", "pointer"], result: "pointer" },
+  // void *dlsym(void *handle, const char *symbol);
+  dlsym: { parameters: ["u64", "buffer"], result: "pointer" },
+  // int dup(int oldfd);
+  dup: { parameters: ["i32"], result: "i32" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
 const PERMISSION = "run bin/dirtyring, or add --allow-ffi to deno run";
@@ -87,6 +103,7 @@ export function openLibc(): Kernel {
 
   return {
     backend: "kvm",
+    insight: null,
     // SAFETY: the path ends in NUL and is owned by this call, which libc does not outlive.
     open: (path, flags) => answer(libc.open(cString(path), flags)),
     close: (fd) => answer(libc.close(fd)),
@@ -127,12 +144,40 @@ export function openLibc(): Kernel {
       // errno itself, not -1.
       return -(late ??= load(LATE_SYMBOLS)).pthread_sigmask(SIG_SETMASK, set, old);
     },
+    raise: (signal) => (late ??= load(LATE_SYMBOLS)).raise(signal),
+    sigtimedwait(set) {
+      if (set.length < SIGSET_BYTES) throw new RangeError(`Cannot wait for ${set.length} bytes`);
+      // SAFETY: the set is SIGSET_BYTES long, checked above; no siginfo is asked for (NULL), and the
+      // timeout is a `struct timespec` of this call, all zero: it does not wait.
+      return answer(
+        (late ??= load(LATE_SYMBOLS)).sigtimedwait(set, 0n, new Uint8Array(TIME_BYTES)),
+      );
+    },
+    setitimer(microseconds) {
+      const { signal, setitimer, dlsym } = late ??= load(LATE_SYMBOLS);
+      // SAFETY: abs() takes an int and touches no memory, which makes it a handler that does nothing; it
+      // is libc's and stays for as long as the process lives. NULL is SIG_DFL.
+      signal(SIGALRM, microseconds === 0 ? null : dlsym(0n, cString("abs")));
+      const times = new BigUint64Array(2 * TIME_BYTES / 8);
+      times[3] = BigInt(microseconds); // it_value.tv_usec; it_interval is 0: once
+      // SAFETY: a `struct itimerval` of this call, which libc does not keep; the old one is not asked for.
+      return answer(setitimer(ITIMER_REAL, times, 0n));
+    },
+    ioctlElsewhere(fd, request) {
+      const copy = answer((late ??= load(LATE_SYMBOLS)).dup(fd));
+      if (copy < 0) return copy;
+      try {
+        return ioctlElsewhere(copy, request);
+      } finally {
+        libc.close(copy);
+      }
+    },
     view(address, length) {
       const pointer = Deno.UnsafePointer.create(BigInt(address));
       if (pointer === null) throw new RangeError("Cannot view memory at address 0");
       // SAFETY: the caller passes a mapping of its own and its length, and drops the buffer before
       // it unmaps it (kvm/mapping.ts).
-      return Deno.UnsafePointerView.getArrayBuffer(pointer, length);
+      return new Uint8Array(Deno.UnsafePointerView.getArrayBuffer(pointer, length));
     },
   };
 }

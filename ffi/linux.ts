@@ -13,6 +13,8 @@ export const O_CLOEXEC = 0o2000000;
 export const PROT_READ = 1;
 /** Pages may be written. */
 export const PROT_WRITE = 2;
+/** Pages may be executed. */
+export const PROT_EXEC = 4;
 /** Share changes with the file. */
 export const MAP_SHARED = 1;
 /** Copy on write. */
@@ -27,3 +29,9 @@ export const PAGE_SIZE = 4096;
 
 /** Bytes of glibc's `sigset_t`. */
 export const SIGSET_BYTES = 128;
+
+// <asm-generic/signal.h>
+/** A signal for a program's own use. */
+export const SIGUSR1 = 10;
+/** The timer's signal. */
+export const SIGALRM = 14;

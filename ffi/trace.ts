@@ -74,6 +74,7 @@ export function traceKernel(kernel: Kernel, write: (line: string) => void): Kern
   };
   return {
     backend: kernel.backend,
+    insight: kernel.insight,
     open: (path, flags) =>
       show(`open(${JSON.stringify(path)}, ${hex(flags)})`, kernel.open(path, flags)),
     close: (fd) => show(`close(${fd})`, kernel.close(fd)),
@@ -94,6 +95,14 @@ export function traceKernel(kernel: Kernel, write: (line: string) => void): Kern
       show(`munmap(${hex(address)}, ${length})`, kernel.munmap(address, length)),
     sigmask: (set, old) =>
       show(`pthread_sigmask(SIG_SETMASK, ${maskText(set)})`, kernel.sigmask(set, old)),
+    raise: (signal) => show(`raise(${signal})`, kernel.raise(signal)),
+    sigtimedwait: (set) => show(`sigtimedwait(${maskText(set)})`, kernel.sigtimedwait(set)),
+    setitimer: (microseconds) =>
+      show(`setitimer(ITIMER_REAL, ${microseconds} us)`, kernel.setitimer(microseconds)),
+    ioctlElsewhere: (fd, request) => {
+      const name = REQUEST_NAMES.get(request) ?? hex(request);
+      return show(`elsewhere: ioctl(${fd}, ${name})`, kernel.ioctlElsewhere(fd, request));
+    },
     view: (address, length) => {
       const buffer = kernel.view(address, length);
       write(`view(${hex(address)}, ${length})`);

@@ -34,7 +34,7 @@ export interface Guest {
   /** Why it cannot, for an error: `a real-mode guest has 32-bit addresses`. */
   readonly limitReason: string;
   /** Puts the code and what it needs into guest memory from address 0 on, which reads as zero. */
-  place(memory: ArrayBuffer): void;
+  place(memory: Uint8Array<ArrayBuffer>): void;
   /** Makes a fresh vCPU's `struct kvm_sregs` fit the program, in place. */
   prepare(sregs: DataView<ArrayBuffer>): void;
   /** The general registers to begin an errand with. */

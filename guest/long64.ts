@@ -55,8 +55,8 @@ export const long64: Guest = {
   limitReason: `a long-mode guest without CPUID reaches ${GIBS}GiB with its 36-bit addresses`,
 
   place(memory) {
-    new Uint8Array(memory).set(long64.code, CODE_AT);
-    const tables = new DataView(memory);
+    memory.set(long64.code, CODE_AT);
+    const tables = new DataView(memory.buffer, memory.byteOffset);
     tables.setBigUint64(PML4_AT, BigInt(PDPT_AT) | TABLE, true);
     for (let gib = 0; gib < GIBS; gib++) {
       const directory = PD_AT + gib * PAGE;

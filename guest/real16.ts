@@ -44,7 +44,7 @@ export const real16: Guest = {
   limitReason: "a real-mode guest reaches 4GiB with its 32-bit addresses",
 
   place(memory) {
-    new Uint8Array(memory).set(real16.code, CODE_AT);
+    memory.set(real16.code, CODE_AT);
   },
 
   prepare(sregs) {

@@ -31,7 +31,7 @@ export class DirtyRing implements Disposable {
     const offset = KVM_DIRTY_LOG_PAGE_OFFSET * PAGE_SIZE;
     this.#mapping = Mapping.shared(kernel, vcpuFd, offset, bytes, what);
     this.entries = bytes / kvm_dirty_gfn.size;
-    this.words = new Uint32Array(this.#mapping.buffer);
+    this.words = this.#mapping.words;
   }
 
   /** Unmaps the ring. */

@@ -10,12 +10,12 @@ import {
 } from "../ffi/linux.ts";
 
 /**
- * A mapping and the buffer over it. Whoever takes a typed array of {@linkcode Mapping.buffer} must
+ * A mapping and its memory. Whoever takes a typed array over {@linkcode Mapping.bytes} must
  * not touch it after the mapping is disposed: the memory is gone and the process would crash.
  */
 export class Mapping implements Disposable {
   readonly #kernel: Kernel;
-  #buffer: ArrayBuffer | null;
+  #bytes: Uint8Array<ArrayBuffer> | null;
   /** Where it lies in this process. */
   readonly address: number;
   /** Its bytes. */
@@ -25,7 +25,7 @@ export class Mapping implements Disposable {
     this.#kernel = kernel;
     this.address = address;
     this.length = length;
-    this.#buffer = kernel.view(address, length);
+    this.#bytes = kernel.view(address, length);
   }
 
   /**
@@ -73,15 +73,21 @@ export class Mapping implements Disposable {
   }
 
   /** The memory. Throws once the mapping is disposed. */
-  get buffer(): ArrayBuffer {
-    if (this.#buffer === null) throw new TypeError("Cannot use a mapping that is unmapped");
-    return this.#buffer;
+  get bytes(): Uint8Array<ArrayBuffer> {
+    if (this.#bytes === null) throw new TypeError("Cannot use a mapping that is unmapped");
+    return this.#bytes;
+  }
+
+  /** The memory as words of 32 bits. Throws once the mapping is disposed. */
+  get words(): Uint32Array<ArrayBuffer> {
+    const { buffer, byteOffset, length } = this.bytes;
+    return new Uint32Array(buffer, byteOffset, length / 4);
   }
 
   /** Unmaps the memory. Doing so twice does nothing. */
   [Symbol.dispose](): void {
-    if (this.#buffer === null) return;
-    this.#buffer = null;
+    if (this.#bytes === null) return;
+    this.#bytes = null;
     checked(this.#kernel.munmap(this.address, this.length), `munmap(${this.length} bytes)`);
   }
 }

@@ -23,7 +23,7 @@ export class Vcpu extends KvmFd {
     super(kernel, fd);
     this.id = id;
     this.#run = run;
-    this.#runView = new DataView(run.buffer);
+    this.#runView = new DataView(run.bytes.buffer, run.bytes.byteOffset);
   }
 
   /**

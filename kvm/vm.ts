@@ -56,15 +56,8 @@ export class Vm extends KvmFd {
    * @throws {KernelError} Where the kernel refuses: EEXIST for an overlap, EINVAL for a bad value.
    */
   setUserMemoryRegion(region: MemoryRegion): void {
-    const at = kvm_userspace_memory_region.at;
-    const view = new DataView(new ArrayBuffer(kvm_userspace_memory_region.size));
-    view.setUint32(at.slot, region.slot, true);
-    view.setUint32(at.flags, region.flags, true);
-    view.setBigUint64(at.guest_phys_addr, BigInt(region.guestPhysAddr), true);
-    view.setBigUint64(at.memory_size, BigInt(region.memorySize), true);
-    view.setBigUint64(at.userspace_addr, BigInt(region.userspaceAddr), true);
     checked(
-      this.ioctl(KVM_SET_USER_MEMORY_REGION, new Uint8Array(view.buffer)),
+      this.ioctl(KVM_SET_USER_MEMORY_REGION, memoryRegionStruct(region)),
       () =>
         `KVM_SET_USER_MEMORY_REGION(slot ${region.slot}, ${region.memorySize} bytes at ` +
         `0x${region.guestPhysAddr.toString(16)})`,
@@ -122,5 +115,22 @@ export function enableCapStruct(
   view.setUint32(kvm_enable_cap.at.cap, capability, true);
   view.setUint32(kvm_enable_cap.at.flags, flags, true);
   view.setBigUint64(kvm_enable_cap.at.args, BigInt(argument), true);
+  return new Uint8Array(view.buffer);
+}
+
+/**
+ * The bytes of a `struct kvm_userspace_memory_region`.
+ *
+ * @param region What the slot shall be.
+ * @returns The struct.
+ */
+export function memoryRegionStruct(region: MemoryRegion): Uint8Array<ArrayBuffer> {
+  const at = kvm_userspace_memory_region.at;
+  const view = new DataView(new ArrayBuffer(kvm_userspace_memory_region.size));
+  view.setUint32(at.slot, region.slot, true);
+  view.setUint32(at.flags, region.flags, true);
+  view.setBigUint64(at.guest_phys_addr, BigInt(region.guestPhysAddr), true);
+  view.setBigUint64(at.memory_size, BigInt(region.memorySize), true);
+  view.setBigUint64(at.userspace_addr, BigInt(region.userspaceAddr), true);
   return new Uint8Array(view.buffer);
 }

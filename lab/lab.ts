@@ -78,9 +78,9 @@ export class Lab implements Disposable {
     const low = resources.use(Mapping.anonymous(kernel, slot0, "guest code and access list"));
     const logged = resources.use(Mapping.anonymous(kernel, plan.options.memory, "guest memory"));
     setSlots(this.vm, plan, low, logged);
-    plan.guest.place(low.buffer);
-    this.#list = new Uint32Array(low.buffer, plan.guest.listAt);
-    this.memory = new Uint32Array(logged.buffer);
+    plan.guest.place(low.bytes);
+    this.#list = low.words.subarray(plan.guest.listAt / 4);
+    this.memory = logged.words;
 
     const mmapSize = system.vcpuMmapSize();
     this.vcpus = shares(plan).map(([first, stores], id) => {

@@ -11,10 +11,13 @@ Deno.test("struct layouts are those of <linux/kvm.h> and <asm/kvm.h>", () => {
   assertEquals(sizes, {
     kvm_enable_cap: 104,
     kvm_userspace_memory_region: 32,
+    kvm_clear_dirty_log: 24,
     kvm_dirty_gfn: 16,
+    kvm_dirty_log: 16,
     kvm_regs: 144,
     kvm_segment: 24,
     kvm_dtable: 16,
+    kvm_signal_mask: 4,
     kvm_sregs: 312,
     kvm_run: 40, // its head: the union of exits follows
   });
@@ -40,6 +43,10 @@ Deno.test("ioctl numbers are computed right", () => {
     KVM_SET_REGS: 0x4090ae82,
     KVM_GET_SREGS: 0x8138ae83,
     KVM_SET_SREGS: 0x4138ae84,
+    KVM_GET_DIRTY_LOG: 0x4010ae42,
+    KVM_CLEAR_DIRTY_LOG: 0xc018aec0,
+    KVM_GET_STATS_FD: 0xaece,
+    KVM_SET_SIGNAL_MASK: 0x4004ae8b,
   });
 });
 

@@ -111,7 +111,7 @@ for (const [guest, listing] of [[real16, REAL16_LISTING], [long64, LONG64_LISTIN
 
 Deno.test("the long-mode guest's page tables map every address to itself", () => {
   const memory = new ArrayBuffer(long64.listAt);
-  long64.place(memory);
+  long64.place(new Uint8Array(memory));
   const tables = new DataView(memory);
   const entry = (table: number, index: number) => tables.getBigUint64(table + index * 8, true);
   const target = (found: bigint) => Number(found & 0x000f_ffff_ffff_f000n);

@@ -30,8 +30,8 @@ export function faultyKernel(kernel: Kernel, fault: Fault, memory: () => Uint32A
     },
     view(address, length) {
       const buffer = kernel.view(address, length);
-      if (mapping === "ring") ring = new Uint32Array(buffer);
-      if (mapping === "run") run = new DataView(buffer);
+      if (mapping === "ring") ring = new Uint32Array(buffer.buffer);
+      if (mapping === "run") run = new DataView(buffer.buffer);
       return buffer;
     },
     ioctl(fd, request, argument) {

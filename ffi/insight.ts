@@ -1,0 +1,89 @@
+/** A ring's private state, which no mapping shows (`struct kvm_dirty_ring`, virt/kvm/dirty_ring.c). */
+export interface RingInsight {
+  /** Where the next push goes: a free-running u32. */
+  readonly dirtyIndex: number;
+  /** Where the next reset begins: a free-running u32. */
+  readonly resetIndex: number;
+  /** Size in entries. */
+  readonly size: number;
+  /** Entries in use from which a guest entry reports a full ring. */
+  readonly softLimit: number;
+}
+
+/** A call of `kvm_reset_dirty_gfn`: the pages that are re-protected at a time. */
+export interface ResetCall {
+  /** Address space << 16 | slot id. */
+  readonly slot: number;
+  /** Pages from the slot's base to mask bit 0: u64. */
+  readonly offset: bigint;
+  /** Bit n is page offset + n: u64. */
+  readonly mask: bigint;
+}
+
+/** What of an entry a push has just written: in this order, or a reader could see a stale entry. */
+export type PushStep = "slot" | "offset" | "flags";
+
+/**
+ * What a kernel in memory tells beyond its system calls, and the corners that it can be led into. A
+ * real kernel hides the one and is not to be harmed by the other.
+ */
+export interface Insight {
+  /** The kernel version whose rules it keeps: `"v6.17"`. */
+  readonly version: string;
+  /** Whether it behaves as a processor with page-modification logging. */
+  readonly pml: boolean;
+  /** Whether it emulates real mode, as hosts without unrestricted guests do. */
+  readonly emulator: boolean;
+
+  /**
+   * A ring's private state.
+   *
+   * @param vcpuFd The vCPU's file descriptor.
+   * @returns The state, or `null` where the vCPU has no ring.
+   */
+  ring(vcpuFd: number): RingInsight | null;
+
+  /**
+   * The `kvm_reset_dirty_gfn` calls of the last `KVM_RESET_DIRTY_RINGS`, in order, with those whose mask
+   * is empty.
+   *
+   * @param vmFd The VM's file descriptor.
+   * @returns The calls.
+   */
+  resetCalls(vmFd: number): readonly ResetCall[];
+
+  /**
+   * Runs a vCPU for a number of instructions, as `KVM_RUN` does.
+   *
+   * @param vcpuFd The vCPU's file descriptor.
+   * @param instructions The most to execute.
+   * @returns What `KVM_RUN` answers, or -EAGAIN where the vCPU could go on.
+   */
+  runSlice(vcpuFd: number, instructions: number): number;
+
+  /**
+   * Writes a byte of guest memory as the kernel does for itself, outside any running vCPU.
+   *
+   * @param vmFd The VM's file descriptor.
+   * @param address Guest physical address.
+   * @returns Whether the kernel warned, as it does where the write would have to be logged.
+   */
+  writeOutsideVcpu(vmFd: number, address: number): boolean;
+
+  /** Lets the next allocation of a ring fail. */
+  failNextAllocation(): void;
+
+  /**
+   * Stands in for INT_MAX, the most entries that one reset call takes since v6.17.
+   *
+   * @param entries The number, or `null` for INT_MAX itself.
+   */
+  setResetMaximum(entries: number | null): void;
+
+  /**
+   * Watches pushes.
+   *
+   * @param listener Called after each word group of an entry is written; `null` ends it.
+   */
+  watchPushes(listener: ((step: PushStep, vcpuFd: number, index: number) => void) | null): void;
+}
