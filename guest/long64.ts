@@ -17,8 +17,8 @@ const LIST_AT = PD_AT + GIBS * PAGE;
 
 // Page-table bits: present, writable, user; accessed and dirty are set from the start, so that the
 // processor has nothing to write there.
-const TABLE = 0x27n;
-const LARGE_PAGE = 0xe7n;
+const TABLE = 0x27;
+const LARGE_PAGE = 0xe7;
 const LARGE_PAGE_BYTES = 2 * 2 ** 20;
 
 // rsi: next list element   rcx: stores left   ebx: the value   ebp: added to the value after a store
@@ -56,14 +56,18 @@ export const long64: Guest = {
 
   place(memory) {
     memory.set(long64.code, CODE_AT);
-    const tables = new DataView(memory.buffer, memory.byteOffset);
-    tables.setBigUint64(PML4_AT, BigInt(PDPT_AT) | TABLE, true);
+    // Words of 32 bits, the low one first: 32768 entries of 64 bits as bigints would take milliseconds.
+    const words = new Uint32Array(memory.buffer, memory.byteOffset, LIST_AT / 4);
+    const entry = (at: number, address: number, flags: number) => {
+      words[at / 4] = address + flags; // its low 32 bits
+      words[at / 4 + 1] = Math.floor(address / 2 ** 32);
+    };
+    entry(PML4_AT, PDPT_AT, TABLE);
     for (let gib = 0; gib < GIBS; gib++) {
       const directory = PD_AT + gib * PAGE;
-      tables.setBigUint64(PDPT_AT + gib * 8, BigInt(directory) | TABLE, true);
+      entry(PDPT_AT + gib * 8, directory, TABLE);
       for (let n = 0; n < 512; n++) {
-        const address = gib * GIB + n * LARGE_PAGE_BYTES;
-        tables.setBigUint64(directory + n * 8, BigInt(address) | LARGE_PAGE, true);
+        entry(directory + n * 8, gib * GIB + n * LARGE_PAGE_BYTES, LARGE_PAGE);
       }
     }
   },

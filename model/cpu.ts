@@ -1,0 +1,396 @@
+import { Alu, ARITHMETIC_FLAGS, Flag, holds } from "./alu.ts";
+import type { CpuMemory } from "./cpu_memory.ts";
+import { Segment } from "./decode.ts";
+import { Fetcher } from "./fetcher.ts";
+import type { Instruction } from "./instruction.ts";
+import { Paging, Translation } from "./paging.ts";
+import { Registers } from "./registers.ts";
+
+/** Why the processor stopped. */
+export type CpuStop =
+  /** It executed as many instructions as it was allowed to. */
+  | "limit"
+  /** The memory answered false: nothing of the instruction was done. */
+  | "memory"
+  /** It executed HLT. */
+  | "hlt"
+  /** It executed OUT: {@linkcode Cpu.port}, {@linkcode Cpu.ioSize} and {@linkcode Cpu.ioValue} tell what. */
+  | "out"
+  /** It executed IN: {@linkcode Cpu.answerInput} completes it. */
+  | "in"
+  /** It does not have the instruction. */
+  | "unknown"
+  /** An exception that nothing handles: a triple fault. */
+  | "shutdown";
+
+const PAGE = 4096;
+const WORD = 2 ** 32;
+const AX = 0;
+const CX = 1;
+const DX = 2;
+const DI = 7;
+const IOPL_SHIFT = 12;
+const NONE = -1;
+const RIP = -2;
+
+/**
+ * An x86 processor in real mode or in 64-bit mode, with the instructions that this program's guests use
+ * and a family around them. No interrupts; an exception is a triple fault.
+ */
+export class Cpu {
+  readonly #memory: CpuMemory;
+  readonly #registers = new Registers();
+  readonly #paging: Paging;
+  readonly #fetcher: Fetcher;
+  readonly #alu = new Alu();
+  // What ended the instruction that is being executed.
+  #stop: CpuStop = "limit";
+  // The operand that was read last.
+  #low = 0;
+  #high = 0;
+  /** Instructions that the last run executed. */
+  executed = 0;
+  /** The port of the last IN or OUT. */
+  port = 0;
+  /** Its bytes. */
+  ioSize = 0;
+  /** What OUT wrote. */
+  ioValue = 0;
+
+  /**
+   * Makes a processor as it is after a reset.
+   *
+   * @param memory Guest physical memory.
+   */
+  constructor(memory: CpuMemory) {
+    this.#memory = memory;
+    this.#paging = new Paging(memory);
+    this.#fetcher = new Fetcher(memory);
+  }
+
+  /** Whether it is in real mode. */
+  get isRealMode(): boolean {
+    return this.#registers.isRealMode;
+  }
+
+  /** Reads `struct kvm_regs`. */
+  getRegs(bytes: Uint8Array<ArrayBuffer>): void {
+    this.#registers.getRegs(bytes);
+  }
+
+  /** Writes `struct kvm_regs`. */
+  setRegs(bytes: Uint8Array<ArrayBuffer>): void {
+    this.#registers.setRegs(bytes);
+  }
+
+  /** Reads `struct kvm_sregs`. */
+  getSregs(bytes: Uint8Array<ArrayBuffer>): void {
+    this.#registers.getSregs(bytes);
+  }
+
+  /** Writes `struct kvm_sregs`; translations that were kept are forgotten. */
+  setSregs(bytes: Uint8Array<ArrayBuffer>): void {
+    this.#registers.setSregs(bytes);
+    this.#paging.flush();
+  }
+
+  /**
+   * Completes an IN.
+   *
+   * @param size Its bytes.
+   * @param value What the port answered.
+   */
+  answerInput(size: number, value: number): void {
+    this.#registers.set(AX, size, value, 0);
+  }
+
+  /**
+   * Runs until something stops it.
+   *
+   * @param limit The most instructions to execute.
+   * @returns What stopped it.
+   */
+  run(limit: number): CpuStop {
+    this.#fetcher.begin();
+    this.executed = 0;
+    const registers = this.#registers;
+    if (!registers.isRealMode && !registers.isLong) return "unknown";
+    while (this.executed < limit) {
+      this.#stop = "limit";
+      const address = this.#translate(registers.rip, 1, Segment.CS, false);
+      if (address < 0) return this.#stop;
+      const instruction = this.#fetcher.fetch(address, registers.isLong, (offset) => {
+        const next = this.#translate(registers.rip + offset, 1, Segment.CS, false);
+        return next < 0 ? null : next;
+      });
+      if (instruction === "memory") return this.#why === "shutdown" ? "shutdown" : "memory";
+      if (instruction === null) return "unknown";
+      if (!this.#execute(instruction)) return this.#stop;
+      this.executed++;
+      if (this.#why !== "limit") return this.#why;
+    }
+    return "limit";
+  }
+
+  // The compiler does not see that the methods that are called set it.
+  get #why(): CpuStop {
+    return this.#stop;
+  }
+
+  // Executes an instruction; answers whether it was. Nothing is changed where it was not.
+  #execute(one: Instruction): boolean {
+    const registers = this.#registers;
+    switch (one.kind) {
+      case "nop":
+        break;
+      case "mov":
+        if (one.isLoad) {
+          if (!this.#readRm(one)) return false;
+          this.#setRegister(one, one.reg, this.#low, this.#high);
+        } else {
+          this.#readRegister(one, one.reg);
+          if (!this.#writeRm(one, this.#low, this.#high)) return false;
+        }
+        break;
+      case "movImmediate":
+        if (!this.#writeRm(one, one.low, one.high)) return false;
+        break;
+      case "lea": {
+        const offset = this.#offset(one);
+        registers.set(one.reg, one.size, offset % WORD, Math.floor(offset / WORD));
+        break;
+      }
+      case "alu":
+      case "aluImmediate":
+        if (!this.#arithmetic(one)) return false;
+        break;
+      case "test":
+      case "testImmediate":
+        if (!this.#test(one)) return false;
+        break;
+      case "step":
+        if (!this.#readRm(one)) return false;
+        this.#alu.step(one.size, this.#low, this.#high, one.op === 0, registers.rflags & Flag.CF);
+        if (!this.#writeRm(one, this.#alu.low, this.#alu.high)) return false;
+        this.#takeFlags();
+        break;
+      case "jump":
+        return this.#jump(one);
+      case "jumpIf":
+        if (holds(one.op, registers.rflags)) return this.#jump(one);
+        break;
+      case "jumpCounted":
+        if (this.#countAllows(one)) return this.#jump(one);
+        break;
+      case "stos":
+        return this.#stos(one);
+      case "direction":
+        registers.rflags = (registers.rflags & ~Flag.DF) | (one.op === 1 ? Flag.DF : 0);
+        break;
+      case "in":
+      case "out":
+        return this.#io(one);
+      case "hlt":
+        if (registers.cpl > 0) return this.#refuse("shutdown");
+        this.#stop = "hlt";
+        break;
+    }
+    registers.rip = this.#next(one);
+    return true;
+  }
+
+  #next({ length, displacement }: Instruction, isJump = false): number {
+    const { rip, isLong } = this.#registers;
+    const next = rip + length + (isJump ? displacement : 0);
+    return isLong ? next : next & 0xffff;
+  }
+
+  #jump(one: Instruction): boolean {
+    this.#registers.rip = this.#next(one, true);
+    return true;
+  }
+
+  #refuse(stop: CpuStop): false {
+    this.#stop = stop;
+    return false;
+  }
+
+  #takeFlags(): void {
+    const registers = this.#registers;
+    registers.rflags = (registers.rflags & ~ARITHMETIC_FLAGS) | this.#alu.flags;
+  }
+
+  #arithmetic(one: Instruction): boolean {
+    const alu = this.#alu;
+    const carry = this.#registers.rflags & Flag.CF;
+    let { low, high } = one;
+    if (one.kind === "alu") {
+      this.#readRegister(one, one.reg);
+      low = this.#low;
+      high = this.#high;
+    }
+    if (!this.#readRm(one)) return false;
+    if (one.isLoad) alu.calculate(one.op, one.size, low, high, this.#low, this.#high, carry);
+    else alu.calculate(one.op, one.size, this.#low, this.#high, mask(one.size, low), high, carry);
+    if (one.op !== 7) {
+      if (one.isLoad) this.#setRegister(one, one.reg, alu.low, alu.high);
+      else if (!this.#writeRm(one, alu.low, alu.high)) return false;
+    }
+    this.#takeFlags();
+    return true;
+  }
+
+  // TEST is AND without its result.
+  #test(one: Instruction): boolean {
+    let { low, high } = one;
+    if (one.kind === "test") {
+      this.#readRegister(one, one.reg);
+      low = this.#low;
+      high = this.#high;
+    }
+    if (!this.#readRm(one)) return false;
+    this.#alu.calculate(4, one.size, this.#low, this.#high, mask(one.size, low), high, 0);
+    this.#takeFlags();
+    return true;
+  }
+
+  // LOOPNE, LOOPE, LOOP count down; JCXZ looks at the count.
+  #countAllows({ op, addressSize }: Instruction): boolean {
+    const registers = this.#registers;
+    if (op === 3) return registers.value(CX, addressSize) === 0;
+    registers.addTo(CX, addressSize, -1);
+    const isZero = (registers.rflags & Flag.ZF) !== 0;
+    return registers.value(CX, addressSize) !== 0 && (op === 2 || isZero === (op === 1));
+  }
+
+  // One element at a time: with `rep` the instruction stays where it is until the count is used up.
+  #stos(one: Instruction): boolean {
+    const registers = this.#registers;
+    if (!one.repeats || registers.value(CX, one.addressSize) > 0) {
+      const at = registers.value(DI, one.addressSize);
+      if (!this.#store(at, one.size, Segment.ES, registers.low[AX]!, registers.high[AX]!)) {
+        return false;
+      }
+      const isDown = (registers.rflags & Flag.DF) !== 0;
+      registers.addTo(DI, one.addressSize, isDown ? -one.size : one.size);
+      if (one.repeats) registers.addTo(CX, one.addressSize, -1);
+    }
+    const isDone = !one.repeats || registers.value(CX, one.addressSize) === 0;
+    if (isDone) registers.rip = this.#next(one);
+    return true;
+  }
+
+  #io(one: Instruction): boolean {
+    const registers = this.#registers;
+    if (registers.cpl > ((registers.rflags >>> IOPL_SHIFT) & 3)) return this.#refuse("shutdown");
+    this.port = one.low === -1 ? registers.low[DX]! & 0xffff : one.low;
+    this.ioSize = one.size;
+    this.ioValue = registers.value(AX, one.size);
+    this.#stop = one.kind === "in" ? "in" : "out";
+    registers.rip = this.#next(one);
+    return true;
+  }
+
+  #readRegister(one: Instruction, register: number): void {
+    const { low, high } = this.#registers;
+    if (one.size === 1 && one.hasHighBytes && register >= 4) {
+      this.#low = (low[register - 4]! >>> 8) & 0xff; // ah, ch, dh, bh
+    } else this.#low = mask(one.size, low[register]!);
+    this.#high = one.size === 8 ? high[register]! : 0;
+  }
+
+  #setRegister(one: Instruction, register: number, low: number, high: number): void {
+    if (one.size === 1 && one.hasHighBytes && register >= 4) {
+      const words = this.#registers.low;
+      words[register - 4] = (words[register - 4]! & ~0xff00) | ((low & 0xff) << 8);
+    } else this.#registers.set(register, one.size, low, high);
+  }
+
+  // Reads the operand that ModRM names.
+  #readRm(one: Instruction): boolean {
+    if (one.rm !== NONE) {
+      this.#readRegister(one, one.rm);
+      return true;
+    }
+    return this.#load(this.#offset(one), one.size, one.segment);
+  }
+
+  #writeRm(one: Instruction, low: number, high: number): boolean {
+    if (one.rm !== NONE) {
+      this.#setRegister(one, one.rm, low, high);
+      return true;
+    }
+    return this.#store(this.#offset(one), one.size, one.segment, low, high);
+  }
+
+  // The offset of a memory operand in its segment.
+  #offset(one: Instruction): number {
+    const registers = this.#registers;
+    const { base, index, addressSize } = one;
+    let offset = one.displacement;
+    if (base === RIP) offset += registers.rip + one.length;
+    else if (base !== NONE) offset += registers.value(base, addressSize);
+    if (index !== NONE) offset += registers.value(index, addressSize) * one.scale;
+    if (addressSize === 8) return offset < 0 ? offset + 2 ** 64 : offset;
+    return addressSize === 4 ? offset >>> 0 : offset & 0xffff;
+  }
+
+  // The physical address of an access, or below 0 with the stop set.
+  #translate(offset: number, size: number, segment: number, isWrite: boolean): number {
+    const registers = this.#registers;
+    if (offset + size - 1 > registers.limits[segment]!) {
+      this.#stop = "shutdown";
+      return Translation.FAULT;
+    }
+    const linear = registers.bases[segment]! + offset;
+    if (!registers.isLong) return linear % WORD;
+    const found = this.#paging.translate(linear, isWrite, registers.cpl === 3, registers.root);
+    if (found < 0) this.#stop = found === Translation.LEAVE ? "memory" : "shutdown";
+    return found;
+  }
+
+  #load(offset: number, size: number, segment: number): boolean {
+    if (offset % PAGE + size > PAGE) return this.#loadCrossing(offset, size, segment);
+    const address = this.#translate(offset, size, segment, false);
+    if (address < 0) return false;
+    if (!this.#memory.load(address, size)) return this.#refuse("memory");
+    this.#low = this.#memory.low;
+    this.#high = this.#memory.high;
+    return true;
+  }
+
+  #store(offset: number, size: number, segment: number, low: number, high: number): boolean {
+    if (offset % PAGE + size > PAGE) return this.#storeCrossing(offset, size, segment, low, high);
+    const address = this.#translate(offset, size, segment, true);
+    if (address < 0) return false;
+    if (!this.#memory.store(address, size, low, high)) return this.#refuse("memory");
+    this.#fetcher.noteStore(address);
+    return true;
+  }
+
+  // An access that crosses a page is made byte by byte.
+  #loadCrossing(offset: number, size: number, segment: number): boolean {
+    let low = 0;
+    let high = 0;
+    for (let n = 0; n < size; n++) {
+      if (!this.#load(offset + n, 1, segment)) return false;
+      if (n < 4) low = (low | (this.#low << (8 * n))) >>> 0;
+      else high = (high | (this.#low << (8 * (n - 4)))) >>> 0;
+    }
+    this.#low = low;
+    this.#high = high;
+    return true;
+  }
+
+  #storeCrossing(o: number, size: number, segment: number, low: number, high: number): boolean {
+    for (let n = 0; n < size; n++) {
+      const byte = (n < 4 ? low >>> (8 * n) : high >>> (8 * (n - 4))) & 0xff;
+      if (!this.#store(o + n, 1, segment, byte, 0)) return false;
+    }
+    return true;
+  }
+}
+
+function mask(size: number, low: number): number {
+  return size === 1 ? low & 0xff : size === 2 ? low & 0xffff : low;
+}

@@ -1,0 +1,321 @@
+import type { Instruction, Kind } from "./instruction.ts";
+
+/** Segments by their number in instructions. */
+export const Segment = { ES: 0, CS: 1, SS: 2, DS: 3, FS: 4, GS: 5 } as const;
+
+/** The longest instruction. */
+export const MAX_LENGTH = 15;
+
+const OPERAND_SIZE = 0x66;
+const ADDRESS_SIZE = 0x67;
+const LOCK = 0xf0;
+const REPNE = 0xf2;
+const REP = 0xf3;
+const SEGMENT_PREFIXES: ReadonlyMap<number, number> = new Map([
+  [0x26, Segment.ES],
+  [0x2e, Segment.CS],
+  [0x36, Segment.SS],
+  [0x3e, Segment.DS],
+  [0x64, Segment.FS],
+  [0x65, Segment.GS],
+]);
+
+/** Base and index registers of 16-bit addressing, by the rm field: bx+si, bx+di, bp+si, bp+di, ... */
+const BASES_16 = [3, 3, 5, 5, 6, 7, 5, 3];
+const INDEXES_16 = [6, 7, 6, 7, -1, -1, -1, -1];
+
+// Reads an instruction's bytes one after another; past the end it is no instruction that fits.
+class Reader {
+  readonly #bytes: Uint8Array;
+  at = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+  }
+
+  byte(): number {
+    const byte = this.#bytes[this.at++];
+    if (byte === undefined) throw new RangeError("past the end");
+    return byte;
+  }
+
+  signed(size: number): number {
+    let value = 0;
+    for (let n = 0; n < size; n++) value += this.byte() * 2 ** (8 * n);
+    return value >= 2 ** (8 * size - 1) ? value - 2 ** (8 * size) : value;
+  }
+}
+
+/**
+ * Decodes an instruction: what the guests of this program use, and a family around it.
+ *
+ * @param bytes Its bytes and what follows them, 15 at most.
+ * @param isLong Whether the processor is in 64-bit mode; otherwise in real mode.
+ * @returns The instruction; `null` where the processor does not have it; `"short"` where bytes are
+ * missing.
+ */
+export function decode(bytes: Uint8Array, isLong: boolean): Instruction | null | "short" {
+  try {
+    return new Decoder(new Reader(bytes), isLong).instruction();
+  } catch (error) {
+    if (error instanceof RangeError) return "short";
+    throw error;
+  }
+}
+
+class Decoder {
+  readonly #reader: Reader;
+  readonly #isLong: boolean;
+  #operandPrefix = false;
+  #addressPrefix = false;
+  #rep = 0;
+  #segment: number | undefined;
+  #rex = 0;
+
+  constructor(reader: Reader, isLong: boolean) {
+    this.#reader = reader;
+    this.#isLong = isLong;
+  }
+
+  instruction(): Instruction | null {
+    const opcode = this.#prefixes();
+    if (opcode < 0x40 && (opcode & 7) < 6) return this.#arithmetic(opcode);
+    if (opcode >= 0x70 && opcode <= 0x7f) return this.#jumpIf(opcode & 15, 1);
+    if (opcode >= 0xb0 && opcode <= 0xbf) return this.#moveImmediate(opcode);
+    if (!this.#isLong && opcode >= 0x40 && opcode <= 0x4f) {
+      return this.#make("step", { op: (opcode >> 3) & 1, rm: opcode & 7 });
+    }
+    switch (opcode) {
+      case 0x0f:
+        return this.#twoBytes();
+      case 0x80:
+      case 0x81:
+      case 0x83:
+        return this.#group1(opcode);
+      case 0x84:
+      case 0x85:
+        return this.#modrm("test", opcode, false);
+      case 0x88:
+      case 0x89:
+        return this.#modrm("mov", opcode, false);
+      case 0x8a:
+      case 0x8b:
+        return this.#modrm("mov", opcode, true);
+      case 0x8d:
+        return this.#lea(opcode);
+      case 0x90:
+        return this.#rep === 0 && this.#rex === 0 ? this.#make("nop", {}) : null;
+      case 0xa8:
+      case 0xa9: {
+        const size = this.#size(opcode);
+        return this.#make("testImmediate", { size, rm: 0, ...this.#immediate(size) });
+      }
+      case 0xaa:
+      case 0xab:
+        return this.#make("stos", { size: this.#size(opcode), segment: Segment.ES });
+      case 0xc6:
+      case 0xc7:
+        return this.#withImmediate("movImmediate", opcode, [0]);
+      case 0xe0:
+      case 0xe1:
+      case 0xe2:
+      case 0xe3:
+        return this.#make("jumpCounted", { op: opcode & 3, displacement: this.#reader.signed(1) });
+      case 0xe4:
+      case 0xe5:
+      case 0xe6:
+      case 0xe7:
+        return this.#portImmediate(opcode);
+      case 0xec:
+      case 0xed:
+      case 0xee:
+      case 0xef:
+        return this.#make((opcode & 2) === 0 ? "in" : "out", {
+          size: Math.min(this.#size(opcode), 4),
+          low: -1,
+        });
+      case 0xe9:
+        return this.#make("jump", { displacement: this.#reader.signed(this.#immediateSize()) });
+      case 0xeb:
+        return this.#make("jump", { displacement: this.#reader.signed(1) });
+      case 0xf4:
+        return this.#make("hlt", {});
+      case 0xf6:
+      case 0xf7:
+        return this.#withImmediate("testImmediate", opcode, [0, 1]);
+      case 0xfc:
+      case 0xfd:
+        return this.#make("direction", { op: opcode & 1 });
+      case 0xfe:
+      case 0xff: {
+        const form = this.#modrm("step", opcode, false);
+        return form.reg > 1 ? null : { ...form, op: form.reg };
+      }
+      default:
+        return null;
+    }
+  }
+
+  #prefixes(): number {
+    for (;;) {
+      const byte = this.#reader.byte();
+      const segment = SEGMENT_PREFIXES.get(byte);
+      if (segment !== undefined) this.#segment = segment;
+      else if (byte === OPERAND_SIZE) this.#operandPrefix = true;
+      else if (byte === ADDRESS_SIZE) this.#addressPrefix = true;
+      else if (byte === REP || byte === REPNE) this.#rep = byte;
+      else if (byte !== LOCK) {
+        if (!this.#isLong || (byte & 0xf0) !== 0x40) return byte;
+        this.#rex = byte;
+        return this.#reader.byte(); // a REX prefix stands right before the opcode
+      }
+    }
+  }
+
+  // Operand bytes: the opcode's lowest bit tells a byte from a word of the current size.
+  #size(opcode: number): number {
+    if ((opcode & 1) === 0) return 1;
+    if ((this.#rex & 8) !== 0) return 8;
+    return this.#isLong === this.#operandPrefix ? 2 : 4;
+  }
+
+  #addressSize(): number {
+    if (this.#isLong) return this.#addressPrefix ? 4 : 8;
+    return this.#addressPrefix ? 4 : 2;
+  }
+
+  // An immediate operand or a near jump has no more than 4 bytes.
+  #immediateSize(): number {
+    return this.#isLong ? 4 : this.#operandPrefix ? 4 : 2;
+  }
+
+  #immediate(size: number): { low: number; high: number } {
+    const value = this.#reader.signed(Math.min(size, 4));
+    return { low: value >>> 0, high: value < 0 ? 0xffff_ffff : 0 };
+  }
+
+  #make(kind: Kind, fields: Partial<Instruction>): Instruction {
+    return {
+      kind,
+      size: this.#isLong === this.#operandPrefix ? 2 : 4,
+      addressSize: this.#addressSize(),
+      op: 0,
+      reg: 0,
+      isLoad: false,
+      rm: -1,
+      base: -1,
+      index: -1,
+      scale: 1,
+      displacement: 0,
+      segment: this.#segment ?? Segment.DS,
+      low: 0,
+      high: 0,
+      repeats: this.#rep !== 0,
+      hasHighBytes: this.#rex === 0,
+      ...fields,
+      length: this.#reader.at,
+    };
+  }
+
+  #arithmetic(opcode: number): Instruction {
+    const op = opcode >> 3;
+    const form = opcode & 7;
+    if (form < 4) return { ...this.#modrm("alu", opcode, form >= 2), op };
+    const size = this.#size(opcode);
+    return this.#make("aluImmediate", { op, size, rm: 0, ...this.#immediate(size) });
+  }
+
+  #group1(opcode: number): Instruction {
+    const form = this.#modrm("aluImmediate", opcode, false);
+    const immediate = this.#immediate(opcode === 0x83 ? 1 : form.size);
+    return { ...form, ...immediate, op: form.reg, length: this.#reader.at };
+  }
+
+  #withImmediate(kind: Kind, opcode: number, forms: readonly number[]): Instruction | null {
+    const form = this.#modrm(kind, opcode, false);
+    if (!forms.includes(form.reg)) return null;
+    return { ...form, ...this.#immediate(form.size), length: this.#reader.at };
+  }
+
+  #moveImmediate(opcode: number): Instruction {
+    const size = this.#size(opcode < 0xb8 ? 0 : 1);
+    const rm = (opcode & 7) | ((this.#rex & 1) << 3);
+    const { low, high } = this.#immediate(size);
+    if (size < 8) return this.#make("movImmediate", { size, rm, low, high });
+    const wide = this.#reader.signed(4) >>> 0;
+    return this.#make("movImmediate", { size, rm, low, high: wide });
+  }
+
+  #jumpIf(condition: number, bytes: number): Instruction {
+    return this.#make("jumpIf", { op: condition, displacement: this.#reader.signed(bytes) });
+  }
+
+  #twoBytes(): Instruction | null {
+    const opcode = this.#reader.byte();
+    if (opcode >= 0x80 && opcode <= 0x8f) return this.#jumpIf(opcode & 15, this.#immediateSize());
+    return null;
+  }
+
+  #portImmediate(opcode: number): Instruction {
+    return this.#make((opcode & 2) === 0 ? "in" : "out", {
+      size: Math.min(this.#size(opcode), 4),
+      low: this.#reader.byte(),
+    });
+  }
+
+  #lea(opcode: number): Instruction | null {
+    const form = this.#modrm("lea", opcode, true);
+    return form.rm === -1 ? form : null;
+  }
+
+  // An instruction with a ModRM byte: a register operand, and one that is a register or memory.
+  #modrm(kind: Kind, opcode: number, isLoad: boolean): Instruction {
+    const byte = this.#reader.byte();
+    const mode = byte >> 6;
+    const isGroup = kind === "aluImmediate" || kind === "movImmediate" || kind === "step" ||
+      kind === "testImmediate";
+    const reg = ((byte >> 3) & 7) | (isGroup ? 0 : (this.#rex & 4) << 1);
+    const fields = { size: this.#size(opcode), isLoad, reg };
+    if (mode === 3) {
+      return this.#make(kind, { ...fields, rm: (byte & 7) | ((this.#rex & 1) << 3) });
+    }
+    const memory = this.#addressSize() === 2
+      ? this.#memory16(mode, byte & 7)
+      : this.#memory(mode, byte & 7);
+    return this.#make(kind, { ...fields, ...memory });
+  }
+
+  #memory16(mode: number, rm: number): Partial<Instruction> {
+    if (mode === 0 && rm === 6) {
+      return { displacement: this.#reader.signed(2), ...this.#inSegment(-1) };
+    }
+    const base = BASES_16[rm]!;
+    const displacement = mode === 0 ? 0 : this.#reader.signed(mode);
+    return { base, index: INDEXES_16[rm]!, displacement, ...this.#inSegment(base) };
+  }
+
+  #memory(mode: number, rm: number): Partial<Instruction> {
+    let base = rm | ((this.#rex & 1) << 3);
+    let index = -1;
+    let scale = 1;
+    let hasBase = !(mode === 0 && rm === 5);
+    if (rm === 4) {
+      const sib = this.#reader.byte();
+      scale = 1 << (sib >> 6);
+      index = ((sib >> 3) & 7) | ((this.#rex & 2) << 2);
+      if (index === 4) index = -1;
+      base = (sib & 7) | ((this.#rex & 1) << 3);
+      hasBase = !(mode === 0 && (sib & 7) === 5);
+    }
+    const bytes = mode === 1 ? 1 : mode === 2 || !hasBase ? 4 : 0;
+    const displacement = bytes === 0 ? 0 : this.#reader.signed(bytes);
+    const isRipRelative = !hasBase && rm === 5 && this.#isLong;
+    const register = isRipRelative ? -2 : hasBase ? base : -1;
+    return { base: register, index, scale, displacement, ...this.#inSegment(register) };
+  }
+
+  // What is based on the stack pointer or the frame pointer lies in the stack segment.
+  #inSegment(base: number): { segment: number } {
+    return { segment: this.#segment ?? (base === 4 || base === 5 ? Segment.SS : Segment.DS) };
+  }
+}

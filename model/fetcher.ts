@@ -1,0 +1,111 @@
+import type { CpuMemory } from "./cpu_memory.ts";
+import { decode, MAX_LENGTH } from "./decode.ts";
+import type { Instruction } from "./instruction.ts";
+
+const PAGE = 4096;
+const ENTRIES = 1024;
+
+interface Kept {
+  readonly address: number;
+  readonly isLong: boolean;
+  readonly instruction: Instruction;
+  readonly bytes: Uint8Array;
+  /** The run in which its bytes were last seen to be the same. */
+  seenIn: number;
+}
+
+/**
+ * Fetches and decodes instructions, and keeps what was decoded. What is kept is compared with memory once
+ * a run, and again after a store to a page that holds code: the program or the guest may have rewritten it.
+ */
+export class Fetcher {
+  readonly #memory: CpuMemory;
+  readonly #kept: (Kept | undefined)[] = new Array(ENTRIES).fill(undefined);
+  readonly #pages = new Set<number>();
+  #run = 0;
+
+  /**
+   * Begins with nothing kept.
+   *
+   * @param memory Where the code stands.
+   */
+  constructor(memory: CpuMemory) {
+    this.#memory = memory;
+  }
+
+  /** Begins a run: memory may have changed since the last. */
+  begin(): void {
+    this.#run++;
+  }
+
+  /**
+   * Notes a store.
+   *
+   * @param address The physical address that was stored to.
+   */
+  noteStore(address: number): void {
+    if (this.#pages.has(Math.floor(address / PAGE))) this.#run++;
+  }
+
+  /**
+   * The instruction at an address.
+   *
+   * @param address Its physical address.
+   * @param isLong Whether the processor is in 64-bit mode.
+   * @param translate The physical address of the byte so many bytes further on; `null` where there is none.
+   * @returns The instruction; `null` where the processor does not have it; `"memory"` where the vCPU must
+   * leave the guest first, or where its bytes cannot be reached.
+   */
+  fetch(
+    address: number,
+    isLong: boolean,
+    translate: (offset: number) => number | null,
+  ): Instruction | null | "memory" {
+    const kept = this.#kept[address % ENTRIES];
+    if (kept !== undefined && kept.address === address && kept.isLong === isLong) {
+      if (kept.seenIn === this.#run) return kept.instruction;
+      const bytes = this.#read(address, kept.bytes.length, translate);
+      if (bytes === null) return "memory";
+      if (bytes.every((byte, n) => byte === kept.bytes[n])) {
+        kept.seenIn = this.#run;
+        return kept.instruction;
+      }
+    }
+    return this.#decode(address, isLong, translate);
+  }
+
+  #decode(
+    address: number,
+    isLong: boolean,
+    translate: (offset: number) => number | null,
+  ): Instruction | null | "memory" {
+    // Byte by byte: what lies behind an instruction is none of its business, and may not be mapped.
+    for (let length = 1; length <= MAX_LENGTH; length++) {
+      const bytes = this.#read(address, length, translate);
+      if (bytes === null) return "memory";
+      const instruction = decode(bytes, isLong);
+      if (instruction === "short") continue;
+      if (instruction === null) return null;
+      this.#kept[address % ENTRIES] = { address, isLong, instruction, bytes, seenIn: this.#run };
+      this.#pages.add(Math.floor(address / PAGE));
+      this.#pages.add(Math.floor((address + length - 1) / PAGE));
+      return instruction;
+    }
+    return null;
+  }
+
+  #read(
+    address: number,
+    length: number,
+    translate: (offset: number) => number | null,
+  ): Uint8Array | null {
+    const bytes = new Uint8Array(length);
+    const inPage = PAGE - address % PAGE;
+    for (let n = 0; n < length; n++) {
+      const at = n < inPage ? address + n : translate(n);
+      if (at === null || !this.#memory.fetch(at, 1)) return null;
+      bytes[n] = this.#memory.low;
+    }
+    return bytes;
+  }
+}

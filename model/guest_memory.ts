@@ -1,0 +1,234 @@
+import { KVM_MEM_LOG_DIRTY_PAGES } from "../ffi/kvm_constants.ts";
+import { PAGE_SIZE } from "../ffi/linux.ts";
+import type { CpuMemory } from "./cpu_memory.ts";
+import { type MemorySlot, PageState, slotMemory } from "./slots.ts";
+import type { ModelVm } from "./vm.ts";
+import type { ModelVcpu } from "./vcpu.ts";
+
+/** Why a vCPU had to leave the guest at an access. */
+export type MemoryEvent =
+  /** A fault: the page is mapped now, and the access will be made again. */
+  | "fault"
+  /** The processor's buffer of modified pages is full. */
+  | "pml"
+  /** No slot has the page: a device is accessed. */
+  | "mmio"
+  /** A slot has the page, but the program has no memory there. */
+  | "efault";
+
+/** An access to a device. */
+export interface Mmio {
+  /** Guest physical address. */
+  readonly address: number;
+  /** Bytes. */
+  readonly size: number;
+  /** Whether it is a store. */
+  readonly isWrite: boolean;
+  /** Low word of what is stored, or of what the program answers. */
+  low: number;
+  /** High word. */
+  high: number;
+}
+
+/** A slot's memory, ready to be accessed. */
+interface SlotView {
+  readonly slot: MemorySlot;
+  readonly first: number;
+  readonly end: number;
+  readonly words: Uint32Array<ArrayBuffer>;
+  readonly view: DataView<ArrayBuffer>;
+}
+
+const NOWHERE: SlotView = {
+  slot: {
+    slot: 0,
+    base_gfn: 0,
+    npages: 0,
+    flags: 0,
+    userspace_addr: 0,
+    pages: new Uint8Array(0),
+    bitmap: null,
+  },
+  first: 0,
+  end: 0,
+  words: new Uint32Array(0),
+  view: new DataView(new ArrayBuffer(0)),
+};
+const KVM_MEM_READONLY = 2;
+const SAFE_SHIFT = 2 ** 31;
+
+/**
+ * Guest memory as one vCPU reaches it: through the slots, and through the rule that feeds the ring. A page
+ * is write-protected while it is logged and clean; a store to it faults, the fault pushes the page and
+ * makes it writable, and only then the store is made. With PML the processor notes the page and the store
+ * goes on. Where KVM emulates the guest there are no page tables: each store pushes.
+ */
+export class GuestMemory implements CpuMemory {
+  readonly #vm: ModelVm;
+  readonly #vcpu: ModelVcpu;
+  #fetched = NOWHERE;
+  #loaded = NOWHERE;
+  #stored = NOWHERE;
+  #emulates = false;
+  /** Low word of the last load. */
+  low = 0;
+  /** High word of the last load. */
+  high = 0;
+  /** Why the last access that answered false did so. */
+  event: MemoryEvent = "fault";
+  /** The access to a device that waits for the program, or was answered by it. */
+  mmio: Mmio | null = null;
+  /** Whether {@linkcode GuestMemory.mmio} is answered: the access may go on. */
+  isMmioAnswered = false;
+  /** Guest frames that the processor has noted since the last exit, oldest first. */
+  readonly pml: number[] = [];
+
+  /**
+   * Makes a vCPU's way to memory.
+   *
+   * @param vm The VM.
+   * @param vcpu The vCPU.
+   */
+  constructor(vm: ModelVm, vcpu: ModelVcpu) {
+    this.#vm = vm;
+    this.#vcpu = vcpu;
+  }
+
+  /**
+   * Begins a run: slots and mappings may have changed since the last.
+   *
+   * @param emulates Whether KVM emulates the guest now.
+   */
+  begin(emulates: boolean): void {
+    this.#fetched = this.#loaded = this.#stored = NOWHERE;
+    this.#emulates = emulates;
+  }
+
+  /** Loads instruction bytes. */
+  fetch(address: number, size: number): boolean {
+    if (address < this.#fetched.first || address >= this.#fetched.end) {
+      this.#fetched = this.#find(address);
+    }
+    return this.#load(this.#fetched, address, size);
+  }
+
+  /** Loads data. */
+  load(address: number, size: number): boolean {
+    if (address < this.#loaded.first || address >= this.#loaded.end) {
+      this.#loaded = this.#find(address);
+    }
+    return this.#load(this.#loaded, address, size);
+  }
+
+  #load(found: SlotView, address: number, size: number): boolean {
+    if (found === NOWHERE) return this.#device(address, size, false, 0, 0);
+    const offset = address - found.first;
+    if (offset + size > found.view.byteLength) return this.#leave("efault");
+    const page = Math.floor(offset / PAGE_SIZE);
+    // A page that is first touched by a load is mapped writable as well, and so pushed (push.read-may-push).
+    if (!this.#emulates && found.slot.pages[page] === PageState.NONE) {
+      return this.#fault(found.slot, page);
+    }
+    if (offset % 4 === 0 && size >= 4) {
+      const at = offset < SAFE_SHIFT ? offset >>> 2 : offset / 4;
+      this.low = found.words[at]!;
+      this.high = size === 8 ? found.words[at + 1]! : 0;
+      return true;
+    }
+    this.low = 0;
+    this.high = 0;
+    for (let n = 0; n < size; n++) {
+      const byte = found.view.getUint8(offset + n);
+      if (n < 4) this.low = (this.low | (byte << (8 * n))) >>> 0;
+      else this.high = (this.high | (byte << (8 * (n - 4)))) >>> 0;
+    }
+    return true;
+  }
+
+  /** Stores data, once the rule that feeds the ring lets it. */
+  store(address: number, size: number, low: number, high: number): boolean {
+    if (address < this.#stored.first || address >= this.#stored.end) {
+      this.#stored = this.#find(address);
+    }
+    const found = this.#stored;
+    const { slot } = found;
+    if (found === NOWHERE || (slot.flags & KVM_MEM_READONLY) !== 0) {
+      return this.#device(address, size, true, low, high);
+    }
+    const offset = address - found.first;
+    if (offset + size > found.view.byteLength) return this.#leave("efault");
+    const page = Math.floor(offset / PAGE_SIZE);
+    if (this.#emulates) {
+      write(found, offset, size, low, high);
+      this.#vm.mark_page_dirty_in_slot(slot, page, this.#vcpu);
+      return true;
+    }
+    const state = slot.pages[page];
+    if (state !== PageState.DIRTY) {
+      const { pmlEntries } = this.#vm.state.rules;
+      const isNoted = state === PageState.CLEAN && pmlEntries > 0 &&
+        (slot.flags & KVM_MEM_LOG_DIRTY_PAGES) !== 0;
+      if (!isNoted) return this.#fault(slot, page);
+      if (this.pml.length >= pmlEntries) return this.#leave("pml");
+      this.pml.push(slot.base_gfn + page);
+      slot.pages[page] = PageState.DIRTY;
+    }
+    write(found, offset, size, low, high);
+    return true;
+  }
+
+  // The vCPU leaves the guest, and KVM maps the page, writable.
+  #fault(slot: MemorySlot, page: number): boolean {
+    slot.pages[page] = PageState.DIRTY;
+    this.#vm.mark_page_dirty_in_slot(slot, page, this.#vcpu);
+    return this.#leave("fault");
+  }
+
+  #device(address: number, size: number, isWrite: boolean, low: number, high: number): boolean {
+    const { mmio } = this;
+    if (
+      this.isMmioAnswered && mmio?.address === address && mmio.size === size &&
+      mmio.isWrite === isWrite
+    ) {
+      this.isMmioAnswered = false;
+      this.low = mmio.low;
+      this.high = mmio.high;
+      return true;
+    }
+    this.mmio = { address, size, isWrite, low, high };
+    this.isMmioAnswered = false;
+    return this.#leave("mmio");
+  }
+
+  #leave(event: MemoryEvent): false {
+    this.event = event;
+    return false;
+  }
+
+  #find(address: number): SlotView {
+    const slot = this.#vm.slots.find(Math.floor(address / PAGE_SIZE));
+    if (slot === undefined) return NOWHERE;
+    const memory = slotMemory(this.#vm.state.space, slot);
+    const first = slot.base_gfn * PAGE_SIZE;
+    const { buffer, byteOffset, length } = memory;
+    return {
+      slot,
+      first,
+      end: first + slot.npages * PAGE_SIZE,
+      words: new Uint32Array(buffer, byteOffset, length / 4),
+      view: new DataView(buffer, byteOffset, length),
+    };
+  }
+}
+
+function write(found: SlotView, offset: number, size: number, low: number, high: number): void {
+  if (offset % 4 === 0 && size >= 4) {
+    const at = offset < SAFE_SHIFT ? offset >>> 2 : offset / 4;
+    found.words[at] = low;
+    if (size === 8) found.words[at + 1] = high;
+    return;
+  }
+  for (let n = 0; n < size; n++) {
+    found.view.setUint8(offset + n, (n < 4 ? low >>> (8 * n) : high >>> (8 * (n - 4))) & 0xff);
+  }
+}

@@ -1,0 +1,58 @@
+import { ERRNO } from "../ffi/errno.ts";
+import type { Insight } from "../ffi/insight.ts";
+import { KVM_MEM_LOG_DIRTY_PAGES } from "../ffi/kvm_constants.ts";
+import { PAGE_SIZE } from "../ffi/linux.ts";
+import type { MachineState } from "./machine_state.ts";
+import type { ModelChoice } from "./rules.ts";
+import { slotMemory } from "./slots.ts";
+import type { ModelVcpu } from "./vcpu.ts";
+import type { ModelVm } from "./vm.ts";
+
+/**
+ * What the model tells beyond its system calls.
+ *
+ * @param choice The kernel version and the processor.
+ * @param state What all files of the model share.
+ * @param vms The open VMs, by file descriptor.
+ * @param vcpus The open vCPUs, by file descriptor.
+ * @returns The insight.
+ */
+export function insightOf(
+  choice: ModelChoice,
+  state: MachineState,
+  vms: ReadonlyMap<number, ModelVm>,
+  vcpus: ReadonlyMap<number, ModelVcpu>,
+): Insight {
+  return {
+    version: choice.version,
+    pml: choice.pml,
+    emulator: choice.emulator,
+    ring(vcpuFd) {
+      const ring = vcpus.get(vcpuFd)?.ring ?? null;
+      return ring === null ? null : {
+        dirtyIndex: ring.dirty_index,
+        resetIndex: ring.reset_index,
+        size: ring.size,
+        softLimit: ring.soft_limit,
+      };
+    },
+    resetCalls: (vmFd) => vms.get(vmFd)?.resetCalls ?? [],
+    runSlice: (vcpuFd, instructions) => vcpus.get(vcpuFd)?.run(instructions) ?? -ERRNO.EBADF,
+    writeOutsideVcpu(vmFd, address) {
+      const slot = vms.get(vmFd)?.slots.find(Math.floor(address / PAGE_SIZE));
+      if (slot === undefined) return false;
+      slotMemory(state.space, slot)[address - slot.base_gfn * PAGE_SIZE]! ^= 1;
+      // `mark_page_dirty_in_slot` warns and drops it: there is no vCPU whose ring it could go to.
+      return (slot.flags & KVM_MEM_LOG_DIRTY_PAGES) !== 0 && state.rules.dropsWritesOutsideVcpu;
+    },
+    failNextAllocation() {
+      state.failsAllocation = true;
+    },
+    setResetMaximum(entries) {
+      state.resetMaximum = entries ?? state.rules.resetMaximum;
+    },
+    watchPushes(listener) {
+      state.pushWatcher = listener;
+    },
+  };
+}

@@ -1,0 +1,137 @@
+import { ERRNO } from "../ffi/errno.ts";
+import type { Insight } from "../ffi/insight.ts";
+import type { Kernel } from "../ffi/kernel.ts";
+import { MAP_ANONYMOUS, PAGE_SIZE } from "../ffi/linux.ts";
+import { bytesFile, type OpenFile } from "./open_file.ts";
+import { insightOf } from "./insight.ts";
+import { MachineState } from "./machine_state.ts";
+import { type ModelChoice, type Rules, rulesOf } from "./rules.ts";
+import { systemFile } from "./system_file.ts";
+import type { ModelVcpu } from "./vcpu.ts";
+import { vcpuFile } from "./vcpu_file.ts";
+import { ModelVm } from "./vm.ts";
+import { vmFile } from "./vm_file.ts";
+
+/** The first file descriptor that is not one of the standard three. */
+const FIRST_FD = 3;
+/** `struct statx`: where the mode stands, and that of a device that everybody may use. */
+const STX_MODE = 28;
+const CHARACTER_DEVICE = 0o020666;
+
+/**
+ * A `/dev/kvm` in memory: files, VMs, vCPUs, memory slots and dirty rings by the rules of docs/abi.md, and
+ * an address space of its own. Every call answers as the kernel's would.
+ *
+ * @example
+ * ```ts
+ * import { openModel } from "./model_kernel.ts";
+ * import { System } from "../kvm/system.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using system = System.open(openModel({ version: "v6.17", pml: false, emulator: false }));
+ * assertEquals(system.checkExtension(192), 1048576); // the largest ring in bytes
+ * ```
+ *
+ * @param choice The kernel version and the processor.
+ * @param changes Rules that differ from that: what a test breaks on purpose.
+ * @returns The kernel.
+ */
+export function openModel(choice: ModelChoice, changes: Partial<Rules> = {}): Kernel {
+  const rules = { ...rulesOf(choice), ...changes };
+  const state = new MachineState(rules);
+  const files = new Map<number, OpenFile>();
+  const vms = new Map<number, ModelVm>();
+  const vcpus = new Map<number, ModelVcpu>();
+
+  const open = (file: OpenFile): number => {
+    let fd = FIRST_FD;
+    while (files.has(fd)) fd++;
+    files.set(fd, file);
+    return fd;
+  };
+  const createVm = (): number => {
+    const vm = new ModelVm(state);
+    const openVcpu = (vcpu: ModelVcpu): number => {
+      const fd = open(vcpuFile(vm, vcpu));
+      vcpus.set(fd, vcpu);
+      return fd;
+    };
+    const fd = open(vmFile(vm, open, openVcpu));
+    vms.set(fd, vm);
+    return fd;
+  };
+  const openPath = (path: string): OpenFile | null => {
+    const text = textFiles(rules).get(path);
+    if (text !== undefined) return bytesFile(new TextEncoder().encode(text));
+    return path === "/dev/kvm" ? systemFile(rules, createVm) : null;
+  };
+  const ioctl: Kernel["ioctl"] = (fd, request, argument) => {
+    const file = files.get(fd);
+    if (file === undefined) return -ERRNO.EBADF;
+    const answer = file.ioctl?.(request, argument) ?? -ERRNO.ENOTTY;
+    state.signals.endCall();
+    return answer;
+  };
+  const insight: Insight = insightOf(choice, state, vms, vcpus);
+
+  return {
+    backend: "model",
+    insight,
+    open(path) {
+      const file = openPath(path);
+      return file === null ? -ERRNO.ENOENT : open(file);
+    },
+    close(fd) {
+      vms.delete(fd);
+      vcpus.delete(fd);
+      return files.delete(fd) ? 0 : -ERRNO.EBADF;
+    },
+    read(fd, into) {
+      const file = files.get(fd);
+      return file === undefined ? -ERRNO.EBADF : file.read?.(into) ?? -ERRNO.EINVAL;
+    },
+    statx(path, into) {
+      if (path !== "/dev/kvm") return -ERRNO.ENOENT;
+      into.fill(0);
+      new DataView(into.buffer, into.byteOffset).setUint16(STX_MODE, CHARACTER_DEVICE, true);
+      return 0;
+    },
+    ioctl,
+    mmap(length, protection, flags, fd, offset) {
+      if (length <= 0 || offset % PAGE_SIZE !== 0) return -ERRNO.EINVAL;
+      if ((flags & MAP_ANONYMOUS) !== 0) return state.space.mapAnonymous(length);
+      const file = files.get(fd);
+      if (file === undefined) return -ERRNO.EBADF;
+      const pages = Math.ceil(length / PAGE_SIZE);
+      const backing = file.mmap?.({ page: offset / PAGE_SIZE, pages, protection, flags }) ??
+        -ERRNO.ENODEV;
+      return typeof backing === "number" ? backing : state.space.map(length, backing);
+    },
+    munmap: (address, length) => state.space.unmap(address, length),
+    sigmask: (set, old) => state.signals.setMask(set, old),
+    raise: (signal) => state.signals.raise(signal),
+    sigtimedwait: (set) => state.signals.take(set),
+    setitimer: (microseconds) => state.signals.arm(microseconds),
+    ioctlElsewhere(fd, request) {
+      state.isElsewhere = true;
+      try {
+        return Math.min(ioctl(fd, request, 0), 0);
+      } finally {
+        state.isElsewhere = false;
+      }
+    },
+    view(address, length) {
+      const bytes = state.space.bytes(address, length);
+      if (bytes === null) throw new RangeError(`Cannot view ${length} bytes at ${address}`);
+      return bytes;
+    },
+  };
+}
+
+// The few files beside /dev/kvm that the program asks about a kernel.
+function textFiles(rules: Rules): ReadonlyMap<string, string> {
+  return new Map([
+    ["/proc/sys/kernel/osrelease", `${rules.release}\n`],
+    ["/proc/sys/kernel/panic_on_warn", "0\n"],
+  ]);
+}

@@ -1,0 +1,114 @@
+import { ERRNO } from "../ffi/errno.ts";
+import { SIGALRM } from "../ffi/linux.ts";
+
+/** How far the model's clock goes on for an entry that is reset, in nanoseconds. */
+export const RESET_NS = 100;
+/** How far it goes on for an instruction of the guest, in nanoseconds. */
+export const INSTRUCTION_NS = 1;
+
+function word(set: Uint8Array<ArrayBuffer>): bigint {
+  return new DataView(set.buffer, set.byteOffset).getBigUint64(0, true);
+}
+
+function bit(signal: number): bigint {
+  return 1n << BigInt(signal - 1);
+}
+
+/**
+ * The calling thread's signals, and a timer that runs by a clock of the model's own: it goes on with
+ * what the kernel does, so that a signal comes at the same entry in each run.
+ */
+export class Signals {
+  #mask = 0n;
+  #pending = 0n;
+  #clockNs = 0;
+  #alarmNs = Infinity;
+
+  /** The signals that are blocked: bit n − 1 is signal n. */
+  get mask(): bigint {
+    return this.#mask;
+  }
+
+  /**
+   * `pthread_sigmask` with `SIG_SETMASK`.
+   *
+   * @param set 128 bytes of `sigset_t`.
+   * @param old 128 bytes that receive the previous set, or `null`.
+   * @returns 0.
+   */
+  setMask(set: Uint8Array<ArrayBuffer>, old: Uint8Array<ArrayBuffer> | null): number {
+    if (old !== null) {
+      old.fill(0);
+      new DataView(old.buffer, old.byteOffset).setBigUint64(0, this.#mask, true);
+    }
+    this.#mask = word(set);
+    return 0;
+  }
+
+  /**
+   * Sends a signal to the thread.
+   *
+   * @param signal Its number.
+   * @returns 0, or -EINVAL.
+   */
+  raise(signal: number): number {
+    if (!Number.isInteger(signal) || signal < 1 || signal > 64) return -ERRNO.EINVAL;
+    this.#pending |= bit(signal);
+    this.endCall();
+    return 0;
+  }
+
+  /**
+   * Takes a pending signal of a set.
+   *
+   * @param set 128 bytes of `sigset_t`.
+   * @returns The signal, or -EAGAIN.
+   */
+  take(set: Uint8Array<ArrayBuffer>): number {
+    const wanted = word(set) & this.#pending;
+    for (let signal = 1; signal <= 64; signal++) {
+      if ((wanted & bit(signal)) === 0n) continue;
+      this.#pending &= ~bit(signal);
+      return signal;
+    }
+    return -ERRNO.EAGAIN;
+  }
+
+  /**
+   * Arms the timer, or takes it back.
+   *
+   * @param microseconds When it shall go off; 0 takes it back.
+   * @returns 0.
+   */
+  arm(microseconds: number): number {
+    this.#alarmNs = microseconds === 0 ? Infinity : this.#clockNs + microseconds * 1000;
+    return 0;
+  }
+
+  /**
+   * Lets the clock go on.
+   *
+   * @param ns Nanoseconds.
+   */
+  advance(ns: number): void {
+    this.#clockNs += ns;
+    if (this.#clockNs < this.#alarmNs) return;
+    this.#alarmNs = Infinity;
+    this.#pending |= bit(SIGALRM);
+  }
+
+  /**
+   * `signal_pending(current)`.
+   *
+   * @param mask The signals that are blocked meanwhile.
+   * @returns Whether one is pending that is not blocked.
+   */
+  isPending(mask: bigint = this.#mask): boolean {
+    return (this.#pending & ~mask) !== 0n;
+  }
+
+  /** The end of a system call: what is not blocked goes to its handler, which does nothing. */
+  endCall(): void {
+    this.#pending &= this.#mask;
+  }
+}

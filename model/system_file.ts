@@ -1,0 +1,76 @@
+import { ERRNO } from "../ffi/errno.ts";
+import * as caps from "../ffi/kvm_constants.ts";
+import * as ioctls from "../ffi/kvm_ioctls.ts";
+import { PAGE_SIZE } from "../ffi/linux.ts";
+import type { Argument, OpenFile } from "./open_file.ts";
+import type { Rules } from "./rules.ts";
+import { SLOTS } from "./slots.ts";
+import { RUN_PAGES } from "./vcpu.ts";
+
+const API_VERSION = 12;
+/** `KVM_MAX_VCPUS` of x86. */
+export const MAX_VCPUS = 1024;
+/** `KVM_MAX_VCPU_IDS` of x86. */
+export const MAX_VCPU_IDS = 4096;
+
+/**
+ * `kvm_vm_ioctl_check_extension`: a capability's value.
+ *
+ * @param rules The kernel's rules.
+ * @param capability A `KVM_CAP_*` number.
+ * @returns The value, 0 where there is no such capability.
+ */
+export function checkExtension(rules: Rules, capability: number): number {
+  switch (capability) {
+    case caps.KVM_CAP_NR_VCPUS:
+      return 2;
+    case caps.KVM_CAP_MAX_VCPUS:
+      return MAX_VCPUS;
+    case caps.KVM_CAP_MAX_VCPU_ID:
+      return MAX_VCPU_IDS;
+    case caps.KVM_CAP_NR_MEMSLOTS:
+      return SLOTS;
+    case caps.KVM_CAP_IMMEDIATE_EXIT:
+      return 1;
+    case caps.KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2:
+      return 3;
+    case caps.KVM_CAP_DIRTY_LOG_RING:
+      return rules.largestRing;
+    case caps.KVM_CAP_DIRTY_LOG_RING_ACQ_REL:
+      return rules.hasAcquireRelease ? rules.largestRing : 0;
+    case caps.KVM_CAP_BINARY_STATS_FD:
+      return rules.hasStatsFd ? 1 : 0;
+    default:
+      return 0;
+  }
+}
+
+/**
+ * `/dev/kvm` (`kvm_dev_ioctl`).
+ *
+ * @param rules The kernel's rules.
+ * @param createVm Makes a VM and answers its file descriptor.
+ * @returns The file.
+ */
+export function systemFile(rules: Rules, createVm: () => number): OpenFile {
+  return {
+    ioctl(request: number, argument: Argument): number {
+      switch (request) {
+        case ioctls.KVM_GET_API_VERSION:
+          return isZero(argument) ? API_VERSION : -ERRNO.EINVAL;
+        case ioctls.KVM_CREATE_VM:
+          return isZero(argument) ? createVm() : -ERRNO.EINVAL;
+        case ioctls.KVM_CHECK_EXTENSION:
+          return checkExtension(rules, Number(argument));
+        case ioctls.KVM_GET_VCPU_MMAP_SIZE:
+          return isZero(argument) ? RUN_PAGES * PAGE_SIZE : -ERRNO.EINVAL;
+        default:
+          return -ERRNO.EINVAL;
+      }
+    },
+  };
+}
+
+function isZero(argument: Argument): boolean {
+  return typeof argument !== "object" && Number(argument) === 0;
+}

@@ -1,0 +1,221 @@
+import { ERRNO } from "../ffi/errno.ts";
+import {
+  KVM_DIRTY_LOG_PAGE_OFFSET,
+  KVM_EXIT_DIRTY_RING_FULL,
+  KVM_EXIT_HLT,
+  KVM_EXIT_IO,
+} from "../ffi/kvm_constants.ts";
+import { kvm_run } from "../ffi/kvm_structs.ts";
+import { PAGE_SIZE } from "../ffi/linux.ts";
+import type { Backing } from "./address_space.ts";
+import { Cpu } from "./cpu.ts";
+import { type DirtyRing, kvm_dirty_ring_alloc, kvm_dirty_ring_soft_full } from "./dirty_ring.ts";
+import { GuestMemory } from "./guest_memory.ts";
+import { INSTRUCTION_NS } from "./signals.ts";
+import type { ModelVm } from "./vm.ts";
+
+const KVM_EXIT_MMIO = 6;
+const KVM_EXIT_SHUTDOWN = 8;
+const KVM_EXIT_INTR = 10;
+const KVM_EXIT_INTERNAL_ERROR = 17;
+const KVM_INTERNAL_ERROR_EMULATION = 1;
+
+/** Pages of `kvm_run`: the struct, port data, and the ring of coalesced MMIO. */
+export const RUN_PAGES = 3;
+/** Where data of `in` and `out` stands in them. */
+const PIO_OFFSET = PAGE_SIZE;
+/** Instructions that are executed natively before signals are looked at, as a timer tick would. */
+const NATIVE_BATCH = 1 << 16;
+
+/** `struct kvm_vcpu`: registers, the page shared with the program, and the ring. */
+export class ModelVcpu {
+  readonly #vm: ModelVm;
+  readonly #memory: GuestMemory;
+  readonly #run: DataView<ArrayBuffer> = new DataView(new ArrayBuffer(RUN_PAGES * PAGE_SIZE));
+  // Bytes of an `in` that the program has to answer.
+  #awaitedInput = 0;
+  /** The processor. */
+  readonly cpu: Cpu;
+  /** The vCPU's id. */
+  readonly id: number;
+  /** Its file descriptor, also once that is closed. */
+  fd = -1;
+  /** Its ring; `null` with the ring off. */
+  readonly ring: DirtyRing | null;
+  /** Whether a push asked for a look at the ring (`KVM_REQ_DIRTY_RING_SOFT_FULL`). */
+  requestsFullExit = false;
+  /** The signals that are blocked while it runs; `null` where the thread's own count. */
+  sigset: bigint | null = null;
+
+  /**
+   * Makes a vCPU and, with the ring on, its ring.
+   *
+   * @param vm The VM.
+   * @param id The vCPU's id.
+   */
+  constructor(vm: ModelVm, id: number) {
+    this.#vm = vm;
+    this.id = id;
+    this.#memory = new GuestMemory(vm, this);
+    this.cpu = new Cpu(this.#memory);
+    this.ring = vm.dirty_ring_size === 0
+      ? null
+      : kvm_dirty_ring_alloc(vm.state.rules, vm.dirty_ring_size);
+  }
+
+  /**
+   * What a page of the vCPU's file is made of.
+   *
+   * @param page The first page of a mapping.
+   * @returns What stands there: `kvm_run`, then nothing, then the ring.
+   */
+  backing(page: number): Backing {
+    const run = new Uint8Array(this.#run.buffer);
+    const ring = this.ring === null ? null : new Uint8Array(this.ring.dirty_gfns.buffer);
+    return {
+      at(offset) {
+        const at = page * PAGE_SIZE + offset;
+        if (at < run.length) return run.subarray(at);
+        const inRing = at - KVM_DIRTY_LOG_PAGE_OFFSET * PAGE_SIZE;
+        return ring !== null && inRing >= 0 && inRing < ring.length ? ring.subarray(inRing) : null;
+      },
+    };
+  }
+
+  /**
+   * `KVM_RUN`: runs the guest until it exits.
+   *
+   * @param limit The most instructions; then the answer is -EAGAIN.
+   * @returns 0 with the exit's reason in `kvm_run`, or minus an errno.
+   */
+  run(limit: number): number {
+    this.#completeExit();
+    if (this.#run.getUint8(kvm_run.at.immediate_exit) !== 0) return -ERRNO.EINTR;
+    const { signals, rules } = this.#vm.state;
+    const blocked = this.sigset ?? signals.mask;
+    let left = limit;
+    for (;;) {
+      if (this.#isRingFull()) return this.#exit(KVM_EXIT_DIRTY_RING_FULL);
+      if (signals.isPending(blocked)) {
+        this.#exit(KVM_EXIT_INTR);
+        return -ERRNO.EINTR;
+      }
+      if (left <= 0) return -ERRNO.EAGAIN;
+      const emulates = rules.emulationBatch > 0 && this.cpu.isRealMode;
+      this.#memory.begin(emulates);
+      const stop = this.cpu.run(Math.min(left, emulates ? rules.emulationBatch : NATIVE_BATCH));
+      left -= this.cpu.executed;
+      signals.advance(this.cpu.executed * INSTRUCTION_NS);
+      this.#flushPml();
+      const answer = this.#handle(stop);
+      if (answer !== null) return answer;
+    }
+  }
+
+  // What the guest stopped at: an answer for the program, or null to go on.
+  #handle(stop: ReturnType<Cpu["run"]>): number | null {
+    switch (stop) {
+      case "limit":
+        return null;
+      case "memory":
+        return this.#handleMemory();
+      case "hlt":
+        return this.#exit(KVM_EXIT_HLT);
+      case "out":
+      case "in":
+        return this.#exitIo(stop);
+      case "shutdown":
+        return this.#exit(KVM_EXIT_SHUTDOWN);
+      case "unknown":
+        return this.#exitUnknown();
+    }
+  }
+
+  #handleMemory(): number | null {
+    const memory = this.#memory;
+    switch (memory.event) {
+      case "fault":
+      case "pml":
+        return null;
+      case "efault":
+        return -ERRNO.EFAULT;
+      case "mmio":
+        return this.#exitMmio();
+    }
+  }
+
+  // `kvm_dirty_ring_check_request`; before v6.2 the ring is looked at without being asked.
+  #isRingFull(): boolean {
+    const { ring } = this;
+    if (ring === null || !kvm_dirty_ring_soft_full(ring)) return false;
+    return this.requestsFullExit || !this.#vm.state.rules.fullByRequest;
+  }
+
+  // `vmx_flush_pml_buffer`: what the processor noted goes to the ring at each exit.
+  #flushPml(): void {
+    const noted = this.#memory.pml.splice(0);
+    if (!this.#vm.state.rules.pmlInOrder) noted.reverse();
+    for (const gfn of noted) {
+      const slot = this.#vm.slots.find(gfn);
+      if (slot !== undefined) this.#vm.mark_page_dirty_in_slot(slot, gfn - slot.base_gfn, this);
+    }
+  }
+
+  #exit(reason: number): number {
+    this.#run.setUint32(kvm_run.at.exit_reason, reason, true);
+    return 0;
+  }
+
+  #exitIo(direction: "in" | "out"): number {
+    const { port, ioSize, ioValue } = this.cpu;
+    const at = kvm_run.at.exit;
+    this.#run.setUint8(at, direction === "out" ? 1 : 0);
+    this.#run.setUint8(at + 1, ioSize);
+    this.#run.setUint16(at + 2, port, true);
+    this.#run.setUint32(at + 4, 1, true); // count
+    this.#run.setBigUint64(at + 8, BigInt(PIO_OFFSET), true);
+    this.#run.setUint32(PIO_OFFSET, direction === "out" ? ioValue : 0, true);
+    this.#awaitedInput = direction === "in" ? ioSize : 0;
+    return this.#exit(KVM_EXIT_IO);
+  }
+
+  #exitMmio(): number {
+    const { mmio } = this.#memory;
+    if (mmio === null) throw new TypeError("Cannot exit for a device that was not accessed");
+    const at = kvm_run.at.exit;
+    this.#run.setBigUint64(at, BigInt(mmio.address), true);
+    this.#run.setUint32(at + 8, mmio.low, true);
+    this.#run.setUint32(at + 12, mmio.high, true);
+    this.#run.setUint32(at + 16, mmio.size, true);
+    this.#run.setUint8(at + 20, mmio.isWrite ? 1 : 0);
+    if (mmio.isWrite) {
+      // KVM is done with the instruction that stored: only a load waits for the program.
+      this.#memory.isMmioAnswered = true;
+      this.cpu.run(1);
+      this.#memory.mmio = null;
+    }
+    return this.#exit(KVM_EXIT_MMIO);
+  }
+
+  #exitUnknown(): number {
+    const at = kvm_run.at.exit;
+    this.#run.setUint32(at, KVM_INTERNAL_ERROR_EMULATION, true);
+    this.#run.setUint32(at + 4, 0, true); // ndata
+    return this.#exit(KVM_EXIT_INTERNAL_ERROR);
+  }
+
+  // What the program answered to the last exit.
+  #completeExit(): void {
+    if (this.#awaitedInput > 0) {
+      const value = this.#run.getUint32(PIO_OFFSET, true);
+      this.cpu.answerInput(this.#awaitedInput, value);
+      this.#awaitedInput = 0;
+    }
+    const { mmio } = this.#memory;
+    if (mmio !== null && !mmio.isWrite) {
+      mmio.low = this.#run.getUint32(kvm_run.at.exit + 8, true);
+      mmio.high = this.#run.getUint32(kvm_run.at.exit + 12, true);
+      this.#memory.isMmioAnswered = true;
+    }
+  }
+}

@@ -1,0 +1,87 @@
+import { ERRNO } from "../ffi/errno.ts";
+import { KVM_DIRTY_LOG_PAGE_OFFSET } from "../ffi/kvm_constants.ts";
+import * as ioctls from "../ffi/kvm_ioctls.ts";
+import { kvm_regs, kvm_sregs } from "../ffi/kvm_structs.ts";
+import { MAP_SHARED, PAGE_SIZE, PROT_EXEC } from "../ffi/linux.ts";
+import type { Backing } from "./address_space.ts";
+import type { Argument, MapRequest, OpenFile } from "./open_file.ts";
+import { structBytes } from "./struct_bytes.ts";
+import type { ModelVcpu } from "./vcpu.ts";
+import type { ModelVm } from "./vm.ts";
+
+/** Bytes of the kernel's own `sigset_t`. */
+const SIGSET_BYTES = 8;
+/** `struct kvm_signal_mask` with the set that follows it. */
+const SIGNAL_MASK_BYTES = 4 + SIGSET_BYTES;
+
+/**
+ * A vCPU's file (`kvm_vcpu_ioctl`, `kvm_vcpu_mmap`).
+ *
+ * @param vm The VM.
+ * @param vcpu The vCPU.
+ * @returns The file.
+ */
+export function vcpuFile(vm: ModelVm, vcpu: ModelVcpu): OpenFile {
+  const { state } = vm;
+  const withStruct = (
+    argument: Argument,
+    size: number,
+    body: (bytes: Uint8Array<ArrayBuffer>) => void,
+  ): number => {
+    const bytes = structBytes(state.space, argument, size);
+    if (bytes === null) return -ERRNO.EFAULT;
+    body(bytes);
+    return 0;
+  };
+  return {
+    ioctl(request: number, argument: Argument): number {
+      if (state.isElsewhere) return -ERRNO.EIO;
+      switch (request) {
+        case ioctls.KVM_RUN:
+          return typeof argument !== "object" && Number(argument) === 0
+            ? vcpu.run(Infinity)
+            : -ERRNO.EINVAL;
+        case ioctls.KVM_GET_REGS:
+          return withStruct(argument, kvm_regs.size, (bytes) => vcpu.cpu.getRegs(bytes));
+        case ioctls.KVM_SET_REGS:
+          return withStruct(argument, kvm_regs.size, (bytes) => vcpu.cpu.setRegs(bytes));
+        case ioctls.KVM_GET_SREGS:
+          return withStruct(argument, kvm_sregs.size, (bytes) => vcpu.cpu.getSregs(bytes));
+        case ioctls.KVM_SET_SREGS:
+          return withStruct(argument, kvm_sregs.size, (bytes) => vcpu.cpu.setSregs(bytes));
+        case ioctls.KVM_SET_SIGNAL_MASK:
+          return setSignalMask(vm, vcpu, argument);
+        default:
+          return -ERRNO.EINVAL;
+      }
+    },
+    mmap: (request) => mapVcpu(vm, vcpu, request),
+  };
+}
+
+// `kvm_vcpu_ioctl_set_sigmask`: without a struct the thread's own mask counts again.
+function setSignalMask(vm: ModelVm, vcpu: ModelVcpu, argument: Argument): number {
+  if (argument === 0) {
+    vcpu.sigset = null;
+    return 0;
+  }
+  const bytes = structBytes(vm.state.space, argument, SIGNAL_MASK_BYTES);
+  if (bytes === null) return -ERRNO.EFAULT;
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  if (view.getUint32(0, true) !== SIGSET_BYTES) return -ERRNO.EINVAL;
+  vcpu.sigset = view.getBigUint64(4, true);
+  return 0;
+}
+
+// `kvm_vcpu_mmap`
+function mapVcpu(vm: ModelVm, vcpu: ModelVcpu, request: MapRequest): Backing | number {
+  const { page, pages, protection, flags } = request;
+  if ((protection & PROT_EXEC) !== 0 && vm.state.rules.isNoExec) return -ERRNO.EPERM;
+  const ringPages = vm.dirty_ring_size / PAGE_SIZE;
+  const isRing = (one: number) =>
+    one >= KVM_DIRTY_LOG_PAGE_OFFSET && one < KVM_DIRTY_LOG_PAGE_OFFSET + ringPages;
+  const touchesRing = isRing(page) || isRing(page + pages - 1);
+  const isShared = (flags & MAP_SHARED) !== 0;
+  if (touchesRing && ((protection & PROT_EXEC) !== 0 || !isShared)) return -ERRNO.EINVAL;
+  return vcpu.backing(page);
+}

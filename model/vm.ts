@@ -1,0 +1,183 @@
+import { ERRNO } from "../ffi/errno.ts";
+import type { ResetCall } from "../ffi/insight.ts";
+import { KVM_MEM_LOG_DIRTY_PAGES } from "../ffi/kvm_constants.ts";
+import { kvm_dirty_gfn } from "../ffi/kvm_structs.ts";
+import { PAGE_SIZE } from "../ffi/linux.ts";
+import {
+  kvm_dirty_ring_push,
+  kvm_dirty_ring_reset,
+  kvm_dirty_ring_soft_full,
+} from "./dirty_ring.ts";
+import type { MachineState } from "./machine_state.ts";
+import { RESET_NS } from "./signals.ts";
+import {
+  type MemorySlot,
+  MemorySlots,
+  PageState,
+  type RegionRequest,
+  type SlotChange,
+  SLOTS,
+} from "./slots.ts";
+import type { ModelVcpu } from "./vcpu.ts";
+
+/** `KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE` and `KVM_DIRTY_LOG_INITIALLY_SET`. */
+const MANUAL_AND_INITIALLY_SET = 3;
+
+/** `struct kvm`: a VM's slots, rings and page tables. Functions are named after the kernel's. */
+export class ModelVm {
+  /** What all files of the model share. */
+  readonly state: MachineState;
+  /** The memory slots. */
+  readonly slots: MemorySlots = new MemorySlots();
+  /** The vCPUs; one whose file is closed stays. */
+  readonly vcpus: ModelVcpu[] = [];
+  /** Bytes of each ring; 0 with the ring off. */
+  dirty_ring_size = 0;
+  /** `args[0]` of `KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2`. */
+  manual_dirty_log_protect = 0;
+  /** `remote_tlb_flush_requests`. */
+  remote_tlb_flush_requests = 0;
+  /** The calls of the last reset. */
+  resetCalls: ResetCall[] = [];
+
+  /**
+   * Makes a VM without memory or vCPUs.
+   *
+   * @param state What all files of the model share.
+   */
+  constructor(state: MachineState) {
+    this.state = state;
+  }
+
+  /**
+   * `kvm_vm_ioctl_enable_dirty_log_ring`: judges a size, in the kernel's order.
+   *
+   * @param bytes The size, of which 32 bits count.
+   * @returns 0, or minus an errno.
+   */
+  kvm_vm_ioctl_enable_dirty_log_ring(bytes: bigint): number {
+    const size = Number(BigInt.asUintN(32, bytes));
+    const { reservedEntries, largestRing } = this.state.rules;
+    if (size === 0 || !Number.isInteger(Math.log2(size))) return -ERRNO.EINVAL;
+    if (size < reservedEntries * kvm_dirty_gfn.size || size < PAGE_SIZE) return -ERRNO.EINVAL;
+    if (size > largestRing) return -ERRNO.E2BIG;
+    if (this.dirty_ring_size !== 0 || this.vcpus.length > 0) return -ERRNO.EINVAL;
+    this.dirty_ring_size = size;
+    return 0;
+  }
+
+  /**
+   * `kvm_set_memory_region`.
+   *
+   * @param request What the slot shall be.
+   * @returns 0, or minus an errno.
+   */
+  kvm_set_memory_region(request: RegionRequest): number {
+    return this.slots.set(request, (change) => this.#applySlotChange(change));
+  }
+
+  #applySlotChange(change: SlotChange): void {
+    const { slot } = change;
+    // Before a slot goes or moves, all page tables are dropped, those of other slots too.
+    if (change.kind === "delete" || change.kind === "move") {
+      for (const other of this.slots.all) other.pages.fill(PageState.NONE);
+    }
+    const isLogged = (slot.flags & KVM_MEM_LOG_DIRTY_PAGES) !== 0;
+    if (!isLogged) slot.bitmap = null;
+    if (change.kind === "delete" || !isLogged) return;
+    const isInitiallySet = this.manual_dirty_log_protect === MANUAL_AND_INITIALLY_SET;
+    if (this.dirty_ring_size === 0 && slot.bitmap === null) {
+      slot.bitmap = new Uint8Array(slot.npages).fill(isInitiallySet ? 1 : 0);
+    }
+    const wasLogged = (change.before & KVM_MEM_LOG_DIRTY_PAGES) !== 0;
+    // Pages that were written before are protected, unless the program said that it does that by hand.
+    if (!wasLogged && !isInitiallySet) this.kvm_mmu_slot_protect(slot, 0, slot.npages);
+  }
+
+  /**
+   * Makes pages clean again: their next store is seen.
+   *
+   * @param slot The slot.
+   * @param from The first page.
+   * @param to The page after the last.
+   */
+  kvm_mmu_slot_protect(slot: MemorySlot, from: number, to: number): void {
+    for (let page = from; page < to; page++) {
+      if (slot.pages[page] === PageState.DIRTY) slot.pages[page] = PageState.CLEAN;
+    }
+  }
+
+  /**
+   * `mark_page_dirty_in_slot`: a page was, or is about to be, written by a vCPU.
+   *
+   * @param slot The slot.
+   * @param page The page, from the slot's base.
+   * @param vcpu The vCPU that runs.
+   */
+  mark_page_dirty_in_slot(slot: MemorySlot, page: number, vcpu: ModelVcpu): void {
+    if ((slot.flags & KVM_MEM_LOG_DIRTY_PAGES) === 0) return;
+    const { ring } = vcpu;
+    if (ring === null) {
+      if (slot.bitmap !== null) slot.bitmap[page] = 1;
+      return;
+    }
+    const { pushWatcher } = this.state;
+    const watch = pushWatcher === null
+      ? null
+      : (step: Parameters<typeof pushWatcher>[0], index: number) =>
+        pushWatcher(step, vcpu.fd, index);
+    kvm_dirty_ring_push(ring, slot.slot, page, watch);
+    if (kvm_dirty_ring_soft_full(ring)) vcpu.requestsFullExit = true;
+  }
+
+  /**
+   * `kvm_vm_ioctl_reset_dirty_pages`: takes harvested entries of all rings back.
+   *
+   * @returns Entries reset, or -EINVAL with the ring off.
+   */
+  kvm_vm_ioctl_reset_dirty_pages(): number {
+    if (this.dirty_ring_size === 0) return -ERRNO.EINVAL;
+    const { rules, signals, resetMaximum } = this.state;
+    this.resetCalls = [];
+    const context = {
+      signal_pending: () => {
+        signals.advance(RESET_NS);
+        return signals.isPending();
+      },
+      kvm_reset_dirty_gfn: (call: ResetCall) => this.kvm_reset_dirty_gfn(call),
+    };
+    let cleared = 0;
+    for (const vcpu of this.vcpus) {
+      if (vcpu.ring === null) continue;
+      const walk = kvm_dirty_ring_reset(vcpu.ring, rules, context, resetMaximum - cleared);
+      cleared += walk.count;
+      if (walk.interrupted) break;
+      if (!kvm_dirty_ring_soft_full(vcpu.ring)) vcpu.requestsFullExit = false;
+    }
+    if (cleared > 0) this.remote_tlb_flush_requests++;
+    return cleared;
+  }
+
+  /**
+   * `kvm_reset_dirty_gfn`: re-protects the pages of a batch, or drops it where its highest page lies past
+   * the slot.
+   *
+   * @param call The batch.
+   */
+  kvm_reset_dirty_gfn(call: ResetCall): void {
+    this.resetCalls.push(call);
+    const { offset, mask } = call;
+    if (mask === 0n || (call.slot & 0xffff) >= SLOTS) return;
+    const slot = this.slots.get(call.slot);
+    if (slot === undefined) return;
+    const highest = offset + BigInt(mask.toString(2).length - 1);
+    const bound = this.state.rules.boundCannotWrap ? highest : BigInt.asUintN(64, highest);
+    if (bound >= slot.npages) return;
+    for (let bit = 0n; mask >> bit !== 0n; bit++) {
+      if (((mask >> bit) & 1n) === 0n) continue;
+      const page = BigInt.asUintN(64, offset + bit);
+      // Before the fix a wrapped base reached page tables outside the slot; here there are none.
+      if (page < slot.npages) this.kvm_mmu_slot_protect(slot, Number(page), Number(page) + 1);
+    }
+  }
+}
