@@ -28,7 +28,7 @@ export type PushStep = "slot" | "offset" | "flags";
  * real kernel hides the one and is not to be harmed by the other.
  */
 export interface Insight {
-  /** The kernel version whose rules it keeps: `"v6.17"`. */
+  /** The kernel version whose rules it keeps, as it was chosen: `"v6.17"`, or `"latest"`. */
   readonly version: string;
   /** Whether it behaves as a processor with page-modification logging. */
   readonly pml: boolean;

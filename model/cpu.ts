@@ -2,8 +2,8 @@ import { Alu, ARITHMETIC_FLAGS, Flag, holds } from "./alu.ts";
 import type { CpuMemory } from "./cpu_memory.ts";
 import { Segment } from "./decode.ts";
 import { Fetcher } from "./fetcher.ts";
-import type { Instruction } from "./instruction.ts";
-import { Paging, Translation } from "./paging.ts";
+import { type Instruction, Kind } from "./instruction.ts";
+import { LinearMemory } from "./linear_memory.ts";
 import { Registers } from "./registers.ts";
 
 /** Why the processor stopped. */
@@ -23,7 +23,6 @@ export type CpuStop =
   /** An exception that nothing handles: a triple fault. */
   | "shutdown";
 
-const PAGE = 4096;
 const WORD = 2 ** 32;
 const AX = 0;
 const CX = 1;
@@ -38,9 +37,8 @@ const RIP = -2;
  * and a family around them. No interrupts; an exception is a triple fault.
  */
 export class Cpu {
-  readonly #memory: CpuMemory;
   readonly #registers = new Registers();
-  readonly #paging: Paging;
+  readonly #linear: LinearMemory;
   readonly #fetcher: Fetcher;
   readonly #alu = new Alu();
   // What ended the instruction that is being executed.
@@ -63,9 +61,8 @@ export class Cpu {
    * @param memory Guest physical memory.
    */
   constructor(memory: CpuMemory) {
-    this.#memory = memory;
-    this.#paging = new Paging(memory);
     this.#fetcher = new Fetcher(memory);
+    this.#linear = new LinearMemory(memory, this.#registers);
   }
 
   /** Whether it is in real mode. */
@@ -91,7 +88,7 @@ export class Cpu {
   /** Writes `struct kvm_sregs`; translations that were kept are forgotten. */
   setSregs(bytes: Uint8Array<ArrayBuffer>): void {
     this.#registers.setSregs(bytes);
-    this.#paging.flush();
+    this.#linear.flush();
   }
 
   /**
@@ -104,6 +101,12 @@ export class Cpu {
     this.#registers.set(AX, size, value, 0);
   }
 
+  /** Memory, the page tables and the code in it may have changed since the last run. */
+  begin(): void {
+    this.#fetcher.begin();
+    this.#linear.begin();
+  }
+
   /**
    * Runs until something stops it.
    *
@@ -111,26 +114,30 @@ export class Cpu {
    * @returns What stopped it.
    */
   run(limit: number): CpuStop {
-    this.#fetcher.begin();
     this.executed = 0;
     const registers = this.#registers;
-    if (!registers.isRealMode && !registers.isLong) return "unknown";
+    const { isLong } = registers;
+    if (!registers.isRealMode && !isLong) return "unknown";
     while (this.executed < limit) {
       this.#stop = "limit";
-      const address = this.#translate(registers.rip, 1, Segment.CS, false);
-      if (address < 0) return this.#stop;
-      const instruction = this.#fetcher.fetch(address, registers.isLong, (offset) => {
-        const next = this.#translate(registers.rip + offset, 1, Segment.CS, false);
-        return next < 0 ? null : next;
-      });
-      if (instruction === "memory") return this.#why === "shutdown" ? "shutdown" : "memory";
-      if (instruction === null) return "unknown";
+      const address = this.#linear.codeAddress(registers.rip);
+      if (address < 0) return this.#linear.isShutdown ? "shutdown" : "memory";
+      const instruction = this.#fetcher.kept(address, isLong) ??
+        this.#fetcher.fetch(address, isLong, this.#byteAfter);
+      if (instruction === "memory") return this.#linear.isShutdown ? "shutdown" : "memory";
+      if (instruction === "unknown") return "unknown";
       if (!this.#execute(instruction)) return this.#stop;
       this.executed++;
       if (this.#why !== "limit") return this.#why;
     }
     return "limit";
   }
+
+  // The physical address of a byte of an instruction that crosses into another page.
+  readonly #byteAfter = (offset: number): number | null => {
+    const next = this.#linear.codeAddress(this.#registers.rip + offset);
+    return next < 0 ? null : next;
+  };
 
   // The compiler does not see that the methods that are called set it.
   get #why(): CpuStop {
@@ -141,9 +148,9 @@ export class Cpu {
   #execute(one: Instruction): boolean {
     const registers = this.#registers;
     switch (one.kind) {
-      case "nop":
+      case Kind.NOP:
         break;
-      case "mov":
+      case Kind.MOV:
         if (one.isLoad) {
           if (!this.#readRm(one)) return false;
           this.#setRegister(one, one.reg, this.#low, this.#high);
@@ -152,45 +159,45 @@ export class Cpu {
           if (!this.#writeRm(one, this.#low, this.#high)) return false;
         }
         break;
-      case "movImmediate":
+      case Kind.MOV_IMMEDIATE:
         if (!this.#writeRm(one, one.low, one.high)) return false;
         break;
-      case "lea": {
+      case Kind.LEA: {
         const offset = this.#offset(one);
-        registers.set(one.reg, one.size, offset % WORD, Math.floor(offset / WORD));
+        registers.set(one.reg, one.size, offset >>> 0, Math.floor(offset / WORD));
         break;
       }
-      case "alu":
-      case "aluImmediate":
+      case Kind.ALU:
+      case Kind.ALU_IMMEDIATE:
         if (!this.#arithmetic(one)) return false;
         break;
-      case "test":
-      case "testImmediate":
+      case Kind.TEST:
+      case Kind.TEST_IMMEDIATE:
         if (!this.#test(one)) return false;
         break;
-      case "step":
+      case Kind.STEP:
         if (!this.#readRm(one)) return false;
         this.#alu.step(one.size, this.#low, this.#high, one.op === 0, registers.rflags & Flag.CF);
         if (!this.#writeRm(one, this.#alu.low, this.#alu.high)) return false;
         this.#takeFlags();
         break;
-      case "jump":
+      case Kind.JUMP:
         return this.#jump(one);
-      case "jumpIf":
+      case Kind.JUMP_IF:
         if (holds(one.op, registers.rflags)) return this.#jump(one);
         break;
-      case "jumpCounted":
+      case Kind.JUMP_COUNTED:
         if (this.#countAllows(one)) return this.#jump(one);
         break;
-      case "stos":
+      case Kind.STOS:
         return this.#stos(one);
-      case "direction":
+      case Kind.DIRECTION:
         registers.rflags = (registers.rflags & ~Flag.DF) | (one.op === 1 ? Flag.DF : 0);
         break;
-      case "in":
-      case "out":
+      case Kind.IN:
+      case Kind.OUT:
         return this.#io(one);
-      case "hlt":
+      case Kind.HLT:
         if (registers.cpl > 0) return this.#refuse("shutdown");
         this.#stop = "hlt";
         break;
@@ -210,6 +217,16 @@ export class Cpu {
     return true;
   }
 
+  #noAccess(): false {
+    return this.#refuse(this.#linear.isShutdown ? "shutdown" : "memory");
+  }
+
+  #store(offset: number, size: number, segment: number, low: number, high: number): boolean {
+    if (!this.#linear.store(offset, size, segment, low, high)) return this.#noAccess();
+    this.#fetcher.noteStore(this.#linear.stored);
+    return true;
+  }
+
   #refuse(stop: CpuStop): false {
     this.#stop = stop;
     return false;
@@ -224,7 +241,7 @@ export class Cpu {
     const alu = this.#alu;
     const carry = this.#registers.rflags & Flag.CF;
     let { low, high } = one;
-    if (one.kind === "alu") {
+    if (one.kind === Kind.ALU) {
       this.#readRegister(one, one.reg);
       low = this.#low;
       high = this.#high;
@@ -243,7 +260,7 @@ export class Cpu {
   // TEST is AND without its result.
   #test(one: Instruction): boolean {
     let { low, high } = one;
-    if (one.kind === "test") {
+    if (one.kind === Kind.TEST) {
       this.#readRegister(one, one.reg);
       low = this.#low;
       high = this.#high;
@@ -286,7 +303,7 @@ export class Cpu {
     this.port = one.low === -1 ? registers.low[DX]! & 0xffff : one.low;
     this.ioSize = one.size;
     this.ioValue = registers.value(AX, one.size);
-    this.#stop = one.kind === "in" ? "in" : "out";
+    this.#stop = one.kind === Kind.IN ? "in" : "out";
     registers.rip = this.#next(one);
     return true;
   }
@@ -312,7 +329,10 @@ export class Cpu {
       this.#readRegister(one, one.rm);
       return true;
     }
-    return this.#load(this.#offset(one), one.size, one.segment);
+    if (!this.#linear.load(this.#offset(one), one.size, one.segment)) return this.#noAccess();
+    this.#low = this.#linear.low;
+    this.#high = this.#linear.high;
+    return true;
   }
 
   #writeRm(one: Instruction, low: number, high: number): boolean {
@@ -333,61 +353,6 @@ export class Cpu {
     if (index !== NONE) offset += registers.value(index, addressSize) * one.scale;
     if (addressSize === 8) return offset < 0 ? offset + 2 ** 64 : offset;
     return addressSize === 4 ? offset >>> 0 : offset & 0xffff;
-  }
-
-  // The physical address of an access, or below 0 with the stop set.
-  #translate(offset: number, size: number, segment: number, isWrite: boolean): number {
-    const registers = this.#registers;
-    if (offset + size - 1 > registers.limits[segment]!) {
-      this.#stop = "shutdown";
-      return Translation.FAULT;
-    }
-    const linear = registers.bases[segment]! + offset;
-    if (!registers.isLong) return linear % WORD;
-    const found = this.#paging.translate(linear, isWrite, registers.cpl === 3, registers.root);
-    if (found < 0) this.#stop = found === Translation.LEAVE ? "memory" : "shutdown";
-    return found;
-  }
-
-  #load(offset: number, size: number, segment: number): boolean {
-    if (offset % PAGE + size > PAGE) return this.#loadCrossing(offset, size, segment);
-    const address = this.#translate(offset, size, segment, false);
-    if (address < 0) return false;
-    if (!this.#memory.load(address, size)) return this.#refuse("memory");
-    this.#low = this.#memory.low;
-    this.#high = this.#memory.high;
-    return true;
-  }
-
-  #store(offset: number, size: number, segment: number, low: number, high: number): boolean {
-    if (offset % PAGE + size > PAGE) return this.#storeCrossing(offset, size, segment, low, high);
-    const address = this.#translate(offset, size, segment, true);
-    if (address < 0) return false;
-    if (!this.#memory.store(address, size, low, high)) return this.#refuse("memory");
-    this.#fetcher.noteStore(address);
-    return true;
-  }
-
-  // An access that crosses a page is made byte by byte.
-  #loadCrossing(offset: number, size: number, segment: number): boolean {
-    let low = 0;
-    let high = 0;
-    for (let n = 0; n < size; n++) {
-      if (!this.#load(offset + n, 1, segment)) return false;
-      if (n < 4) low = (low | (this.#low << (8 * n))) >>> 0;
-      else high = (high | (this.#low << (8 * (n - 4)))) >>> 0;
-    }
-    this.#low = low;
-    this.#high = high;
-    return true;
-  }
-
-  #storeCrossing(o: number, size: number, segment: number, low: number, high: number): boolean {
-    for (let n = 0; n < size; n++) {
-      const byte = (n < 4 ? low >>> (8 * n) : high >>> (8 * (n - 4))) & 0xff;
-      if (!this.#store(o + n, 1, segment, byte, 0)) return false;
-    }
-    return true;
   }
 }
 

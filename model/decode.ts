@@ -1,4 +1,4 @@
-import type { Instruction, Kind } from "./instruction.ts";
+import { type Instruction, Kind } from "./instruction.ts";
 
 /** Segments by their number in instructions. */
 export const Segment = { ES: 0, CS: 1, SS: 2, DS: 3, FS: 4, GS: 5 } as const;
@@ -83,7 +83,7 @@ class Decoder {
     if (opcode >= 0x70 && opcode <= 0x7f) return this.#jumpIf(opcode & 15, 1);
     if (opcode >= 0xb0 && opcode <= 0xbf) return this.#moveImmediate(opcode);
     if (!this.#isLong && opcode >= 0x40 && opcode <= 0x4f) {
-      return this.#make("step", { op: (opcode >> 3) & 1, rm: opcode & 7 });
+      return this.#make(Kind.STEP, { op: (opcode >> 3) & 1, rm: opcode & 7 });
     }
     switch (opcode) {
       case 0x0f:
@@ -94,33 +94,36 @@ class Decoder {
         return this.#group1(opcode);
       case 0x84:
       case 0x85:
-        return this.#modrm("test", opcode, false);
+        return this.#modrm(Kind.TEST, opcode, false);
       case 0x88:
       case 0x89:
-        return this.#modrm("mov", opcode, false);
+        return this.#modrm(Kind.MOV, opcode, false);
       case 0x8a:
       case 0x8b:
-        return this.#modrm("mov", opcode, true);
+        return this.#modrm(Kind.MOV, opcode, true);
       case 0x8d:
         return this.#lea(opcode);
       case 0x90:
-        return this.#rep === 0 && this.#rex === 0 ? this.#make("nop", {}) : null;
+        return this.#rep === 0 && this.#rex === 0 ? this.#make(Kind.NOP, {}) : null;
       case 0xa8:
       case 0xa9: {
         const size = this.#size(opcode);
-        return this.#make("testImmediate", { size, rm: 0, ...this.#immediate(size) });
+        return this.#make(Kind.TEST_IMMEDIATE, { size, rm: 0, ...this.#immediate(size) });
       }
       case 0xaa:
       case 0xab:
-        return this.#make("stos", { size: this.#size(opcode), segment: Segment.ES });
+        return this.#make(Kind.STOS, { size: this.#size(opcode), segment: Segment.ES });
       case 0xc6:
       case 0xc7:
-        return this.#withImmediate("movImmediate", opcode, [0]);
+        return this.#withImmediate(Kind.MOV_IMMEDIATE, opcode, [0]);
       case 0xe0:
       case 0xe1:
       case 0xe2:
       case 0xe3:
-        return this.#make("jumpCounted", { op: opcode & 3, displacement: this.#reader.signed(1) });
+        return this.#make(Kind.JUMP_COUNTED, {
+          op: opcode & 3,
+          displacement: this.#reader.signed(1),
+        });
       case 0xe4:
       case 0xe5:
       case 0xe6:
@@ -130,25 +133,25 @@ class Decoder {
       case 0xed:
       case 0xee:
       case 0xef:
-        return this.#make((opcode & 2) === 0 ? "in" : "out", {
+        return this.#make((opcode & 2) === 0 ? Kind.IN : Kind.OUT, {
           size: Math.min(this.#size(opcode), 4),
           low: -1,
         });
       case 0xe9:
-        return this.#make("jump", { displacement: this.#reader.signed(this.#immediateSize()) });
+        return this.#make(Kind.JUMP, { displacement: this.#reader.signed(this.#immediateSize()) });
       case 0xeb:
-        return this.#make("jump", { displacement: this.#reader.signed(1) });
+        return this.#make(Kind.JUMP, { displacement: this.#reader.signed(1) });
       case 0xf4:
-        return this.#make("hlt", {});
+        return this.#make(Kind.HLT, {});
       case 0xf6:
       case 0xf7:
-        return this.#withImmediate("testImmediate", opcode, [0, 1]);
+        return this.#withImmediate(Kind.TEST_IMMEDIATE, opcode, [0, 1]);
       case 0xfc:
       case 0xfd:
-        return this.#make("direction", { op: opcode & 1 });
+        return this.#make(Kind.DIRECTION, { op: opcode & 1 });
       case 0xfe:
       case 0xff: {
-        const form = this.#modrm("step", opcode, false);
+        const form = this.#modrm(Kind.STEP, opcode, false);
         return form.reg > 1 ? null : { ...form, op: form.reg };
       }
       default:
@@ -194,7 +197,7 @@ class Decoder {
     return { low: value >>> 0, high: value < 0 ? 0xffff_ffff : 0 };
   }
 
-  #make(kind: Kind, fields: Partial<Instruction>): Instruction {
+  #make(kind: number, fields: Partial<Instruction>): Instruction {
     return {
       kind,
       size: this.#isLong === this.#operandPrefix ? 2 : 4,
@@ -220,18 +223,18 @@ class Decoder {
   #arithmetic(opcode: number): Instruction {
     const op = opcode >> 3;
     const form = opcode & 7;
-    if (form < 4) return { ...this.#modrm("alu", opcode, form >= 2), op };
+    if (form < 4) return { ...this.#modrm(Kind.ALU, opcode, form >= 2), op };
     const size = this.#size(opcode);
-    return this.#make("aluImmediate", { op, size, rm: 0, ...this.#immediate(size) });
+    return this.#make(Kind.ALU_IMMEDIATE, { op, size, rm: 0, ...this.#immediate(size) });
   }
 
   #group1(opcode: number): Instruction {
-    const form = this.#modrm("aluImmediate", opcode, false);
+    const form = this.#modrm(Kind.ALU_IMMEDIATE, opcode, false);
     const immediate = this.#immediate(opcode === 0x83 ? 1 : form.size);
     return { ...form, ...immediate, op: form.reg, length: this.#reader.at };
   }
 
-  #withImmediate(kind: Kind, opcode: number, forms: readonly number[]): Instruction | null {
+  #withImmediate(kind: number, opcode: number, forms: readonly number[]): Instruction | null {
     const form = this.#modrm(kind, opcode, false);
     if (!forms.includes(form.reg)) return null;
     return { ...form, ...this.#immediate(form.size), length: this.#reader.at };
@@ -241,13 +244,13 @@ class Decoder {
     const size = this.#size(opcode < 0xb8 ? 0 : 1);
     const rm = (opcode & 7) | ((this.#rex & 1) << 3);
     const { low, high } = this.#immediate(size);
-    if (size < 8) return this.#make("movImmediate", { size, rm, low, high });
+    if (size < 8) return this.#make(Kind.MOV_IMMEDIATE, { size, rm, low, high });
     const wide = this.#reader.signed(4) >>> 0;
-    return this.#make("movImmediate", { size, rm, low, high: wide });
+    return this.#make(Kind.MOV_IMMEDIATE, { size, rm, low, high: wide });
   }
 
   #jumpIf(condition: number, bytes: number): Instruction {
-    return this.#make("jumpIf", { op: condition, displacement: this.#reader.signed(bytes) });
+    return this.#make(Kind.JUMP_IF, { op: condition, displacement: this.#reader.signed(bytes) });
   }
 
   #twoBytes(): Instruction | null {
@@ -257,23 +260,24 @@ class Decoder {
   }
 
   #portImmediate(opcode: number): Instruction {
-    return this.#make((opcode & 2) === 0 ? "in" : "out", {
+    return this.#make((opcode & 2) === 0 ? Kind.IN : Kind.OUT, {
       size: Math.min(this.#size(opcode), 4),
       low: this.#reader.byte(),
     });
   }
 
   #lea(opcode: number): Instruction | null {
-    const form = this.#modrm("lea", opcode, true);
+    const form = this.#modrm(Kind.LEA, opcode, true);
     return form.rm === -1 ? form : null;
   }
 
   // An instruction with a ModRM byte: a register operand, and one that is a register or memory.
-  #modrm(kind: Kind, opcode: number, isLoad: boolean): Instruction {
+  #modrm(kind: number, opcode: number, isLoad: boolean): Instruction {
     const byte = this.#reader.byte();
     const mode = byte >> 6;
-    const isGroup = kind === "aluImmediate" || kind === "movImmediate" || kind === "step" ||
-      kind === "testImmediate";
+    const isGroup = kind === Kind.ALU_IMMEDIATE || kind === Kind.MOV_IMMEDIATE ||
+      kind === Kind.STEP ||
+      kind === Kind.TEST_IMMEDIATE;
     const reg = ((byte >> 3) & 7) | (isGroup ? 0 : (this.#rex & 4) << 1);
     const fields = { size: this.#size(opcode), isLoad, reg };
     if (mode === 3) {

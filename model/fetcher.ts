@@ -48,22 +48,36 @@ export class Fetcher {
   }
 
   /**
-   * The instruction at an address.
+   * The instruction at an address, if it is known to be the one that stands there.
+   *
+   * @param address Its physical address.
+   * @param isLong Whether the processor is in 64-bit mode.
+   * @returns The instruction, or `undefined`.
+   */
+  kept(address: number, isLong: boolean): Instruction | undefined {
+    const kept = this.#kept[address & (ENTRIES - 1)];
+    return kept !== undefined && kept.address === address && kept.seenIn === this.#run &&
+        kept.isLong === isLong
+      ? kept.instruction
+      : undefined;
+  }
+
+  /**
+   * The instruction at an address, read from there.
    *
    * @param address Its physical address.
    * @param isLong Whether the processor is in 64-bit mode.
    * @param translate The physical address of the byte so many bytes further on; `null` where there is none.
-   * @returns The instruction; `null` where the processor does not have it; `"memory"` where the vCPU must
+   * @returns The instruction; `"unknown"` where the processor does not have it; `"memory"` where the vCPU must
    * leave the guest first, or where its bytes cannot be reached.
    */
   fetch(
     address: number,
     isLong: boolean,
     translate: (offset: number) => number | null,
-  ): Instruction | null | "memory" {
-    const kept = this.#kept[address % ENTRIES];
+  ): Instruction | "unknown" | "memory" {
+    const kept = this.#kept[address & (ENTRIES - 1)];
     if (kept !== undefined && kept.address === address && kept.isLong === isLong) {
-      if (kept.seenIn === this.#run) return kept.instruction;
       const bytes = this.#read(address, kept.bytes.length, translate);
       if (bytes === null) return "memory";
       if (bytes.every((byte, n) => byte === kept.bytes[n])) {
@@ -78,20 +92,26 @@ export class Fetcher {
     address: number,
     isLong: boolean,
     translate: (offset: number) => number | null,
-  ): Instruction | null | "memory" {
+  ): Instruction | "unknown" | "memory" {
     // Byte by byte: what lies behind an instruction is none of its business, and may not be mapped.
     for (let length = 1; length <= MAX_LENGTH; length++) {
       const bytes = this.#read(address, length, translate);
       if (bytes === null) return "memory";
       const instruction = decode(bytes, isLong);
       if (instruction === "short") continue;
-      if (instruction === null) return null;
-      this.#kept[address % ENTRIES] = { address, isLong, instruction, bytes, seenIn: this.#run };
+      if (instruction === null) return "unknown";
+      this.#kept[address & (ENTRIES - 1)] = {
+        address,
+        isLong,
+        instruction,
+        bytes,
+        seenIn: this.#run,
+      };
       this.#pages.add(Math.floor(address / PAGE));
       this.#pages.add(Math.floor((address + length - 1) / PAGE));
       return instruction;
     }
-    return null;
+    return "unknown";
   }
 
   #read(
@@ -100,7 +120,7 @@ export class Fetcher {
     translate: (offset: number) => number | null,
   ): Uint8Array | null {
     const bytes = new Uint8Array(length);
-    const inPage = PAGE - address % PAGE;
+    const inPage = PAGE - (address & (PAGE - 1));
     for (let n = 0; n < length; n++) {
       const at = n < inPage ? address + n : translate(n);
       if (at === null || !this.#memory.fetch(at, 1)) return null;

@@ -129,7 +129,7 @@ export class GuestMemory implements CpuMemory {
     if (!this.#emulates && found.slot.pages[page] === PageState.NONE) {
       return this.#fault(found.slot, page);
     }
-    if (offset % 4 === 0 && size >= 4) {
+    if ((offset & 3) === 0 && size >= 4) {
       const at = offset < SAFE_SHIFT ? offset >>> 2 : offset / 4;
       this.low = found.words[at]!;
       this.high = size === 8 ? found.words[at + 1]! : 0;
@@ -222,7 +222,7 @@ export class GuestMemory implements CpuMemory {
 }
 
 function write(found: SlotView, offset: number, size: number, low: number, high: number): void {
-  if (offset % 4 === 0 && size >= 4) {
+  if ((offset & 3) === 0 && size >= 4) {
     const at = offset < SAFE_SHIFT ? offset >>> 2 : offset / 4;
     found.words[at] = low;
     if (size === 8) found.words[at + 1] = high;

@@ -1,27 +1,28 @@
-/** What an instruction does: one name for each kind that the processor has. */
-export type Kind =
-  | "nop"
-  | "mov"
-  | "movImmediate"
-  | "lea"
-  | "alu"
-  | "aluImmediate"
-  | "test"
-  | "testImmediate"
-  | "step"
-  | "jump"
-  | "jumpIf"
-  | "jumpCounted"
-  | "stos"
-  | "direction"
-  | "out"
-  | "in"
-  | "hlt";
+/** What an instruction does: a number for each kind that the processor has, so that a switch is a jump. */
+export const Kind = {
+  NOP: 0,
+  MOV: 1,
+  MOV_IMMEDIATE: 2,
+  LEA: 3,
+  ALU: 4,
+  ALU_IMMEDIATE: 5,
+  TEST: 6,
+  TEST_IMMEDIATE: 7,
+  STEP: 8,
+  JUMP: 9,
+  JUMP_IF: 10,
+  JUMP_COUNTED: 11,
+  STOS: 12,
+  DIRECTION: 13,
+  OUT: 14,
+  IN: 15,
+  HLT: 16,
+} as const;
 
 /** An instruction, decoded. */
 export interface Instruction {
-  /** What it does. */
-  readonly kind: Kind;
+  /** What it does: one of {@linkcode Kind}. */
+  readonly kind: number;
   /** Its length in bytes. */
   readonly length: number;
   /** Bytes of its operands: 1, 2, 4 or 8. */

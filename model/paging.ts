@@ -54,7 +54,7 @@ export class Paging {
    */
   translate(linear: number, isWrite: boolean, isUser: boolean, root: number): number {
     const page = Math.floor(linear / PAGE);
-    const at = page % ENTRIES;
+    const at = page & (ENTRIES - 1);
     if (this.#tags[at] !== page || (isWrite && this.#writable[at] === 0)) {
       const found = this.#walk(linear, isWrite, isUser, root);
       if (found < 0) return found;
@@ -62,7 +62,7 @@ export class Paging {
       this.#bases[at] = found;
       this.#writable[at] = isWrite ? 1 : 0;
     }
-    return this.#bases[at]! + linear % PAGE;
+    return this.#bases[at]! + (linear & (PAGE - 1));
   }
 
   // The physical address of the page that holds a linear address.

@@ -104,7 +104,7 @@ export class Signals {
    * @returns Whether one is pending that is not blocked.
    */
   isPending(mask: bigint = this.#mask): boolean {
-    return (this.#pending & ~mask) !== 0n;
+    return this.#pending !== 0n && (this.#pending & ~mask) !== 0n;
   }
 
   /** The end of a system call: what is not blocked goes to its handler, which does nothing. */

@@ -93,6 +93,9 @@ export class ModelVcpu {
     if (this.#run.getUint8(kvm_run.at.immediate_exit) !== 0) return -ERRNO.EINTR;
     const { signals, rules } = this.#vm.state;
     const blocked = this.sigset ?? signals.mask;
+    const emulates = rules.emulationBatch > 0 && this.cpu.isRealMode;
+    this.#memory.begin(emulates);
+    this.cpu.begin();
     let left = limit;
     for (;;) {
       if (this.#isRingFull()) return this.#exit(KVM_EXIT_DIRTY_RING_FULL);
@@ -101,8 +104,6 @@ export class ModelVcpu {
         return -ERRNO.EINTR;
       }
       if (left <= 0) return -ERRNO.EAGAIN;
-      const emulates = rules.emulationBatch > 0 && this.cpu.isRealMode;
-      this.#memory.begin(emulates);
       const stop = this.cpu.run(Math.min(left, emulates ? rules.emulationBatch : NATIVE_BATCH));
       left -= this.cpu.executed;
       signals.advance(this.cpu.executed * INSTRUCTION_NS);
@@ -153,6 +154,7 @@ export class ModelVcpu {
 
   // `vmx_flush_pml_buffer`: what the processor noted goes to the ring at each exit.
   #flushPml(): void {
+    if (this.#memory.pml.length === 0) return;
     const noted = this.#memory.pml.splice(0);
     if (!this.#vm.state.rules.pmlInOrder) noted.reverse();
     for (const gfn of noted) {
