@@ -14,6 +14,9 @@ const KERNEL = 3;
 const HOST = 4;
 const DEFECT = 70;
 
+/** What a person without a usable /dev/kvm can do too. */
+const OR_MODEL = "; or try the model of a kernel: --backend model";
+
 const encoder = new TextEncoder();
 /** Bytes gathered before they are written: a line each would be a system call each. */
 const WRITE_AT = 1 << 16;
@@ -21,8 +24,9 @@ const WRITE_AT = 1 << 16;
 /** Standard output failed for another reason than a closed pipe: a full disk, say. */
 class OutputError extends Error {}
 
-// Writes all of it. A closed pipe ends the printing silently: what was read was enough.
-function print(chunks: Iterable<string>): void {
+// Writes all of it. A closed pipe ends the printing silently: what was read was enough. Answers whether
+// somebody still reads.
+function print(chunks: Iterable<string>): boolean {
   let text = "";
   try {
     for (const chunk of chunks) {
@@ -32,8 +36,9 @@ function print(chunks: Iterable<string>): void {
       text = "";
     }
     writeAll(text);
+    return true;
   } catch (error) {
-    if (error instanceof Deno.errors.BrokenPipe) return;
+    if (error instanceof Deno.errors.BrokenPipe) return false;
     const why = error instanceof Error ? error.message : String(error);
     throw new OutputError(`standard output: ${why}; the result is not written whole`);
   }
@@ -84,12 +89,22 @@ async function main(args: readonly string[]): Promise<number> {
     throw new UsageError(`unexpected ${operands[0]}; expected dirtyring ${name} [OPTION ...]`);
   }
   const trace = values["trace"] === true ? say : null;
-  const { output, status } = await command.execute(values, {
-    openKernel: () => openKernel(trace),
-    note,
-  });
-  print(output);
-  return status;
+  try {
+    const { output, status } = await command.execute(values, {
+      openKernel: (selection) => openKernel(selection, trace, note),
+      note,
+      print,
+      trace: trace !== null,
+    });
+    print(output);
+    return status;
+  } catch (error) {
+    const isNamed = error instanceof HostError && error.advice.includes("--backend model");
+    if (error instanceof HostError && !isNamed && values["backend"] === "kvm") {
+      error.message += OR_MODEL;
+    }
+    throw error;
+  }
 }
 
 // `dirtyring`, `dirtyring --help`, `dirtyring --version`, `dirtyring help [COMMAND]`.

@@ -137,7 +137,10 @@ export class Machine implements Disposable {
    * @param place Where it lies.
    * @returns 0, or minus an errno.
    */
-  setSlot(slot: number, { gfn, pages, flags = KVM_MEM_LOG_DIRTY_PAGES, hostPage = 0 }: SlotPlace) {
+  setSlot(
+    slot: number,
+    { gfn, pages, flags = KVM_MEM_LOG_DIRTY_PAGES, hostPage = 0 }: SlotPlace,
+  ): number {
     return this.vm.ioctl(
       KVM_SET_USER_MEMORY_REGION,
       memoryRegionStruct({

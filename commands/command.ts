@@ -1,12 +1,23 @@
 import type { Kernel } from "../ffi/kernel.ts";
+import type { BackendSelection } from "../lab/backend.ts";
+import { loadModule } from "./load_module.ts";
 import type { OptionTable, Values } from "./option.ts";
+import type { OutputFile } from "./output_file.ts";
 
 /** What a command may use of the world. */
 export interface Context {
-  /** The kernel that it talks to, traced if that was asked for. */
-  openKernel(): Promise<Kernel>;
+  /** The kernel that its options ask for, traced if that was asked for. */
+  openKernel(selection: BackendSelection): Promise<Kernel>;
   /** Says something on stderr: a note, a warning. */
   note(text: string): void;
+  /**
+   * Prints a part of the result while the rest is still in the making.
+   *
+   * @returns Whether somebody still reads it.
+   */
+  print(chunks: Iterable<string>): boolean;
+  /** Whether every kernel call is to be shown, for a command that makes them in another process. */
+  readonly trace: boolean;
 }
 
 /** A result turned into lines: one format of it. */
@@ -27,7 +38,10 @@ export interface Declaration<Table extends OptionTable, Result> {
   readonly options: Table;
   /** Command lines that work as printed, each with what it shows. */
   readonly examples: readonly (readonly [string, string])[];
-  /** The formats of its result, each with how to get it; the option `format` picks one. */
+  /**
+   * The formats of its result, each with how to get it; the option `format` picks one. The option `output`,
+   * where there is one, names the file that the result goes to.
+   */
   readonly formats: Readonly<Record<string, LateFormatter<Result, Values<Table>>>>;
   /** Does it. */
   run(options: Values<Table>, context: Context): Promise<Result>;
@@ -77,9 +91,23 @@ export function defineCommand<Table extends OptionTable, Result>(
       const typed = values as Values<Table>;
       const load = declaration.formats[`${values["format"]}`];
       if (load === undefined) throw new TypeError(`${name} has no format ${values["format"]}`);
-      const result = await declaration.run(typed, context);
+      const file = await outputFile(values["output"]);
+      const print = file === null ? context.print : (chunks: Iterable<string>) => file.add(chunks);
+      const result = await declaration.run(typed, { ...context, print });
       const format = await load();
-      return { output: format(result, typed), status: declaration.status(result) };
+      const status = declaration.status(result);
+      const output = format(result, typed);
+      if (file === null) return { output, status };
+      file.add(output);
+      await file.write();
+      return { output: [], status };
     },
   };
+}
+
+// Where the option `output` wants the result; found out before anything is done.
+async function outputFile(name: unknown): Promise<OutputFile | null> {
+  if (typeof name !== "string") return null;
+  const module = await loadModule("./output_file.ts") as typeof import("./output_file.ts");
+  return await module.OutputFile.prepare(name);
 }

@@ -1,5 +1,6 @@
 import { dump } from "../lab/dump.ts";
 import { InlineDriver } from "../lab/inline_driver.ts";
+import { kernelInsight } from "../lab/kernel_state.ts";
 import { UsageError } from "../lab/usage_error.ts";
 import { dumpText, ringFullNote } from "../report/dump_text.ts";
 import { lostNote } from "../report/lost_text.ts";
@@ -26,6 +27,9 @@ export const command: Command = defineCommand({
     vcpu: optionalCount("this vCPU's ring alone", {}, "all"),
     limit: optionalCount("entries shown of each ring (text only)", {}, "all"),
     all: flag("harvested and invalid entries too"),
+    "kernel-state": flag(
+      "show dirty_index, reset_index, size and soft limit of each ring (model only)",
+    ),
     format: choice("how the result is written", ["text", "json", "ndjson", "csv"]),
   },
   examples: [
@@ -36,15 +40,20 @@ export const command: Command = defineCommand({
   ],
   formats: { text: now(dumpText), json, ndjson, csv },
   async run(options, context) {
-    const { vcpu, vcpus, limit, format, all } = options;
+    const { vcpu, vcpus, limit, format, all, "kernel-state": kernelState } = options;
     if (vcpu !== undefined && vcpu >= vcpus) {
       throw new UsageError(`--vcpu ${vcpu}: expected 0 to ${vcpus - 1}, or more with --vcpus`);
     }
     if (limit !== undefined && format !== "text") {
       throw new UsageError(`--limit ${limit}: works with --format text alone, not with ${format}`);
     }
-    using lab = await makeLab(await context.openKernel(), { ...options, rounds: 1 });
-    const result = await dump(lab, new InlineDriver(), { vcpu, all });
+    if (kernelState && (format === "ndjson" || format === "csv")) {
+      throw new UsageError(`--kernel-state: works with --format text or json, not with ${format}`);
+    }
+    const kernel = await context.openKernel(options);
+    if (kernelState) kernelInsight(kernel);
+    using lab = await makeLab(kernel, { ...options, rounds: 1 });
+    const result = await dump(lab, new InlineDriver(), { vcpu, all, kernelState });
     if (format === "ndjson" || format === "csv") {
       for (const ring of result.rings) {
         const note = ringFullNote(ring);

@@ -1,5 +1,6 @@
 import { enable } from "../checks/enable.ts";
 import { enableText } from "../report/enable_text.ts";
+import { backendOptions } from "./backend_options.ts";
 import { type Command, defineCommand } from "./command.ts";
 import { json, now } from "./formats.ts";
 import { choice, flag } from "./option.ts";
@@ -13,6 +14,7 @@ export const command: Command = defineCommand({
     "With --matrix every documented case of discovering and enabling is put to the kernel, " +
     "each on a fresh VM; an answer that differs is marked, and the exit status is 1.",
   options: {
+    ...backendOptions(),
     ring: ringSize("size of the ring in entries; with a unit (64KiB) in bytes", 4096),
     matrix: flag("ask every case of the enabling statements"),
     format: choice("how the result is written", ["text", "json"]),
@@ -22,6 +24,7 @@ export const command: Command = defineCommand({
     ["dirtyring enable --matrix", "does this kernel answer as documented?"],
   ],
   formats: { text: now(enableText), json },
-  run: async (options, context) => enable(await context.openKernel(), options.ring, options.matrix),
+  run: async (options, context) =>
+    enable(await context.openKernel(options), options.ring, options.matrix),
   status: (result) => result.cases?.some((one) => !one.ok) ? 1 : 0,
 });

@@ -1,8 +1,11 @@
 import type { Kernel } from "../ffi/kernel.ts";
 import type { GuestName } from "../guest/guest.ts";
 import { parsePattern, type Pattern, PATTERN_FORMS } from "../guest/pattern.ts";
+import type { Backend } from "../lab/backend.ts";
 import { Lab } from "../lab/lab.ts";
+import type { ModelChoice } from "../lab/model_choice.ts";
 import { type LabOptions, planLab } from "../lab/plan.ts";
+import { backendOptions } from "./backend_options.ts";
 import { choice, count, type Option, optionalCount } from "./option.ts";
 import { loadModule } from "./load_module.ts";
 import { memorySize, ringSize } from "./size.ts";
@@ -21,12 +24,14 @@ const patternOption: Option<Pattern> = {
 const MIB = 2 ** 20;
 
 /**
- * The options of every lab: what the guest is and what it does.
+ * The options of every lab: which kernel answers, what the guest is and what it does.
  *
  * @param vcpus The default number of vCPUs.
  * @returns The options.
  */
 export function labOptions(vcpus: number): {
+  readonly backend: Option<Backend>;
+  readonly model: Option<ModelChoice | undefined>;
   readonly guest: Option<GuestName>;
   readonly vcpus: Option<number>;
   readonly memory: Option<number>;
@@ -37,6 +42,7 @@ export function labOptions(vcpus: number): {
   readonly seed: Option<number>;
 } {
   return {
+    ...backendOptions(),
     guest: choice(
       "guest program: real mode, or long mode, which every KVM runs natively and which reaches all but some KiB of 64GiB",
       ["real16", "long64"],
@@ -87,5 +93,5 @@ export async function makeLab(kernel: Kernel, options: LabOptions): Promise<Lab>
   if (options.pattern.name !== "file") return new Lab(kernel, planLab(options));
   const { path } = options.pattern;
   const module = await loadModule("../lab/pattern_file.ts") as PatternFile;
-  return new Lab(kernel, planLab(options, (pages) => module.readPattern(kernel, path, pages)));
+  return new Lab(kernel, planLab(options, (pages) => module.readPattern(path, pages)));
 }

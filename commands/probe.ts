@@ -1,5 +1,6 @@
 import { probe, type ProbeResult } from "../lab/probe.ts";
 import { probeText } from "../report/probe_text.ts";
+import { backendOptions } from "./backend_options.ts";
 import { type Command, defineCommand } from "./command.ts";
 import { json, now } from "./formats.ts";
 import { choice } from "./option.ts";
@@ -12,12 +13,16 @@ export const command: Command = defineCommand({
   summary: "what this host offers: KVM, its dirty ring, its limits",
   details: "Works without permission and without KVM too: then it says what is missing and exits " +
     "with 4.",
-  options: { format: choice("how the result is written", ["text", "json"]) },
+  options: {
+    ...backendOptions(),
+    format: choice("how the result is written", ["text", "json"]),
+  },
   examples: [
     ["dirtyring probe", "can the other commands run here?"],
     ["dirtyring probe --format json", "the same for a script"],
+    ["dirtyring probe --backend model --model v6.1+pml", "a kernel in memory, with PML"],
   ],
   formats: { text: now(probeText), json },
-  run: async (_options, context): Promise<ProbeResult> => probe(await context.openKernel()),
+  run: async (options, context): Promise<ProbeResult> => probe(await context.openKernel(options)),
   status: (result) => result.usable ? 0 : CANNOT,
 });

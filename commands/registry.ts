@@ -9,6 +9,7 @@ export const COMMAND_NAMES: readonly string[] = [
   "reset",
   "stats",
   "run",
+  "check",
 ];
 
 /**

@@ -4,7 +4,7 @@ import { runText } from "../report/run_text.ts";
 import { type Command, defineCommand } from "./command.ts";
 import { json, now } from "./formats.ts";
 import { labOptions, makeLab, roundsOption } from "./lab_options.ts";
-import { choice } from "./option.ts";
+import { choice, flag } from "./option.ts";
 import { roundsStatus, ruleOption } from "./rounds.ts";
 
 /** `dirtyring run` */
@@ -19,18 +19,25 @@ export const command: Command = defineCommand({
     ...labOptions(2),
     rounds: roundsOption(4),
     rule: ruleOption,
+    sort: flag(
+      "sort entries in the ring before marking them, and measure that beside the plain way",
+    ),
     format: choice("how the result is written", ["text", "json"]),
   },
   examples: [
     ["dirtyring run", "two vCPUs, four rounds"],
     ["dirtyring run --ring 1024 --pages 5000", "rings that fill up, and are emptied, all the time"],
     ["dirtyring run --pattern random --memory 1GiB --slots 4 --rounds 10", "a larger guest"],
+    [
+      "dirtyring run --sort --guest long64 --pattern random --pages 8000 --memory 32MiB --rounds 1",
+      "does sorting pay here?",
+    ],
   ],
   formats: { text: now(runText), json },
   async run(options, context) {
-    using lab = await makeLab(await context.openKernel(), options);
+    using lab = await makeLab(await context.openKernel(options), options);
     using interrupt = new Interrupt();
-    return await run(lab, interrupt, options.rule);
+    return await run(lab, interrupt, options.rule, options.sort);
   },
   status: (result) => roundsStatus(result),
 });

@@ -27,7 +27,7 @@ export const command: Command = defineCommand({
   ],
   formats: { text: now(statsText), json },
   async run(options, context) {
-    using lab = await makeLab(await context.openKernel(), options);
+    using lab = await makeLab(await context.openKernel(options), options);
     using interrupt = new Interrupt();
     return await stats(lab, interrupt, options.rule);
   },

@@ -66,7 +66,7 @@ export interface Insight {
    *
    * @param vmFd The VM's file descriptor.
    * @param address Guest physical address.
-   * @returns Whether the kernel warned, as it does where the write would have to be logged.
+   * @returns Whether the kernel warned: there is no vCPU whose ring the page could go to.
    */
   writeOutsideVcpu(vmFd: number, address: number): boolean;
 

@@ -156,12 +156,15 @@ export function openLibc(): Kernel {
     setitimer(microseconds) {
       const { signal, setitimer, dlsym } = late ??= load(LATE_SYMBOLS);
       // SAFETY: abs() takes an int and touches no memory, which makes it a handler that does nothing; it
-      // is libc's and stays for as long as the process lives. NULL is SIG_DFL.
-      signal(SIGALRM, microseconds === 0 ? null : dlsym(0n, cString("abs")));
+      // is libc's and stays for as long as the process lives. It is there before the timer, and goes after it.
+      if (microseconds > 0) signal(SIGALRM, dlsym(0n, cString("abs")));
       const times = new BigUint64Array(2 * TIME_BYTES / 8);
       times[3] = BigInt(microseconds); // it_value.tv_usec; it_interval is 0: once
       // SAFETY: a `struct itimerval` of this call, which libc does not keep; the old one is not asked for.
-      return answer(setitimer(ITIMER_REAL, times, 0n));
+      const done = answer(setitimer(ITIMER_REAL, times, 0n));
+      // SAFETY: NULL is SIG_DFL.
+      if (microseconds === 0) signal(SIGALRM, null);
+      return done;
     },
     ioctlElsewhere(fd, request) {
       const copy = answer((late ??= load(LATE_SYMBOLS)).dup(fd));

@@ -4,6 +4,7 @@ import { nextHeld } from "../ring/next_held.ts";
 import type { Slot } from "../ring/slots.ts";
 import { type PageList, Witness } from "../ring/witness.ts";
 import type { VcpuDriver } from "./driver.ts";
+import { type KernelState, kernelState } from "./kernel_state.ts";
 import type { Lab } from "./lab.ts";
 import { type LabResult, labResult } from "./result.ts";
 import { runOnce, type VcpuRun } from "./run_once.ts";
@@ -28,6 +29,8 @@ export interface DumpedEntry {
 
 /** A vCPU's ring, and how the vCPU stopped. */
 export interface DumpedRing extends VcpuRun {
+  /** The kernel's own state of the ring after the round; `null` where not asked for. */
+  readonly kernelState: KernelState | null;
   /** The entries asked for. */
   readonly entries: readonly DumpedEntry[];
 }
@@ -50,6 +53,8 @@ export interface DumpOptions {
   readonly vcpu: number | undefined;
   /** Harvested and invalid entries too. */
   readonly all: boolean;
+  /** The kernel's own state of each ring. */
+  readonly kernelState?: boolean;
 }
 
 /**
@@ -59,6 +64,7 @@ export interface DumpOptions {
  * @param driver Runs its vCPUs.
  * @param options What of the rings is wanted.
  * @returns The rings.
+ * @throws {HostError} Where the kernel's own state is asked of a real kernel.
  */
 export async function dump(
   lab: Lab,
@@ -74,6 +80,7 @@ export async function dump(
     ...labResult("dirtyring.dump/1", lab),
     rings: wanted.map((run) => ({
       ...run,
+      kernelState: options.kernelState === true ? kernelState(lab.vcpus[run.vcpu]!) : null,
       entries: readEntries(lab.vcpus[run.vcpu]!.ring.words, lab.plan.slots, options.all),
     })),
     lost: witness.lost,

@@ -4,11 +4,13 @@ import { readLine } from "./read_file.ts";
 
 /** Which kernel answered: stands in every result. */
 export interface KernelFacts {
-  /** `"kvm"` for a real `/dev/kvm`. */
+  /** `"kvm"` for a real `/dev/kvm`, `"model"` for one in memory. */
   readonly backend: "kvm" | "model";
-  /** The kernel's release, as `uname -r` prints it. */
+  /** The model's version and traits, `"v6.17+pml"`; `null` for a real kernel. */
+  readonly model: string | null;
+  /** The kernel's release, as `uname -r` prints it; a model has one of its version. */
   readonly release: string;
-  /** The KVM module that answers, `null` where none is known to be loaded. */
+  /** The KVM module that answers, `null` where none is known to be loaded, and for the model. */
   readonly module: string | null;
   /** The largest ring in bytes, as `KVM_CAP_DIRTY_LOG_RING` answers; `null` where KVM is unusable. */
   readonly ringMaxBytes: number | null;
@@ -28,12 +30,25 @@ export function kernelRelease(kernel: Kernel): string {
 }
 
 /**
+ * The kernel's version, as its tags are named. It tells of the latest model, too, which one that is.
+ *
+ * @param kernel The kernel that answers.
+ * @returns `"v6.18"`, or `"unknown"`.
+ */
+export function kernelVersion(kernel: Kernel): string {
+  const release = kernelRelease(kernel);
+  const version = /^\d+\.\d+/.exec(release);
+  return version === null ? release : `v${version[0]}`;
+}
+
+/**
  * The KVM module that drives this processor.
  *
  * @param kernel The kernel that answers.
- * @returns Its name, or `null` where none is loaded.
+ * @returns Its name, or `null` where none is loaded. The model has none.
  */
 export function kvmModule(kernel: Kernel): string | null {
+  if (kernel.backend === "model") return null;
   const found = MODULES.filter((name) => isLoaded(kernel, name));
   const [first] = found;
   if (first === undefined || found.length === 1 || first === "kvm_pvm") return first ?? null;
@@ -50,13 +65,14 @@ function isLoaded(kernel: Kernel, module: string): boolean {
 }
 
 /**
- * Whether the module says that it uses page-modification logging.
+ * Whether the module, or the model, says that it uses page-modification logging.
  *
  * @param kernel The kernel that answers.
  * @param module The module, if one is known.
  * @returns Its `pml` parameter, or `null` where it has none.
  */
 export function pageModificationLogging(kernel: Kernel, module: string | null): boolean | null {
+  if (kernel.insight !== null) return kernel.insight.pml;
   if (module === null) return null;
   const value = readLine(kernel, `/sys/module/${module}/parameters/pml`);
   return value === null ? null : value === "Y" || value === "1";
@@ -72,8 +88,15 @@ export function pageModificationLogging(kernel: Kernel, module: string | null): 
 export function kernelFacts(kernel: Kernel, ringMaxBytes: number | null): KernelFacts {
   return {
     backend: kernel.backend,
+    model: modelText(kernel),
     release: kernelRelease(kernel),
     module: kvmModule(kernel),
     ringMaxBytes,
   };
+}
+
+function modelText(kernel: Kernel): string | null {
+  if (kernel.insight === null) return null;
+  const { pml, emulator } = kernel.insight;
+  return kernelVersion(kernel) + (pml ? "+pml" : "") + (emulator ? "+emulator" : "");
 }

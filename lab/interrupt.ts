@@ -13,9 +13,15 @@ export class Interrupt implements Disposable {
   #lastTurn = performance.now();
   #isDisposed = false;
   readonly #listeners: readonly (readonly [InterruptSignal, () => void])[];
+  readonly #tell: () => void;
 
-  /** Begins to listen for SIGINT and SIGTERM. */
-  constructor() {
+  /**
+   * Begins to listen for SIGINT and SIGTERM.
+   *
+   * @param tell Called when one comes, for who waits for something else.
+   */
+  constructor(tell: () => void = () => {}) {
+    this.#tell = tell;
     const signals: readonly InterruptSignal[] = ["SIGINT", "SIGTERM"];
     this.#listeners = signals.map((signal) => [signal, () => this.#notice(signal)]);
     for (const [signal, listener] of this.#listeners) Deno.addSignalListener(signal, listener);
@@ -25,6 +31,7 @@ export class Interrupt implements Disposable {
   #notice(signal: InterruptSignal): void {
     this.#signal ??= signal;
     this[Symbol.dispose]();
+    this.#tell();
   }
 
   /** The signal that came first, or `null`. */

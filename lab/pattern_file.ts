@@ -1,6 +1,5 @@
 import { KernelError } from "../ffi/kernel_error.ts";
-import type { Kernel } from "../ffi/kernel.ts";
-import { readAll, readFile } from "./read_file.ts";
+import { readHostFile } from "./host_files.ts";
 import { UsageError } from "./usage_error.ts";
 
 const NEWLINE = 0x0a;
@@ -13,26 +12,23 @@ const FORM = "one page number a line, decimal or 0x";
 
 /**
  * Reads a pattern file: a page number on each line, decimal or hexadecimal with 0x, counted from 0
- * over all logged slots. Blank lines are passed over.
+ * over all logged slots. Blank lines are passed over. The file is this host's, whatever kernel is under
+ * test.
  *
- * @param kernel The kernel that reads the file.
  * @param path The file, or `-` for standard input.
  * @param pages Logged pages: the first page number that is too big.
  * @returns The page numbers, at least one.
  * @throws {UsageError} Where it cannot be read, holds none, or a line is wrong; names the line.
+ * @throws {HostError} Where Deno has no permission to read it.
  */
-export function readPattern(
-  kernel: Kernel,
-  path: string,
-  pages: number,
-): Uint32Array<ArrayBuffer> {
+export function readPattern(path: string, pages: number): Uint32Array<ArrayBuffer> {
   const name = path === "-" ? "standard input" : path;
-  return parsePages(readBytes(kernel, path), name, pages);
+  return parsePages(readBytes(path), name, pages);
 }
 
-function readBytes(kernel: Kernel, path: string): Uint8Array<ArrayBuffer> {
+function readBytes(path: string): Uint8Array<ArrayBuffer> {
   try {
-    return path === "-" ? readAll(kernel, 0, "standard input") : readFile(kernel, path);
+    return readHostFile(path === "-" ? null : path);
   } catch (error) {
     if (!(error instanceof KernelError)) throw error;
     throw new UsageError(`--pattern file:${path}: ${error.message}; expected a file with ${FORM}`);

@@ -5,42 +5,44 @@ import { O_CLOEXEC, O_RDONLY } from "../ffi/linux.ts";
 
 const CHUNK = 1 << 20;
 
+/** What reads files: a kernel, or what stands in for it. */
+export type Files = Pick<Kernel, "open" | "read" | "close">;
+
 /** The most that is read of a file: a pattern of some fifty million pages. */
 const MOST = 512 * CHUNK;
 
 /**
- * Reads a whole file through the kernel's own calls. Deno's need `--allow-all` for /proc, /sys and
- * /dev/fd, and a read permission for the rest; these need nothing beyond what KVM needs.
+ * Reads a whole file.
  *
- * @param kernel The kernel that answers.
+ * @param files What reads it.
  * @param path The file.
  * @returns Its bytes.
  * @throws {KernelError} Where it cannot be opened or read.
  */
-export function readFile(kernel: Kernel, path: string): Uint8Array<ArrayBuffer> {
-  const fd = checked(kernel.open(path, O_RDONLY | O_CLOEXEC), () => `open(${path})`);
+export function readFile(files: Files, path: string): Uint8Array<ArrayBuffer> {
+  const fd = checked(files.open(path, O_RDONLY | O_CLOEXEC), () => `open(${path})`);
   try {
-    return readAll(kernel, fd, path);
+    return readAll(files, fd, path);
   } finally {
-    kernel.close(fd);
+    files.close(fd);
   }
 }
 
 /**
  * Reads all that is left in a file descriptor.
  *
- * @param kernel The kernel that answers.
+ * @param files What reads it.
  * @param fd The file descriptor: 0 is standard input.
  * @param name What to call it in an error.
  * @returns The bytes.
  * @throws {KernelError} Where it cannot be read, or holds more than 512 MiB (EFBIG).
  */
-export function readAll(kernel: Kernel, fd: number, name: string): Uint8Array<ArrayBuffer> {
+export function readAll(files: Files, fd: number, name: string): Uint8Array<ArrayBuffer> {
   const chunks: Uint8Array<ArrayBuffer>[] = [];
   let size = 0;
   for (;;) {
     const chunk = new Uint8Array(size === 0 ? 4096 : CHUNK);
-    const got = checked(kernel.read(fd, chunk), () => `read(${name})`);
+    const got = checked(files.read(fd, chunk), () => `read(${name})`);
     if (got === 0) return join(chunks, size);
     if (size + got > MOST) throw new KernelError(`read(${name})`, -ERRNO.EFBIG);
     chunks.push(got < CHUNK / 2 ? chunk.slice(0, got) : chunk.subarray(0, got));
@@ -59,7 +61,8 @@ function join(chunks: readonly Uint8Array[], size: number): Uint8Array<ArrayBuff
 }
 
 /**
- * A small file of /proc or /sys as a line of text.
+ * A small file of /proc or /sys as a line of text. Deno's own functions would need `--allow-all` for
+ * these; the kernel's calls need nothing beyond what KVM needs, and the model has files of its own.
  *
  * @param kernel The kernel that answers.
  * @param path The file.

@@ -1,4 +1,5 @@
 import type { Entries } from "../ring/entries.ts";
+import type { Harvester } from "../ring/harvester.ts";
 import type { RingStatistics } from "../ring/statistics.ts";
 import type { Witness } from "../ring/witness.ts";
 import type { VcpuDriver } from "./driver.ts";
@@ -19,7 +20,7 @@ export interface RoundResult {
   readonly reset: number;
   /** Nanoseconds in `KVM_RUN`. */
   readonly guestNs: number;
-  /** Nanoseconds in harvesting. */
+  /** Nanoseconds in harvesting, and in sorting where that is done. */
   readonly harvestNs: number;
   /** Nanoseconds in `KVM_RESET_DIRTY_RINGS`. */
   readonly resetNs: number;
@@ -35,6 +36,34 @@ export interface Observers {
   readonly interrupt?: Interrupt;
 }
 
+/**
+ * How a ring is harvested: whole, all that is dirty.
+ *
+ * @param harvester The ring's harvester.
+ * @returns The entries taken, valid until the next harvest.
+ */
+export type Take = (harvester: Harvester) => Entries;
+
+/**
+ * Leaves entries in the order of the stores.
+ *
+ * @param harvester The ring's harvester.
+ * @returns The entries taken.
+ */
+export function takePlain(harvester: Harvester): Entries {
+  return harvester.take();
+}
+
+/**
+ * Sorts entries in the ring before they are marked.
+ *
+ * @param harvester The ring's harvester.
+ * @returns The entries taken.
+ */
+export function takeSorted(harvester: Harvester): Entries {
+  return harvester.takeSorted();
+}
+
 /** Problems beyond this number are counted and not described. */
 const PROBLEMS_LISTED = 20;
 
@@ -43,6 +72,7 @@ export class Rounds {
   readonly #lab: Lab;
   readonly #driver: VcpuDriver;
   readonly #observers: Observers;
+  readonly #take: Take;
   #problemCount = 0;
   readonly #problems: string[] = [];
   #state: "going" | "interrupted" | "wedged" = "going";
@@ -55,11 +85,18 @@ export class Rounds {
    * @param lab The lab.
    * @param driver Runs its vCPUs.
    * @param observers What looks at the entries.
+   * @param take How each ring is harvested.
    */
-  constructor(lab: Lab, driver: VcpuDriver, observers: Observers = {}) {
+  constructor(
+    lab: Lab,
+    driver: VcpuDriver,
+    observers: Observers = {},
+    take: Take = takePlain,
+  ) {
     this.#lab = lab;
     this.#driver = driver;
     this.#observers = observers;
+    this.#take = take;
   }
 
   /** What did not hold: counts that differ, rings that lost entries. */
@@ -131,7 +168,7 @@ export class Rounds {
     const figures = this.#figures;
     const started = performance.now();
     const taken: Entries[] = [];
-    for (const { harvester } of vcpus) taken.push(harvester.take());
+    for (const { harvester } of vcpus) taken.push(this.#take(harvester));
     figures.harvestNs += elapsedNs(started);
     const reset = vm.resetDirtyRings();
     figures.resetNs += reset.ns;

@@ -15,8 +15,15 @@ export interface RunResult extends LabResult, Story {
  * @param lab The lab, fresh.
  * @param interrupt Ends it early; what was gathered is answered.
  * @param rule The rule that counts calls.
+ * @param sort Whether entries are sorted in the ring before they are marked.
  * @returns The story of the run.
  */
-export async function run(lab: Lab, interrupt: Interrupt, rule: RuleChoice): Promise<RunResult> {
-  return { ...labResult("dirtyring.run/1", lab), ...await tell(lab, interrupt, rule, true) };
+export async function run(
+  lab: Lab,
+  interrupt: Interrupt,
+  rule: RuleChoice,
+  sort = false,
+): Promise<RunResult> {
+  const story = await tell(lab, interrupt, { rule, keepRounds: true, sort });
+  return { ...labResult("dirtyring.run/1", lab), ...story };
 }

@@ -22,6 +22,7 @@ export async function stats(
   interrupt: Interrupt,
   rule: RuleChoice,
 ): Promise<StatsResult> {
-  const { rounds: _, stats, ...check } = await tell(lab, interrupt, rule, false);
+  const options = { rule, keepRounds: false, sort: false };
+  const { rounds: _rounds, sort: _sort, stats, ...check } = await tell(lab, interrupt, options);
   return { ...labResult("dirtyring.stats/1", lab), ...stats, ...check };
 }

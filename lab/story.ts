@@ -5,7 +5,8 @@ import { InlineDriver } from "./inline_driver.ts";
 import type { Interrupt, InterruptSignal } from "./interrupt.ts";
 import type { Lab } from "./lab.ts";
 import { type Measured, measureReset } from "./measure.ts";
-import { type RoundResult, Rounds } from "./rounds.ts";
+import { measureSort, SORT_NOT_MEASURED, type SortCost } from "./measure_sort.ts";
+import { type RoundResult, Rounds, takePlain, takeSorted } from "./rounds.ts";
 
 /** The coalescing statistics of one ring. */
 export interface RingReport extends Statistics {
@@ -53,6 +54,18 @@ export interface Story extends RoundsCheck {
   readonly rounds: readonly RoundResult[];
   /** The statistics of all rounds. */
   readonly stats: StatsReport;
+  /** What sorting in the ring cost and saved; `null` where entries were not sorted. */
+  readonly sort: SortCost | null;
+}
+
+/** What of a story is wanted. */
+export interface StoryOptions {
+  /** The rule that counts calls. */
+  readonly rule: RuleChoice;
+  /** Whether each round's figures are wanted; without them memory stays flat. */
+  readonly keepRounds: boolean;
+  /** Whether entries are sorted in the ring before they are marked. */
+  readonly sort: boolean;
 }
 
 /**
@@ -60,24 +73,27 @@ export interface Story extends RoundsCheck {
  *
  * @param lab The lab, fresh.
  * @param interrupt Ends it early; what was gathered is answered.
- * @param choice The rule that counts calls.
- * @param keepRounds Whether each round's figures are wanted; without them memory stays flat.
+ * @param options What of the story is wanted.
  * @returns The rounds and what they add up to.
  */
 export async function tell(
   lab: Lab,
   interrupt: Interrupt,
-  choice: RuleChoice,
-  keepRounds: boolean,
+  options: StoryOptions,
 ): Promise<Story> {
   const driver = new InlineDriver(interrupt);
   const witness = new Witness(lab.memory, lab.pages);
   const statistics = lab.vcpus.map(() => new RingStatistics());
-  const rounds = new Rounds(lab, driver, { statistics, witness, interrupt });
+  const rounds = new Rounds(
+    lab,
+    driver,
+    { statistics, witness, interrupt },
+    options.sort ? takeSorted : takePlain,
+  );
   const done: RoundResult[] = [];
   for (let n = 0; n < lab.plan.options.rounds; n++) {
     const round = await rounds.round();
-    if (keepRounds) done.push(round);
+    if (options.keepRounds) done.push(round);
     await interrupt.pause();
     if (rounds.state !== "going" || interrupt.signal !== null) break;
   }
@@ -92,10 +108,15 @@ export async function tell(
 
   const total = new RingStatistics();
   for (const ring of statistics) total.addAll(ring);
-  const rule = choice === "auto" ? ruleOf(lab.kernel.release) : choice;
-  const measured = rounds.state === "going" && interrupt.signal === null
-    ? await measureReset(lab, driver, interrupt, problems)
-    : NOT_MEASURED;
+  const rule = options.rule === "auto" ? ruleOf(lab.kernel.release) : options.rule;
+  const canGoOn = () => rounds.state === "going" && interrupt.signal === null;
+  // Sorting first: the witness has then seen every store so far.
+  const sort = !options.sort
+    ? null
+    : canGoOn()
+    ? await measureSort(lab, driver, interrupt, problems, witness)
+    : SORT_NOT_MEASURED;
+  const measured = canGoOn() ? await measureReset(lab, driver, interrupt, problems) : NOT_MEASURED;
   return {
     rounds: done,
     stats: {
@@ -105,6 +126,7 @@ export async function tell(
       total: total.result(rule),
       measured,
     },
+    sort,
     lost: witness.lost,
     spurious: witness.spurious,
     problems,

@@ -46,6 +46,9 @@ export class Cpu {
   // The operand that was read last.
   #low = 0;
   #high = 0;
+  // The offset of the memory operand that was looked at last: all its 64 bits.
+  #offsetLow = 0;
+  #offsetHigh = 0;
   /** Instructions that the last run executed. */
   executed = 0;
   /** The port of the last IN or OUT. */
@@ -162,11 +165,10 @@ export class Cpu {
       case Kind.MOV_IMMEDIATE:
         if (!this.#writeRm(one, one.low, one.high)) return false;
         break;
-      case Kind.LEA: {
-        const offset = this.#offset(one);
-        registers.set(one.reg, one.size, offset >>> 0, Math.floor(offset / WORD));
+      case Kind.LEA:
+        this.#offset(one);
+        registers.set(one.reg, one.size, this.#offsetLow, this.#offsetHigh);
         break;
-      }
       case Kind.ALU:
       case Kind.ALU_IMMEDIATE:
         if (!this.#arithmetic(one)) return false;
@@ -178,7 +180,7 @@ export class Cpu {
       case Kind.STEP:
         if (!this.#readRm(one)) return false;
         this.#alu.step(one.size, this.#low, this.#high, one.op === 0, registers.rflags & Flag.CF);
-        if (!this.#writeRm(one, this.#alu.low, this.#alu.high)) return false;
+        if (!this.#writeBack(one, this.#alu.low, this.#alu.high)) return false;
         this.#takeFlags();
         break;
       case Kind.JUMP:
@@ -223,8 +225,14 @@ export class Cpu {
 
   #store(offset: number, size: number, segment: number, low: number, high: number): boolean {
     if (!this.#linear.store(offset, size, segment, low, high)) return this.#noAccess();
-    this.#fetcher.noteStore(this.#linear.stored);
+    this.#noteStore();
     return true;
+  }
+
+  #noteStore(): void {
+    const { stored, storedFrom } = this.#linear;
+    this.#fetcher.noteStore(stored);
+    if (storedFrom !== stored) this.#fetcher.noteStore(storedFrom);
   }
 
   #refuse(stop: CpuStop): false {
@@ -251,7 +259,7 @@ export class Cpu {
     else alu.calculate(one.op, one.size, this.#low, this.#high, mask(one.size, low), high, carry);
     if (one.op !== 7) {
       if (one.isLoad) this.#setRegister(one, one.reg, alu.low, alu.high);
-      else if (!this.#writeRm(one, alu.low, alu.high)) return false;
+      else if (!this.#writeBack(one, alu.low, alu.high)) return false;
     }
     this.#takeFlags();
     return true;
@@ -343,16 +351,38 @@ export class Cpu {
     return this.#store(this.#offset(one), one.size, one.segment, low, high);
   }
 
-  // The offset of a memory operand in its segment.
+  // Writes the operand that was just read.
+  #writeBack(one: Instruction, low: number, high: number): boolean {
+    if (one.rm !== NONE) {
+      this.#setRegister(one, one.rm, low, high);
+      return true;
+    }
+    const offset = this.#offset(one);
+    if (!this.#linear.storeBack(offset, one.size, one.segment, low, high)) return this.#noAccess();
+    this.#noteStore();
+    return true;
+  }
+
+  // The offset of a memory operand in its segment. As a number it is exact wherever memory can be.
   #offset(one: Instruction): number {
-    const registers = this.#registers;
-    const { base, index, addressSize } = one;
-    let offset = one.displacement;
-    if (base === RIP) offset += registers.rip + one.length;
-    else if (base !== NONE) offset += registers.value(base, addressSize);
-    if (index !== NONE) offset += registers.value(index, addressSize) * one.scale;
-    if (addressSize === 8) return offset < 0 ? offset + 2 ** 64 : offset;
-    return addressSize === 4 ? offset >>> 0 : offset & 0xffff;
+    const { low, high, rip } = this.#registers;
+    const { base, index, scale, addressSize, displacement } = one;
+    let sumLow = displacement >>> 0;
+    let sumHigh = displacement < 0 ? WORD - 1 : 0;
+    if (base === RIP) {
+      sumLow += (rip + one.length) >>> 0;
+      sumHigh += Math.floor((rip + one.length) / WORD);
+    } else if (base !== NONE) {
+      sumLow += low[base]!;
+      sumHigh += high[base]!;
+    }
+    if (index !== NONE) {
+      sumLow += low[index]! * scale;
+      sumHigh += high[index]! * scale;
+    }
+    this.#offsetLow = addressSize === 2 ? sumLow & 0xffff : sumLow >>> 0;
+    this.#offsetHigh = addressSize === 8 ? (sumHigh + Math.floor(sumLow / WORD)) >>> 0 : 0;
+    return this.#offsetHigh * WORD + this.#offsetLow;
   }
 }
 

@@ -56,7 +56,7 @@ class Reader {
  */
 export function decode(bytes: Uint8Array, isLong: boolean): Instruction | null | "short" {
   try {
-    return new Decoder(new Reader(bytes), isLong).instruction();
+    return new Decoder(new Reader(bytes), isLong).decode();
   } catch (error) {
     if (error instanceof RangeError) return "short";
     throw error;
@@ -69,6 +69,7 @@ class Decoder {
   #operandPrefix = false;
   #addressPrefix = false;
   #rep = 0;
+  #isLocked = false;
   #segment: number | undefined;
   #rex = 0;
 
@@ -77,7 +78,16 @@ class Decoder {
     this.#isLong = isLong;
   }
 
-  instruction(): Instruction | null {
+  // LOCK is for what reads, changes and writes memory; elsewhere it is an invalid opcode.
+  decode(): Instruction | null {
+    const one = this.#instruction();
+    if (one === null || !this.#isLocked) return one;
+    const isArithmetic = (one.kind === Kind.ALU || one.kind === Kind.ALU_IMMEDIATE) && one.op !== 7;
+    const changesRm = (isArithmetic && !one.isLoad) || one.kind === Kind.STEP;
+    return changesRm && one.rm === -1 ? one : null;
+  }
+
+  #instruction(): Instruction | null {
     const opcode = this.#prefixes();
     if (opcode < 0x40 && (opcode & 7) < 6) return this.#arithmetic(opcode);
     if (opcode >= 0x70 && opcode <= 0x7f) return this.#jumpIf(opcode & 15, 1);
@@ -167,7 +177,8 @@ class Decoder {
       else if (byte === OPERAND_SIZE) this.#operandPrefix = true;
       else if (byte === ADDRESS_SIZE) this.#addressPrefix = true;
       else if (byte === REP || byte === REPNE) this.#rep = byte;
-      else if (byte !== LOCK) {
+      else if (byte === LOCK) this.#isLocked = true;
+      else {
         if (!this.#isLong || (byte & 0xf0) !== 0x40) return byte;
         this.#rex = byte;
         return this.#reader.byte(); // a REX prefix stands right before the opcode

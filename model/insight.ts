@@ -1,6 +1,5 @@
 import { ERRNO } from "../ffi/errno.ts";
 import type { Insight } from "../ffi/insight.ts";
-import { KVM_MEM_LOG_DIRTY_PAGES } from "../ffi/kvm_constants.ts";
 import { PAGE_SIZE } from "../ffi/linux.ts";
 import type { MachineState } from "./machine_state.ts";
 import type { ModelChoice } from "./rules.ts";
@@ -42,8 +41,8 @@ export function insightOf(
       const slot = vms.get(vmFd)?.slots.find(Math.floor(address / PAGE_SIZE));
       if (slot === undefined) return false;
       slotMemory(state.space, slot)[address - slot.base_gfn * PAGE_SIZE]! ^= 1;
-      // `mark_page_dirty_in_slot` warns and drops it: there is no vCPU whose ring it could go to.
-      return (slot.flags & KVM_MEM_LOG_DIRTY_PAGES) !== 0 && state.rules.dropsWritesOutsideVcpu;
+      // `mark_page_dirty_in_slot` warns, before it looks whether the slot logs, and drops it.
+      return state.rules.dropsWritesOutsideVcpu;
     },
     failNextAllocation() {
       state.failsAllocation = true;

@@ -19,8 +19,10 @@ export class LinearMemory {
   low = 0;
   /** High word of it. */
   high = 0;
-  /** Physical address of the last store. */
+  /** Physical address of the last store; of its last byte, where it crossed a page. */
   stored = 0;
+  /** Physical address of its first byte. */
+  storedFrom = 0;
   /** Whether what answered false was an exception; otherwise the vCPU must leave the guest. */
   isShutdown = false;
 
@@ -74,7 +76,7 @@ export class LinearMemory {
    * @returns Whether it was loaded.
    */
   load(offset: number, size: number, segment: number): boolean {
-    if ((offset & IN_PAGE) + size > PAGE) return this.#loadCrossing(offset, size, segment);
+    if (this.#crosses(offset, size, segment)) return this.#loadCrossing(offset, size, segment);
     const address = this.#translate(offset, size, segment, false);
     if (address < 0) return false;
     if (!this.#memory.load(address, size)) return this.#leave();
@@ -94,14 +96,38 @@ export class LinearMemory {
    * @returns Whether it was stored.
    */
   store(offset: number, size: number, segment: number, low: number, high: number): boolean {
-    if ((offset & IN_PAGE) + size > PAGE) {
-      return this.#storeCrossing(offset, size, segment, low, high);
+    if (this.#crosses(offset, size, segment)) {
+      return this.#storeCrossing(offset, size, segment, low, high) === size;
     }
     const address = this.#translate(offset, size, segment, true);
     if (address < 0) return false;
     if (!this.#memory.store(address, size, low, high)) return this.#leave();
     this.stored = address;
+    this.storedFrom = address;
     return true;
+  }
+
+  /**
+   * Stores where the last load read. What a refused store left in the first of two pages is taken back:
+   * the instruction will load it again.
+   *
+   * @param offset Its offset in the segment.
+   * @param size 1, 2, 4 or 8 bytes.
+   * @param segment The segment's number in instructions.
+   * @param low Low word.
+   * @param high High word.
+   * @returns Whether it was stored.
+   */
+  storeBack(offset: number, size: number, segment: number, low: number, high: number): boolean {
+    if (!this.#crosses(offset, size, segment)) return this.store(offset, size, segment, low, high);
+    const stored = this.#storeCrossing(offset, size, segment, low, high);
+    if (stored === size) return true;
+    const wasShutdown = this.isShutdown;
+    for (let n = 0; n < stored; n++) {
+      this.store(offset + n, 1, segment, byteOf(n, this.low, this.high), 0);
+    }
+    this.isShutdown = wasShutdown;
+    return false;
   }
 
   #leave(): false {
@@ -112,7 +138,7 @@ export class LinearMemory {
   // The physical address of an access; below 0 where there is none.
   #translate(offset: number, size: number, segment: number, isWrite: boolean): number {
     const registers = this.#registers;
-    if (offset + size - 1 > registers.limits[segment]!) {
+    if (offset < 0 || offset + size - 1 > registers.limits[segment]!) {
       this.isShutdown = true;
       return Translation.FAULT;
     }
@@ -121,6 +147,11 @@ export class LinearMemory {
     const found = this.#paging.translate(linear, isWrite, registers.cpl === 3, registers.root);
     if (found < 0) this.isShutdown = found === Translation.FAULT;
     return found;
+  }
+
+  // Pages are those of linear addresses: a segment may begin anywhere.
+  #crosses(offset: number, size: number, segment: number): boolean {
+    return ((this.#registers.bases[segment]! + offset) & IN_PAGE) + size > PAGE;
   }
 
   // An access that crosses a page is made byte by byte.
@@ -137,17 +168,24 @@ export class LinearMemory {
     return true;
   }
 
+  // Answers the bytes that were stored.
   #storeCrossing(
     offset: number,
     size: number,
     segment: number,
     low: number,
     high: number,
-  ): boolean {
+  ): number {
+    let from = 0;
     for (let n = 0; n < size; n++) {
-      const byte = (n < 4 ? low >>> (8 * n) : high >>> (8 * (n - 4))) & 0xff;
-      if (!this.store(offset + n, 1, segment, byte, 0)) return false;
+      if (!this.store(offset + n, 1, segment, byteOf(n, low, high), 0)) return n;
+      if (n === 0) from = this.stored;
     }
-    return true;
+    this.storedFrom = from;
+    return size;
   }
+}
+
+function byteOf(n: number, low: number, high: number): number {
+  return (n < 4 ? low >>> (8 * n) : high >>> (8 * (n - 4))) & 0xff;
 }

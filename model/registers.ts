@@ -37,10 +37,12 @@ export class Registers {
   readonly low: Uint32Array<ArrayBuffer> = new Uint32Array(16);
   /** Their high words. */
   readonly high: Uint32Array<ArrayBuffer> = new Uint32Array(16);
-  /** The instruction pointer. */
+  /** The instruction pointer, signed. */
   rip: number = RESET_RIP;
   /** The flags. */
   rflags = 2;
+  // RIP as it was last given: a number does not hold all of its 64 bits.
+  #givenRip = 0n;
   readonly #sregs: DataView<ArrayBuffer> = new DataView(new ArrayBuffer(kvm_sregs.size));
   /** Bases of the segments, by their number in instructions. */
   readonly bases: Float64Array<ArrayBuffer> = new Float64Array(6);
@@ -93,7 +95,8 @@ export class Registers {
       view.setUint32(kvm_regs.at[name], this.low[n]!, true);
       view.setUint32(kvm_regs.at[name] + 4, this.high[n]!, true);
     });
-    view.setBigUint64(kvm_regs.at.rip, BigInt(this.rip), true);
+    const isAsGiven = this.rip === Number(this.#givenRip);
+    view.setBigUint64(kvm_regs.at.rip, isAsGiven ? this.#givenRip : BigInt(this.rip), true);
     view.setBigUint64(kvm_regs.at.rflags, BigInt(this.rflags), true);
   }
 
@@ -108,7 +111,8 @@ export class Registers {
       this.low[n] = view.getUint32(kvm_regs.at[name], true);
       this.high[n] = view.getUint32(kvm_regs.at[name] + 4, true);
     });
-    this.rip = Number(view.getBigUint64(kvm_regs.at.rip, true));
+    this.#givenRip = view.getBigInt64(kvm_regs.at.rip, true);
+    this.rip = Number(this.#givenRip);
     this.rflags = Number(view.getBigUint64(kvm_regs.at.rflags, true)) | 2; // bit 1 is always set
   }
 

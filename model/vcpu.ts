@@ -39,7 +39,7 @@ export class ModelVcpu {
   /** The vCPU's id. */
   readonly id: number;
   /** Its file descriptor, also once that is closed. */
-  fd = -1;
+  fd: number = -1;
   /** Its ring; `null` with the ring off. */
   readonly ring: DirtyRing | null;
   /** Whether a push asked for a look at the ring (`KVM_REQ_DIRTY_RING_SOFT_FULL`). */

@@ -1,5 +1,6 @@
 import type { DumpedEntry, DumpedRing, DumpResult } from "../lab/dump.ts";
 import { flagsText } from "./flags_text.ts";
+import { kernelStateLine } from "./kernel_state_text.ts";
 import { labHead } from "./lab_text.ts";
 import { lostText } from "./lost_text.ts";
 import { table } from "./table.ts";
@@ -26,6 +27,7 @@ export function* dumpText(
     const count = countText(entries.length, "entry", "entries");
     yield `\nvCPU ${ring.vcpu}  ${ring.exit} after ${countText(ring.stores, "store")}, ` +
       `${dirty === entries.length ? count : `${dirty} dirty of ${count}`}\n`;
+    if (ring.kernelState !== null) yield `  ${kernelStateLine(ring.kernelState)}\n`;
     const shown = entries.slice(0, options.limit ?? entries.length);
     if (shown.length > 0) {
       yield* table(

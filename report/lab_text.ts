@@ -9,7 +9,15 @@ import { countText, sizeText } from "./units.ts";
  * @returns A line without its end.
  */
 export function kernelLine(kernel: KernelFacts): string {
+  if (kernel.model !== null) return `kernel  ${modelText(kernel.model)}`;
   return `kernel  Linux ${kernel.release}, ${kernel.module ?? "no KVM module known"}`;
+}
+
+// "v6.17+pml" in words.
+function modelText(model: string): string {
+  const [version, ...traits] = model.split("+");
+  const words = traits.map((one) => one === "pml" ? ", with PML" : ", real mode emulated");
+  return `model of Linux ${version}, in memory${words.join("")}`;
 }
 
 /**

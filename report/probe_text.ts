@@ -4,6 +4,8 @@ import { table } from "./table.ts";
 import { sizeText } from "./units.ts";
 
 const ENTRY_BYTES = 16;
+const NOT_USABLE =
+  "no: the other commands run here on the model of a kernel alone (--backend model)";
 
 /**
  * `dirtyring probe` for people.
@@ -19,7 +21,7 @@ export function* probeText(result: ProbeResult): Generator<string> {
     : `device  ${device.path} ${device.mode} ${device.owner}:${device.group}, ` +
       `${openText(result)}\n`;
   for (const { what, advice } of problems) yield `missing ${what}\n        ${advice}\n`;
-  yield `usable  ${usable ? "yes" : "no: the other commands cannot run here"}\n`;
+  yield `usable  ${usable ? "yes" : NOT_USABLE}\n`;
   yield* facts(result);
   yield* capabilities(result);
 }

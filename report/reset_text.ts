@@ -1,6 +1,9 @@
-import type { ResetPass, ResetResult } from "../lab/reset.ts";
+import type { ResetResult } from "../lab/reset.ts";
+import type { ResetPass } from "../lab/reset_pass.ts";
+import { kernelStateText } from "./kernel_state_text.ts";
 import { labHead } from "./lab_text.ts";
 import { lostText } from "./lost_text.ts";
+import { sortText } from "./sort_text.ts";
 import { type Align, table } from "./table.ts";
 import { countText, timeText } from "./units.ts";
 
@@ -19,8 +22,10 @@ export function* resetText(result: ResetResult): Generator<string> {
   }
   for (const [n, pass] of result.passes.entries()) {
     yield result.passes.length === 1 ? "\n" : `\npass ${n + 1}\n`;
+    if (result.sort !== null) yield "sorted in the ring by slot and offset, then marked\n";
     yield* passText(pass);
   }
+  if (result.sort !== null) yield* sortText(result.sort, result.kernel.backend);
   for (const problem of result.problems) yield `PROBLEM: ${problem}\n`;
   yield* lostText(result.lost);
 }
@@ -42,4 +47,5 @@ function* passText({ rings, reset, resetNs }: ResetPass): Generator<string> {
   ], ALIGNS);
   yield `KVM_RESET_DIRTY_RINGS returned ${reset} in ${timeText(resetNs)}` +
     (reset === 0 ? "\n" : `, ${timeText(resetNs / reset)} an entry\n`);
+  yield* kernelStateText(rings);
 }

@@ -1,6 +1,7 @@
 import type { RunResult } from "../lab/run.ts";
 import type { RoundResult } from "../lab/rounds.ts";
 import { labHead } from "./lab_text.ts";
+import { sortText } from "./sort_text.ts";
 import { checkText, statisticsText } from "./stats_text.ts";
 import { type Align, table } from "./table.ts";
 import { countText, timeText } from "./units.ts";
@@ -29,7 +30,8 @@ export function* runText(result: RunResult): Generator<string> {
   yield "\n";
   const rows = result.rounds.map((round, n) => [`${n + 1}`, ...cells(round)]);
   yield* table([HEAD, ...rows, ["total", ...cells(total(result.rounds))]], ALIGNS, "  ");
-  yield* statisticsText(result.stats);
+  yield* statisticsText(result.stats, result.kernel.backend, result.sort !== null);
+  if (result.sort !== null) yield* sortText(result.sort, result.kernel.backend);
   yield* checkText(result);
   yield `\n${verdict(result)}\n`;
 }

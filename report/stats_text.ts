@@ -5,7 +5,10 @@ import type { Bucket } from "../ring/tally.ts";
 import { labHead } from "./lab_text.ts";
 import { lostText } from "./lost_text.ts";
 import { table } from "./table.ts";
+import { timesNote } from "./times_note.ts";
 import { countText, numberText, timeText } from "./units.ts";
+
+type Backend = StatsResult["kernel"]["backend"];
 
 const BAR_WIDTH = 40;
 
@@ -17,7 +20,7 @@ const BAR_WIDTH = 40;
  */
 export function* statsText(result: StatsResult): Generator<string> {
   yield* labHead(result);
-  yield* statisticsText(result);
+  yield* statisticsText(result, result.kernel.backend);
   yield* checkText(result);
 }
 
@@ -25,9 +28,15 @@ export function* statsText(result: StatsResult): Generator<string> {
  * The coalescing statistics and what was measured beside them.
  *
  * @param report The statistics.
+ * @param backend Which kernel answered.
+ * @param isSorted Whether the entries were sorted in the ring: then they are compared with nothing.
  * @returns Lines with their ends, the first one blank.
  */
-export function* statisticsText(report: StatsReport): Generator<string> {
+export function* statisticsText(
+  report: StatsReport,
+  backend: Backend,
+  isSorted = false,
+): Generator<string> {
   yield `\ncoalescing, modelled by the rule of Linux ${report.rule} on\n`;
   const columns = report.rings.length === 1 ? [["", report.total] as const] : [
     ...report.rings.map((ring) => [`vCPU ${ring.vcpu}`, ring] as const),
@@ -36,10 +45,10 @@ export function* statisticsText(report: StatsReport): Generator<string> {
   const rows = FIGURES.map(([name, figure]) => [name, ...columns.map(([, s]) => figure(s))]);
   const heads = columns.length === 1 ? [] : [["", ...columns.map(([head]) => head)]];
   yield* table([...heads, ...rows], ["left", ...columns.map(() => "right" as const)], "  ");
-  yield* sortedText(report.total);
+  yield* ordersText(report.total, isSorted);
   yield* histogramText(report.total.pagesPerBatch.histogram);
   yield* endsText(report.total);
-  yield* measuredText(report);
+  yield* measuredText(report, backend, isSorted);
 }
 
 const FIGURES: readonly (readonly [string, (statistics: Statistics) => string])[] = [
@@ -51,16 +60,19 @@ const FIGURES: readonly (readonly [string, (statistics: Statistics) => string])[
   ["kvm_reset_dirty_gfn calls", (s) => `${s.calls}`],
 ];
 
-function* sortedText({ entriesPerBatch, pagesPerBatch, batches, sorted }: Statistics) {
+function* ordersText(
+  { entriesPerBatch, pagesPerBatch, batches, sorted }: Statistics,
+  isSorted: boolean,
+): Generator<string> {
   const row = (name: string, a: number | null, b: number | null) => [
     name,
     numberText(a),
-    numberText(b),
+    ...(isSorted ? [] : [numberText(b)]),
   ];
   yield "\n";
   yield* table(
     [
-      ["", "as harvested", "had it been sorted"],
+      ["", ...(isSorted ? ["as sorted"] : ["as harvested", "had it been sorted"])],
       row("batches", batches, sorted.batches),
       row("entries a batch, mean", entriesPerBatch.mean, sorted.entriesPerBatch.mean),
       row("                 median", entriesPerBatch.median, sorted.entriesPerBatch.median),
@@ -101,7 +113,11 @@ function* endsText({ ends }: Statistics): Generator<string> {
   );
 }
 
-function* measuredText({ measured }: StatsReport): Generator<string> {
+function* measuredText(
+  { measured }: StatsReport,
+  backend: Backend,
+  isSorted: boolean,
+): Generator<string> {
   const { repetitions, resetNsPerEntry, sequentialResetNsPerEntry, emulated } = measured;
   if (repetitions === 0) {
     yield "\nreset not measured: the run ended early\n";
@@ -110,16 +126,13 @@ function* measuredText({ measured }: StatsReport): Generator<string> {
   yield `\nreset, measured: median of ${countText(repetitions, "round")} each, in turn\n`;
   yield* table(
     [
-      ["this pattern", `${timeText(resetNsPerEntry)} an entry`],
+      [isSorted ? "this pattern, plain" : "this pattern", `${timeText(resetNsPerEntry)} an entry`],
       ["sequential", `${timeText(sequentialResetNsPerEntry)} an entry`],
     ],
     ["left", "right"],
     "  ",
   );
-  if (emulated) {
-    yield "  This KVM emulates the guest's stores: there are no guest mappings to re-protect,\n" +
-      "  which understates what a reset costs, and every store pushes an entry.\n";
-  }
+  yield* timesNote(backend, emulated, "what a reset costs, and every store pushes an entry");
 }
 
 /**

@@ -2,6 +2,7 @@ import { allocateEntries, type Entries } from "./entries.ts";
 import { ENTRY_WORDS } from "./entry.ts";
 import { harvest, type RingWords, ringWords } from "./harvest.ts";
 import { nextHeld } from "./next_held.ts";
+import { RingSorter } from "./sort_in_ring.ts";
 
 /**
  * One ring's harvester: it keeps the fetch index, which the mapping does not hold, and the entries of
@@ -10,6 +11,7 @@ import { nextHeld } from "./next_held.ts";
 export class Harvester {
   readonly #ring: RingWords;
   #fetchIndex = 0;
+  #sorter: RingSorter | null = null;
   /** The entries of the last {@linkcode Harvester.take}: overwritten by the next. */
   readonly taken: Entries;
 
@@ -43,6 +45,18 @@ export class Harvester {
     const taken = harvest(this.#ring, this.#fetchIndex, limit, this.taken);
     this.#fetchIndex = (this.#fetchIndex + taken) >>> 0;
     return this.taken;
+  }
+
+  /**
+   * Harvests in ring order, as {@linkcode Harvester.take} does, after sorting the entries in the ring by
+   * slot and offset.
+   *
+   * @param limit The most entries to sort and take; by default all that are dirty.
+   * @returns The entries taken, in the order in which they then stand, valid until the next call.
+   */
+  takeSorted(limit: number = this.size): Entries {
+    this.#sorter ??= new RingSorter(this.#ring.words);
+    return this.take(this.#sorter.sort(this.#fetchIndex, limit));
   }
 
   /**

@@ -3,6 +3,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { COMMAND_NAMES, loadCommand } from "../commands/registry.ts";
 import { dirtyring, shell } from "./support/cli.ts";
+import { elsewhere, NO_NAMESPACE } from "./support/elsewhere.ts";
 import { testUnless } from "./support/live.ts";
 
 // One line on stderr that begins with the program's name, nothing on stdout, no stack.
@@ -135,21 +136,6 @@ Deno.test("the launcher takes a new deno of PATH, and no old one", async () => {
     await Deno.remove(folder, { recursive: true });
   }
 });
-
-// A place where /dev/kvm is something else, or absent, without touching the host's.
-async function elsewhere(setUp: string, command: string) {
-  return await shell(`unshare --mount sh -c '${setUp} && ${command}'`);
-}
-
-const NO_NAMESPACE = await (async () => {
-  try {
-    return (await elsewhere("mount --bind /dev/null /dev/null", "true")).code === 0
-      ? null
-      : "no mount namespace can be made here (needs root)";
-  } catch {
-    return "no unshare";
-  }
-})();
 
 testUnless(
   NO_NAMESPACE,

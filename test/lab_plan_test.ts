@@ -2,7 +2,6 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { parsePages, readPattern } from "../lab/pattern_file.ts";
 import { planLab, vcpuBits } from "../lab/plan.ts";
 import { UsageError } from "../lab/usage_error.ts";
-import { LIBC } from "./support/libc.ts";
 import { labOptions } from "./support/labs.ts";
 
 const plan = (changes: Parameters<typeof labOptions>[0]) => planLab(labOptions(changes));
@@ -80,15 +79,15 @@ Deno.test("parsePages() names the line that is wrong", () => {
 });
 
 Deno.test("readPattern() names a file that cannot be read", () => {
-  assertThrows(() => readPattern(LIBC, "/no/such", 9), UsageError, "ENOENT");
-  assertThrows(() => readPattern(LIBC, "/", 9), UsageError, "EISDIR");
+  assertThrows(() => readPattern("/no/such", 9), UsageError, "ENOENT");
+  assertThrows(() => readPattern("/", 9), UsageError, "EISDIR");
 });
 
 Deno.test("readPattern() reads ten million lines", async () => {
   const path = await Deno.makeTempFile();
   try {
     await Deno.writeTextFile(path, "0\n99\n".repeat(5_000_000));
-    const found = readPattern(LIBC, path, 100);
+    const found = readPattern(path, 100);
     assertEquals([found.length, found[0], found.at(-1)], [10_000_000, 0, 99]);
   } finally {
     await Deno.remove(path);

@@ -26,7 +26,13 @@ liveTest(
     for (const name of COMMAND_NAMES) {
       const result = await json(name);
       assertEquals(result.schema, `dirtyring.${name}/1`);
-      assertEquals(Object.keys(result.kernel), ["backend", "release", "module", "ringMaxBytes"]);
+      assertEquals(Object.keys(result.kernel), [
+        "backend",
+        "model",
+        "release",
+        "module",
+        "ringMaxBytes",
+      ]);
       if (name === "probe" || name === "enable") continue;
       assertEquals(result.lab.pages, 256);
       assertEquals(result.slots.map(({ id, logged }: Record<string, unknown>) => [id, logged]), [

@@ -69,6 +69,7 @@ liveTest("reset() takes all that was harvested", async () => {
   assertEquals([passes.length, passes[0]!.reset, ok], [1, 20, true]);
   assertEquals(passes[0]!.rings[1], {
     ...{ vcpu: 1, dirty: 10, harvested: 10, reset: 10, left: 0, stoppedAt: null },
+    kernelState: null,
   });
 });
 

@@ -37,7 +37,13 @@ Deno.test("readEntries() names slots, frames and states, exactly up to 64 bits",
 
 const DUMP = {
   schema: "dirtyring.dump/1" as const,
-  kernel: { backend: "kvm" as const, release: "6.18", module: "kvm_pvm", ringMaxBytes: 1048576 },
+  kernel: {
+    backend: "kvm" as const,
+    model: null,
+    release: "6.18",
+    module: "kvm_pvm",
+    ringMaxBytes: 1048576,
+  },
   lab: {
     guest: "real16" as const,
     vcpus: 1,
@@ -55,6 +61,7 @@ const DUMP = {
     exit: "KVM_EXIT_DIRTY_RING_FULL" as const,
     done: false,
     stores: 4,
+    kernelState: null,
     entries: readEntries(WORDS, SLOTS, true),
   }],
   lost: { count: 0, pages: [] },

@@ -9,9 +9,11 @@ export interface CliResult {
   readonly stderr: string;
 }
 
+const PERMISSIONS = ["--allow-ffi", "--allow-read", "--allow-write", "--allow-run"];
+
 /** The arguments with which the launcher starts Deno. */
 export function denoArgs(args: readonly string[]): string[] {
-  const flags = ["--quiet", "--no-prompt", "--allow-ffi", `--allow-read=${ROOT}`];
+  const flags = ["--quiet", "--no-prompt", ...PERMISSIONS];
   return ["run", ...flags, `${ROOT}main.ts`, ...args];
 }
 

@@ -1,0 +1,35 @@
+// The process in which `dirtyring check` makes its checks: one that hangs or ends it fails alone. It is
+// asked for them on standard input, an id a line, and answers on standard output, an object a line.
+import { ALL_CHECKS } from "./checks/all_checks.ts";
+import { parseSetup } from "./checks/child_setup.ts";
+import { linesOf } from "./checks/lines.ts";
+import { runCheck } from "./checks/run_check.ts";
+import { serveChecks } from "./checks/serve_checks.ts";
+import { openKernel } from "./lab/backend.ts";
+import { parseModel } from "./lab/model_choice.ts";
+
+if (import.meta.main) {
+  const setup = parseSetup(Deno.args);
+  const say = (line: string) => console.error(line);
+  const selection = {
+    backend: setup.backend,
+    model: setup.model === undefined ? undefined : parseModel(setup.model),
+  };
+  const encoder = new TextEncoder();
+  await serveChecks({
+    ids: linesOf(Deno.stdin.readable),
+    write(line) {
+      // Where the parent is gone, this ends the process.
+      let bytes = encoder.encode(line);
+      while (bytes.length > 0) bytes = bytes.subarray(Deno.stdout.writeSync(bytes));
+    },
+    async run(id) {
+      const check = ALL_CHECKS.find((one) => one.id === id);
+      if (check === undefined) throw new TypeError(`no check has the id ${id}`);
+      const kernel = await openKernel(selection, setup.trace ? say : null, say);
+      return await runCheck(check, kernel, { allowWarn: setup.allowWarn });
+    },
+  });
+  // Not by returning: what a check left behind must not keep the process alive.
+  Deno.exit(0);
+}

@@ -1,0 +1,187 @@
+import { HostError } from "../ffi/host_error.ts";
+import type { CheckRun } from "./check_result.ts";
+import { childPermissions } from "./child_permissions.ts";
+import { type ChildLine, parseChildLine } from "./child_line.ts";
+import { linesOf } from "./lines.ts";
+import { until, type Waited } from "./until.ts";
+
+/** How a child came to its end. */
+export interface Ending {
+  /** The signal that ended it, or `null`. */
+  readonly signal: Deno.Signal | null;
+  /** What it came to, in words. */
+  readonly text: string;
+}
+
+/** What a child answers: the run of a check, or its own end. */
+export type ChildAnswer = CheckRun | Ending | Waited;
+
+/** The longest that Deno may take to start, and that a killed process may take to go. */
+const PATIENCE_MS = 30_000;
+const DEATH_MS = 5_000;
+/** The longest that a child may take to leave by itself. */
+const LEAVE_MS = 1_000;
+
+const NEVER = new AbortController().signal;
+
+/** As much of a child's last words as is kept, in characters. */
+const LAST_WORDS = 4096;
+
+/** A process that makes checks, from the parent's side. */
+export class ChildProcess {
+  readonly #process: Deno.ChildProcess;
+  readonly #requests: WritableStreamDefaultWriter<Uint8Array>;
+  readonly #lines: AsyncGenerator<string>;
+  readonly #listening: Promise<void>;
+  #words = "";
+  #isOver = false;
+
+  private constructor(process: Deno.ChildProcess, isTraced: boolean) {
+    this.#process = process;
+    this.#requests = process.stdin.getWriter();
+    this.#lines = linesOf(process.stdout);
+    this.#listening = isTraced ? Promise.resolve() : this.#listen(process.stderr);
+  }
+
+  /**
+   * Starts a child, with the permissions of this process that it needs.
+   *
+   * @param module Its program.
+   * @param args Its arguments.
+   * @param isTraced Whether what it says on stderr is to be seen as it comes.
+   * @param abort Calls the waiting for its start off.
+   * @returns The child, or `null` where its start was called off.
+   * @throws {HostError} Where it cannot be started.
+   */
+  static async start(
+    module: URL,
+    args: readonly string[],
+    isTraced: boolean,
+    abort: AbortSignal,
+  ): Promise<ChildProcess | null> {
+    const child = new ChildProcess(spawn(module, args, isTraced), isTraced);
+    const first = await child.#next(PATIENCE_MS, abort);
+    if (first === "aborted") {
+      await child.kill();
+      return null;
+    }
+    if (typeof first === "object" && "kind" in first && first.kind === "ready") return child;
+    await child.kill();
+    const why = first === "late" ? "it did not begin" : "text" in first ? first.text : first.kind;
+    throw new HostError(
+      `the process that makes the checks (${module.pathname}): ${why}`,
+      "run bin/dirtyring with --verbose",
+    );
+  }
+
+  /** Its process id. */
+  get pid(): number {
+    return this.#process.pid;
+  }
+
+  /**
+   * Lets it make a check.
+   *
+   * @param id The check's id.
+   * @param ms The longest that the check may take.
+   * @param abort Calls the waiting off.
+   * @returns What it answers.
+   * @throws {HostError} Where it says that this host cannot be used at all.
+   */
+  async ask(id: string, ms: number, abort: AbortSignal): Promise<ChildAnswer> {
+    // A child that is gone does not read: its end is found below.
+    this.#requests.write(new TextEncoder().encode(`${id}\n`)).catch(() => {});
+    const line = await this.#next(ms, abort);
+    if (typeof line === "string" || "text" in line) return line;
+    if (line.kind === "run" && line.id === id) return line.run;
+    await this.kill();
+    if (line.kind === "unusable") throw new HostError(line.what, line.advice);
+    return { signal: null, text: "answered what it was not asked" };
+  }
+
+  /**
+   * Ends it, whatever it does.
+   *
+   * @returns Whether it is gone.
+   */
+  async kill(): Promise<boolean> {
+    if (this.#isOver) return true;
+    try {
+      this.#process.kill("SIGKILL");
+    } catch {
+      // It had gone already.
+    }
+    return await this.#gone(DEATH_MS);
+  }
+
+  /** Lets it leave by itself, or ends it where it does not. */
+  async leave(): Promise<void> {
+    if (this.#isOver) return;
+    await this.#requests.close().catch(() => {});
+    if (!await this.#gone(LEAVE_MS)) await this.kill();
+  }
+
+  async #gone(ms: number): Promise<boolean> {
+    const ended = await until(this.#process.status, ms, NEVER);
+    if (typeof ended === "string") return false;
+    this.#isOver = true;
+    await this.#requests.abort().catch(() => {});
+    // What it started itself could still hold its pipes.
+    const drained = Promise.allSettled([this.#lines.return(undefined), this.#listening]);
+    await until(drained, DEATH_MS, NEVER);
+    return true;
+  }
+
+  async #next(ms: number, abort: AbortSignal): Promise<ChildLine | Ending | Waited> {
+    const end = performance.now() + ms;
+    for (;;) {
+      const got = await until(this.#lines.next(), Math.max(0, end - performance.now()), abort);
+      if (typeof got === "string") return got;
+      if (got.done) return await this.#ending();
+      const line = parseChildLine(got.value);
+      if (line !== null) return line;
+    }
+  }
+
+  async #ending(): Promise<Ending> {
+    const { signal, code } = await this.#process.status;
+    await this.#gone(DEATH_MS);
+    const words = this.#words.trim().split("\n").find((line) => line !== "");
+    const text = `ended its process: ${signal ?? `exit status ${code}`}`;
+    return { signal, text: words === undefined ? text : `${text}: ${words}` };
+  }
+
+  async #listen(stream: ReadableStream<Uint8Array>): Promise<void> {
+    const decoder = new TextDecoder();
+    for await (const chunk of stream) {
+      if (this.#words.length < LAST_WORDS) this.#words += decoder.decode(chunk, { stream: true });
+    }
+  }
+}
+
+function spawn(module: URL, args: readonly string[], isTraced: boolean): Deno.ChildProcess {
+  try {
+    return new Deno.Command(Deno.execPath(), {
+      args: [
+        "run",
+        "--quiet",
+        "--no-prompt",
+        "--no-config",
+        "--no-lock",
+        ...childPermissions(module),
+        module.href,
+        ...args,
+      ],
+      env: { NO_COLOR: "1" },
+      stdin: "piped",
+      stdout: "piped",
+      stderr: isTraced ? "inherit" : "piped",
+    }).spawn();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotCapable)) throw error;
+    throw new HostError(
+      "Deno has no permission to start the process in which checks are made",
+      "run bin/dirtyring, or add --allow-run to deno run",
+    );
+  }
+}

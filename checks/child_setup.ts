@@ -1,0 +1,52 @@
+/** What a child has to know before its first check. */
+export interface ChildSetup {
+  /** The kernel that answers. */
+  readonly backend: "kvm" | "model";
+  /** The model as it is written on a command line; `undefined` is the latest. */
+  readonly model: string | undefined;
+  /** Whether checks that make the kernel warn may run. */
+  readonly allowWarn: boolean;
+  /** Whether every kernel call is shown on stderr. */
+  readonly trace: boolean;
+}
+
+/**
+ * A setup as a child's arguments.
+ *
+ * @param setup The setup.
+ * @returns The arguments.
+ */
+export function setupArguments({ backend, model, allowWarn, trace }: ChildSetup): string[] {
+  return [
+    `--backend=${backend}`,
+    ...(model === undefined ? [] : [`--model=${model}`]),
+    ...(allowWarn ? ["--allow-warn"] : []),
+    ...(trace ? ["--trace"] : []),
+  ];
+}
+
+/**
+ * The setup that a child was started with.
+ *
+ * @example
+ * ```ts
+ * import { parseSetup, setupArguments } from "./child_setup.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const setup = { backend: "model", model: "v6.1+pml", allowWarn: true, trace: false } as const;
+ * assertEquals(parseSetup(setupArguments(setup)), setup);
+ * ```
+ *
+ * @param args Its arguments.
+ * @returns The setup.
+ */
+export function parseSetup(args: readonly string[]): ChildSetup {
+  const value = (name: string) =>
+    args.find((arg) => arg.startsWith(`${name}=`))?.slice(name.length + 1);
+  return {
+    backend: value("--backend") === "model" ? "model" : "kvm",
+    model: value("--model"),
+    allowWarn: args.includes("--allow-warn"),
+    trace: args.includes("--trace"),
+  };
+}

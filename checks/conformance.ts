@@ -1,0 +1,90 @@
+import type { Kernel } from "../ffi/kernel.ts";
+import { System } from "../kvm/system.ts";
+import { type KernelFacts, kernelFacts } from "../lab/host.ts";
+import { Interrupt } from "../lab/interrupt.ts";
+import { largestRing } from "../lab/ring_limits.ts";
+import { type CheckReport, countGroups, summarise } from "./check_report.ts";
+import type { CheckResult } from "./check_result.ts";
+import { setupArguments } from "./child_setup.ts";
+import { shuffle } from "./shuffle.ts";
+import { type PlannedCheck, supervise } from "./supervisor.ts";
+
+/** How `dirtyring check` makes its checks. */
+export interface ConformanceOptions {
+  /** The model as it was written; `undefined` is the latest, and not looked at on a real kernel. */
+  readonly model: string | undefined;
+  /** Whether checks that make the kernel warn may run. */
+  readonly allowWarn: boolean;
+  /** Whether every kernel call is shown on stderr. */
+  readonly trace: boolean;
+  /** The longest that a run of a check may take, in milliseconds. */
+  readonly timeoutMs: number;
+  /** How often each check is made. */
+  readonly repeat: number;
+  /** The seed of the order; `undefined` leaves the checks in theirs. */
+  readonly seed: number | undefined;
+  /** Whether a known defect counts as failed. */
+  readonly strict: boolean;
+}
+
+/** Who wants to see what there is before the end. Each answers whether it wants to see more. */
+export interface Watcher {
+  /** The checks begin. */
+  begin(kernel: KernelFacts): boolean;
+  /** A check has ended. */
+  result(result: CheckResult): boolean;
+}
+
+/**
+ * Makes checks on a kernel, in a process of their own.
+ *
+ * @param kernel The kernel that answers: the child opens one like it.
+ * @param plan The checks, in the order of docs/abi.md.
+ * @param options How they are made.
+ * @param watcher Sees what there is before the end.
+ * @returns What they came to; incomplete after an interrupt, or where the watcher has seen enough.
+ * @throws {HostError} Where the host has no usable KVM, no dirty ring, or no child can be started.
+ */
+export async function conformance(
+  kernel: Kernel,
+  plan: readonly PlannedCheck[],
+  options: ConformanceOptions,
+  watcher: Watcher,
+): Promise<CheckReport> {
+  const facts = factsOf(kernel);
+  const calledOff = new AbortController();
+  using interrupt = new Interrupt(() => calledOff.abort());
+  const checks: CheckResult[] = [];
+  const { seed, repeat, strict, timeoutMs, trace } = options;
+  if (watcher.begin(facts)) {
+    const results = supervise(seed === undefined ? plan : shuffle(plan, seed), {
+      module: new URL("../check_child.ts", import.meta.url),
+      args: setupArguments({ ...options, backend: kernel.backend }),
+      isTraced: trace,
+      timeoutMs,
+      repeat,
+      abort: calledOff.signal,
+    });
+    for await (const result of results) {
+      checks.push(result);
+      if (!watcher.result(result)) break;
+    }
+  }
+  return {
+    schema: "dirtyring.check/1",
+    kernel: facts,
+    complete: checks.length === plan.length && !calledOff.signal.aborted,
+    interrupted: interrupt.signal,
+    strict,
+    seed: seed ?? null,
+    repeat,
+    planned: countGroups(plan),
+    checks,
+    summary: summarise(checks),
+  };
+}
+
+function factsOf(kernel: Kernel): KernelFacts {
+  using system = System.open(kernel);
+  return kernelFacts(kernel, largestRing(system));
+}

@@ -1,0 +1,236 @@
+import { KVM_EXIT_DIRTY_RING_FULL } from "../ffi/kvm_constants.ts";
+import { exitName } from "../ffi/kvm_exits.ts";
+import { PAGE_SIZE } from "../ffi/linux.ts";
+import { long64 } from "../guest/long64.ts";
+import { reader64 } from "../guest/reader64.ts";
+import { real16 } from "../guest/real16.ts";
+import { type Check, CheckSkip } from "./check.ts";
+import { expect } from "./expect.ts";
+import { storeTo } from "./forged.ts";
+import type { Machine } from "./machine.ts";
+import { ascending, numbers } from "./numbers.ts";
+import { MAIN, SEED, X86 } from "./sources.ts";
+import { storePages } from "./store_pages.ts";
+
+const FULL = exitName(KVM_EXIT_DIRTY_RING_FULL);
+
+/** A slot without the log flag, over the same host memory as slot 1. */
+const ALIAS_SLOT = 2;
+const ALIAS_GFN = 0x8000;
+
+// Harvests a ring and resets it, all of it.
+function takeBack(machine: Machine, count: number, vcpu = 0): void {
+  expect("entries harvested", machine.harvest(vcpu), count);
+  expect("entries reset", machine.reset(), count);
+}
+
+/** The statements of "Who pushes, and when". */
+export const PUSHING_CHECKS: readonly Check[] = [
+  {
+    id: "push.logged-slots-only",
+    statement: "only slots with KVM_MEM_LOG_DIRTY_PAGES; an alias without it logs nothing",
+    source: MAIN,
+    where: "live",
+    run(host) {
+      const machine = host.machine();
+      const alias = { gfn: ALIAS_GFN, pages: 16, flags: 0 };
+      expect("alias slot", machine.setSlot(ALIAS_SLOT, alias), 0);
+      storeTo(machine, [ALIAS_GFN, ALIAS_GFN + 1, machine.gfn + 2, machine.gfn + 1]);
+      expect("words stored", numbers(4).map((page) => machine.word(page)), [1, 4, 3, 0]);
+      expect("slots in the ring", machine.held(0).map(({ slot }) => slot), [1, 1]);
+      expect("pages in the ring", ascending(machine.dirty(0)), [1, 2]);
+    },
+  },
+  {
+    id: "push.host-writes",
+    statement: "stores by the program itself are never logged",
+    source: MAIN,
+    where: "live",
+    run(host) {
+      const machine = host.machine();
+      const write = (page: number, value: number) =>
+        machine.memory[page * PAGE_SIZE / Uint32Array.BYTES_PER_ELEMENT] = value;
+      numbers(3).forEach((page) => write(page, 7));
+      expect("entries after stores to pages without a mapping", machine.held(0).length, 0);
+      storePages(machine, [2, 3]);
+      expect("pages in the ring after the guest's stores", ascending(machine.dirty(0)), [2, 3]);
+      takeBack(machine, 2);
+      numbers(4).forEach((page) => write(page, 9));
+      expect("entries after stores to protected pages", machine.held(0).length, 0);
+      expect("entries reset", machine.reset(), 0);
+      storePages(machine, [4]);
+      expect("pages in the ring", machine.dirty(0), [4]);
+    },
+  },
+  {
+    id: "push.own-ring",
+    statement: "an entry goes to the ring of the vCPU that wrote",
+    source: SEED,
+    where: "live",
+    run(host) {
+      const machine = host.machine({ vcpus: 2 });
+      const rings = () => [0, 1].map((vcpu) => ascending(machine.dirty(vcpu)));
+      storePages(machine, [1, 2], 0);
+      expect("pages in the rings", rings(), [[1, 2], []]);
+      storePages(machine, [3], 1);
+      expect("pages in the rings", rings(), [[1, 2], [3]]);
+      storePages(machine, [4], 0);
+      expect("pages in the rings", rings(), [[1, 2, 4], [3]]);
+    },
+  },
+  {
+    id: "push.once-until-reset",
+    statement: "a page written through the page tables is logged once until it is reset",
+    source: X86,
+    where: "live",
+    run(host) {
+      const machine = host.machine();
+      for (const round of ["fresh", "reset"]) {
+        storePages(machine, [0, 0, 1, 0, 1]);
+        storePages(machine, [1, 0]);
+        expect(`entries of ${round} pages`, ascending(machine.dirty(0)), [0, 1]);
+        expect("entries harvested", machine.harvest(0), 2);
+        storePages(machine, [0, 1]);
+        expect(`entries after the harvest of ${round} pages`, machine.dirty(0), []);
+        expect("entries reset", machine.reset(), 2);
+      }
+      expect("words stored", [machine.word(0), machine.word(1)], [17, 18]);
+    },
+  },
+  {
+    id: "push.again-after-reset",
+    statement: "after its reset the next write logs it again, on the writer's ring",
+    source: X86,
+    where: "live",
+    run(host) {
+      const machine = host.machine({ vcpus: 2 });
+      const rings = () => [machine.dirty(0), machine.dirty(1)];
+      storePages(machine, [5]);
+      storePages(machine, [5], 1);
+      expect("rings before the reset", rings(), [[5], []]);
+      takeBack(machine, 1);
+      storePages(machine, [5]);
+      expect("rings after the first vCPU's write", rings(), [[5], []]);
+      takeBack(machine, 1);
+      storePages(machine, [5], 1);
+      expect("rings after the second vCPU's write", rings(), [[], [5]]);
+    },
+  },
+  {
+    id: "push.emulated-writes-repeat",
+    statement: "a write made by KVM's instruction emulator pushes every time",
+    source: MAIN,
+    where: "live",
+    run(host) {
+      // A kernel in memory says so itself; a real one has to be asked, with two stores to a page.
+      const isEmulated = host.kernel.insight?.emulator ?? host.emulatesRealMode;
+      if (!isEmulated) throw new CheckSkip("this host does not emulate real mode");
+      const machine = host.machine({ guest: real16 });
+      storePages(machine, [0, 0, 1, 0]);
+      expect("pages in the ring", machine.dirty(0), [0, 0, 1, 0]);
+      expect("entries harvested", machine.harvest(0), 4);
+      storePages(machine, [1]);
+      expect("pages in the ring after the harvest", machine.dirty(0), [1]);
+    },
+  },
+  {
+    id: "push.before-store",
+    statement: "where faults log, a page is pushed before the store",
+    source: X86,
+    where: "live",
+    run(host) {
+      host.needsFaults();
+      const machine = host.machine();
+      const pages = numbers(host.softLimit + 2);
+      expect("exit", machine.store(0, pages.map((page) => machine.gfn + page)), FULL);
+      const pushed = machine.dirty(0);
+      expect("pages pushed", pushed, pages.slice(0, host.softLimit));
+      const words = () => pushed.map((page) => machine.word(page));
+      const last = host.softLimit;
+      expect("words stored", words(), [...numbers(last - 1, 1), 0]);
+      expect("stores left", machine.remaining(0), 3);
+      takeBack(machine, last);
+      expect("exit", machine.resume(0), machine.guest.exit);
+      expect("words stored after the reset", words(), numbers(last, 1));
+    },
+  },
+  {
+    id: "push.read-may-push",
+    statement: "a page first touched by a read may be pushed too: an entry does not prove a store",
+    source: X86,
+    where: "live",
+    run(host) {
+      const machine = host.machine({ guest: reader64 });
+      const pages = numbers(16);
+      // Half of them have memory behind them already, the others never had.
+      const words = pages.map((page) => page < 8 ? page + 1 : 0);
+      words.slice(0, 8).forEach((word, page) => {
+        machine.memory[page * PAGE_SIZE / Uint32Array.BYTES_PER_ELEMENT] = word;
+      });
+      storePages(machine, pages); // the reader loads instead
+      const pushed = machine.dirty(0);
+      expect("words after the reads", pages.map((page) => machine.word(page)), words);
+      expect("pages pushed twice", pushed.length - new Set(pushed).size, 0);
+      const strays = pushed.filter((page) => !pages.includes(page));
+      expect("pages pushed that were not read", strays, []);
+      machine.harvest(0); // not reset: what was pushed stays writable
+      const again = { list: machine.guest.listAt, stores: pages.length, value: 100, step: 1 };
+      machine.vcpus[0]!.setRegisters(long64.begin(again));
+      expect("exit of the stores", machine.resume(0), machine.guest.exit);
+      const rest = pages.filter((page) => !pushed.includes(page));
+      expect("pages pushed by the stores", ascending(machine.dirty(0)), rest);
+      expect("words stored", pages.map((page) => machine.word(page)), numbers(16, 100));
+      return `reads pushed ${pushed.length} of ${pages.length} pages`;
+    },
+  },
+  {
+    id: "push.once-more-after-full",
+    statement:
+      "after a ring-full exit and a reset, the page of the store that was cut off appears " +
+      "once more",
+    source: X86,
+    where: "live",
+    run(host) {
+      host.needsFaults();
+      const machine = host.machine();
+      const { softLimit } = host;
+      const pages = numbers(2 * softLimit);
+      const harvests: number[][] = [];
+      let exit = machine.store(0, pages.map((page) => machine.gfn + page));
+      for (; exit === FULL && harvests.length < 4; exit = machine.resume(0)) {
+        harvests.push(machine.dirty(0));
+        takeBack(machine, softLimit);
+      }
+      expect("last exit", exit, machine.guest.exit);
+      harvests.push(machine.dirty(0));
+      // Each harvest begins with the page that the one before ended with.
+      expect("pages harvested, a list for each time", harvests, [
+        pages.slice(0, softLimit),
+        pages.slice(softLimit - 1, 2 * softLimit - 1),
+        pages.slice(2 * softLimit - 2),
+      ]);
+    },
+  },
+  {
+    id: "push.no-running-vcpu",
+    statement: "a write outside a running vCPU warns and is dropped",
+    source: `${MAIN}, v5.17`,
+    where: "model",
+    run(host) {
+      const { insight } = host;
+      host.needs("5.17");
+      const machine = host.machine({ vcpus: 2 });
+      const write = (gfn: number) => insight.writeOutsideVcpu(machine.vm.fd, gfn * PAGE_SIZE);
+      const held = () => [0, 1].map((vcpu) => machine.held(vcpu).length);
+      expect("warned of a write to a logged slot", write(machine.gfn + 3), true);
+      expect("entries in the rings", held(), [0, 0]);
+      storePages(machine, [3], 1);
+      expect("entries after a vCPU's store", held(), [0, 1]);
+      takeBack(machine, 1, 1);
+      expect("warned of a write to a protected page", write(machine.gfn + 3), true);
+      expect("entries in the rings", held(), [0, 0]);
+      storePages(machine, [3], 1);
+      expect("pages in the ring after another store", machine.dirty(1), [3]);
+    },
+  },
+];

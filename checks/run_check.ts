@@ -1,0 +1,69 @@
+import { HostError } from "../ffi/host_error.ts";
+import type { Kernel } from "../ffi/kernel.ts";
+import type { GroupedCheck } from "./all_checks.ts";
+import { type CheckAnswer, CheckFailure, CheckSkip, Known } from "./check.ts";
+import { CheckHost, type CheckOptions } from "./check_host.ts";
+import { type CheckResult, checkResult, type CheckRun } from "./check_result.ts";
+
+type Verdict = Omit<CheckRun, "ms">;
+
+const NEEDS_MODEL =
+  "only the model can show it: a real kernel hides it, is of another version, or could be harmed";
+
+/**
+ * Makes a check, in this process, with a host of its own.
+ *
+ * @param check The check.
+ * @param kernel The kernel that answers.
+ * @param options How it is to be made.
+ * @returns What it came to.
+ * @throws {HostError} Where the host has no usable KVM, or no dirty ring.
+ */
+export async function runCheck(
+  check: GroupedCheck,
+  kernel: Kernel,
+  options: CheckOptions,
+): Promise<CheckResult> {
+  const began = performance.now();
+  const verdict = check.where === "model" && kernel.insight === null
+    ? skipped(NEEDS_MODEL)
+    : await ask(check, kernel, options);
+  const ms = Math.round((performance.now() - began) * 1000) / 1000;
+  return checkResult(check, { ...verdict, ms });
+}
+
+async function ask(check: GroupedCheck, kernel: Kernel, options: CheckOptions): Promise<Verdict> {
+  let host: CheckHost;
+  try {
+    host = new CheckHost(kernel, options);
+  } catch (error) {
+    if (error instanceof HostError) throw error;
+    return failed(error);
+  }
+  try {
+    // What cannot be given back is a failure too.
+    using _ = host;
+    return answered(await check.run(host));
+  } catch (error) {
+    return error instanceof CheckSkip ? skipped(error.message) : failed(error);
+  }
+}
+
+function answered(answer: CheckAnswer): Verdict {
+  if (answer instanceof Known) return verdict("known", answer.detail);
+  return verdict("pass", answer ?? null);
+}
+
+function skipped(reason: string): Verdict {
+  return verdict("skip", reason);
+}
+
+function failed(error: unknown): Verdict {
+  if (!(error instanceof CheckFailure)) return verdict("fail", String(error));
+  const { what, expected, seen } = error;
+  return { status: "fail", detail: what, expected, seen };
+}
+
+function verdict(status: CheckRun["status"], detail: string | null): Verdict {
+  return { status, detail, expected: null, seen: null };
+}

@@ -1,0 +1,37 @@
+import { HostError } from "../ffi/host_error.ts";
+import type { CheckRun } from "./check_result.ts";
+import type { ChildLine } from "./child_line.ts";
+
+/** A child's side: what it is asked, what it answers, and how it finds out. */
+export interface Service {
+  /** The ids that it is asked for, a line each; their end is the child's. */
+  readonly ids: AsyncIterable<string>;
+  /** Writes a line for the parent, at once. */
+  write(line: string): void;
+  /**
+   * Makes a check.
+   *
+   * @throws {HostError} Where the host cannot be used at all.
+   */
+  run(id: string): Promise<CheckRun>;
+}
+
+/**
+ * Makes checks for a parent, one at a time, as it asks for them. Whoever asks has nothing to fear of
+ * them: a check that ends this process ends itself alone.
+ *
+ * @param service What is asked, and how it is answered.
+ */
+export async function serveChecks(service: Service): Promise<void> {
+  const write = (line: ChildLine) => service.write(`${JSON.stringify(line)}\n`);
+  write({ kind: "ready" });
+  for await (const id of service.ids) {
+    try {
+      write({ kind: "run", id, run: await service.run(id) });
+    } catch (error) {
+      if (!(error instanceof HostError)) throw error;
+      write({ kind: "unusable", what: error.what, advice: error.advice });
+      return;
+    }
+  }
+}

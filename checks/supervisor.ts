@@ -1,0 +1,120 @@
+import type { GroupedCheck } from "./all_checks.ts";
+import { type CheckResult, checkResult, type CheckRun } from "./check_result.ts";
+import { type ChildAnswer, ChildProcess, type Ending } from "./child_process.ts";
+import { combineRuns } from "./combine_runs.ts";
+import { until } from "./until.ts";
+
+/** How checks are made in a process of their own. */
+export interface Supervision {
+  /** The child's program; it serves checks as {@linkcode import("./serve_checks.ts")} does. */
+  readonly module: URL;
+  /** Its arguments. */
+  readonly args: readonly string[];
+  /** Whether what it says on stderr is to be seen as it comes. */
+  readonly isTraced: boolean;
+  /** The longest that a run of a check may take, in milliseconds. */
+  readonly timeoutMs: number;
+  /** How often each check is made. */
+  readonly repeat: number;
+  /** Calls the rest off; the child is ended at once. */
+  readonly abort: AbortSignal;
+}
+
+/** A check as its parent knows it. */
+export type PlannedCheck = Pick<GroupedCheck, "id" | "group" | "statement" | "source">;
+
+/** An interrupt at a terminal reaches the child too, and may be seen there first: the longest before. */
+const INTERRUPT_MS = 500;
+
+/**
+ * Makes checks in a child process, one after another. A check that does not end in time, or that ends
+ * its process, fails; a new child goes on with the rest.
+ *
+ * @param plan The checks.
+ * @param supervision How they are made.
+ * @returns What each came to, as it ends; fewer than planned where the rest was called off. No child is
+ * left, however it ends.
+ * @throws {HostError} Where no child can be started, or the host cannot be used at all.
+ */
+export async function* supervise(
+  plan: readonly PlannedCheck[],
+  supervision: Supervision,
+): AsyncGenerator<CheckResult> {
+  const desk = new Desk(supervision);
+  try {
+    for (const check of plan) {
+      const runs: CheckRun[] = [];
+      while (runs.length < supervision.repeat) {
+        const run = await desk.make(check.id);
+        if (run === null) break;
+        runs.push(run);
+      }
+      const [first, ...more] = runs;
+      // Runs that were called off tell something only where one failed.
+      const isWhole = runs.length === supervision.repeat;
+      if (first !== undefined && (isWhole || runs.some(({ status }) => status === "fail"))) {
+        yield checkResult(check, combineRuns([first, ...more]));
+      }
+      if (!isWhole) return;
+    }
+    await desk.close();
+  } finally {
+    await desk.clear();
+  }
+}
+
+/** Keeps the child that is asked, and a new one where the last has gone. */
+class Desk {
+  readonly #supervision: Supervision;
+  #child: ChildProcess | null = null;
+
+  constructor(supervision: Supervision) {
+    this.#supervision = supervision;
+  }
+
+  /** A run of a check; `null` where it was called off. */
+  async make(id: string): Promise<CheckRun | null> {
+    const { module, args, isTraced, timeoutMs, abort } = this.#supervision;
+    this.#child ??= await ChildProcess.start(module, args, isTraced, abort);
+    if (this.#child === null) return null;
+    const began = performance.now();
+    const answer = await this.#child.ask(id, timeoutMs, abort);
+    if (typeof answer === "object" && "status" in answer) return answer;
+    const detail = await this.#lost(answer);
+    if (detail === null) return null;
+    const ms = Math.round((performance.now() - began) * 1000) / 1000;
+    return { status: "fail", detail, expected: null, seen: null, ms };
+  }
+
+  // What became of a child that does not go on; null where it was called off.
+  async #lost(answer: Exclude<ChildAnswer, CheckRun>): Promise<string | null> {
+    const { pid } = this.#child!;
+    const isGone = await this.#child!.kill();
+    this.#child = null;
+    if (answer === "aborted") return null;
+    if (answer !== "late") return await this.#isInterrupt(answer) ? null : answer.text;
+    const left = isGone ? "" : `, and its process ${pid} cannot be killed`;
+    return `did not end within ${durationText(this.#supervision.timeoutMs)}${left}`;
+  }
+
+  async #isInterrupt({ signal }: Ending): Promise<boolean> {
+    if (signal !== "SIGINT" && signal !== "SIGTERM") return false;
+    const nothing = new Promise<void>(() => {});
+    return await until(nothing, INTERRUPT_MS, this.#supervision.abort) === "aborted";
+  }
+
+  /** Lets the child leave. */
+  async close(): Promise<void> {
+    await this.#child?.leave();
+  }
+
+  /** Ends the child, if there is one. */
+  async clear(): Promise<void> {
+    await this.#child?.kill();
+    this.#child = null;
+  }
+}
+
+function durationText(ms: number): string {
+  return ms % 1000 === 0 ? `${ms / 1000} s` : `${ms} ms`;
+}

@@ -1,0 +1,166 @@
+import type { CheckList } from "../checks/check_list.ts";
+import type { CheckReport } from "../checks/check_report.ts";
+import type { Watcher } from "../checks/conformance.ts";
+import type { Backend } from "../lab/backend.ts";
+import type { ModelChoice } from "../lab/model_choice.ts";
+import { UsageError } from "../lab/usage_error.ts";
+import { backendOptions } from "./backend_options.ts";
+import { type Command, type Context, defineCommand, type Formatter } from "./command.ts";
+import { duration } from "./duration.ts";
+import { json } from "./formats.ts";
+import { globs } from "./globs.ts";
+import { loadModule } from "./load_module.ts";
+import { choice, count, flag, optionalCount } from "./option.ts";
+import { outputOption } from "./output_option.ts";
+
+type Format = "text" | "ktap" | "junit" | "json" | "ndjson";
+type CheckOutcome = CheckReport | CheckList;
+
+// The status of a process that a closed pipe ended: not all that was to be checked was.
+const CLOSED_PIPE = 141;
+const CANNOT = 4;
+
+// Each cast names what the module exports.
+const allChecks = async () =>
+  (await loadModule("../checks/all_checks.ts") as typeof import("../checks/all_checks.ts"))
+    .ALL_CHECKS;
+const checkList = async () =>
+  await loadModule("../checks/check_list.ts") as typeof import("../checks/check_list.ts");
+const selection = async () =>
+  await loadModule("./check_selection.ts") as typeof import("./check_selection.ts");
+const conformance = async () =>
+  await loadModule("../checks/conformance.ts") as typeof import("../checks/conformance.ts");
+const progress = async () =>
+  await loadModule("./check_progress.ts") as typeof import("./check_progress.ts");
+
+function isList(outcome: CheckOutcome): outcome is CheckList {
+  return outcome.schema === "dirtyring.check-list/1";
+}
+
+// A format of the report alone: `run` refuses a list in it.
+function ofReport(format: (report: CheckReport) => Iterable<string>) {
+  return (outcome: CheckOutcome): Iterable<string> => isList(outcome) ? [] : format(outcome);
+}
+
+// Head and checks are printed as they come.
+async function text(): Promise<Formatter<CheckOutcome, unknown>> {
+  const { checkEndText, checkListText } = await loadModule(
+    "../report/check_text.ts",
+  ) as typeof import("../report/check_text.ts");
+  return (outcome) => isList(outcome) ? checkListText(outcome) : checkEndText(outcome);
+}
+
+async function ndjson(): Promise<Formatter<CheckOutcome, unknown>> {
+  const { checkEndNdjson } = await loadModule(
+    "../report/check_ndjson.ts",
+  ) as typeof import("../report/check_ndjson.ts");
+  return ofReport(checkEndNdjson);
+}
+
+async function ktap(): Promise<Formatter<CheckOutcome, unknown>> {
+  const { checkKtap } = await loadModule(
+    "../report/check_ktap.ts",
+  ) as typeof import("../report/check_ktap.ts");
+  return ofReport(checkKtap);
+}
+
+async function junit(): Promise<Formatter<CheckOutcome, unknown>> {
+  const { checkJunit } = await loadModule(
+    "../report/check_junit.ts",
+  ) as typeof import("../report/check_junit.ts");
+  return ofReport((report) => checkJunit(report, { when: new Date() }));
+}
+
+interface CheckOptions {
+  readonly backend: Backend;
+  readonly model: ModelChoice | undefined;
+  readonly only: readonly string[];
+  readonly skip: readonly string[];
+  readonly list: boolean;
+  readonly format: Format;
+  readonly timeout: number;
+  readonly seed: number | undefined;
+  readonly repeat: number;
+  readonly strict: boolean;
+  readonly "allow-warn": boolean;
+}
+
+async function watcher(options: CheckOptions, ids: string[], context: Context): Promise<Watcher> {
+  const { textProgress, ndjsonProgress, NO_PROGRESS } = await progress();
+  const print = (chunks: Iterable<string>) => context.print(chunks);
+  if (options.format === "text") return textProgress(print, ids, options.seed === undefined);
+  return options.format === "ndjson" ? ndjsonProgress(print) : NO_PROGRESS;
+}
+
+async function run(options: CheckOptions, context: Context): Promise<CheckOutcome> {
+  const { list, format } = options;
+  if (list && format !== "text" && format !== "json") {
+    throw new UsageError(`--list: works with --format text or json, not with ${format}`);
+  }
+  const { checksAskedFor } = await selection();
+  const plan = checksAskedFor(await allChecks(), options);
+  if (list) return (await checkList()).listChecks(plan);
+  const module = await conformance();
+  return await module.conformance(
+    await context.openKernel(options),
+    plan,
+    {
+      model: options.model?.text,
+      allowWarn: options["allow-warn"],
+      trace: context.trace,
+      timeoutMs: options.timeout,
+      repeat: options.repeat,
+      seed: options.seed,
+      strict: options.strict,
+    },
+    await watcher(options, plan.map(({ id }) => id), context),
+  );
+}
+
+function statusOf(outcome: CheckOutcome): number {
+  if (isList(outcome)) return 0;
+  const { summary, strict, complete, interrupted } = outcome;
+  if (summary.fail > 0 || (strict && summary.known > 0)) return 1;
+  if (interrupted !== null) return interrupted === "SIGINT" ? 130 : 143;
+  if (!complete) return CLOSED_PIPE;
+  return summary.pass + summary.known > 0 ? 0 : CANNOT;
+}
+
+/** `dirtyring check` */
+export const command: Command = defineCommand({
+  name: "check",
+  summary: "the conformance suite: one check for each statement of docs/abi.md",
+  details:
+    "Each check gets a VM of its own, in a process apart: one that hangs or ends that process fails " +
+    "alone. A check that this host cannot make is skipped, with the reason. Known defects of the " +
+    "kernel are reported as known. The exit status is 1 if a check failed, 4 if none could be made.",
+  options: {
+    ...backendOptions(),
+    only: globs("only checks whose id matches one of these globs", "all"),
+    skip: globs("no check whose id matches one of these globs", "none"),
+    list: flag("list the checks and make none; --format text or json"),
+    timeout: duration("the longest that a check may take", 10_000, "10s"),
+    seed: optionalCount(
+      "shuffle the checks; the same seed gives the same order",
+      {},
+      "not shuffled",
+    ),
+    repeat: count("make each check N times; it fails if it fails once", 1, { min: 1 }),
+    strict: flag("a known defect of the kernel counts as failed"),
+    "allow-warn": flag("also checks that make the kernel warn, which taints it"),
+    format: choice("how the result is written", ["text", "ktap", "junit", "json", "ndjson"]),
+    output: outputOption,
+  },
+  examples: [
+    ["dirtyring check", "every statement that /dev/kvm can show"],
+    ["dirtyring check --backend model --model v5.11", "all of them, on a kernel in memory"],
+    [
+      "dirtyring check --only 'reset.*' --skip 'reset.signal*' --format ktap --output result.ktap",
+      "some, for the kernel's kunit.py parse",
+    ],
+    ["dirtyring check --list --format json", "what there is, without a kernel"],
+  ],
+  formats: { text, ktap, junit, json, ndjson },
+  run,
+  status: statusOf,
+});

@@ -1,0 +1,109 @@
+import { UsageError } from "../lab/usage_error.ts";
+
+/** A result on its way to a file: nothing is there before all is. */
+export class OutputFile {
+  readonly #name: string;
+  readonly #path: string;
+  /** The permissions of the file that it takes the place of; `null` where it takes none's. */
+  readonly #mode: number | null;
+  readonly #isDevice: boolean;
+  #text = "";
+
+  private constructor(name: string, path: string, mode: number | null, isDevice: boolean) {
+    this.#name = name;
+    this.#path = path;
+    this.#mode = mode;
+    this.#isDevice = isDevice;
+  }
+
+  /**
+   * Looks whether a result can be written there, and leaves all as it is.
+   *
+   * @param name The file, as it was written.
+   * @returns The file.
+   * @throws {UsageError} Where it cannot.
+   */
+  static async prepare(name: string): Promise<OutputFile> {
+    return await refusing(name, async () => {
+      const found = await existing(name);
+      const path = found === null ? name : found.path;
+      if (found?.info.isDirectory) throw new UsageError(`--output ${name}: is a folder`);
+      const isDevice = found !== null && !found.info.isFile;
+      if (found !== null && !isDevice) (await Deno.open(path, { write: true })).close();
+      const file = new OutputFile(name, path, found?.info.mode ?? null, isDevice);
+      if (!isDevice) {
+        await file.#writeAside("");
+        await Deno.remove(file.#aside);
+      }
+      return file;
+    });
+  }
+
+  /**
+   * Adds to the result.
+   *
+   * @param chunks Lines with their ends.
+   * @returns Whether more is wanted: always.
+   */
+  add(chunks: Iterable<string>): true {
+    for (const chunk of chunks) this.#text += chunk;
+    return true;
+  }
+
+  /**
+   * Writes the result.
+   *
+   * @throws {UsageError} Where it cannot be written any more.
+   */
+  async write(): Promise<void> {
+    await refusing(this.#name, async () => {
+      // A device or a pipe cannot be replaced by a file, nor be written whole.
+      if (this.#isDevice) return await Deno.writeTextFile(this.#path, this.#text);
+      try {
+        await this.#writeAside(this.#text);
+        await Deno.rename(this.#aside, this.#path);
+      } catch (error) {
+        await Deno.remove(this.#aside).catch(() => {});
+        throw error;
+      }
+    });
+  }
+
+  // A name of this process's own, in the same folder: renaming then replaces the file at once.
+  get #aside(): string {
+    return `${this.#path}.${Deno.pid}.part`;
+  }
+
+  async #writeAside(text: string): Promise<void> {
+    const mode = this.#mode === null ? {} : { mode: this.#mode & 0o777 };
+    await Deno.writeTextFile(this.#aside, text, { ...mode, createNew: true });
+  }
+}
+
+// What a name leads to, whatever links lead there; null where there is nothing.
+async function existing(name: string): Promise<{ path: string; info: Deno.FileInfo } | null> {
+  try {
+    const path = await Deno.realPath(name);
+    return { path, info: await Deno.stat(path) };
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw error;
+  }
+}
+
+async function refusing<T>(name: string, write: () => Promise<T>): Promise<T> {
+  try {
+    return await write();
+  } catch (error) {
+    if (!(error instanceof Error) || error instanceof UsageError) throw error;
+    throw new UsageError(`--output ${name}: ${reason(error)}`);
+  }
+}
+
+function reason(error: Error): string {
+  if (error instanceof Deno.errors.NotCapable) {
+    return "Deno has no permission to write there (bin/dirtyring has it for all but /dev and /proc)";
+  }
+  // Behind the system's words Deno names its own function and a path.
+  return error.message.replace(/: \w+ '.*$/s, "");
+}

@@ -1,0 +1,13 @@
+import type { Option } from "./option.ts";
+
+/** The option of commands whose result can go to a file. */
+export const outputOption: Option<string | undefined> = {
+  value: "FILE",
+  help: "write the result to FILE, whole or not at all",
+  fallback: undefined,
+  fallbackText: "standard output",
+  parse(text) {
+    if (text !== "") return text;
+    throw new SyntaxError("expected the name of a file");
+  },
+};

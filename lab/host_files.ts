@@ -1,0 +1,69 @@
+import { ERRNO } from "../ffi/errno.ts";
+import { HostError } from "../ffi/host_error.ts";
+import { openLibc } from "../ffi/libc.ts";
+import { type Files, readAll, readFile } from "./read_file.ts";
+
+const STDIN = 0;
+/** Nothing else is open while a file is read, so one number does. */
+const FILE = 3;
+
+const ERRNO_BY_NAME: ReadonlyMap<string, number> = new Map(Object.entries(ERRNO));
+const ADVICE = "add --allow-read=FILE to deno run, or pass it to standard input (file:- < FILE)";
+
+/**
+ * Reads a whole file of the host, whatever kernel is under test: by libc where that may be called, which
+ * needs no permission beyond what KVM needs, otherwise by Deno.
+ *
+ * @param path The file, or `null` for standard input.
+ * @returns Its bytes.
+ * @throws {KernelError} Where it cannot be opened or read.
+ * @throws {HostError} Where Deno has no permission to read it.
+ */
+export function readHostFile(path: string | null): Uint8Array<ArrayBuffer> {
+  const name = path ?? "standard input";
+  const files = libcFiles() ?? denoFiles(name);
+  return path === null ? readAll(files, STDIN, name) : readFile(files, path);
+}
+
+function libcFiles(): Files | null {
+  // Asked first: a call without permission would put the question to a person at a terminal.
+  if (Deno.permissions.querySync({ name: "ffi" }).state !== "granted") return null;
+  try {
+    return openLibc();
+  } catch (error) {
+    if (error instanceof HostError) return null; // another system
+    throw error;
+  }
+}
+
+// Deno's own functions, with answers as a kernel gives them.
+function denoFiles(name: string): Files {
+  let file: Deno.FsFile | undefined;
+  return {
+    open: (path) =>
+      answer(name, () => {
+        file = Deno.openSync(path);
+        return FILE;
+      }),
+    read: (_fd, into) => answer(name, () => (file ?? Deno.stdin).readSync(into) ?? 0),
+    close() {
+      file?.close();
+      return 0;
+    },
+  };
+}
+
+function answer(name: string, call: () => number): number {
+  try {
+    return call();
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    const errno = "code" in error ? ERRNO_BY_NAME.get(`${error.code}`) : undefined;
+    if (errno !== undefined) return -errno;
+    const denied = error instanceof Deno.errors.NotCapable;
+    throw new HostError(
+      `${name}: ${denied ? "Deno has no permission to read it" : error.message}`,
+      ADVICE,
+    );
+  }
+}

@@ -1,0 +1,72 @@
+import type { CheckReport } from "../checks/check_report.ts";
+import type { CheckResult } from "../checks/check_result.ts";
+import { hasFailed } from "./has_failed.ts";
+import { incompleteText } from "./incomplete_text.ts";
+import { oneLine } from "./one_line.ts";
+
+/**
+ * `dirtyring check` as KTAP, version 1: a test for each group, its checks as subtests. The kernel's parser
+ * takes a TODO for a failure, so that a known defect is a skip.
+ *
+ * @param report What the checks came to.
+ * @returns Lines with their ends.
+ */
+export function* checkKtap(report: CheckReport): Generator<string> {
+  const { planned, checks, kernel, strict } = report;
+  yield "KTAP version 1\n";
+  yield `1..${planned.length}\n`;
+  yield `# kernel: ${kernel.model === null ? "" : `model ${kernel.model}, `}Linux ${
+    oneLine(kernel.release)
+  }\n`;
+  const missing = incompleteText(report);
+  if (missing !== null) yield `# ${missing}\n`;
+  for (const [n, { group, checks: count }] of planned.entries()) {
+    const results = checks.filter((one) => one.group === group);
+    if (results.length === 0) continue; // missed by an interrupt
+    yield* subtests(group, count, results, strict);
+    const failed = results.some((one) => hasFailed(one, strict));
+    const isSkipped = results.every((one) => directive(one, strict) !== "");
+    const skip = isSkipped ? " # SKIP all of it" : "";
+    yield `${failed ? "not ok" : "ok"} ${n + 1} ${group}${skip}\n`;
+  }
+}
+
+function* subtests(
+  group: string,
+  count: number,
+  results: readonly CheckResult[],
+  strict: boolean,
+): Generator<string> {
+  const indent = " ".repeat(4);
+  yield `${indent}KTAP version 1\n`;
+  yield `${indent}# Subtest: ${group}\n`;
+  yield `${indent}1..${count}\n`;
+  for (const [n, result] of results.entries()) {
+    for (const line of diagnostics(result, strict)) yield `${indent}# ${oneLine(line)}\n`;
+    const word = hasFailed(result, strict) ? "not ok" : "ok";
+    yield `${indent}${word} ${n + 1} ${escaped(result.id)}${directive(result, strict)}\n`;
+  }
+}
+
+// Diagnostics stand before the line of their test.
+function* diagnostics(result: CheckResult, strict: boolean): Generator<string> {
+  const { id, status, statement, detail, expected, seen, source } = result;
+  if (status === "pass" && detail !== null) yield `${id}: ${detail}`;
+  if (!hasFailed(result, strict)) return;
+  yield `${id}: ${statement}`;
+  if (detail !== null) yield `${id}: ${status === "known" ? "known defect: " : ""}${detail}`;
+  if (expected !== null) yield `${id}: expected ${expected}`;
+  if (seen !== null) yield `${id}: seen ${seen}`;
+  yield `${id}: source ${source}`;
+}
+
+function directive({ status, detail }: CheckResult, strict: boolean): string {
+  if (status === "skip") return ` # SKIP ${escaped(detail ?? "")}`.trimEnd();
+  if (status === "known" && !strict) return ` # SKIP known defect: ${escaped(detail ?? "")}`;
+  return "";
+}
+
+// A # begins a directive.
+function escaped(text: string): string {
+  return oneLine(text).replaceAll("\\", "\\\\").replaceAll("#", "\\#");
+}

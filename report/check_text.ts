@@ -1,0 +1,110 @@
+import type { CheckList } from "../checks/check_list.ts";
+import type { CheckReport } from "../checks/check_report.ts";
+import type { CheckResult, CheckStatus } from "../checks/check_result.ts";
+import type { KernelFacts } from "../lab/host.ts";
+import { incompleteText } from "./incomplete_text.ts";
+import { kernelLine } from "./lab_text.ts";
+import { oneLine } from "./one_line.ts";
+import { table } from "./table.ts";
+import { countText } from "./units.ts";
+
+const WORDS: Readonly<Record<CheckStatus, string>> = {
+  pass: "pass ",
+  fail: "FAIL ",
+  skip: "skip ",
+  known: "known",
+};
+
+/**
+ * The first lines of `dirtyring check` for people.
+ *
+ * @param kernel Which kernel answers.
+ * @returns Lines with their ends.
+ */
+export function* checkHeadText(kernel: KernelFacts): Generator<string> {
+  yield `${kernelLine(kernel)}\n`;
+}
+
+/**
+ * A check for people, as it ends.
+ *
+ * @param result The check.
+ * @param width Characters of the longest id, so that statements stand below each other.
+ * @param heading Whether its group begins here.
+ * @returns Lines with their ends.
+ */
+export function* checkResultText(
+  result: CheckResult,
+  width: number,
+  heading: boolean,
+): Generator<string> {
+  const { status, id, detail, expected, seen, source } = result;
+  if (heading) yield `\n${result.group}\n`;
+  yield `  ${WORDS[status]}  ${id.padEnd(width)}  ${saying(result)}\n`;
+  if (status !== "fail") return;
+  const indent = " ".repeat(9);
+  if (detail !== null) yield `${indent}${oneLine(detail)}\n`;
+  if (expected !== null) yield `${indent}expected  ${oneLine(expected)}\n`;
+  if (seen !== null) yield `${indent}seen      ${oneLine(seen)}\n`;
+  yield `${indent}source    ${source}\n`;
+}
+
+/**
+ * The last lines of `dirtyring check` for people.
+ *
+ * @param report What the checks came to.
+ * @returns Lines with their ends.
+ */
+export function* checkEndText(report: CheckReport): Generator<string> {
+  const { checks, summary, strict, repeat } = report;
+  const known = strict ? "known, which --strict takes for failed" : "known";
+  const parts = [
+    `${summary.pass} passed`,
+    `${summary.fail} failed`,
+    `${summary.skip} skipped`,
+    `${summary.known} ${known}`,
+  ];
+  const often = repeat === 1 ? "" : `, each made ${repeat} times`;
+  yield `\n${countText(checks.length, "check")}${often}: ${parts.join(", ")}\n`;
+  const failed = checks.filter(({ status }) => status === "fail").map(({ id }) => id);
+  if (failed.length > 0) yield `failed: ${failed.join(", ")}\n`;
+  const missing = incompleteText(report);
+  if (missing !== null) yield `${missing}\n`;
+}
+
+/**
+ * `dirtyring check` for people, all of it.
+ *
+ * @param report What the checks came to.
+ * @returns Lines with their ends.
+ */
+export function* checkText(report: CheckReport): Generator<string> {
+  yield* checkHeadText(report.kernel);
+  yield* checkResultsText(report);
+  yield* checkEndText(report);
+}
+
+function* checkResultsText({ checks, seed }: CheckReport): Generator<string> {
+  const width = Math.max(0, ...checks.map(({ id }) => id.length));
+  let group: string | null = null;
+  for (const result of checks) {
+    yield* checkResultText(result, width, seed === null && result.group !== group);
+    group = result.group;
+  }
+}
+
+/**
+ * `dirtyring check --list` for people.
+ *
+ * @param list The checks.
+ * @returns Lines with their ends.
+ */
+export function checkListText({ checks }: CheckList): Generator<string> {
+  const rows = checks.map(({ id, where, statement, source }) => [id, where, statement, source]);
+  return table([["id", "where", "statement", "source"], ...rows], ["left", "left", "left", "left"]);
+}
+
+function saying({ status, statement, detail }: CheckResult): string {
+  if (detail === null || status === "fail") return statement;
+  return status === "pass" ? `${statement} (${oneLine(detail)})` : oneLine(detail);
+}

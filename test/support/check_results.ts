@@ -1,0 +1,76 @@
+// Made-up results of checks: every status, and texts that a format has to escape.
+import { type CheckReport, countGroups, summarise } from "../../checks/check_report.ts";
+import type { CheckResult } from "../../checks/check_result.ts";
+
+const BASE = { expected: null, seen: null, source: "virt/kvm/kvm_main.c", ms: 1.5 } as const;
+
+export const RESULTS: readonly CheckResult[] = [
+  {
+    ...BASE,
+    id: "cap.max-bytes",
+    group: "enabling",
+    statement: "the largest ring in bytes",
+    status: "pass",
+    detail: null,
+  },
+  {
+    ...BASE,
+    id: "enable.too-big",
+    group: "enabling",
+    statement: 'a size of <2 MiB> & "more" is E2BIG',
+    status: "fail",
+    detail: "ENABLE_CAP(2097152) # on a\nfresh VM",
+    expected: "E2BIG",
+    seen: "0 \u0000\u001b[31m\ud800 ü",
+  },
+  {
+    ...BASE,
+    id: "mmap.exec",
+    group: "mapping",
+    statement: "PROT_EXEC is refused",
+    status: "pass",
+    detail: "the answer is EPERM",
+  },
+  {
+    ...BASE,
+    id: "reset.signal",
+    group: "resetting",
+    statement: "a signal ends the walk",
+    status: "skip",
+    detail: "of Linux 6.17 # SKIP and newer",
+  },
+  {
+    ...BASE,
+    id: "reset.signal-lost-batch",
+    group: "resetting",
+    statement: "no batch is lost",
+    status: "known",
+    detail: "pages 4 to 9 were not re-protected",
+  },
+];
+
+/** A report of them. */
+export function reportOf(
+  checks: readonly CheckResult[],
+  changes: Partial<CheckReport> = {},
+): CheckReport {
+  return {
+    schema: "dirtyring.check/1",
+    kernel: {
+      backend: "kvm",
+      model: null,
+      release: "6.18",
+      module: "kvm_pvm",
+      ringMaxBytes: 1048576,
+    },
+    complete: true,
+    interrupted: null,
+    strict: false,
+    seed: null,
+    repeat: 1,
+    planned: countGroups(RESULTS),
+    checks,
+    summary: summarise(checks),
+    ...changes,
+  };
+}
