@@ -8,15 +8,11 @@
 export function childPermissions(module: URL): string[] {
   const isGranted = (descriptor: Deno.PermissionDescriptor) =>
     Deno.permissions.querySync(descriptor).state === "granted";
+  // A path with a comma cannot be named to Deno, and so was not named to this process either.
   const folder = decodeURIComponent(new URL(".", module).pathname);
   return [
     ...(isGranted({ name: "ffi" }) ? ["--allow-ffi"] : []),
-    isGranted({ name: "read" }) ? "--allow-read" : `--allow-read=${path(folder)}`,
-    isGranted({ name: "run" }) ? "--allow-run" : `--allow-run=${path(Deno.execPath())}`,
+    isGranted({ name: "read" }) ? "--allow-read" : `--allow-read=${folder}`,
+    isGranted({ name: "run" }) ? "--allow-run" : `--allow-run=${Deno.execPath()}`,
   ];
-}
-
-// A comma parts paths, unless it is written twice.
-function path(text: string): string {
-  return text.replaceAll(",", ",,");
 }

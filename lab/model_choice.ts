@@ -1,7 +1,7 @@
-const VERSIONS = ["v5.11", "v6.1", "v6.10", "v6.17", "latest"] as const;
-
 /** A kernel version that the model keeps the rules of. */
-export type ModelVersion = typeof VERSIONS[number];
+export type ModelVersion = "v5.11" | "v6.1" | "v6.10" | "v6.17" | "latest";
+
+const VERSIONS: readonly ModelVersion[] = ["v5.11", "v6.1", "v6.10", "v6.17", "latest"];
 
 /** Which kernel in memory shall answer. */
 export interface ModelChoice {

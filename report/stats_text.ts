@@ -8,7 +8,8 @@ import { table } from "./table.ts";
 import { timesNote } from "./times_note.ts";
 import { countText, numberText, timeText } from "./units.ts";
 
-type Backend = StatsResult["kernel"]["backend"];
+/** Which kind of kernel answered. */
+export type Backend = StatsResult["kernel"]["backend"];
 
 const BAR_WIDTH = 40;
 

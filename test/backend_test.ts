@@ -25,7 +25,13 @@ async function withoutFfi(
 ): Promise<CliResult> {
   const child = new Deno.Command(Deno.execPath(), {
     args: [
-      ...["run", "--quiet", "--no-prompt", `--allow-read=${[ROOT, ...readable].join()}`],
+      ...[
+        "run",
+        "--quiet",
+        "--no-prompt",
+        "--allow-run",
+        `--allow-read=${[ROOT, ...readable].join()}`,
+      ],
       ...[`${ROOT}main.ts`, ...args],
     ],
     stdin: "piped",

@@ -265,25 +265,28 @@ Deno.test("a closed pipe ends check early and silently", async () => {
   assertEquals([stdout.split("\n").length, stderr], [2, "141\n"]);
 });
 
-liveTest("every statement that /dev/kvm can show holds, is known, or is skipped for a reason", async () => {
-  const { code, stdout, stderr } = await dirtyring(["check", "--format", "json"]);
-  const { schema, kernel, complete, planned, checks, summary } = JSON.parse(stdout);
-  const failed = checks.filter(({ status }: CheckResult) => status === "fail");
-  assertEquals([code, stderr, failed], [0, "", []]);
-  assertEquals([schema, kernel.backend, complete], ["dirtyring.check/1", "kvm", true]);
-  assertEquals(checks.map(({ id }: CheckResult) => id), ALL_CHECKS.map(({ id }) => id));
-  assertEquals(Object.keys(checks[0]), [
-    ...["id", "group", "statement", "status", "detail", "expected", "seen", "source", "ms"],
-  ]);
-  for (const { id, status, detail } of checks) {
-    assert(status !== "skip" || detail.length > 10, id);
-  }
-  for (const { id, where } of ALL_CHECKS) {
-    if (where === "live") continue;
-    assertEquals(checks.find((one: CheckResult) => one.id === id).status, "skip", id);
-  }
-  const { pass, fail, skip, known } = summary;
-  assertEquals(pass + fail + skip + known, checks.length);
-  const sum = planned.reduce((all: number, one: PlannedGroup) => all + one.checks, 0);
-  assertEquals([planned.length, sum], [9, checks.length]);
-});
+liveTest(
+  "every statement that /dev/kvm can show holds, is known, or is skipped for a reason",
+  async () => {
+    const { code, stdout, stderr } = await dirtyring(["check", "--format", "json"]);
+    const { schema, kernel, complete, planned, checks, summary } = JSON.parse(stdout);
+    const failed = checks.filter(({ status }: CheckResult) => status === "fail");
+    assertEquals([code, stderr, failed], [0, "", []]);
+    assertEquals([schema, kernel.backend, complete], ["dirtyring.check/1", "kvm", true]);
+    assertEquals(checks.map(({ id }: CheckResult) => id), ALL_CHECKS.map(({ id }) => id));
+    assertEquals(Object.keys(checks[0]), [
+      ...["id", "group", "statement", "status", "detail", "expected", "seen", "source", "ms"],
+    ]);
+    for (const { id, status, detail } of checks) {
+      assert(status !== "skip" || detail.length > 10, id);
+    }
+    for (const { id, where } of ALL_CHECKS) {
+      if (where === "live") continue;
+      assertEquals(checks.find((one: CheckResult) => one.id === id).status, "skip", id);
+    }
+    const { pass, fail, skip, known } = summary;
+    assertEquals(pass + fail + skip + known, checks.length);
+    const sum = planned.reduce((all: number, one: PlannedGroup) => all + one.checks, 0);
+    assertEquals([planned.length, sum], [9, checks.length]);
+  },
+);

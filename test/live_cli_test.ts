@@ -11,12 +11,19 @@ async function json(...args: string[]) {
 }
 
 liveTest("every example of help works as printed", async () => {
-  for (const name of COMMAND_NAMES) {
-    for (const [line] of (await loadCommand(name)).examples) {
-      const { code, stdout, stderr } = await shell(line);
-      assertEquals([code, stderr], [0, ""], line);
-      assert(stdout.length > 0, line);
+  const folder = await Deno.makeTempDir();
+  try {
+    for (const name of COMMAND_NAMES) {
+      for (const [line] of (await loadCommand(name)).examples) {
+        const { code, stdout, stderr } = await shell(line, folder);
+        assertEquals([code, stderr], [0, ""], line);
+        const file = / --output (\S+)/.exec(line)?.[1];
+        const result = file === undefined ? stdout : await Deno.readTextFile(`${folder}/${file}`);
+        assert(result.length > 0, line);
+      }
     }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
   }
 });
 
@@ -33,7 +40,7 @@ liveTest(
         "module",
         "ringMaxBytes",
       ]);
-      if (name === "probe" || name === "enable") continue;
+      if (["probe", "enable", "check"].includes(name)) continue;
       assertEquals(result.lab.pages, 256);
       assertEquals(result.slots.map(({ id, logged }: Record<string, unknown>) => [id, logged]), [
         [0, false],

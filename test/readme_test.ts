@@ -26,6 +26,7 @@ function timeless(command: string, text: string): string {
     .replace(/\d+(\.\d+)? (ns|µs|ms|s)\b/g, "TIME").replace(/ +/g, " ");
   return command.includes("--ring")
     ? lasting.replace(/\d+(\.\d+)?/g, "N").replace(/ █+/g, "")
+      .replace(/(saved N|saved nothing|it paid|it did not pay|as fast|as slow)/g, "OUTCOME")
     : lasting;
 }
 

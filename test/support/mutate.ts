@@ -1,0 +1,154 @@
+// Wrong kernels, made of the model: each breaks one promise, to prove that the checks notice.
+import type { Kernel } from "../../ffi/kernel.ts";
+import { openModel } from "../../model/model_kernel.ts";
+import type { ModelChoice, Rules } from "../../model/rules.ts";
+import type { ModelVcpu } from "../../model/vcpu.ts";
+import { ModelVm } from "../../model/vm.ts";
+
+/** A wrong kernel. */
+export interface Mutation {
+  /** What is wrong. */
+  readonly name: string;
+  /** The model that it is made of: the latest version unless given. */
+  readonly choice?: Partial<ModelChoice>;
+  /** Rules that differ. */
+  readonly rules?: Partial<Rules>;
+  /** Calls that are answered otherwise. */
+  readonly wrap?: (kernel: Kernel) => Kernel;
+  /** Parts of the model that are replaced while it is asked; answers what puts them back. */
+  readonly patch?: () => () => void;
+}
+
+export type Ioctl = Kernel["ioctl"];
+export const EINVAL = -22;
+export const PAGE = 4096;
+
+export function openMutation({ choice, rules, wrap }: Mutation): Kernel {
+  const model = openModel({ version: "latest", pml: false, emulator: false, ...choice }, rules);
+  return wrap?.(model) ?? model;
+}
+
+/** Lets a wrong kernel be asked, and puts the model right again. */
+export async function withMutation<T>(
+  mutation: Mutation,
+  ask: (open: () => Kernel) => Promise<T>,
+): Promise<T> {
+  const restore = mutation.patch?.();
+  try {
+    return await ask(() => openMutation(mutation));
+  } finally {
+    restore?.();
+  }
+}
+
+// Answers an ioctl otherwise.
+export function ioctl(change: (next: Ioctl, ...call: Parameters<Ioctl>) => number) {
+  return (kernel: Kernel): Kernel => ({
+    ...kernel,
+    ioctl: (...call) => change(kernel.ioctl, ...call),
+  });
+}
+
+// Changes the answer of one request.
+export function answer(
+  request: number,
+  change: (answer: number, argument: Parameters<Ioctl>[2]) => number,
+) {
+  return ioctl((next, fd, asked, argument) => {
+    const result = next(fd, asked, argument);
+    return asked === request ? change(result, argument) : result;
+  });
+}
+
+export function mmap(
+  change: (next: Kernel["mmap"], ...call: Parameters<Kernel["mmap"]>) => number,
+) {
+  return (kernel: Kernel): Kernel => ({
+    ...kernel,
+    mmap: (...call) => change(kernel.mmap, ...call),
+  });
+}
+
+export function insight(change: Partial<NonNullable<Kernel["insight"]>>) {
+  return (kernel: Kernel): Kernel => ({
+    ...kernel,
+    insight: { ...kernel.insight!, ...change },
+  });
+}
+
+export type Methods = Pick<
+  ModelVm,
+  | "kvm_vm_ioctl_enable_dirty_log_ring"
+  | "mark_page_dirty_in_slot"
+  | "kvm_vm_ioctl_reset_dirty_pages"
+  | "kvm_reset_dirty_gfn"
+  | "kvm_set_memory_region"
+>;
+
+// Replaces a method of the model's VM.
+export function method<Name extends keyof Methods>(
+  name: Name,
+  make: (old: Methods[Name]) => (this: ModelVm, ...args: Parameters<Methods[Name]>) => unknown,
+) {
+  return () => {
+    const prototype = ModelVm.prototype;
+    const old = prototype[name];
+    Object.defineProperty(prototype, name, { value: make(old), configurable: true });
+    return () => Object.defineProperty(prototype, name, { value: old, configurable: true });
+  };
+}
+
+export const enable = (change: (vm: ModelVm, bytes: number, old: () => number) => number) =>
+  method("kvm_vm_ioctl_enable_dirty_log_ring", (old) =>
+    function (bytes) {
+      return change(this, Number(BigInt.asUintN(32, bytes)), () => old.call(this, bytes));
+    });
+
+export const push = (
+  change: (
+    vm: ModelVm,
+    page: { slot: Parameters<Methods["mark_page_dirty_in_slot"]>[0]; page: number },
+    vcpu: ModelVcpu,
+    old: (vcpu?: ModelVcpu) => void,
+  ) => void,
+) =>
+  method("mark_page_dirty_in_slot", (old) =>
+    function (slot, page, vcpu) {
+      change(this, { slot, page }, vcpu, (to = vcpu) => old.call(this, slot, page, to));
+    });
+
+export const reset = (change: (vm: ModelVm, old: () => number) => number) =>
+  method("kvm_vm_ioctl_reset_dirty_pages", (old) =>
+    function () {
+      return change(this, () => old.call(this));
+    });
+
+// The rings of a VM.
+export const rings = (vm: ModelVm) => vm.vcpus.flatMap(({ ring }) => ring === null ? [] : [ring]);
+
+// The entry that was pushed last, as words.
+export function lastPushed({ ring }: ModelVcpu): Uint32Array {
+  if (ring === null) return new Uint32Array(4);
+  const at = ((ring.dirty_index + ring.size - 1) % ring.size) * 4;
+  return ring.dirty_gfns.subarray(at, at + 4);
+}
+
+// Changes the flags of the entries in use before a reset.
+export function flagsBefore(change: (flags: number) => number) {
+  return reset((vm, old) => {
+    for (const { dirty_gfns, size, reset_index, dirty_index } of rings(vm)) {
+      for (let n = reset_index; n < dirty_index; n++) {
+        const at = (n % size) * 4;
+        dirty_gfns[at] = change(dirty_gfns[at]!);
+      }
+    }
+    return old();
+  });
+}
+
+export const argumentWord = (argument: Parameters<Ioctl>[2], at: number): number =>
+  typeof argument === "object"
+    ? new DataView(argument.buffer, argument.byteOffset).getUint32(at, true)
+    : 0;
+
+export const isPowerOfTwo = (bytes: number) => bytes > 0 && Number.isInteger(Math.log2(bytes));
