@@ -1,4 +1,5 @@
 // dirtyring against C, and against an empty program: ratios, each from one run. See README.md here.
+import { benchInterpreter } from "./interpreter.ts";
 import { openLibc } from "../ffi/libc.ts";
 import { kvmModule } from "../lab/host.ts";
 import { compileReference } from "./compile_reference.ts";
@@ -30,6 +31,8 @@ async function printHost(): Promise<void> {
 const folder = await Deno.makeTempDir({ prefix: "dirtyring-bench-" });
 try {
   await printHost();
+  console.log("The model's interpreter");
+  benchInterpreter();
   await orSkip("Against C", () => againstC(folder));
   console.log("Whole processes, against an empty Deno program");
   await orSkip("  processes", () => benchStartup(folder));

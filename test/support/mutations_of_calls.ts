@@ -8,7 +8,6 @@ import {
   enable,
   flagsBefore,
   insight,
-  ioctl,
   isPowerOfTwo,
   lastPushed,
   method,
