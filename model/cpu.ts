@@ -118,17 +118,24 @@ export class Cpu {
    */
   run(limit: number): CpuStop {
     this.executed = 0;
+    this.#stop = "limit";
     const registers = this.#registers;
     const { isLong } = registers;
     if (!registers.isRealMode && !isLong) return "unknown";
     while (this.executed < limit) {
-      this.#stop = "limit";
       const address = this.#linear.codeAddress(registers.rip);
       if (address < 0) return this.#linear.isShutdown ? "shutdown" : "memory";
       const instruction = this.#fetcher.kept(address, isLong) ??
         this.#fetcher.fetch(address, isLong, this.#byteAfter);
       if (instruction === "memory") return this.#linear.isShutdown ? "shutdown" : "memory";
       if (instruction === "unknown") return "unknown";
+      if (instruction.kind === Kind.NOP) {
+        const count = Math.min(Math.max(instruction.op, 1), limit - this.executed);
+        const rip = registers.rip + instruction.length - 1 + count;
+        registers.rip = isLong ? rip : rip & 0xffff;
+        this.executed += count;
+        continue;
+      }
       if (!this.#execute(instruction)) return this.#stop;
       this.executed++;
       if (this.#why !== "limit") return this.#why;

@@ -1,9 +1,10 @@
 import type { CpuMemory } from "./cpu_memory.ts";
 import { decode, MAX_LENGTH } from "./decode.ts";
-import type { Instruction } from "./instruction.ts";
+import { type Instruction, Kind } from "./instruction.ts";
 
 const PAGE = 4096;
 const ENTRIES = 1024;
+const NOP = 0x90;
 
 interface Kept {
   readonly address: number;
@@ -100,6 +101,9 @@ export class Fetcher {
       const instruction = decode(bytes, isLong);
       if (instruction === "short") continue;
       if (instruction === null) return "unknown";
+      if (instruction.kind === Kind.NOP && length === 1) {
+        return this.#keepNops(address, isLong, instruction);
+      }
       this.#kept[address & (ENTRIES - 1)] = {
         address,
         isLong,
@@ -112,6 +116,27 @@ export class Fetcher {
       return instruction;
     }
     return "unknown";
+  }
+
+  // A run of NOPs, which fill two thirds of the real-mode guest, is kept as one: `op` is their number.
+  #keepNops(address: number, isLong: boolean, nop: Instruction): Instruction | "memory" {
+    const inPage = PAGE - (address & (PAGE - 1));
+    let count = 1;
+    for (; count < inPage; count++) {
+      if (!this.#memory.fetch(address + count, 1)) return "memory";
+      if (this.#memory.low !== NOP) break;
+    }
+    const instruction = { ...nop, op: count };
+    const bytes = new Uint8Array(count).fill(NOP);
+    this.#kept[address & (ENTRIES - 1)] = {
+      address,
+      isLong,
+      instruction,
+      bytes,
+      seenIn: this.#run,
+    };
+    this.#pages.add(Math.floor(address / PAGE));
+    return instruction;
   }
 
   #read(

@@ -13,6 +13,7 @@ const WRITABLE = 2;
 const USER = 4;
 const LARGE = 0x80;
 const PAGE = 4096;
+const REGION = 2 ** 21;
 const ADDRESS_BITS = 36; // what a vCPU without CPUID has
 const LOW_ADDRESS = 0xffff_f000;
 const HIGH_ADDRESS = 2 ** (ADDRESS_BITS - 32) - 1;
@@ -28,6 +29,12 @@ export class Paging {
   readonly #tags = new Float64Array(ENTRIES).fill(-1);
   readonly #bases = new Float64Array(ENTRIES);
   readonly #writable = new Uint8Array(ENTRIES);
+  // The same by linear region of 2 MiB, for those that one large page maps.
+  readonly #largeTags = new Float64Array(ENTRIES).fill(-1);
+  readonly #largeBases = new Float64Array(ENTRIES);
+  readonly #largeWritable = new Uint8Array(ENTRIES);
+  // Whether the last walk ended at a large page.
+  #isLarge = false;
 
   /**
    * Begins with nothing kept.
@@ -41,6 +48,7 @@ export class Paging {
   /** Forgets all that was found. */
   flush(): void {
     this.#tags.fill(-1);
+    this.#largeTags.fill(-1);
   }
 
   /**
@@ -53,11 +61,22 @@ export class Paging {
    * @returns The physical address, or a {@linkcode Translation}.
    */
   translate(linear: number, isWrite: boolean, isUser: boolean, root: number): number {
+    const region = Math.floor(linear / REGION);
+    const place = region & (ENTRIES - 1);
+    if (this.#largeTags[place] === region && (!isWrite || this.#largeWritable[place] === 1)) {
+      return this.#largeBases[place]! + (linear & (REGION - 1));
+    }
     const page = Math.floor(linear / PAGE);
     const at = page & (ENTRIES - 1);
     if (this.#tags[at] !== page || (isWrite && this.#writable[at] === 0)) {
       const found = this.#walk(linear, isWrite, isUser, root);
       if (found < 0) return found;
+      if (this.#isLarge) {
+        this.#largeTags[place] = region;
+        this.#largeBases[place] = found - (linear & (REGION - PAGE));
+        this.#largeWritable[place] = isWrite ? 1 : 0;
+        return found + (linear & (PAGE - 1));
+      }
       this.#tags[at] = page;
       this.#bases[at] = found;
       this.#writable[at] = isWrite ? 1 : 0;
@@ -69,6 +88,7 @@ export class Paging {
   #walk(linear: number, isWrite: boolean, isUser: boolean, root: number): number {
     if (linear >= 2 ** 47) return Translation.FAULT;
     let table = root;
+    this.#isLarge = false;
     for (let level = 4; level > 0; level--) {
       const span = PAGE * 2 ** (9 * (level - 1));
       const index = Math.floor(linear / span) % 512;
@@ -89,6 +109,7 @@ export class Paging {
       // Bit 12 of a large page's entry belongs to its memory type.
       const base = Math.floor(address / (2 * PAGE)) * 2 * PAGE;
       if (base % bytes !== 0) return Translation.FAULT;
+      this.#isLarge = true;
       return base + Math.floor((linear % bytes) / PAGE) * PAGE;
     }
     return Translation.FAULT;
