@@ -1,6 +1,7 @@
 import type { CheckList } from "../checks/check_list.ts";
 import type { CheckReport } from "../checks/check_report.ts";
 import type { Watcher } from "../checks/conformance.ts";
+import type { FuzzResult } from "../checks/fuzz_result.ts";
 import type { Backend } from "../lab/backend.ts";
 import type { ModelChoice } from "../lab/model_choice.ts";
 import { UsageError } from "../lab/usage_error.ts";
@@ -10,11 +11,11 @@ import { duration } from "./duration.ts";
 import { json } from "./formats.ts";
 import { globs } from "./globs.ts";
 import { loadModule } from "./load_module.ts";
-import { choice, count, flag, optionalCount } from "./option.ts";
+import { choice, count, flag, type Option, optionalCount } from "./option.ts";
 import { outputOption } from "./output_option.ts";
 
 type Format = "text" | "ktap" | "junit" | "json" | "ndjson";
-type CheckOutcome = CheckReport | CheckList;
+type CheckOutcome = CheckReport | CheckList | FuzzResult;
 
 // The status of a process that a closed pipe ended: not all that was to be checked was.
 const CLOSED_PIPE = 141;
@@ -30,16 +31,17 @@ const selection = async () =>
   await loadModule("./check_selection.ts") as typeof import("./check_selection.ts");
 const conformance = async () =>
   await loadModule("../checks/conformance.ts") as typeof import("../checks/conformance.ts");
+const fuzzing = async () => await loadModule("./check_fuzz.ts") as typeof import("./check_fuzz.ts");
 const progress = async () =>
   await loadModule("./check_progress.ts") as typeof import("./check_progress.ts");
 
-function isList(outcome: CheckOutcome): outcome is CheckList {
-  return outcome.schema === "dirtyring.check-list/1";
+function isReport(outcome: CheckOutcome): outcome is CheckReport {
+  return outcome.schema === "dirtyring.check/1";
 }
 
-// A format of the report alone: `run` refuses a list in it.
+// A format of the report alone: `run` refuses a list in it, and fuzzing does.
 function ofReport(format: (report: CheckReport) => Iterable<string>) {
-  return (outcome: CheckOutcome): Iterable<string> => isList(outcome) ? [] : format(outcome);
+  return (outcome: CheckOutcome): Iterable<string> => isReport(outcome) ? format(outcome) : [];
 }
 
 // Head and checks are printed as they come.
@@ -47,7 +49,15 @@ async function text(): Promise<Formatter<CheckOutcome, unknown>> {
   const { checkEndText, checkListText } = await loadModule(
     "../report/check_text.ts",
   ) as typeof import("../report/check_text.ts");
-  return (outcome) => isList(outcome) ? checkListText(outcome) : checkEndText(outcome);
+  const { fuzzText } = await loadModule(
+    "../report/fuzz_text.ts",
+  ) as typeof import("../report/fuzz_text.ts");
+  return (outcome) =>
+    isReport(outcome)
+      ? checkEndText(outcome)
+      : outcome.schema === "dirtyring.fuzz/1"
+      ? fuzzText(outcome)
+      : checkListText(outcome);
 }
 
 async function ndjson(): Promise<Formatter<CheckOutcome, unknown>> {
@@ -71,6 +81,14 @@ async function junit(): Promise<Formatter<CheckOutcome, unknown>> {
   return ofReport((report) => checkJunit(report, { when: new Date() }));
 }
 
+const fuzzFile: Option<string | undefined> = {
+  value: "FILE",
+  help: "run the program in FILE, as a mismatch is printed; - is standard input",
+  fallback: undefined,
+  fallbackText: "none",
+  parse: (text) => text,
+};
+
 interface CheckOptions {
   readonly backend: Backend;
   readonly model: ModelChoice | undefined;
@@ -83,6 +101,8 @@ interface CheckOptions {
   readonly repeat: number;
   readonly strict: boolean;
   readonly "allow-warn": boolean;
+  readonly fuzz: number | undefined;
+  readonly "fuzz-file": string | undefined;
 }
 
 async function watcher(options: CheckOptions, ids: string[], context: Context): Promise<Watcher> {
@@ -94,6 +114,9 @@ async function watcher(options: CheckOptions, ids: string[], context: Context): 
 
 async function run(options: CheckOptions, context: Context): Promise<CheckOutcome> {
   const { list, format } = options;
+  if (options.fuzz !== undefined || options["fuzz-file"] !== undefined) {
+    return await (await fuzzing()).fuzzAskedFor(options, context);
+  }
   if (list && format !== "text" && format !== "json") {
     throw new UsageError(`--list: works with --format text or json, not with ${format}`);
   }
@@ -118,12 +141,17 @@ async function run(options: CheckOptions, context: Context): Promise<CheckOutcom
 }
 
 function statusOf(outcome: CheckOutcome): number {
-  if (isList(outcome)) return 0;
+  if (outcome.schema === "dirtyring.check-list/1") return 0;
+  if (!isReport(outcome)) return outcome.ok ? afterSignal(outcome.interrupted) : 1;
   const { summary, strict, complete, interrupted } = outcome;
   if (summary.fail > 0 || (strict && summary.known > 0)) return 1;
-  if (interrupted !== null) return interrupted === "SIGINT" ? 130 : 143;
+  if (interrupted !== null) return afterSignal(interrupted);
   if (!complete) return CLOSED_PIPE;
   return summary.pass + summary.known > 0 ? 0 : CANNOT;
+}
+
+function afterSignal(signal: CheckReport["interrupted"]): number {
+  return signal === null ? 0 : signal === "SIGINT" ? 130 : 143;
 }
 
 /** `dirtyring check` */
@@ -133,7 +161,9 @@ export const command: Command = defineCommand({
   details:
     "Each check gets a VM of its own, in a process apart: one that hangs or ends that process fails " +
     "alone. A check that this host cannot make is skipped, with the reason. Known defects of the " +
-    "kernel are reported as known. The exit status is 1 if a check failed, 4 if none could be made.",
+    "kernel are reported as known. The exit status is 1 if a check failed, 4 if none could be made. " +
+    "With --fuzz random programs of kernel calls run on /dev/kvm and on the model instead, which are " +
+    "compared call by call; a mismatch is shrunk and printed as a script that --fuzz-file runs again.",
   options: {
     ...backendOptions(),
     only: globs("only checks whose id matches one of these globs", "all"),
@@ -141,13 +171,15 @@ export const command: Command = defineCommand({
     list: flag("list the checks and make none; --format text or json"),
     timeout: duration("the longest that a check may take", 10_000, "10s"),
     seed: optionalCount(
-      "shuffle the checks; the same seed gives the same order",
+      "shuffle the checks, or the seed of the programs; the same seed gives the same ones",
       {},
-      "not shuffled",
+      "not shuffled; 1 with --fuzz",
     ),
     repeat: count("make each check N times; it fails if it fails once", 1, { min: 1 }),
     strict: flag("a known defect of the kernel counts as failed"),
     "allow-warn": flag("also checks that make the kernel warn, which taints it"),
+    fuzz: optionalCount("run N random programs on /dev/kvm and on the model", { min: 1 }, "none"),
+    "fuzz-file": fuzzFile,
     format: choice("how the result is written", ["text", "ktap", "junit", "json", "ndjson"]),
     output: outputOption,
   },
@@ -158,6 +190,7 @@ export const command: Command = defineCommand({
       "dirtyring check --only 'reset.*' --skip 'reset.signal*' --format ktap --output result.ktap",
       "some, for the kernel's kunit.py parse",
     ],
+    ["dirtyring check --fuzz 100 --seed 2", "do this kernel and the model agree?"],
     ["dirtyring check --list --format json", "what there is, without a kernel"],
   ],
   formats: { text, ktap, junit, json, ndjson },

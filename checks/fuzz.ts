@@ -1,0 +1,179 @@
+import type { Kernel } from "../ffi/kernel.ts";
+import type { Interrupt } from "../lab/interrupt.ts";
+import {
+  compareRuns,
+  type FuzzAllowance,
+  type FuzzComparison,
+  type FuzzDifference,
+  isPushedAgain,
+} from "./fuzz_compare.ts";
+import { generateProgram } from "./fuzz_generate.ts";
+import { FuzzKernel } from "./fuzz_kernel.ts";
+import { runProgram } from "./fuzz_machine.ts";
+import type { FuzzProgram } from "./fuzz_program.ts";
+import type { FuzzMismatch, FuzzResult } from "./fuzz_result.ts";
+import { shrinkProgram } from "./fuzz_shrink.ts";
+
+/** How many programs, and which. */
+export interface FuzzOptions {
+  /** Programs. */
+  readonly programs: number;
+  /** The seed: the same seed gives the same programs on every host. */
+  readonly seed: number;
+}
+
+/** Runs of a program that differed, to tell whether it does so always. */
+const REPEATED = 3;
+
+/**
+ * Runs random programs of kernel calls on a real kernel and on the model, and compares answers, rings and
+ * memory call by call, up to the first mismatch, which is shrunk.
+ *
+ * @param real The real kernel.
+ * @param model The kernel that it is held against.
+ * @param options How many programs, and which.
+ * @param interrupt Ends it early; what was compared so far is answered.
+ * @returns What was compared, and the mismatch if there is one.
+ * @throws {HostError} Where a kernel has no usable KVM, or no dirty ring.
+ * @throws {KernelError} Where a kernel fails a call that no program is to see.
+ */
+export async function fuzz(
+  real: Kernel,
+  model: Kernel,
+  { programs, seed }: FuzzOptions,
+  interrupt: Interrupt,
+): Promise<FuzzResult> {
+  using pair = new Pair(real, model, interrupt);
+  for (let n = 0; n < programs && pair.goesOn; n++) {
+    await pair.run(generateProgram(seed, n), n);
+    await interrupt.pause();
+  }
+  return pair.result(programs, seed);
+}
+
+/**
+ * Runs one program on a real kernel and on the model, such as a mismatch was printed as.
+ *
+ * @param real The real kernel.
+ * @param model The kernel that it is held against.
+ * @param program The program.
+ * @param interrupt Ends it early.
+ * @returns As {@linkcode fuzz}; the program is shrunk further where it can be.
+ * @throws {HostError} Where a kernel has no usable KVM, or no dirty ring.
+ * @throws {KernelError} Where a kernel fails a call that no program is to see.
+ */
+export async function replay(
+  real: Kernel,
+  model: Kernel,
+  program: FuzzProgram,
+  interrupt: Interrupt,
+): Promise<FuzzResult> {
+  using pair = new Pair(real, model, interrupt);
+  await pair.run(program, 0);
+  return pair.result(1, null);
+}
+
+// Two kernels, and what was compared so far.
+class Pair implements Disposable {
+  readonly #resources: DisposableStack;
+  readonly #real: FuzzKernel;
+  readonly #model: FuzzKernel;
+  readonly #interrupt: Interrupt;
+  readonly #allowances: Record<FuzzAllowance, number> = {
+    "push.read-may-push": 0,
+    "push.once-until-reset": 0,
+    "mmap.exec": 0,
+  };
+  #programs = 0;
+  #calls = 0;
+  #entries = 0;
+  #endedEarly = 0;
+  #mismatch: FuzzMismatch | null = null;
+
+  constructor(real: Kernel, model: Kernel, interrupt: Interrupt) {
+    using resources = new DisposableStack();
+    this.#real = resources.use(new FuzzKernel(real));
+    this.#model = resources.use(new FuzzKernel(model));
+    this.#interrupt = interrupt;
+    this.#resources = resources.move();
+  }
+
+  get goesOn(): boolean {
+    return this.#mismatch === null && this.#interrupt.signal === null;
+  }
+
+  #compare(program: FuzzProgram): FuzzComparison & { readonly wasPushedAgain: boolean } {
+    const seen = runProgram(this.#real, program);
+    const comparison = compareRuns(program, seen, runProgram(this.#model, program));
+    const { difference } = comparison;
+    const wasPushedAgain = difference !== null &&
+      isPushedAgain(difference, seen.slice(0, difference.step));
+    return { ...comparison, wasPushedAgain };
+  }
+
+  async run(program: FuzzProgram, number: number): Promise<void> {
+    const first = this.#compare(program);
+    if (first.difference !== null) {
+      // A signal cuts a KVM_RUN off: what then differs tells nothing.
+      await this.#interrupt.pause(true);
+      if (this.#interrupt.signal !== null) return;
+      let again = 0;
+      for (let n = 0; n < REPEATED; n++) if (this.#compare(program).difference !== null) again++;
+      if (again === 0 && first.wasPushedAgain) {
+        this.#allowances["push.once-until-reset"]++;
+        this.#endedEarly++;
+      } else {
+        const { difference } = first;
+        const shrunk = again === 0 ? program : await this.#shrink(program, difference);
+        // What does not differ each time may agree once more.
+        const last = shrunk === program ? null : this.#compare(shrunk).difference;
+        this.#mismatch = {
+          number,
+          again,
+          repeated: REPEATED,
+          program,
+          shrunk: last === null ? program : shrunk,
+          ...(last ?? difference),
+        };
+      }
+    }
+    this.#programs++;
+    this.#calls += first.steps - 1;
+    this.#entries += first.entries;
+    for (const name of first.allowances) this.#allowances[name]++;
+    if (first.endedEarly) this.#endedEarly++;
+  }
+
+  #shrink(program: FuzzProgram, { step, part }: FuzzDifference): Promise<FuzzProgram> {
+    const kind = program.ops[step - 1]?.do;
+    return shrinkProgram(program, async (candidate) => {
+      await this.#interrupt.pause();
+      if (this.#interrupt.signal !== null) return false;
+      const { difference } = this.#compare(candidate);
+      return difference !== null && difference.part === part &&
+        candidate.ops[difference.step - 1]?.do === kind;
+    });
+  }
+
+  result(planned: number, seed: number | null): FuzzResult {
+    return {
+      schema: "dirtyring.fuzz/1",
+      kernel: this.#real.facts,
+      model: this.#model.facts,
+      seed,
+      planned,
+      programs: this.#programs,
+      calls: this.#calls,
+      entries: this.#entries,
+      allowances: { ...this.#allowances },
+      endedEarly: this.#endedEarly,
+      mismatch: this.#mismatch,
+      interrupted: this.#interrupt.signal,
+      ok: this.#mismatch === null,
+    };
+  }
+
+  [Symbol.dispose](): void {
+    this.#resources.dispose();
+  }
+}

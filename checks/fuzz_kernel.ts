@@ -1,0 +1,105 @@
+import type { Kernel } from "../ffi/kernel.ts";
+import { PAGE_SIZE } from "../ffi/linux.ts";
+import { long64 } from "../guest/long64.ts";
+import { Mapping } from "../kvm/mapping.ts";
+import { System } from "../kvm/system.ts";
+import { type KernelFacts, kernelFacts } from "../lab/host.ts";
+import { largestRing } from "../lab/ring_limits.ts";
+import { HOST_PAGES, MOST_STORES, MOST_VCPUS } from "./fuzz_program.ts";
+
+const LIST_BYTES = MOST_STORES * long64.listElement;
+const WORDS_PER_PAGE = PAGE_SIZE / 4;
+
+/** A kernel that runs programs, and the memory that they all use: made once, since that is slow. */
+export class FuzzKernel implements Disposable {
+  readonly #resources: DisposableStack;
+  readonly #program: Mapping;
+  readonly #host: Mapping;
+  readonly #seen: Uint32Array<ArrayBuffer> = new Uint32Array(HOST_PAGES);
+  /** `/dev/kvm`. */
+  readonly system: System;
+  /** Which kernel it is. */
+  readonly facts: KernelFacts;
+  /** Bytes of a vCPU's `kvm_run`. */
+  readonly mmapSize: number;
+
+  /**
+   * Opens `/dev/kvm` and populates the guest's memory.
+   *
+   * @param kernel The kernel that answers.
+   * @throws {HostError} Where the host has no usable KVM, or no dirty ring.
+   * @throws {KernelError} Where the kernel refuses a call.
+   */
+  constructor(kernel: Kernel) {
+    using resources = new DisposableStack();
+    this.system = resources.use(System.open(kernel));
+    this.facts = kernelFacts(kernel, largestRing(this.system));
+    this.mmapSize = this.system.vcpuMmapSize();
+    const low = long64.listAt + MOST_VCPUS * LIST_BYTES;
+    this.#program = resources.use(Mapping.anonymous(kernel, low, "guest code and lists"));
+    this.#host = resources.use(Mapping.anonymous(kernel, HOST_PAGES * PAGE_SIZE, "guest memory"));
+    // A page that the host populates only later would leave the guest's page tables once more.
+    for (const { bytes } of [this.#program, this.#host]) {
+      for (let at = 0; at < bytes.length; at += PAGE_SIZE) bytes[at] = 0;
+    }
+    long64.place(this.#program.bytes);
+    this.#resources = resources.move();
+  }
+
+  /** Where the guest's code and lists lie in this process: from guest address 0 on. */
+  get program(): { readonly address: number; readonly length: number } {
+    return this.#program;
+  }
+
+  /** Where the memory behind all slots lies in this process. */
+  get hostAddress(): number {
+    return this.#host.address;
+  }
+
+  /** Clears the words that guests store to, before a program. */
+  clear(): void {
+    const { words } = this.#host;
+    for (let page = 0; page < HOST_PAGES; page++) words[page * WORDS_PER_PAGE] = 0;
+    this.#seen.fill(0);
+  }
+
+  /**
+   * Writes a vCPU's list.
+   *
+   * @param vcpu The vCPU.
+   * @param gfns Guest frames of the pages.
+   * @returns Guest address of the list.
+   */
+  writeList(vcpu: number, gfns: readonly number[]): number {
+    const list = long64.listAt + vcpu * LIST_BYTES;
+    const { words } = this.#program;
+    gfns.forEach((gfn, n) => {
+      const address = gfn * PAGE_SIZE;
+      words[list / 4 + n * 2] = address; // its low 32 bits
+      words[list / 4 + n * 2 + 1] = Math.floor(address / 2 ** 32);
+    });
+    return list;
+  }
+
+  /**
+   * What guests stored since the last look: the first word of each host page that changed.
+   *
+   * @returns Page and value, for each.
+   */
+  storedWords(): number[] {
+    const stored: number[] = [];
+    const { words } = this.#host;
+    for (let page = 0; page < HOST_PAGES; page++) {
+      const value = words[page * WORDS_PER_PAGE]!;
+      if (value === this.#seen[page]) continue;
+      this.#seen[page] = value;
+      stored.push(page, value);
+    }
+    return stored;
+  }
+
+  /** Closes `/dev/kvm` and gives the memory back. */
+  [Symbol.dispose](): void {
+    this.#resources.dispose();
+  }
+}

@@ -1,0 +1,25 @@
+import type { Kernel } from "../ffi/kernel.ts";
+import { kernelRelease, kvmModule, pageModificationLogging } from "../lab/host.ts";
+import type { ModelChoice, ModelVersion } from "../lab/model_choice.ts";
+
+/** The first release of each version's rules, the newest first. */
+const RELEASES: readonly (readonly [number, ModelVersion])[] = [
+  [6_017, "latest"],
+  [6_010, "v6.10"],
+  [6_001, "v6.1"],
+];
+
+/**
+ * The model that a real kernel is to be held against: of its version, with its processor's way of logging.
+ *
+ * @param kernel The real kernel.
+ * @returns The choice.
+ */
+export function modelLike(kernel: Kernel): ModelChoice {
+  const [major, minor] = kernelRelease(kernel).split(".");
+  const release = Number.parseInt(major ?? "", 10) * 1000 + Number.parseInt(minor ?? "", 10);
+  const version = RELEASES.find(([first]) => release >= first)?.[1] ?? "v5.11";
+  const pml = pageModificationLogging(kernel, kvmModule(kernel)) ?? false;
+  // The guest runs in long mode, which no KVM emulates.
+  return { version, pml, emulator: false, text: pml ? `${version}+pml` : version };
+}

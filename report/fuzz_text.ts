@@ -1,0 +1,107 @@
+import type { FuzzMismatch, FuzzResult } from "../checks/fuzz_result.ts";
+import { kernelLine } from "./lab_text.ts";
+import { countText } from "./units.ts";
+
+/** Entries and words shown of a difference. */
+const SHOWN = 12;
+
+/**
+ * `dirtyring check --fuzz` for people. The lines of a mismatch are a script: its comments tell answers, and
+ * `--fuzz-file` reads it as printed.
+ *
+ * @param result The result.
+ * @returns Lines with their ends.
+ */
+export function* fuzzText(result: FuzzResult): Generator<string> {
+  const { kernel, model, seed, mismatch, interrupted } = result;
+  const [comment, say] = mismatch === null ? ["", saying("")] : ["# ", saying("# ")];
+  yield `${comment}${kernelLine(kernel)}\n`;
+  yield `${comment}${kernelLine(model).replace("kernel", "against")}\n`;
+  const name = seed === null ? "" : `, seed ${seed}`;
+  yield say(
+    `${countText(result.programs, "program")}${name}: ${countText(result.calls, "call")} and ` +
+      `${countText(result.entries, "entry", "entries")} compared`,
+  );
+  for (const [allowance, times] of Object.entries(result.allowances)) {
+    if (times > 0) yield say(`allowed: ${allowance}, ${countText(times, "time")}`);
+  }
+  if (result.endedEarly > 0) {
+    yield say(`${countText(result.endedEarly, "program")} compared up to an allowance only`);
+  }
+  if (interrupted !== null) {
+    yield say(
+      `incomplete: interrupted by ${interrupted} after ${result.programs} of ` +
+        countText(result.planned, "program"),
+    );
+  }
+  if (mismatch === null) yield say("no mismatch");
+  else yield* mismatchText(mismatch, seed);
+}
+
+function saying(before: string): (text: string) => string {
+  return (text) => `${before}${text}\n`;
+}
+
+/**
+ * A program as a script: JSON lines, the head first, then an operation a line.
+ *
+ * @param program The program.
+ * @param answers Comments that follow the lines, in order.
+ * @returns Lines with their ends.
+ */
+export function* programScript(
+  { ops, ...head }: FuzzMismatch["shrunk"],
+  answers: readonly string[] = [],
+): Generator<string> {
+  for (const [n, line] of [head, ...ops].entries()) {
+    yield `${JSON.stringify(line)}\n`;
+    if (answers[n] !== undefined) yield `# ${answers[n]}\n`;
+  }
+}
+
+function* mismatchText(mismatch: FuzzMismatch, seed: number | null): Generator<string> {
+  const { number, again, repeated, program, shrunk, step, part, answers } = mismatch;
+  const from = seed === null ? "the program" : `program ${number} of seed ${seed}`;
+  const often = again === repeated ? "each time" : `in ${again} of ${repeated} more runs`;
+  yield "#\n";
+  yield `# MISMATCH: ${from} differs, ${often}; shrunk from ` +
+    `${countText(program.ops.length, "operation")} to ${shrunk.ops.length}.\n`;
+  yield "# Replay: dirtyring check --fuzz-file FILE, with these lines in FILE.\n";
+  yield* programScript({ ...shrunk, ops: shrunk.ops.slice(0, step) }, answers);
+  yield `# ${part}: what differs here\n`;
+  yield* differenceText(mismatch);
+  for (const op of shrunk.ops.slice(step)) yield `${JSON.stringify(op)}\n`;
+}
+
+function* differenceText({ part, expected, seen }: FuzzMismatch): Generator<string> {
+  const sides = [["expected", expected, seen], ["seen    ", seen, expected]] as const;
+  for (const [name, { answer, remaining }] of sides) {
+    const left = remaining === null ? "" : `, ${countText(remaining, "store")} left`;
+    yield `# ${name}  ${answer}${left}\n`;
+  }
+  if (part !== "entries" && part !== "words") return;
+  const tell = part === "entries" ? entryLines : wordLines;
+  for (const [name, one, other] of sides) {
+    const others = new Set(tell(other[part]));
+    const lines = tell(one[part]).filter((line) => !others.has(line));
+    for (const line of lines.slice(0, SHOWN)) yield `# ${name}  ${line}\n`;
+    if (lines.length > SHOWN) yield `# ${name}  and ${lines.length - SHOWN} more\n`;
+  }
+}
+
+function entryLines(entries: readonly number[]): string[] {
+  return groups(entries, 6).map(([vcpu, index, flags, slot, low, high]) =>
+    `vCPU ${vcpu}, entry ${index}: flags ${flags}, slot ${slot}, offset ${low! + high! * 2 ** 32}`
+  );
+}
+
+function wordLines(words: readonly number[]): string[] {
+  return groups(words, 2).map(([page, value]) => `host page ${page}: ${value}`);
+}
+
+function groups(numbers: readonly number[], size: number): number[][] {
+  return Array.from(
+    { length: numbers.length / size },
+    (_, n) => numbers.slice(n * size, (n + 1) * size),
+  );
+}
