@@ -9,7 +9,7 @@ import { PAGE_SIZE } from "../ffi/linux.ts";
 import { type Random, seeded } from "../guest/random.ts";
 import type { FuzzOp, FuzzOpName, FuzzProgram } from "./fuzz_program.ts";
 import { FuzzSlots } from "./fuzz_slots.ts";
-import { storeGfns } from "./fuzz_stores.ts";
+import { FuzzStores } from "./fuzz_stores.ts";
 
 const RINGS: readonly number[] = [4096, 4096, 4096, 4096, 8192, 16384];
 const ALL = 65536;
@@ -68,11 +68,13 @@ export function generateProgram(seed: number, number: number): FuzzProgram {
   // A seed of its own for each: neighbours in a series would share their first numbers.
   const random = seeded(seeded(seed)(2 ** 21) * 2 ** 32 + (seed + number) % 2 ** 32);
   const ringBytes = pick(random, RINGS);
-  const vcpus = 1 + Math.min(random(4), random(4));
+  const vcpus = random(24) === 0 ? 0 : 1 + Math.min(random(4), random(4));
   const logProgram = random(24) === 0 ? 1 : 0;
   const slots = new FuzzSlots(random);
+  const stores = new FuzzStores(random, slots);
   const ops: FuzzOp[] = [];
   for (let n = random(3); n >= 0; n--) ops.push(slots.add());
+  if (vcpus === 0) ops.push(enable(random), { do: "create", id: random(3) });
   let last: FuzzOpName = "slot";
   let vcpu = 0;
   for (let n = 5 + random(36); n > 0; n--) {
@@ -80,7 +82,7 @@ export function generateProgram(seed: number, number: number): FuzzProgram {
     last = pick(random, sequels ?? DECK);
     // Mostly the vCPU of the operation before; seldom one that is not there.
     if (sequels === undefined) vcpu = random(60) === 0 ? vcpus : random(vcpus);
-    ops.push(operation(last, random, vcpu, vcpus, slots));
+    ops.push(operation(last, random, vcpu, vcpus, slots, stores));
   }
   return { ringBytes, vcpus, logProgram, ops };
 }
@@ -95,13 +97,14 @@ function operation(
   vcpu: number,
   vcpus: number,
   slots: FuzzSlots,
+  stores: FuzzStores,
 ): FuzzOp {
   const count = random(2) === 0 ? ALL : random(24);
   switch (name) {
     case "slot":
       return slots.change();
     case "store":
-      return { do: name, vcpu, gfns: storeGfns(random, slots.all) };
+      return { do: name, vcpu, gfns: stores.next() };
     case "resume":
     case "interrupted":
       return { do: name, vcpu };
@@ -144,11 +147,17 @@ function mark(random: Random, vcpu: number): FuzzOp {
 }
 
 function forge(random: Random, vcpu: number, slots: FuzzSlots): FuzzOp {
+  const known = slots.all.length > 0 ? pick(random, slots.all) : { slot: 1, pages: 1 };
   const id = random(8);
-  const known = slots.all.length > 0 ? pick(random, slots.all).slot : 1;
-  const slot = id < 6 ? known : id === 6 ? random(8) : pick(random, [1 << 16, 0xffff, 2 ** 31]);
-  const offset = pick(random, [random(64), random(64), random(300), random(5000)]);
-  return { do: "forge", vcpu, at: random(24), slot, offset };
+  const slot = id < 6
+    ? known.slot
+    : id === 6
+    ? random(8)
+    : pick(random, [1 << 16, 0xffff, 2 ** 31]);
+  // Mostly so near to genuine ones that a batch takes both; past the slot's end it is then dropped.
+  const end = known.pages;
+  const offset = pick(random, [random(64), end - 1 + random(8), end + random(64), random(5000)]);
+  return { do: "forge", vcpu, at: random(random(3) === 0 ? 64 : 8), slot, offset };
 }
 
 function enable(random: Random): FuzzOp {

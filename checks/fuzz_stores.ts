@@ -1,19 +1,42 @@
 import type { Random } from "../guest/random.ts";
 import { PROGRAM_GFNS } from "./fuzz_program.ts";
-import type { SlotOp } from "./fuzz_slots.ts";
+import type { FuzzSlots, SlotOp } from "./fuzz_slots.ts";
 
 /** A guest frame that no slot of a program has. */
 const HOLE_GFN = 0x8_0000;
 
-/**
- * Guest frames to store to: in order, backward, strided, at random or a few of them over and over, in one
- * slot or across all.
- *
- * @param random Draws.
- * @param slots The slots that there may be.
- * @returns The frames, in order.
- */
-export function storeGfns(random: Random, slots: readonly SlotOp[]): number[] {
+/** The lists of pages that a program stores to. */
+export class FuzzStores {
+  readonly #random: Random;
+  readonly #slots: FuzzSlots;
+  #last: readonly number[] = [];
+
+  /**
+   * Begins without a list.
+   *
+   * @param random Draws.
+   * @param slots The slots that there may be.
+   */
+  constructor(random: Random, slots: FuzzSlots) {
+    this.#random = random;
+    this.#slots = slots;
+  }
+
+  /**
+   * Guest frames to store to: the last ones again, which shows what was re-protected, or others.
+   *
+   * @returns The frames, in order.
+   */
+  next(): readonly number[] {
+    if (this.#last.length === 0 || this.#random(3) > 0) {
+      this.#last = storeGfns(this.#random, this.#slots.all);
+    }
+    return this.#last;
+  }
+}
+
+// In order, backward, strided, at random or a few of them over and over, in one slot or across all.
+function storeGfns(random: Random, slots: readonly SlotOp[]): number[] {
   const [first] = slots;
   if (first === undefined) return [HOLE_GFN + random(4)];
   // Few fill a ring: a store to a clean page costs a real kernel 20 µs.

@@ -15,7 +15,8 @@ const SHOWN = 12;
 export function* fuzzText(result: FuzzResult): Generator<string> {
   const { kernel, model, seed, mismatch, interrupted } = result;
   const [comment, say] = mismatch === null ? ["", saying("")] : ["# ", saying("# ")];
-  yield `${comment}${kernelLine(kernel)}\n`;
+  // The two stand below each other.
+  yield `${comment}${kernelLine(kernel).replace("kernel", "kernel ")}\n`;
   yield `${comment}${kernelLine(model).replace("kernel", "against")}\n`;
   const name = seed === null ? "" : `, seed ${seed}`;
   yield say(
