@@ -24,6 +24,10 @@ function timeless(command: string, text: string): string {
   const lasting = text.replace(/^kernel .*$/gm, "kernel")
     .replace(/median of \d+ rounds?/, "median of rounds")
     .replace(/\d+(\.\d+)? (ns|µs|ms|s)\b/g, "TIME").replace(/ +/g, " ");
+  // Whether a read pushes is the host's affair, and ends the comparison of a program.
+  if (command.includes("--fuzz")) {
+    return lasting.replace(/^(allowed|\d+ programs? compared up).*\n/gm, "").replace(/\d+/g, "N");
+  }
   return command.includes("--ring")
     ? lasting.replace(/\d+(\.\d+)?/g, "N").replace(/ █+/g, "")
       .replace(/(saved N|saved nothing|it paid|it did not pay|as fast|as slow)/g, "OUTCOME")
