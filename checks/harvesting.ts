@@ -2,6 +2,7 @@ import { type Check, CheckSkip } from "./check.ts";
 import { expect, expectThat } from "./expect.ts";
 import { flagsOf } from "./flags_of.ts";
 import { harvestBeside } from "./harvest_beside.ts";
+import { numbers } from "./numbers.ts";
 import { pushPages } from "./push_pages.ts";
 import { API, RING } from "./sources.ts";
 
@@ -9,8 +10,6 @@ import { API, RING } from "./sources.ts";
 const STORES = 4000;
 /** Tries until a running vCPU is met: how threads are scheduled is the host's affair. */
 const TRIES = 5;
-
-const numbers = (count: number) => Array.from({ length: count }, (_, n) => n);
 
 /** The statements of "Harvesting". */
 export const HARVESTING_CHECKS: readonly Check[] = [
