@@ -10,6 +10,7 @@ import { type Command, type Context, defineCommand, type Formatter } from "./com
 import { duration } from "./duration.ts";
 import { json } from "./formats.ts";
 import { globs } from "./globs.ts";
+import { interruptStatus } from "./interrupt_status.ts";
 import { loadModule } from "./load_module.ts";
 import { choice, count, flag, type Option, optionalCount } from "./option.ts";
 import { outputOption } from "./output_option.ts";
@@ -142,16 +143,12 @@ async function run(options: CheckOptions, context: Context): Promise<CheckOutcom
 
 function statusOf(outcome: CheckOutcome): number {
   if (outcome.schema === "dirtyring.check-list/1") return 0;
-  if (!isReport(outcome)) return outcome.ok ? afterSignal(outcome.interrupted) : 1;
+  if (!isReport(outcome)) return outcome.ok ? interruptStatus(outcome.interrupted) : 1;
   const { summary, strict, complete, interrupted } = outcome;
   if (summary.fail > 0 || (strict && summary.known > 0)) return 1;
-  if (interrupted !== null) return afterSignal(interrupted);
+  if (interrupted !== null) return interruptStatus(interrupted);
   if (!complete) return CLOSED_PIPE;
   return summary.pass + summary.known > 0 ? 0 : CANNOT;
-}
-
-function afterSignal(signal: CheckReport["interrupted"]): number {
-  return signal === null ? 0 : signal === "SIGINT" ? 130 : 143;
 }
 
 /** `dirtyring check` */

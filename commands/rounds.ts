@@ -1,4 +1,5 @@
 import type { RoundsCheck, RuleChoice } from "../lab/story.ts";
+import { interruptStatus } from "./interrupt_status.ts";
 import { choice, type Option } from "./option.ts";
 
 /** The option of commands that count `kvm_reset_dirty_gfn` calls. */
@@ -14,6 +15,5 @@ export const ruleOption: Option<RuleChoice> = choice(
  * @returns 1 where something did not hold, otherwise 130 or 143 after an interrupt, otherwise 0.
  */
 export function roundsStatus(result: RoundsCheck): number {
-  if (!result.ok) return 1;
-  return result.interrupted === null ? 0 : result.interrupted === "SIGINT" ? 130 : 143;
+  return result.ok ? interruptStatus(result.interrupted) : 1;
 }

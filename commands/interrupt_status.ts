@@ -1,0 +1,11 @@
+import type { InterruptSignal } from "../lab/interrupt.ts";
+
+/**
+ * The exit status of a command that all held for, as far as it came.
+ *
+ * @param signal The signal that ended it early, or `null`.
+ * @returns 130 or 143 after an interrupt, otherwise 0.
+ */
+export function interruptStatus(signal: InterruptSignal | null): number {
+  return signal === null ? 0 : signal === "SIGINT" ? 130 : 143;
+}
