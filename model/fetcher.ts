@@ -104,16 +104,7 @@ export class Fetcher {
       if (instruction.kind === Kind.NOP && length === 1) {
         return this.#keepNops(address, isLong, instruction);
       }
-      this.#kept[address & (ENTRIES - 1)] = {
-        address,
-        isLong,
-        instruction,
-        bytes,
-        seenIn: this.#run,
-      };
-      this.#pages.add(Math.floor(address / PAGE));
-      this.#pages.add(Math.floor((address + length - 1) / PAGE));
-      return instruction;
+      return this.#keep(address, isLong, instruction, bytes);
     }
     return "unknown";
   }
@@ -126,16 +117,19 @@ export class Fetcher {
       if (!this.#memory.fetch(address + count, 1)) return "memory";
       if (this.#memory.low !== NOP) break;
     }
-    const instruction = { ...nop, op: count };
-    const bytes = new Uint8Array(count).fill(NOP);
-    this.#kept[address & (ENTRIES - 1)] = {
-      address,
-      isLong,
-      instruction,
-      bytes,
-      seenIn: this.#run,
-    };
+    return this.#keep(address, isLong, { ...nop, op: count }, new Uint8Array(count).fill(NOP));
+  }
+
+  #keep(
+    address: number,
+    isLong: boolean,
+    instruction: Instruction,
+    bytes: Uint8Array,
+  ): Instruction {
+    const seenIn = this.#run;
+    this.#kept[address & (ENTRIES - 1)] = { address, isLong, instruction, bytes, seenIn };
     this.#pages.add(Math.floor(address / PAGE));
+    this.#pages.add(Math.floor((address + bytes.length - 1) / PAGE));
     return instruction;
   }
 
