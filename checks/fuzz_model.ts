@@ -1,6 +1,7 @@
 import type { Kernel } from "../ffi/kernel.ts";
 import { kernelRelease, kvmModule, pageModificationLogging } from "../lab/host.ts";
-import type { ModelChoice, ModelVersion } from "../lab/model_choice.ts";
+import type { ModelVersion } from "../ffi/model_choice.ts";
+import type { ModelChoice } from "../lab/model_choice.ts";
 
 /** The first release of each version's rules, the newest first. */
 const RELEASES: readonly (readonly [number, ModelVersion])[] = [

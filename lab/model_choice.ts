@@ -1,16 +1,9 @@
-/** A kernel version that the model keeps the rules of. */
-export type ModelVersion = "v5.11" | "v6.1" | "v6.10" | "v6.17" | "latest";
+import type { ModelChoice as Choice, ModelVersion } from "../ffi/model_choice.ts";
 
 const VERSIONS: readonly ModelVersion[] = ["v5.11", "v6.1", "v6.10", "v6.17", "latest"];
 
-/** Which kernel in memory shall answer. */
-export interface ModelChoice {
-  /** The kernel version. */
-  readonly version: ModelVersion;
-  /** Whether the processor logs page modifications in a buffer of its own. */
-  readonly pml: boolean;
-  /** Whether real mode is emulated: then every store pushes. */
-  readonly emulator: boolean;
+/** Which kernel in memory shall answer, as a command line names it. */
+export interface ModelChoice extends Choice {
   /** The choice as it was written. */
   readonly text: string;
 }

@@ -2,7 +2,7 @@ import { ERRNO } from "../ffi/errno.ts";
 import type { Insight } from "../ffi/insight.ts";
 import { PAGE_SIZE } from "../ffi/linux.ts";
 import type { MachineState } from "./machine_state.ts";
-import type { ModelChoice } from "./rules.ts";
+import type { ModelChoice } from "../ffi/model_choice.ts";
 import { slotMemory } from "./slots.ts";
 import type { ModelVcpu } from "./vcpu.ts";
 import type { ModelVm } from "./vm.ts";

@@ -1,15 +1,4 @@
-/** The kernel versions whose rules the model keeps; each holds until the next. */
-export type ModelVersion = "v5.11" | "v6.1" | "v6.10" | "v6.17" | "latest";
-
-/** What a model shall be. */
-export interface ModelChoice {
-  /** The kernel version. */
-  readonly version: ModelVersion;
-  /** A processor with page-modification logging. */
-  readonly pml: boolean;
-  /** A host that emulates real mode: every store of a real-mode guest pushes. */
-  readonly emulator: boolean;
-}
+import type { ModelChoice, ModelVersion } from "../ffi/model_choice.ts";
 
 /** What differs between kernel versions and processors: docs/abi.md. */
 export interface Rules {

@@ -19,7 +19,7 @@ import { System } from "../kvm/system.ts";
 import { Lab } from "../lab/lab.ts";
 import { planLab } from "../lab/plan.ts";
 import { openModel } from "../model/model_kernel.ts";
-import type { ModelChoice } from "../model/rules.ts";
+import type { ModelChoice } from "../ffi/model_choice.ts";
 import { labOptions } from "./support/labs.ts";
 
 function model(changes: Partial<ModelChoice> = {}): Kernel {

@@ -10,7 +10,8 @@ import {
   kvm_dirty_ring_soft_full,
   kvm_dirty_ring_used,
 } from "../model/dirty_ring.ts";
-import { type ModelVersion, rulesOf } from "../model/rules.ts";
+import type { ModelVersion } from "../ffi/model_choice.ts";
+import { rulesOf } from "../model/rules.ts";
 import { coalesce } from "../ring/coalesce.ts";
 import { entriesOf } from "../ring/entries.ts";
 import fc from "./support/fast_check.ts";

@@ -1,7 +1,8 @@
 // Wrong kernels, made of the model: each breaks one promise, to prove that the checks notice.
 import type { Kernel } from "../../ffi/kernel.ts";
 import { openModel } from "../../model/model_kernel.ts";
-import type { ModelChoice, Rules } from "../../model/rules.ts";
+import type { ModelChoice } from "../../ffi/model_choice.ts";
+import type { Rules } from "../../model/rules.ts";
 import type { ModelVcpu } from "../../model/vcpu.ts";
 import { ModelVm } from "../../model/vm.ts";
 
