@@ -4,6 +4,7 @@ import { KVM_CAP_DIRTY_LOG_RING_ACQ_REL } from "../ffi/kvm_constants.ts";
 import { System } from "../kvm/system.ts";
 import { kernelRelease, kvmModule, pageModificationLogging } from "../lab/host.ts";
 import { inferReserved, largestRing, smallestRing } from "../lab/ring_limits.ts";
+import { releaseNumber } from "../ring/release_number.ts";
 import { CheckSkip } from "./check.ts";
 import { emulatesRealMode } from "./emulates_real_mode.ts";
 import { Machine, type MachineOptions } from "./machine.ts";
@@ -94,11 +95,7 @@ export class CheckHost implements Disposable {
    * @returns Whether its release is that or newer.
    */
   since(version: string): boolean {
-    const number = (text: string) => {
-      const [major, minor] = text.split(".");
-      return Number.parseInt(major ?? "", 10) * 1000 + Number.parseInt(minor ?? "", 10);
-    };
-    return number(this.release) >= number(version);
+    return releaseNumber(this.release) >= releaseNumber(version);
   }
 
   /**

@@ -2,6 +2,7 @@ import type { Kernel } from "../ffi/kernel.ts";
 import { kernelRelease, kvmModule, pageModificationLogging } from "../lab/host.ts";
 import type { ModelVersion } from "../ffi/model_choice.ts";
 import type { ModelChoice } from "../lab/model_choice.ts";
+import { releaseNumber } from "../ring/release_number.ts";
 
 /** The first release of each version's rules, the newest first. */
 const RELEASES: readonly (readonly [number, ModelVersion])[] = [
@@ -17,8 +18,7 @@ const RELEASES: readonly (readonly [number, ModelVersion])[] = [
  * @returns The choice.
  */
 export function modelLike(kernel: Kernel): ModelChoice {
-  const [major, minor] = kernelRelease(kernel).split(".");
-  const release = Number.parseInt(major ?? "", 10) * 1000 + Number.parseInt(minor ?? "", 10);
+  const release = releaseNumber(kernelRelease(kernel));
   const version = RELEASES.find(([first]) => release >= first)?.[1] ?? "v5.11";
   const pml = pageModificationLogging(kernel, kvmModule(kernel)) ?? false;
   // The guest runs in long mode, which no KVM emulates.

@@ -1,3 +1,5 @@
+import { releaseNumber } from "./release_number.ts";
+
 /** The kernel version whose rule counts `kvm_reset_dirty_gfn` calls; each holds until the next. */
 export type Rule = "v5.11" | "v6.10" | "v6.17";
 
@@ -19,9 +21,8 @@ export const RULES: readonly Rule[] = ["v5.11", "v6.10", "v6.17"];
  * @returns The newest rule that is not newer than the release.
  */
 export function ruleOf(release: string): Rule {
-  const [major, minor] = release.split(".").map((part) => Number.parseInt(part, 10));
-  if (major === undefined || minor === undefined || Number.isNaN(major + minor)) return "v6.17";
-  const version = major * 1000 + minor;
+  const version = releaseNumber(release);
+  if (Number.isNaN(version)) return "v6.17";
   return version >= 6017 ? "v6.17" : version >= 6010 ? "v6.10" : "v5.11";
 }
 
