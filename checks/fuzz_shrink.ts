@@ -100,7 +100,10 @@ async function simplify(
   for (const [name, [least]] of Object.entries(ranges)) {
     if (name === "gfns") continue;
     // The name is that of a number of the operation.
-    const value = () => (current().ops[at] as unknown as Readonly<Record<string, number>>)[name]!;
+    const value = () => {
+      const fields: Readonly<Record<string, unknown>> = { ...current().ops[at] };
+      return Number(fields[name]);
+    };
     if (value() === least || await change({ [name]: least })) continue;
     // Half way down, as long as that goes, and then a step.
     while (value() > least + 1 && await change({ [name]: least + ((value() - least) >> 1) }));
