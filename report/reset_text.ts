@@ -5,6 +5,7 @@ import { labHead } from "./lab_text.ts";
 import { lostText } from "./lost_text.ts";
 import { sortText } from "./sort_text.ts";
 import { type Align, table } from "./table.ts";
+import { timesNote } from "./times_note.ts";
 import { countText, timeText } from "./units.ts";
 
 const ALIGNS: readonly Align[] = ["left", "right", "right", "right", "right", "right"];
@@ -26,6 +27,7 @@ export function* resetText(result: ResetResult): Generator<string> {
     yield* passText(pass);
   }
   if (result.sort !== null) yield* sortText(result.sort, result.kernel.backend);
+  else yield* timesNote(result.kernel.backend, false, "");
   for (const problem of result.problems) yield `PROBLEM: ${problem}\n`;
   yield* lostText(result.lost);
 }
