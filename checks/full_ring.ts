@@ -4,6 +4,7 @@ import { exitName } from "../ffi/kvm_exits.ts";
 import { KVM_SET_SIGNAL_MASK } from "../ffi/kvm_ioctls.ts";
 import { kvm_run } from "../ffi/kvm_structs.ts";
 import { PAGE_SIZE, SIGUSR1 } from "../ffi/linux.ts";
+import { kvmSignalMask, signalSet } from "../ffi/sigset.ts";
 import { Mapping } from "../kvm/mapping.ts";
 import type { Check } from "./check.ts";
 import type { CheckHost } from "./check_host.ts";
@@ -12,7 +13,7 @@ import { storeTo } from "./forged.ts";
 import type { Machine } from "./machine.ts";
 import { numbers } from "./numbers.ts";
 import { overflow } from "./overflow.ts";
-import { BlockedSignal, noSignalsBlocked } from "./signals.ts";
+import { BlockedSignal } from "./signals.ts";
 import { RING, SEED, X86 } from "./sources.ts";
 
 const FULL = exitName(KVM_EXIT_DIRTY_RING_FULL);
@@ -116,7 +117,7 @@ export const FULL_RING_CHECKS: readonly Check[] = [
       const used = fill(host, machine);
       machine.begin(1, [machine.gfn + 500]);
       for (const vcpu of machine.vcpus) {
-        checked(vcpu.ioctl(KVM_SET_SIGNAL_MASK, noSignalsBlocked()), "KVM_SET_SIGNAL_MASK");
+        checked(vcpu.ioctl(KVM_SET_SIGNAL_MASK, kvmSignalMask(signalSet())), "KVM_SET_SIGNAL_MASK");
       }
       using signal = new BlockedSignal(host.kernel, SIGUSR1);
       signal.raise();

@@ -1,33 +1,7 @@
 import type { Kernel } from "../ffi/kernel.ts";
 import { checked } from "../ffi/kernel_error.ts";
-import { kvm_signal_mask } from "../ffi/kvm_structs.ts";
 import { SIGSET_BYTES } from "../ffi/linux.ts";
-
-/** Bytes of the kernel's own `sigset_t`, smaller than glibc's. */
-const KERNEL_SIGSET_BYTES = 8;
-
-/**
- * A set with one signal.
- *
- * @param signal Its number.
- * @returns The bytes of a `sigset_t`.
- */
-export function signalSet(signal: number): Uint8Array<ArrayBuffer> {
-  const set = new Uint8Array(SIGSET_BYTES);
-  set[(signal - 1) >> 3] = 1 << ((signal - 1) & 7);
-  return set;
-}
-
-/**
- * The argument of `KVM_SET_SIGNAL_MASK` that blocks no signal while the vCPU runs.
- *
- * @returns A `struct kvm_signal_mask` and its set.
- */
-export function noSignalsBlocked(): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(kvm_signal_mask.size + KERNEL_SIGSET_BYTES);
-  new DataView(bytes.buffer).setUint32(kvm_signal_mask.at.len, KERNEL_SIGSET_BYTES, true);
-  return bytes;
-}
+import { signalSet } from "../ffi/sigset.ts";
 
 /** A signal that is blocked on the calling thread for a while; none is left pending afterwards. */
 export class BlockedSignal implements Disposable {
