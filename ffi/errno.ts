@@ -2,6 +2,7 @@
 export type ErrnoName =
   | "EPERM"
   | "ENOENT"
+  | "ESRCH"
   | "EINTR"
   | "EIO"
   | "ENXIO"
@@ -32,6 +33,7 @@ export type ErrnoName =
 const TABLE: Readonly<Record<ErrnoName, readonly [number, string]>> = {
   EPERM: [1, "operation not permitted"],
   ENOENT: [2, "no such file or directory"],
+  ESRCH: [3, "no such process or thread"],
   EINTR: [4, "interrupted by a signal"],
   EIO: [5, "input/output error"],
   ENXIO: [6, "no such device or address"],

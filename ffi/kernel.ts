@@ -103,6 +103,22 @@ export interface Kernel {
   raise(signal: number): number;
 
   /**
+   * gettid(2).
+   *
+   * @returns The calling thread's id.
+   */
+  gettid(): number;
+
+  /**
+   * tgkill(2): sends a signal to a thread of this process, which has it blocked: nothing here handles it.
+   *
+   * @param tid The thread's id.
+   * @param signal Its number; 0 sends none and asks whether the thread exists.
+   * @returns 0, or minus errno: ESRCH where there is no such thread any more.
+   */
+  tgkill(tid: number, signal: number): number;
+
+  /**
    * sigtimedwait(2) that does not wait: takes a pending signal.
    *
    * @param set 128 bytes of `sigset_t`: the signals to take, all of them blocked.
@@ -127,6 +143,15 @@ export interface Kernel {
    * @returns 0 for any result, or minus errno.
    */
   ioctlElsewhere(fd: number, request: number): number;
+
+  /**
+   * perf_event_open(2).
+   *
+   * @param attr A `struct perf_event_attr`, as long as its own `size` says.
+   * @param tid The thread that is watched, on whatever processor it runs; 0 is the calling one.
+   * @returns A file descriptor, closed on exec, or minus errno.
+   */
+  perfEventOpen(attr: Uint8Array<ArrayBuffer>, tid: number): number;
 
   /**
    * The memory of a mapping, or of a part of it: no copy. It is valid until the mapping is unmapped.

@@ -8,6 +8,13 @@ const STATX_BYTES = 256;
 const STATX_BASIC_STATS = 0x7ff;
 const SIG_SETMASK = 2;
 const ITIMER_REAL = 0;
+// <asm/unistd_64.h>
+const SYS_GETTID = 186n;
+const SYS_TGKILL = 234n;
+const SYS_PERF_EVENT_OPEN = 298n;
+const PERF_FLAG_FD_CLOEXEC = 8n;
+/** Where `struct perf_event_attr` says how long it is. */
+const PERF_ATTR_SIZE_AT = 4;
 /** `struct timespec` and the halves of `struct itimerval`: seconds and a fraction, 64 bits each. */
 const TIME_BYTES = 16;
 
@@ -51,6 +58,14 @@ const LATE_SYMBOLS = {
   dlsym: { parameters: ["u64", "buffer"], result: "pointer" },
   // int dup(int oldfd);
   dup: { parameters: ["i32"], result: "i32" },
+  // long syscall(long number, ...), for what an older glibc has no function for. On x86-64 variadic
+  // arguments travel as fixed ones do: one signature for numbers, one for perf_event_open().
+  syscall_numbers: { name: "syscall", parameters: ["i64", "i64", "i64", "i64"], result: "i64" },
+  syscall_perf: {
+    name: "syscall",
+    parameters: ["i64", "buffer", "i64", "i64", "i64", "u64"],
+    result: "i64",
+  },
 } as const satisfies Deno.ForeignLibraryInterface;
 
 const PERMISSION = "run bin/dirtyring, or add --allow-ffi to deno run";
@@ -145,6 +160,12 @@ export function openLibc(): Kernel {
       return -(late ??= load(LATE_SYMBOLS)).pthread_sigmask(SIG_SETMASK, set, old);
     },
     raise: (signal) => (late ??= load(LATE_SYMBOLS)).raise(signal),
+    gettid: () => Number((late ??= load(LATE_SYMBOLS)).syscall_numbers(SYS_GETTID, 0n, 0n, 0n)),
+    tgkill(tid, signal) {
+      const { syscall_numbers } = late ??= load(LATE_SYMBOLS);
+      const [process, thread] = [BigInt(Deno.pid), BigInt(tid)];
+      return answer(Number(syscall_numbers(SYS_TGKILL, process, thread, BigInt(signal))));
+    },
     sigtimedwait(set) {
       if (set.length < SIGSET_BYTES) throw new RangeError(`Cannot wait for ${set.length} bytes`);
       // SAFETY: the set is SIGSET_BYTES long, checked above; no siginfo is asked for (NULL), and the
@@ -174,6 +195,22 @@ export function openLibc(): Kernel {
       } finally {
         libc.close(copy);
       }
+    },
+    perfEventOpen(attr, tid) {
+      const size = new DataView(attr.buffer, attr.byteOffset).getUint32(PERF_ATTR_SIZE_AT, true);
+      if (attr.length < size) throw new RangeError(`Cannot pass ${attr.length} bytes of ${size}`);
+      const { syscall_perf } = late ??= load(LATE_SYMBOLS);
+      // SAFETY: the kernel reads as many bytes as the struct itself says, which are there, checked above,
+      // and keeps no pointer to them. Processor -1 is any, and -1 is no group.
+      const fd = syscall_perf(
+        SYS_PERF_EVENT_OPEN,
+        attr,
+        BigInt(tid),
+        -1n,
+        -1n,
+        PERF_FLAG_FD_CLOEXEC,
+      );
+      return answer(Number(fd));
     },
     view(address, length) {
       const pointer = Deno.UnsafePointer.create(BigInt(address));

@@ -96,6 +96,8 @@ export function traceKernel(kernel: Kernel, write: (line: string) => void): Kern
     sigmask: (set, old) =>
       show(`pthread_sigmask(SIG_SETMASK, ${maskText(set)})`, kernel.sigmask(set, old)),
     raise: (signal) => show(`raise(${signal})`, kernel.raise(signal)),
+    gettid: () => show("gettid()", kernel.gettid()),
+    tgkill: (tid, signal) => show(`tgkill(${tid}, ${signal})`, kernel.tgkill(tid, signal)),
     sigtimedwait: (set) => show(`sigtimedwait(${maskText(set)})`, kernel.sigtimedwait(set)),
     setitimer: (microseconds) =>
       show(`setitimer(ITIMER_REAL, ${microseconds} us)`, kernel.setitimer(microseconds)),
@@ -103,6 +105,8 @@ export function traceKernel(kernel: Kernel, write: (line: string) => void): Kern
       const name = REQUEST_NAMES.get(request) ?? hex(request);
       return show(`elsewhere: ioctl(${fd}, ${name})`, kernel.ioctlElsewhere(fd, request));
     },
+    perfEventOpen: (attr, tid) =>
+      show(`perf_event_open({${attr.length} bytes}, ${tid})`, kernel.perfEventOpen(attr, tid)),
     view: (address, length) => {
       const buffer = kernel.view(address, length);
       write(`view(${hex(address)}, ${length})`);

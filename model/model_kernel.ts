@@ -15,6 +15,8 @@ import { vmFile } from "./vm_file.ts";
 
 /** The first file descriptor that is not one of the standard three. */
 const FIRST_FD = 3;
+/** The one thread that a model knows. */
+const THREAD = 1;
 /** `struct statx`: where the mode stands, and that of a device that everybody may use. */
 const STX_MODE = 28;
 const CHARACTER_DEVICE = 0o020666;
@@ -111,6 +113,11 @@ export function openModel(choice: ModelChoice, changes: Partial<Rules> = {}): Ke
     munmap: (address, length) => state.space.unmap(address, length),
     sigmask: (set, old) => state.signals.setMask(set, old),
     raise: (signal) => state.signals.raise(signal),
+    gettid: () => THREAD,
+    tgkill(tid, signal) {
+      if (tid !== THREAD) return -ERRNO.ESRCH;
+      return signal === 0 ? 0 : state.signals.raise(signal);
+    },
     sigtimedwait: (set) => state.signals.take(set),
     setitimer: (microseconds) => state.signals.arm(microseconds),
     ioctlElsewhere(fd, request) {
@@ -121,6 +128,8 @@ export function openModel(choice: ModelChoice, changes: Partial<Rules> = {}): Ke
         state.isElsewhere = false;
       }
     },
+    // Its events are what `insight` tells.
+    perfEventOpen: () => -ERRNO.ENOSYS,
     view(address, length) {
       const bytes = state.space.bytes(address, length);
       if (bytes === null) throw new RangeError(`Cannot view ${length} bytes at ${address}`);
