@@ -84,12 +84,7 @@ export class Vcpu extends KvmFd {
    * @throws {KernelError} Where the kernel fails the call.
    */
   setRegisters(values: Readonly<Partial<Record<Register, bigint>>>): void {
-    const view = new DataView(new ArrayBuffer(kvm_regs.size));
-    for (const [name, value] of Object.entries(values)) {
-      // The keys of `values` are registers: its type has no others.
-      view.setBigUint64(kvm_regs.at[name as Register], value, true);
-    }
-    checked(this.ioctl(KVM_SET_REGS, new Uint8Array(view.buffer)), "KVM_SET_REGS");
+    checked(this.ioctl(KVM_SET_REGS, registersStruct(values)), "KVM_SET_REGS");
   }
 
   /**
@@ -121,4 +116,21 @@ export class Vcpu extends KvmFd {
     this.#run[Symbol.dispose]();
     super[Symbol.dispose]();
   }
+}
+
+/**
+ * The bytes of a `struct kvm_regs`.
+ *
+ * @param values The registers' 64 bits, by name; what is not named is 0.
+ * @returns The struct.
+ */
+export function registersStruct(
+  values: Readonly<Partial<Record<Register, bigint>>>,
+): Uint8Array<ArrayBuffer> {
+  const view = new DataView(new ArrayBuffer(kvm_regs.size));
+  for (const [name, value] of Object.entries(values)) {
+    // The keys of `values` are registers: its type has no others.
+    view.setBigUint64(kvm_regs.at[name as Register], value, true);
+  }
+  return new Uint8Array(view.buffer);
 }

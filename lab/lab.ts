@@ -1,58 +1,23 @@
 import type { Kernel } from "../ffi/kernel.ts";
-import {
-  KVM_CAP_MAX_VCPUS,
-  KVM_CAP_NR_MEMSLOTS,
-  KVM_MEM_LOG_DIRTY_PAGES,
-} from "../ffi/kvm_constants.ts";
-import { PAGE_SIZE } from "../ffi/linux.ts";
 import type { DirtyRing } from "../kvm/dirty_ring.ts";
-import { Mapping } from "../kvm/mapping.ts";
-import { System } from "../kvm/system.ts";
-import type { Vcpu } from "../kvm/vcpu.ts";
-import type { Vm } from "../kvm/vm.ts";
 import { Harvester } from "../ring/harvester.ts";
-import { LoggedPages } from "../ring/slots.ts";
-import { type KernelFacts, kernelFacts } from "./host.ts";
-import { type Plan, vcpuBits } from "./plan.ts";
-import { enableRing, largestRing } from "./ring_limits.ts";
-import { UsageError } from "./usage_error.ts";
+import { type GuestVcpu, GuestVm } from "./guest_vm.ts";
+import type { Plan } from "./plan.ts";
+import { enableRing } from "./ring_limits.ts";
 
-/** A vCPU with its ring's harvester and its share of the stores. */
-export interface LabVcpu {
-  /** The vCPU. */
-  readonly vcpu: Vcpu;
-  /** Its ring. */
+/** A vCPU's ring. */
+export interface LabRing {
+  /** The ring. */
   readonly ring: DirtyRing;
   /** Harvests the ring. */
   readonly harvester: Harvester;
-  /** Where its block of the sequence begins. */
-  readonly first: number;
-  /** Stores of its block. */
-  readonly stores: number;
 }
 
-/**
- * A VM with a guest, logged memory, vCPUs and their rings, ready to run rounds. Disposing it gives
- * every file descriptor and mapping back.
- */
-export class Lab implements Disposable {
-  readonly #resources: DisposableStack;
-  readonly #counters: number[];
-  /** What it was made from. */
-  readonly plan: Plan;
-  /** Which kernel answers. */
-  readonly kernel: KernelFacts;
-  /** The VM. */
-  readonly vm: Vm;
-  /** The vCPUs, by their ids. */
-  readonly vcpus: readonly LabVcpu[];
-  /** All logged memory, as words of 32 bits; not to be touched once the lab is disposed. */
-  readonly memory: Uint32Array<ArrayBuffer>;
-  /** The access list in slot 0: guest physical addresses, as words of 32 bits. */
-  readonly #list: Uint32Array<ArrayBuffer>;
-  /** The logged slots as one run of pages. */
-  readonly pages: LoggedPages;
+/** A vCPU with its ring's harvester and its share of the stores. */
+export type LabVcpu = GuestVcpu & LabRing;
 
+/** A VM with a guest, logged memory, vCPUs and their dirty rings, ready to run rounds. */
+export class Lab extends GuestVm<LabRing> {
   /**
    * Makes the VM: the ring is enabled, then memory slots are set, then vCPUs are made.
    *
@@ -63,121 +28,12 @@ export class Lab implements Disposable {
    * @throws {KernelError} Where the kernel refuses a call.
    */
   constructor(kernel: Kernel, plan: Plan) {
-    using resources = new DisposableStack();
-    const system = resources.use(System.open(kernel));
-    const largest = largestRing(system);
-    checkLimits(system, plan);
-    this.plan = plan;
-    this.kernel = kernelFacts(kernel, largest);
-    this.pages = new LoggedPages(plan.slots);
-    this.#counters = new Array(plan.options.vcpus).fill(1);
-
-    this.vm = resources.use(system.createVm());
-    enableRing(system, this.vm, plan.ringBytes);
-    const slot0 = plan.slots[0]!.pages * PAGE_SIZE;
-    const low = resources.use(Mapping.anonymous(kernel, slot0, "guest code and access list"));
-    const logged = resources.use(Mapping.anonymous(kernel, plan.options.memory, "guest memory"));
-    setSlots(this.vm, plan, low, logged);
-    plan.guest.place(low.bytes);
-    this.#list = low.words.subarray(plan.guest.listAt / 4);
-    this.memory = logged.words;
-
-    const mmapSize = system.vcpuMmapSize();
-    this.vcpus = shares(plan).map(([first, stores], id) => {
-      const vcpu = resources.use(this.vm.createVcpu(id, mmapSize));
-      const ring = resources.use(vcpu.mapDirtyRing(plan.ringBytes));
-      vcpu.changeSregs(plan.guest.prepare);
-      return { vcpu, ring, harvester: new Harvester(ring.words), first, stores };
-    });
-    this.load(plan.sequence);
-    this.#resources = resources.move();
-  }
-
-  /**
-   * Writes the access list.
-   *
-   * @param sequence A page number for each store, no longer than the plan's.
-   */
-  load(sequence: Uint32Array): void {
-    const base = this.plan.slots[0]!.pages;
-    const words = this.plan.guest.listElement / 4;
-    for (let n = 0; n < sequence.length; n++) {
-      const address = (base + sequence[n]!) * PAGE_SIZE;
-      this.#list[n * words] = address; // its low 32 bits
-      if (words === 2) this.#list[n * 2 + 1] = Math.floor(address / 2 ** 32);
-    }
-  }
-
-  /**
-   * Sets a vCPU's registers for a round: its block of the list, and the counter where it stopped.
-   *
-   * @param id The vCPU.
-   * @param first Its first list element.
-   * @param stores How many stores it shall make.
-   */
-  begin(id: number, first: number, stores: number): void {
-    const bits = vcpuBits(this.vcpus.length);
-    const value = (this.#counters[id]! * 2 ** bits + id) % 2 ** 32;
-    this.#counters[id]! += stores;
-    this.vcpus[id]!.vcpu.setRegisters(this.plan.guest.begin({
-      list: this.plan.guest.listAt + first * this.plan.guest.listElement,
-      stores,
-      value,
-      step: 2 ** bits,
-    }));
-  }
-
-  /**
-   * The stores that a vCPU has still to make, of those that {@linkcode Lab.begin} asked for.
-   *
-   * @param id The vCPU.
-   * @returns Stores; 0 when it is done.
-   */
-  remaining(id: number): number {
-    const { vcpu } = this.vcpus[id]!;
-    return this.plan.guest.remaining((name) => vcpu.register(name));
-  }
-
-  /** Gives everything back, in the reverse order. */
-  [Symbol.dispose](): void {
-    this.#resources.dispose();
-  }
-}
-
-function checkLimits(system: System, { options }: Plan): void {
-  const vcpus = system.checkExtension(KVM_CAP_MAX_VCPUS);
-  if (options.vcpus > vcpus) {
-    throw new UsageError(`--vcpus ${options.vcpus}: this kernel allows ${vcpus} in a VM at most`);
-  }
-  const slots = system.checkExtension(KVM_CAP_NR_MEMSLOTS) - 1;
-  if (options.slots > slots) {
-    throw new UsageError(
-      `--slots ${options.slots}: this kernel allows ${slots} beside slot 0 at most`,
-    );
-  }
-}
-
-function setSlots(vm: Vm, plan: Plan, low: Mapping, logged: Mapping): void {
-  const base = plan.slots[0]!.pages;
-  for (const { id, gfn, pages, logged: isLogged } of plan.slots) {
-    vm.setUserMemoryRegion({
-      slot: id,
-      flags: isLogged ? KVM_MEM_LOG_DIRTY_PAGES : 0,
-      guestPhysAddr: gfn * PAGE_SIZE,
-      memorySize: pages * PAGE_SIZE,
-      userspaceAddr: isLogged ? logged.address + (gfn - base) * PAGE_SIZE : low.address,
+    super(kernel, plan, {
+      prepare: (system, vm) => enableRing(system, vm, plan.ringBytes),
+      equip(vcpu, resources) {
+        const ring = resources.use(vcpu.mapDirtyRing(plan.ringBytes));
+        return { ring, harvester: new Harvester(ring.words) };
+      },
     });
   }
-}
-
-// Each vCPU's contiguous block of the sequence; the first few have one store more.
-function shares({ options }: Plan): (readonly [number, number])[] {
-  const { pages, vcpus } = options;
-  const each = Math.floor(pages / vcpus);
-  const more = pages % vcpus;
-  return Array.from({ length: vcpus }, (_, id) =>
-    [
-      id * each + Math.min(id, more),
-      id < more ? each + 1 : each,
-    ] as const);
 }
