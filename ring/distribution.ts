@@ -1,0 +1,111 @@
+/** What a distribution comes to. */
+export interface Quantiles {
+  /** Values added. */
+  readonly count: number;
+  /** Their mean; `null` without a value. */
+  readonly mean: number | null;
+  /** The value below which half of them lie; `null` without a value. */
+  readonly p50: number | null;
+  /** The value below which 99 of 100 lie. */
+  readonly p99: number | null;
+  /** The greatest. */
+  readonly max: number | null;
+}
+
+/** Buckets a power of two is cut into: a quantile is at most 1/64 off. */
+const STEPS = 64;
+const STEP_BITS = 6;
+/** Values up to 2^48 have buckets of their own: three days in nanoseconds. */
+const MOST = 2 ** 48;
+
+/**
+ * The distribution of whole numbers of zero or more, in a memory that does not grow with their count: 64
+ * buckets for each power of two. Count, mean and maximum are exact, and so are quantiles below 64; above, they
+ * are the middle of their bucket, less than 1 % off.
+ *
+ * @example
+ * ```ts
+ * import { Distribution } from "./distribution.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const times = new Distribution();
+ * for (let n = 1; n <= 50; n++) times.add(n);
+ * assertEquals(times.quantiles(), { count: 50, mean: 25.5, p50: 25, p99: 50, max: 50 });
+ * ```
+ */
+export class Distribution {
+  readonly #buckets = new Float64Array(STEPS * (48 - STEP_BITS + 1));
+  #count = 0;
+  #sum = 0;
+  #max = 0;
+
+  /** Values added. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Their sum. */
+  get sum(): number {
+    return this.#sum;
+  }
+
+  /**
+   * Adds a value.
+   *
+   * @param value A whole number of zero or more.
+   */
+  add(value: number): void {
+    this.#count++;
+    this.#sum += value;
+    if (value > this.#max) this.#max = value;
+    this.#buckets[bucketOf(Math.min(value, MOST - 1))]!++;
+  }
+
+  /**
+   * A quantile: the least value that at least a share of all values does not exceed.
+   *
+   * @param share From 0 to 1.
+   * @returns The value, or `null` without one.
+   */
+  quantile(share: number): number | null {
+    if (this.#count === 0) return null;
+    const wanted = Math.max(1, Math.ceil(share * this.#count));
+    let seen = 0;
+    for (let n = 0; n < this.#buckets.length; n++) {
+      seen += this.#buckets[n]!;
+      if (seen >= wanted) return Math.min(middleOf(n), this.#max);
+    }
+    return this.#max;
+  }
+
+  /**
+   * Count, mean, median, 99th percentile and maximum.
+   *
+   * @returns The quantiles.
+   */
+  quantiles(): Quantiles {
+    const has = this.#count > 0;
+    return {
+      count: this.#count,
+      mean: has ? this.#sum / this.#count : null,
+      p50: this.quantile(0.5),
+      p99: this.quantile(0.99),
+      max: has ? this.#max : null,
+    };
+  }
+}
+
+// Below 64 each value has a bucket; from there on the bits behind the first one tell the step.
+function bucketOf(value: number): number {
+  if (value < STEPS) return value;
+  const power = Math.floor(Math.log2(value));
+  const step = Math.floor(value / 2 ** (power - STEP_BITS)) - STEPS;
+  return STEPS * (power - STEP_BITS + 1) + step;
+}
+
+function middleOf(bucket: number): number {
+  if (bucket < STEPS) return bucket;
+  const power = Math.floor(bucket / STEPS) - 1;
+  const width = 2 ** power;
+  return (STEPS + bucket % STEPS) * width + Math.floor((width - 1) / 2);
+}
