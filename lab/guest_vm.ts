@@ -89,7 +89,7 @@ export class GuestVm<Extra = unknown> implements Disposable {
     this.memory = logged.words;
 
     const mmapSize = system.vcpuMmapSize();
-    this.vcpus = shares(plan).map(([first, stores], id) => {
+    this.vcpus = plan.blocks.map(({ first, stores }, id) => {
       const vcpu = resources.use(this.vm.createVcpu(id, mmapSize));
       const extra = tracking.equip(vcpu, resources);
       vcpu.changeSregs(plan.guest.prepare);
@@ -183,16 +183,4 @@ function setSlots(vm: Vm, plan: Plan, low: Mapping, logged: Mapping): void {
       userspaceAddr: isLogged ? logged.address + (gfn - base) * PAGE_SIZE : low.address,
     });
   }
-}
-
-// Each vCPU's contiguous block of the sequence; the first few have one store more.
-function shares({ options }: Plan): (readonly [number, number])[] {
-  const { pages, vcpus } = options;
-  const each = Math.floor(pages / vcpus);
-  const more = pages % vcpus;
-  return Array.from({ length: vcpus }, (_, id) =>
-    [
-      id * each + Math.min(id, more),
-      id < more ? each + 1 : each,
-    ] as const);
 }

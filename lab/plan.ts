@@ -5,6 +5,7 @@ import { long64 } from "../guest/long64.ts";
 import { generate, type Pattern } from "../guest/pattern.ts";
 import { real16 } from "../guest/real16.ts";
 import type { Slot } from "../ring/slots.ts";
+import { type Block, repeatBlocks, sharesOf } from "./blocks.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** What a person asked a lab to be. */
@@ -27,6 +28,11 @@ export interface LabOptions {
   readonly rounds: number;
   /** Seed of the random patterns. */
   readonly seed: number;
+  /**
+   * How often each vCPU's block of the pattern stands in its part of the list, one after another; once unless
+   * given. A vCPU that repeats its pattern then begins its list again less often.
+   */
+  readonly passes?: number;
 }
 
 /** The options as resolved: stands in every result of a lab. */
@@ -61,8 +67,10 @@ export interface Plan {
   readonly ringBytes: number;
   /** Slot 0, which is not logged, and the logged slots after it. */
   readonly slots: readonly Slot[];
-  /** The pattern: a page number for each store of a round, counted over all logged slots. */
+  /** The access list: a page number for each store of a round, counted over all logged slots. */
   readonly sequence: Uint32Array<ArrayBuffer>;
+  /** Each vCPU's part of it. */
+  readonly blocks: readonly Block[];
 }
 
 const DEFAULT_PAGES = 256;
@@ -91,9 +99,12 @@ export function planLab(
   const listed = readFile?.(pages) ?? null;
   const stores = options.pages ?? listed?.length ?? DEFAULT_PAGES;
   checkStores(stores, options);
-  const slot0Bytes = guest.listAt + roundUp(Math.max(stores, LEAST_LIST) * guest.listElement);
-  checkReach(slot0Bytes, stores, options, guest);
+  const { passes = 1 } = options;
+  const length = stores * passes;
+  const slot0Bytes = guest.listAt + roundUp(Math.max(length, LEAST_LIST) * guest.listElement);
+  checkReach(slot0Bytes, length, options, guest);
   const sequence = buildSequence(options, stores, listed);
+  const once = sharesOf(stores, vcpus);
   return {
     guest,
     options: {
@@ -103,13 +114,14 @@ export function planLab(
       slots: options.slots,
       ring: options.ring / kvm_dirty_gfn.size,
       pattern: patternText(pattern),
-      pages: sequence.length,
+      pages: stores,
       rounds,
       seed,
     },
     ringBytes: options.ring,
     slots: layOut(slot0Bytes / PAGE_SIZE, pages, options.slots),
-    sequence,
+    sequence: passes === 1 ? sequence : repeatBlocks(sequence, once, passes),
+    blocks: once.map(({ first, stores }) => ({ first: first * passes, stores: stores * passes })),
   };
 }
 
