@@ -1,0 +1,79 @@
+/** Why a vCPU that was let run stands still. */
+export type VcpuStop =
+  /** All stores that it was to make are made. */
+  | { readonly kind: "done" }
+  /** Its ring reached the soft limit: `KVM_EXIT_DIRTY_RING_FULL`. */
+  | { readonly kind: "full" }
+  /** It was asked to stop. */
+  | { readonly kind: "asked" }
+  /** `KVM_RUN` came back in a way that the guest's program never brings about. */
+  | { readonly kind: "exit"; readonly reason: number }
+  /** `KVM_RUN` failed: the errno, positive. */
+  | { readonly kind: "errno"; readonly errno: number }
+  /** What ran it is gone: why, in words. */
+  | { readonly kind: "lost"; readonly why: string };
+
+/** Where a vCPU that stands still is in its stores. */
+export interface VcpuPlace {
+  /** Stores made since the beginning. */
+  readonly stores: number;
+  /** The value of the first store of the pass of its list that it is in, or begins with next. */
+  readonly value: number;
+  /** Stores of that pass. */
+  readonly passStores: number;
+  /** Stores of that pass that are made. */
+  readonly passMade: number;
+}
+
+/**
+ * vCPUs that run beside the harvester: each on a thread of its own, or, on a kernel in memory, in slices that
+ * take turns. A vCPU walks its block of the list again and again until its stores are made; all stand still
+ * at first.
+ */
+export interface LiveVcpus extends AsyncDisposable {
+  /** How many there are. */
+  readonly count: number;
+  /** Milliseconds by the clock that intervals count in: this host's, or the model's own. */
+  now(): number;
+  /**
+   * Lets a vCPU that stands still run on. One that is done, or lost, does not.
+   *
+   * @param id The vCPU.
+   */
+  resume(id: number): void;
+  /**
+   * Makes vCPUs stand still, wherever they are, and waits until they do: microseconds on a real kernel.
+   *
+   * @param ids The vCPUs; all unless given.
+   */
+  stop(ids?: readonly number[]): void;
+  /**
+   * Waits, letting vCPUs run, until one of them has stopped by itself that ran when this was called, or time
+   * has passed. It blocks the event loop: signals are seen between two calls.
+   *
+   * @param ms The longest, in milliseconds of {@linkcode LiveVcpus.now}.
+   */
+  wait(ms: number): void;
+  /**
+   * How a vCPU stopped.
+   *
+   * @param id The vCPU.
+   * @returns Why it stands still; `null` while it runs.
+   */
+  stopOf(id: number): VcpuStop | null;
+  /**
+   * Where a vCPU that stands still is in its stores.
+   *
+   * @param id The vCPU.
+   * @returns Its place.
+   */
+  placeOf(id: number): VcpuPlace;
+  /**
+   * How long the vCPU stood still between a `KVM_EXIT_DIRTY_RING_FULL` and the `KVM_RUN` after it, as what runs
+   * it measured.
+   *
+   * @param id The vCPU.
+   * @returns Nanoseconds: of all such stops together, and of the last; 0 where there was none.
+   */
+  fullStopNs(id: number): { readonly total: number; readonly last: number };
+}
