@@ -2,10 +2,12 @@ import { dirtyEntries } from "../ring/dirty_entries.ts";
 import { ENTRY_WORDS, type EntryState, entryState, FLAGS, OFFSET, SLOT } from "../ring/entry.ts";
 import { nextHeld } from "../ring/next_held.ts";
 import type { Slot } from "../ring/slots.ts";
-import { type PageList, Witness } from "../ring/witness.ts";
+import type { LostPages } from "../ring/lost_page.ts";
+import { Witness } from "../ring/witness.ts";
 import type { VcpuDriver } from "./driver.ts";
 import { type KernelState, kernelState } from "./kernel_state.ts";
 import type { Lab } from "./lab.ts";
+import { vcpuBits } from "./plan.ts";
 import { type LabResult, labResult } from "./result.ts";
 import { runOnce, type VcpuRun } from "./run_once.ts";
 
@@ -42,7 +44,7 @@ export interface DumpResult extends LabResult {
   /** The rings, by vCPU. */
   readonly rings: readonly DumpedRing[];
   /** Pages that hold a store, but have no dirty entry in any ring. */
-  readonly lost: PageList;
+  readonly lost: LostPages;
   /** Whether no page was lost. */
   readonly ok: boolean;
 }
@@ -72,7 +74,7 @@ export async function dump(
   options: DumpOptions,
 ): Promise<DumpResult> {
   const runs = await runOnce(lab, driver);
-  const witness = new Witness(lab.memory, lab.pages);
+  const witness = new Witness(lab.memory, lab.pages, vcpuBits(lab.vcpus.length));
   for (const { ring } of lab.vcpus) witness.read(dirtyEntries(ring.words));
   witness.check(lab.plan.sequence);
   const wanted = runs.filter(({ vcpu }) => vcpu === (options.vcpu ?? vcpu));

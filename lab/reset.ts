@@ -1,7 +1,9 @@
-import { type PageList, Witness } from "../ring/witness.ts";
+import type { LostPages } from "../ring/lost_page.ts";
+import { Witness } from "../ring/witness.ts";
 import type { VcpuDriver } from "./driver.ts";
 import type { Lab } from "./lab.ts";
 import { measureSort, SORT_NOT_MEASURED, type SortCost } from "./measure_sort.ts";
+import { vcpuBits } from "./plan.ts";
 import { copyEntries, type DonePass, type ResetPass, resetPass } from "./reset_pass.ts";
 import { type LabResult, labResult } from "./result.ts";
 import { runOnce, type VcpuRun } from "./run_once.ts";
@@ -18,7 +20,7 @@ export interface ResetResult extends LabResult {
   /** What sorting in the ring cost and saved; `null` where entries were not sorted. */
   readonly sort: SortCost | null;
   /** Pages that hold a store, but were in no entry harvested. */
-  readonly lost: PageList;
+  readonly lost: LostPages;
   /** What did not hold. */
   readonly problems: readonly string[];
   /** Whether all held. */
@@ -56,7 +58,7 @@ export async function reset(
   const { harvestFirst, gap, sort = false, kernelState = false } = options;
   const vcpus = await runOnce(lab, driver);
   checkGap(gap, lab.vcpus.map(({ harvester }) => harvester.held));
-  const witness = new Witness(lab.memory, lab.pages);
+  const witness = new Witness(lab.memory, lab.pages, vcpuBits(lab.vcpus.length));
   const problems: string[] = [];
 
   const passes: DonePass[] = [];

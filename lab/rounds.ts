@@ -5,6 +5,7 @@ import type { Witness } from "../ring/witness.ts";
 import type { VcpuDriver } from "./driver.ts";
 import type { Interrupt } from "./interrupt.ts";
 import type { Lab } from "./lab.ts";
+import { Problems } from "./problems.ts";
 
 /** One round: every vCPU makes the stores of its block, resuming after each full ring. */
 export interface RoundResult {
@@ -64,17 +65,13 @@ export function takeSorted(harvester: Harvester): Entries {
   return harvester.takeSorted();
 }
 
-/** Problems beyond this number are counted and not described. */
-const PROBLEMS_LISTED = 20;
-
 /** Runs rounds on a lab: run, harvest, reset, in the order that loses nothing. */
 export class Rounds {
   readonly #lab: Lab;
   readonly #driver: VcpuDriver;
   readonly #observers: Observers;
   readonly #take: Take;
-  #problemCount = 0;
-  readonly #problems: string[] = [];
+  readonly #problems = new Problems();
   #state: "going" | "interrupted" | "wedged" = "going";
   // The round's figures so far.
   #figures = emptyRound();
@@ -101,8 +98,7 @@ export class Rounds {
 
   /** What did not hold: counts that differ, rings that lost entries. */
   get problems(): readonly string[] {
-    const more = this.#problemCount - this.#problems.length;
-    return more === 0 ? this.#problems : [...this.#problems, `and ${more} more of the kind`];
+    return this.#problems.list;
   }
 
   /** Whether another round can follow: not after an interrupt, nor once a ring is wedged. */
@@ -147,15 +143,16 @@ export class Rounds {
       }
       if (exit !== "KVM_EXIT_DIRTY_RING_FULL") {
         const left = this.#lab.remaining(id);
-        if (left !== 0) this.#problem(`vCPU ${id} ended with ${exit} and ${left} stores left`);
+        if (left !== 0) this.#problems.add(`vCPU ${id} ended with ${exit} and ${left} stores left`);
         return;
       }
       this.#figures.fullExits++;
       if (this.#harvestAndReset()[id] === 0) {
-        this.#problem(
+        this.#problems.add(
           `vCPU ${id} stopped with KVM_EXIT_DIRTY_RING_FULL, but its ring brought no entry: it ` +
             "overflowed, and an in-order harvest cannot go on",
         );
+        this.#observers.witness?.noteOverflow(id);
         this.#state = "wedged";
         return;
       }
@@ -179,7 +176,7 @@ export class Rounds {
     figures.reset += reset.count;
     figures.entries += total;
     if (reset.count !== total) {
-      this.#problem(
+      this.#problems.add(
         `KVM_RESET_DIRTY_RINGS returned ${reset.count}, but ${total} entries were harvested`,
       );
     }
@@ -190,12 +187,9 @@ export class Rounds {
     if (witness !== undefined) {
       witness.beginHarvest();
       for (const entries of taken) witness.read(entries);
+      if (reset.count < total) witness.noteShortReset();
     }
     return counts;
-  }
-
-  #problem(text: string): void {
-    if (this.#problemCount++ < PROBLEMS_LISTED) this.#problems.push(text);
   }
 }
 

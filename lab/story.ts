@@ -1,11 +1,13 @@
 import { type Rule, ruleOf } from "../ring/rule.ts";
 import { RingStatistics, type Statistics } from "../ring/statistics.ts";
+import type { LostPages } from "../ring/lost_page.ts";
 import { type PageList, Witness } from "../ring/witness.ts";
 import { InlineDriver } from "./inline_driver.ts";
 import type { Interrupt, InterruptSignal } from "./interrupt.ts";
 import type { Lab } from "./lab.ts";
 import { type Measured, measureReset } from "./measure.ts";
 import { measureSort, SORT_NOT_MEASURED, type SortCost } from "./measure_sort.ts";
+import { vcpuBits } from "./plan.ts";
 import { type RoundResult, Rounds, takePlain, takeSorted } from "./rounds.ts";
 
 /** The coalescing statistics of one ring. */
@@ -31,7 +33,7 @@ export interface StatsReport {
 /** What every command with rounds finds out about its own honesty. */
 export interface RoundsCheck {
   /** Pages that hold a store which no entry announced. */
-  readonly lost: PageList;
+  readonly lost: LostPages;
   /** Pages harvested without a new store: no failure. */
   readonly spurious: PageList;
   /** What did not hold. */
@@ -82,7 +84,7 @@ export async function tell(
   options: StoryOptions,
 ): Promise<Story> {
   const driver = new InlineDriver(interrupt);
-  const witness = new Witness(lab.memory, lab.pages);
+  const witness = new Witness(lab.memory, lab.pages, vcpuBits(lab.vcpus.length));
   const statistics = lab.vcpus.map(() => new RingStatistics());
   const rounds = new Rounds(
     lab,

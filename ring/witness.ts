@@ -1,5 +1,7 @@
 import type { Entries } from "./entries.ts";
 import { ENTRY_WORDS, OFFSET, SLOT } from "./entry.ts";
+import type { LostCause, LostPage, LostPages } from "./lost_page.ts";
+import type { PageSet } from "./page_set.ts";
 import type { LoggedPages, PageName } from "./slots.ts";
 
 /** Some pages: their number, and the first hundred of them. */
@@ -14,6 +16,8 @@ export interface PageList {
 export const PAGES_LISTED = 100;
 
 const PAGE_WORDS = 1024;
+/** Of more short resets than this, none is told apart any more: a run is broken long before. */
+const SHORT_HARVESTS_KEPT = 10_000;
 
 /**
  * Lets guest memory say whether a store went unseen. Every store writes a value that was never there
@@ -35,7 +39,8 @@ const PAGE_WORDS = 1024;
  * witness.read(entriesOf([[1, 0]]));
  * memory[3 * 1024] = 2; // a store to page 3 that nobody logged
  * witness.checkAll();
- * assertEquals(witness.lost, { count: 1, pages: [{ slot: 1, offset: 3, gfn: 19 }] });
+ * const { count, pages } = witness.lost;
+ * assertEquals([count, pages[0]?.gfn, pages[0]?.cause], [1, 19, "never harvested"]);
  * ```
  */
 export class Witness {
@@ -44,10 +49,15 @@ export class Witness {
   // What was last read of each page, and in which harvest.
   readonly #lastRead: Uint32Array<ArrayBuffer>;
   readonly #readIn: Uint32Array<ArrayBuffer>;
-  #harvest = 0;
+  readonly #vcpuBits: number;
+  // Those in which the reset took fewer entries back than were harvested.
+  readonly #shortHarvests = new Set<number>();
+  readonly #overflowed = new Set<number>();
+  #harvest = 1;
   #lost = 0;
   #spurious = 0;
-  readonly #lostPages: PageName[] = [];
+  #duplicates = 0;
+  readonly #lostPages: LostPage[] = [];
   readonly #spuriousPages: PageName[] = [];
   #strays = 0;
 
@@ -56,16 +66,18 @@ export class Witness {
    *
    * @param memory All logged memory, 1024 words of 32 bits a page, zero at first.
    * @param pages The logged slots that it backs, in order.
+   * @param vcpuBits How many low bits of a stored value name the vCPU; the rest is its counter.
    */
-  constructor(memory: Uint32Array<ArrayBuffer>, pages: LoggedPages) {
+  constructor(memory: Uint32Array<ArrayBuffer>, pages: LoggedPages, vcpuBits = 0) {
     this.#memory = memory;
     this.#pages = pages;
+    this.#vcpuBits = vcpuBits;
     this.#lastRead = new Uint32Array(pages.total);
     this.#readIn = new Uint32Array(pages.total);
   }
 
   /** Pages that hold a store which no entry announced, each counted once for each such store found. */
-  get lost(): PageList {
+  get lost(): LostPages {
     return { count: this.#lost, pages: this.#lostPages };
   }
 
@@ -76,6 +88,11 @@ export class Witness {
    */
   get spurious(): PageList {
     return { count: this.#spurious, pages: this.#spuriousPages };
+  }
+
+  /** Entries beyond the first for a page in one harvest: legal (`push.once-until-reset` of docs/abi.md). */
+  get duplicates(): number {
+    return this.#duplicates;
   }
 
   /** Entries that name no logged page: never so on a sound kernel. */
@@ -91,13 +108,28 @@ export class Witness {
     this.#harvest++;
   }
 
+  /** Notes that the reset of this harvest took fewer entries back than were harvested: a signal came. */
+  noteShortReset(): void {
+    if (this.#shortHarvests.size < SHORT_HARVESTS_KEPT) this.#shortHarvests.add(this.#harvest);
+  }
+
+  /**
+   * Notes that a ring overflowed: entries of its vCPU are gone.
+   *
+   * @param vcpu The vCPU.
+   */
+  noteOverflow(vcpu: number): void {
+    this.#overflowed.add(vcpu);
+  }
+
   /**
    * Reads the pages that were harvested. To be called after their reset, never before: a store
    * between a read and the reset would go unseen (api.rst, "KVM_CAP_DIRTY_LOG_RING").
    *
    * @param entries The entries harvested.
+   * @param seen Gets their pages, where it is given.
    */
-  read(entries: Entries): void {
+  read(entries: Entries, seen?: PageSet): void {
     const { words, length } = entries;
     for (let at = 0; at < length * ENTRY_WORDS; at += ENTRY_WORDS) {
       const page = this.#pages.find(
@@ -109,8 +141,11 @@ export class Witness {
         this.#strays++;
         continue;
       }
+      seen?.add(page);
       const found = this.#memory[page * PAGE_WORDS]!;
-      if (found === this.#lastRead[page] && this.#readIn[page] !== this.#harvest) {
+      if (this.#readIn[page] === this.#harvest) {
+        this.#duplicates++;
+      } else if (found === this.#lastRead[page]) {
         if (this.#spurious++ < PAGES_LISTED) this.#spuriousPages.push(this.#pages.name(page));
       }
       this.#lastRead[page] = found;
@@ -142,7 +177,27 @@ export class Witness {
   #checkPage(page: number): void {
     const found = this.#memory[page * PAGE_WORDS]!;
     if (found === this.#lastRead[page]) return;
+    if (this.#lost++ < PAGES_LISTED) this.#lostPages.push(this.#lostPage(page, found));
     this.#lastRead[page] = found; // so that one lost store counts once
-    if (this.#lost++ < PAGES_LISTED) this.#lostPages.push(this.#pages.name(page));
+  }
+
+  #lostPage(page: number, found: number): LostPage {
+    const counters = 2 ** this.#vcpuBits;
+    const vcpu = found % counters;
+    const read = this.#lastRead[page]!;
+    return {
+      ...this.#pages.name(page),
+      vcpu,
+      counter: Math.floor(found / counters),
+      read: read === 0 ? null : Math.floor(read / counters),
+      cause: this.#causeOf(page, vcpu),
+    };
+  }
+
+  #causeOf(page: number, vcpu: number): LostCause {
+    if (this.#overflowed.has(vcpu)) return "ring overflow";
+    const readIn = this.#readIn[page]!;
+    if (this.#shortHarvests.has(readIn)) return "signal during reset";
+    return readIn === 0 ? "never harvested" : "read before reset";
   }
 }

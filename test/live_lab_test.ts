@@ -161,7 +161,8 @@ testUnless(
   NO_FAULTS,
   "live: run(), reset() and dump() name the page that a kernel loses",
   async () => {
-    const lost = { count: 1, pages: [{ slot: 1, offset: 15, gfn: 18 }] };
+    const page = { slot: 1, offset: 15, gfn: 18, vcpu: 0, counter: 16, read: null };
+    const lost = { count: 1, pages: [{ ...page, cause: "never harvested" as const }] };
     {
       using lab = makeLab({}, faultyKernel(LIBC, "drops an entry", () => lab.memory));
       using interrupt = new Interrupt();
@@ -185,7 +186,8 @@ liveTest("run() notices a store to a page that was read already", async () => {
   using lab = makeLab({}, faultyKernel(LIBC, "stores without an entry", () => lab.memory));
   using interrupt = new Interrupt();
   const { ok, lost } = await run(lab, interrupt, "auto");
-  assertEquals([ok, lost.pages], [false, [{ slot: 1, offset: 0, gfn: 3 }]]);
+  const [page] = lost.pages;
+  assertEquals([ok, lost.count, page?.gfn, page?.cause], [false, 1, 3, "read before reset"]);
 });
 
 liveTest("a guest that stops in an unexpected way is named, with its exit", async () => {

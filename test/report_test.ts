@@ -108,13 +108,21 @@ Deno.test("flagsText() names the flags", () => {
 });
 
 Deno.test("lostText() lists ten pages and counts the rest", () => {
-  const page = { slot: 1, offset: 1, gfn: 5 };
+  const page = {
+    ...{ slot: 1, offset: 1, gfn: 5, vcpu: 1, counter: 9, read: null },
+    cause: "never harvested",
+  };
   const lines = [...lostText({ count: 12, pages: new Array(12).fill(page) })];
   assertEquals([lines.length, lines[0], lines.at(-1)], [
     12,
     "LOST: 12 pages hold a store that no entry announced\n",
     "  and 2 more (--format json lists up to 100)\n",
   ]);
+  assertEquals(
+    lines[1],
+    "  slot 1, offset 1, gfn 0x5: store 9 of vCPU 1, nothing was read there; most likely its " +
+      "entry was never pushed, or not harvested\n",
+  );
   assertEquals([...lostText({ count: 0, pages: [] })], []);
 });
 

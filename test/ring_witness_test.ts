@@ -22,7 +22,8 @@ Deno.test("Witness finds a store that no entry announced, and names its page", (
   store(120, 2);
   witness.read(entriesOf([[1, 3]]));
   witness.checkAll();
-  assertEquals(witness.lost, { count: 1, pages: [{ slot: 2, offset: 20, gfn: 124 }] });
+  const page = { slot: 2, offset: 20, gfn: 124, vcpu: 0, counter: 2, read: null };
+  assertEquals(witness.lost, { count: 1, pages: [{ ...page, cause: "never harvested" }] });
   witness.checkAll();
   assertEquals(witness.lost.count, 1, "counted once");
 });
@@ -53,6 +54,47 @@ Deno.test("Witness lists the first hundred pages and counts them all", () => {
   for (let page = 0; page < 250; page++) store(page, 1);
   witness.checkAll();
   assertEquals([witness.lost.count, witness.lost.pages.length], [250, PAGES_LISTED]);
+});
+
+Deno.test("Witness says whose store was lost, and what it was most likely lost to", () => {
+  const memory = new Uint32Array(250 * 1024);
+  const witness = new Witness(memory, PAGES, 1);
+  const store = (page: number, vcpu: number, counter: number) =>
+    memory[page * 1024] = counter * 2 + vcpu;
+  for (const page of [3, 4, 5]) store(page, 0, 7);
+  witness.beginHarvest();
+  witness.read(entriesOf([[1, 3]]));
+  witness.beginHarvest();
+  witness.read(entriesOf([[1, 4]]));
+  witness.noteShortReset();
+  witness.beginHarvest();
+  witness.read(entriesOf([[1, 5]]));
+  for (const page of [3, 4, 6]) store(page, 0, 8);
+  store(5, 1, 9);
+  witness.noteOverflow(1);
+  witness.checkAll();
+  assertEquals(
+    witness.lost.pages.map(({ offset, vcpu, counter, read, cause }) => [
+      ...[offset, vcpu, counter, read],
+      cause,
+    ]),
+    [
+      [3, 0, 8, 7, "read before reset"],
+      [4, 0, 8, 7, "signal during reset"],
+      [5, 1, 9, 7, "ring overflow"],
+      [6, 0, 8, null, "never harvested"],
+    ],
+  );
+});
+
+Deno.test("Witness counts entries beyond the first for a page in one harvest", () => {
+  const { witness } = setUp();
+  witness.beginHarvest();
+  witness.read(entriesOf([[1, 5], [1, 6], [1, 5]]));
+  witness.read(entriesOf([[1, 6]])); // another ring of the same harvest
+  witness.beginHarvest();
+  witness.read(entriesOf([[1, 5]]));
+  assertEquals(witness.duplicates, 2);
 });
 
 Deno.test("Witness counts entries that name no logged page", () => {
