@@ -35,3 +35,5 @@ export const SIGSET_BYTES = 128;
 export const SIGUSR1 = 10;
 /** The timer's signal. */
 export const SIGALRM = 14;
+/** Signals that a thread's own faults bring: SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV. */
+export const SYNCHRONOUS_SIGNALS: readonly number[] = [4, 5, 7, 8, 11];

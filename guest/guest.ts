@@ -15,7 +15,10 @@ export interface Errand {
   readonly step: number;
 }
 
-/** A guest program: it walks a list of addresses, stores a growing value at each, and stops. */
+/**
+ * A guest program: it walks a list of addresses, stores a growing value at each, and stops. Every one counts the
+ * stores left down in rcx and has the value in rbx: by these two alone a vCPU's thread begins it again.
+ */
 export interface Guest {
   /** Its name. */
   readonly name: GuestName;

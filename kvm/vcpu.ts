@@ -64,6 +64,11 @@ export class Vcpu extends KvmFd {
     return this.#runView.getBigUint64(kvm_run.at.exit, true);
   }
 
+  /** Where `kvm_run` lies in this process, for the thread that runs the vCPU. */
+  get runMapping(): { readonly address: number; readonly bytes: number } {
+    return { address: this.#run.address, bytes: this.#run.length };
+  }
+
   /**
    * Reads a general register.
    *

@@ -1,0 +1,94 @@
+// What the harvester and the thread of a vCPU tell each other, in memory that both see. A word of 32 bits is
+// written and read with Atomics; what stands in `numbers` is published by the write of PHASE that follows.
+import type { Quest } from "./pass_walk.ts";
+
+/** Word: where the two are with each other. Who may change it, and to what, stands beside each value. */
+export const PHASE = 0;
+/** Word: why the vCPU stands still. */
+export const STOP = 1;
+/** Word: the exit reason, or the errno, that belongs to it. */
+export const DETAIL = 2;
+/** Word: the thread's id. */
+export const TID = 3;
+
+/** Phase: the thread does not know its vCPU yet. The thread goes on to HOLD. */
+export const STARTING = 0;
+/** Phase: the vCPU stands still. The harvester goes on to RUN or QUIT. */
+export const HOLD = 1;
+/** Phase: it shall run. The thread goes on to RUNNING, or the harvester back to HOLD. */
+export const RUN = 2;
+/** Phase: it runs. The thread goes on to HOLD, or the harvester to STOPPING. */
+export const RUNNING = 3;
+/** Phase: it shall stand still, and a signal is on its way. The thread goes on to HOLD. */
+export const STOPPING = 4;
+/** Phase: the thread shall end. */
+export const QUIT = 5;
+
+/** Stop: it was asked to. */
+export const STOP_ASKED = 0;
+/** Stop: all its stores are made. */
+export const STOP_DONE = 1;
+/** Stop: its ring is full. */
+export const STOP_FULL = 2;
+/** Stop: another exit; DETAIL is the reason. */
+export const STOP_EXIT = 3;
+/** Stop: `KVM_RUN` failed; DETAIL is the errno. */
+export const STOP_ERRNO = 4;
+
+/** Number: stores of the passes before this one. */
+export const FINISHED = 0;
+/** Number: the value of this pass's first store. */
+export const VALUE = 1;
+/** Number: stores of this pass. */
+export const PASS = 2;
+/** Number: nanoseconds that it stood still for full rings. */
+export const FULL_TOTAL = 3;
+/** Number: the last of these times. */
+export const FULL_LAST = 4;
+
+const WORDS_BYTES = 64;
+const NUMBERS_BYTES = 64;
+
+/** The memory of one vCPU's control. */
+export interface VcpuControl {
+  /** The memory itself, to hand to the thread. */
+  readonly buffer: SharedArrayBuffer;
+  /** Its words. */
+  readonly words: Int32Array<SharedArrayBuffer>;
+  /** Its numbers. */
+  readonly numbers: Float64Array<SharedArrayBuffer>;
+}
+
+/**
+ * Makes a control, or views one that was handed over.
+ *
+ * @param buffer The memory; new, and zero, unless given.
+ * @returns The control.
+ */
+export function vcpuControl(
+  buffer: SharedArrayBuffer = new SharedArrayBuffer(WORDS_BYTES + NUMBERS_BYTES),
+): VcpuControl {
+  return {
+    buffer,
+    words: new Int32Array(buffer, 0, WORDS_BYTES / Int32Array.BYTES_PER_ELEMENT),
+    numbers: new Float64Array(buffer, WORDS_BYTES),
+  };
+}
+
+/** What the thread of a vCPU is told to begin with. */
+export interface VcpuOrder {
+  /** The vCPU's file descriptor, which belongs to the process. */
+  readonly fd: number;
+  /** Address of its `kvm_run`, and its bytes. */
+  readonly run: { readonly address: number; readonly bytes: number };
+  /** The doorbell of all vCPUs: counted up, and rung, when one stands still. */
+  readonly bell: SharedArrayBuffer;
+  /** Its control. */
+  readonly control: SharedArrayBuffer;
+  /** A `struct kvm_regs` to begin a pass with, but for the stores (rcx) and the value (rbx). */
+  readonly registers: Uint8Array<ArrayBuffer>;
+  /** The exit with which the guest's program ends. */
+  readonly end: number;
+  /** What the vCPU is to do. */
+  readonly quest: Quest;
+}

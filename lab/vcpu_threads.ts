@@ -1,0 +1,290 @@
+import { ERRNO } from "../ffi/errno.ts";
+import { HostError } from "../ffi/host_error.ts";
+import type { Kernel } from "../ffi/kernel.ts";
+import { SIGUSR1 } from "../ffi/linux.ts";
+import type { LiveVcpus, VcpuPlace, VcpuStop } from "./live_vcpus.ts";
+import * as control from "./vcpu_control.ts";
+import type { VcpuControl, VcpuOrder } from "./vcpu_control.ts";
+
+/** A vCPU that is to have a thread. */
+export interface ThreadedVcpu {
+  /** What its thread is told, but for what they share. */
+  readonly order: Omit<VcpuOrder, "bell" | "control">;
+  /** The stores left of the pass that its guest is in, from its registers. */
+  remaining(): number;
+}
+
+/** The program of a vCPU's thread. */
+export const THREAD: URL = new URL("./vcpu_thread.ts", import.meta.url);
+
+/** The longest that a thread may take to begin, to stand still, and to end. */
+const START_MS = 30_000;
+const STOP_MS = 5_000;
+const END_MS = 5_000;
+/** While it waits, the harvester looks this often whether threads still exist. */
+const LOOK_MS = 100;
+
+interface Thread {
+  readonly worker: Worker;
+  readonly control: VcpuControl;
+  readonly vcpu: ThreadedVcpu;
+  /** Whether its vCPU was let run and its stop has not been asked for yet. */
+  isOut: boolean;
+  hasSaidBye: boolean;
+  /** What it failed with. */
+  error: string | null;
+  /** Why it is gone; `null` while it is there. */
+  lost: string | null;
+}
+
+/**
+ * vCPUs on a real kernel, each on a thread of its own (a Worker, since `KVM_RUN` blocks). A vCPU stops for a
+ * signal that its thread blocks and `KVM_RUN` alone lets in, so that none comes too early or too late. A
+ * Worker is ended by itself: to terminate one inside `KVM_RUN` would hang the process.
+ */
+export class VcpuThreads implements LiveVcpus {
+  readonly #kernel: Kernel;
+  readonly #bell = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+  readonly #threads: Thread[] = [];
+  #lookedAt = 0;
+
+  private constructor(kernel: Kernel) {
+    this.#kernel = kernel;
+  }
+
+  /**
+   * Starts a thread for each vCPU; all stand still.
+   *
+   * @param kernel The kernel that answers on this thread.
+   * @param vcpus The vCPUs.
+   * @param program The program of a thread.
+   * @returns The vCPUs, for their caller to dispose before the VM.
+   * @throws {HostError} Where a thread cannot be started.
+   */
+  static async start(
+    kernel: Kernel,
+    vcpus: readonly ThreadedVcpu[],
+    program: URL = THREAD,
+  ): Promise<VcpuThreads> {
+    const threads = new VcpuThreads(kernel);
+    try {
+      for (const vcpu of vcpus) threads.#spawn(vcpu, program);
+      await threads.#begun();
+      return threads;
+    } catch (error) {
+      await threads[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  #spawn(vcpu: ThreadedVcpu, program: URL): void {
+    const worker = new Worker(program, { type: "module" });
+    const thread: Thread = {
+      ...{ worker, vcpu, control: control.vcpuControl() },
+      ...{ isOut: false, hasSaidBye: false, error: null, lost: null },
+    };
+    this.#threads.push(thread);
+    worker.onmessage = () => thread.hasSaidBye = true;
+    worker.onerror = (event) => {
+      event.preventDefault(); // or it would end the process
+      thread.error = event.message;
+    };
+    const shared = { bell: this.#bell.buffer, control: thread.control.buffer };
+    worker.postMessage({ ...vcpu.order, ...shared } satisfies VcpuOrder);
+  }
+
+  async #begun(): Promise<void> {
+    const started = performance.now();
+    for (const [id, { control: { words }, ...thread }] of this.#threads.entries()) {
+      while (Atomics.load(words, control.PHASE) === control.STARTING) {
+        await turn();
+        const error = this.#threads[id]!.error ??
+          (performance.now() - started > START_MS ? "it did not begin" : null);
+        if (error === null && !thread.hasSaidBye) continue;
+        throw new HostError(
+          `A thread for vCPU ${id}: ${error ?? "it ended at once"}`,
+          "run bin/dirtyring, or add --allow-read and --allow-ffi to deno run",
+        );
+      }
+    }
+  }
+
+  /** How many there are. */
+  get count(): number {
+    return this.#threads.length;
+  }
+
+  /** The threads' ids, by vCPU. */
+  get tids(): readonly number[] {
+    return this.#threads.map(({ control: { words } }) => words[control.TID]!);
+  }
+
+  /** Milliseconds of this host's clock. */
+  now(): number {
+    return performance.now();
+  }
+
+  /**
+   * Lets a vCPU that stands still run on.
+   *
+   * @param id The vCPU.
+   */
+  resume(id: number): void {
+    const thread = this.#threads[id]!;
+    const { words } = thread.control;
+    if (thread.lost !== null || Atomics.load(words, control.PHASE) !== control.HOLD) return;
+    if (thread.isOut || words[control.STOP] === control.STOP_DONE) return;
+    thread.isOut = true;
+    Atomics.store(words, control.PHASE, control.RUN);
+    Atomics.notify(words, control.PHASE);
+  }
+
+  /**
+   * Makes vCPUs stand still, wherever they are, and waits until they do.
+   *
+   * @param ids The vCPUs; all unless given.
+   * @throws {Error} Where one does not within seconds: a defect.
+   */
+  stop(ids: readonly number[] = this.#threads.keys().toArray()): void {
+    for (const id of ids) this.#ask(this.#threads[id]!);
+    const started = performance.now();
+    for (const id of ids) {
+      const thread = this.#threads[id]!;
+      for (;;) {
+        const seen = Atomics.load(this.#bell, 0);
+        if (isStill(thread)) break;
+        if (performance.now() - started > STOP_MS) {
+          throw new Error(`vCPU ${id} does not stop within ${STOP_MS / 1000} s of a signal`);
+        }
+        if (Atomics.wait(this.#bell, 0, seen, LOOK_MS) === "timed-out") this.#look();
+      }
+    }
+  }
+
+  // What has not begun is taken back; what runs gets a signal.
+  #ask(thread: Thread): void {
+    const { words } = thread.control;
+    const { PHASE, RUN, HOLD, RUNNING, STOPPING } = control;
+    if (thread.lost !== null) return;
+    if (Atomics.compareExchange(words, PHASE, RUN, HOLD) === RUN) {
+      words[control.STOP] = control.STOP_ASKED;
+    } else if (Atomics.compareExchange(words, PHASE, RUNNING, STOPPING) === RUNNING) {
+      if (this.#kernel.tgkill(words[control.TID]!, SIGUSR1) === -ERRNO.ESRCH) this.#look();
+    }
+  }
+
+  /**
+   * Waits until a vCPU has stopped by itself, or time has passed.
+   *
+   * @param ms The longest, in milliseconds.
+   */
+  wait(ms: number): void {
+    const seen = Atomics.load(this.#bell, 0);
+    if (this.#threads.some((thread) => thread.isOut && isStill(thread))) return;
+    if (ms > 0) Atomics.wait(this.#bell, 0, seen, ms);
+    if (performance.now() - this.#lookedAt > LOOK_MS) this.#look();
+  }
+
+  // A thread that threw, or closed itself, tells nobody but the kernel.
+  #look(): void {
+    this.#lookedAt = performance.now();
+    for (const thread of this.#threads) {
+      if (thread.lost !== null || !this.#isGone(thread)) continue;
+      thread.lost = thread.error ?? "its thread has ended";
+    }
+  }
+
+  #isGone({ control: { words } }: Thread): boolean {
+    const tid = words[control.TID]!;
+    return tid > 0 && this.#kernel.tgkill(tid, 0) === -ERRNO.ESRCH;
+  }
+
+  /**
+   * How a vCPU stopped.
+   *
+   * @param id The vCPU.
+   * @returns Why it stands still; `null` while it runs.
+   */
+  stopOf(id: number): VcpuStop | null {
+    const thread = this.#threads[id]!;
+    if (!isStill(thread)) return null;
+    thread.isOut = false;
+    // Said again, now that the event loop may have brought the reason.
+    if (thread.lost !== null) return { kind: "lost", why: thread.error ?? thread.lost };
+    const { words } = thread.control;
+    const detail = words[control.DETAIL]!;
+    switch (words[control.STOP]) {
+      case control.STOP_DONE:
+        return { kind: "done" };
+      case control.STOP_FULL:
+        return { kind: "full" };
+      case control.STOP_EXIT:
+        return { kind: "exit", reason: detail };
+      case control.STOP_ERRNO:
+        return { kind: "errno", errno: detail };
+      default:
+        return { kind: "asked" };
+    }
+  }
+
+  /**
+   * Where a vCPU that stands still is in its stores.
+   *
+   * @param id The vCPU.
+   * @returns Its place.
+   */
+  placeOf(id: number): VcpuPlace {
+    const { control: { numbers, words }, vcpu } = this.#threads[id]!;
+    const passStores = numbers[control.PASS]!;
+    const isDone = words[control.STOP] === control.STOP_DONE;
+    const passMade = isDone ? passStores : passStores - vcpu.remaining();
+    const value = numbers[control.VALUE]!;
+    return { stores: numbers[control.FINISHED]! + passMade, value, passStores, passMade };
+  }
+
+  /**
+   * How long the vCPU stood still for full rings, as its thread measured.
+   *
+   * @param id The vCPU.
+   * @returns Nanoseconds in all, and of the last time.
+   */
+  fullStopNs(id: number): { readonly total: number; readonly last: number } {
+    const { numbers } = this.#threads[id]!.control;
+    return { total: numbers[control.FULL_TOTAL]!, last: numbers[control.FULL_LAST]! };
+  }
+
+  /** Stops all vCPUs and waits until their threads are gone. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const started = this.#threads.filter(hasBegun);
+    this.stop(started.map((thread) => this.#threads.indexOf(thread)));
+    for (const { control: { words } } of started) {
+      Atomics.store(words, control.PHASE, control.QUIT);
+      Atomics.notify(words, control.PHASE);
+    }
+    const since = performance.now();
+    for (const thread of this.#threads.splice(0)) {
+      const isOver = () => thread.hasSaidBye || thread.error !== null || this.#isGone(thread);
+      while (hasBegun(thread) && !isOver()) {
+        if (performance.now() - since > END_MS) throw new Error("A vCPU's thread does not end");
+        await turn();
+      }
+      thread.worker.terminate(); // it is outside of KVM_RUN, and closing or gone
+      while (hasBegun(thread) && !this.#isGone(thread) && performance.now() - since < END_MS) {
+        await turn();
+      }
+    }
+  }
+}
+
+function isStill({ control: { words }, lost }: Thread): boolean {
+  return lost !== null || Atomics.load(words, control.PHASE) === control.HOLD;
+}
+
+function hasBegun({ control: { words } }: Thread): boolean {
+  return Atomics.load(words, control.PHASE) !== control.STARTING;
+}
+
+// Lets the event loop deliver the Workers' messages.
+function turn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0));
+}
