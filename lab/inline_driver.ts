@@ -1,11 +1,10 @@
 import { ERRNO } from "../ffi/errno.ts";
 import { KernelError } from "../ffi/kernel_error.ts";
 import { KVM_EXIT_DIRTY_RING_FULL, KVM_EXIT_HLT, KVM_EXIT_IO } from "../ffi/kvm_constants.ts";
-import { exitName } from "../ffi/kvm_exits.ts";
 import type { Vcpu } from "../kvm/vcpu.ts";
 import type { VcpuDriver, VcpuExit } from "./driver.ts";
-import { GuestError } from "./guest_error.ts";
 import type { Interrupt } from "./interrupt.ts";
+import { unexpectedExit } from "./unexpected_exit.ts";
 
 /** Runs vCPUs on the calling thread, one after another. */
 export class InlineDriver implements VcpuDriver {
@@ -52,12 +51,6 @@ function exitOf(vcpu: Vcpu): VcpuExit {
     case KVM_EXIT_DIRTY_RING_FULL:
       return "KVM_EXIT_DIRTY_RING_FULL";
     default:
-      throw new GuestError(
-        `vCPU ${vcpu.id} stopped with ${
-          exitName(vcpu.exitReason)
-        } (detail ${vcpu.exitDetail}) at ` +
-          `rip 0x${vcpu.register("rip").toString(16)}; expected the end of its program or ` +
-          "KVM_EXIT_DIRTY_RING_FULL: look into dmesg, and try dirtyring --trace",
-      );
+      throw unexpectedExit(vcpu);
   }
 }

@@ -1,0 +1,130 @@
+import type { Distribution } from "../ring/distribution.ts";
+import { warmHarvest } from "../ring/warm_harvest.ts";
+import { Witness } from "../ring/witness.ts";
+import type { Interrupt } from "./interrupt.ts";
+import type { Lab } from "./lab.ts";
+import { LiveRun } from "./live_run.ts";
+import type { LiveProgress, LiveResult, Times } from "./live_result.ts";
+import type { LiveVcpus } from "./live_vcpus.ts";
+import { vcpuBits } from "./plan.ts";
+import { Reaper } from "./reaper.ts";
+import { labResult } from "./result.ts";
+import { startVcpus } from "./start_vcpus.ts";
+
+/** How a live run goes. */
+export interface LiveOptions {
+  /** Stores to make, over all vCPUs; `null` for as many as they can in the time. */
+  readonly stores: number | null;
+  /** Milliseconds to run; `null` where the stores end it. */
+  readonly durationMs: number | null;
+  /** Milliseconds between two harvests of all rings. */
+  readonly intervalMs: number;
+  /** Milliseconds that the stores may take. */
+  readonly timeoutMs: number;
+  /** Whether entries are sorted in the ring before they are marked. */
+  readonly sort?: boolean;
+  /** Is told after each harvest of all rings; answers whether the run shall go on. */
+  readonly watch?: (progress: LiveProgress) => boolean;
+  /** Makes what harvests: a test hands a broken one in. */
+  readonly reaper?: (lab: Lab, witness: Witness) => Reaper;
+  /** The program of a vCPU's thread, for a test that breaks it. */
+  readonly thread?: URL;
+}
+
+/**
+ * Runs a lab's vCPUs beside the harvester, as a VMM that migrates or checkpoints does, and lets memory prove that
+ * nothing was lost: once a second, and at the end, all vCPUs stand still, all rings are harvested, and what was
+ * last read of each page must be what it holds.
+ *
+ * @param lab The lab, fresh: its counters begin with this run.
+ * @param interrupt Ends it early; what was gathered is answered.
+ * @param options How it goes.
+ * @returns What it came to, also where a vCPU failed meanwhile: `error` says how.
+ * @throws {HostError} Where vCPUs cannot be started.
+ */
+export async function live(
+  lab: Lab,
+  interrupt: Interrupt,
+  options: LiveOptions,
+): Promise<LiveResult> {
+  const witness = new Witness(lab.memory, lab.pages, vcpuBits(lab.vcpus.length));
+  const reaper = options.reaper?.(lab, witness) ??
+    new Reaper(lab, witness, { sort: options.sort ?? false });
+  const { thread } = options;
+  await using vcpus = await startVcpus(lab, {
+    quotas: quotasOf(lab, options.stores),
+    ...(thread === undefined ? {} : { thread }),
+  });
+  warmHarvest();
+  for (const { ring } of lab.vcpus) ring.words.findLast((word) => word !== 0);
+  const run = new LiveRun({ lab, vcpus, reaper, witness, interrupt, options });
+  await run.toEnd();
+  return resultOf(lab, vcpus, reaper, witness, run, interrupt, options);
+}
+
+/**
+ * Shares stores out between the vCPUs that have a block to store to.
+ *
+ * @param lab The lab.
+ * @param stores Stores in all; `null` for no end.
+ * @returns Stores for each vCPU.
+ */
+export function quotasOf(lab: Lab, stores: number | null): readonly number[] {
+  const able = lab.vcpus.filter((vcpu) => vcpu.stores > 0).length;
+  let left = able;
+  let rest = stores ?? Infinity;
+  return lab.vcpus.map((vcpu) => {
+    if (vcpu.stores === 0) return 0;
+    const share = stores === null ? Infinity : Math.ceil(rest / left);
+    left--;
+    rest -= share;
+    return share;
+  });
+}
+
+function resultOf(
+  lab: Lab,
+  vcpus: LiveVcpus,
+  reaper: Reaper,
+  witness: Witness,
+  run: LiveRun,
+  interrupt: Interrupt,
+  options: LiveOptions,
+): LiveResult {
+  const problems = reaper.problems.list;
+  return {
+    ...labResult("dirtyring.live/1", lab),
+    elapsedNs: run.elapsedNs,
+    intervalNs: Math.round(options.intervalMs * 1e6),
+    vcpus: reaper.rings.map(({ entries, occupancy, pages }, vcpu) => {
+      const { count: _count, ...found } = occupancy.quantiles();
+      return {
+        vcpu,
+        stores: run.storesOf(vcpu),
+        entries,
+        uniquePages: pages.count,
+        fullExits: run.fullExits[vcpu]!,
+        stoppedNs: vcpus.fullStopNs(vcpu).total,
+        occupancy: found,
+      };
+    }),
+    fullStop: timesOf(run.fullStopNs),
+    harvest: timesOf(reaper.harvestNs),
+    reset: timesOf(reaper.resetNs),
+    resetEntries: reaper.resetEntries,
+    audits: run.audits,
+    lost: witness.lost,
+    spurious: witness.spurious,
+    duplicates: witness.duplicates,
+    problems,
+    ok: problems.length === 0 && witness.lost.count === 0,
+    error: run.error,
+    interrupted: interrupt.signal,
+    closed: run.isClosed,
+  };
+}
+
+function timesOf(times: Distribution): Times {
+  const { count, p50, p99, max } = times.quantiles();
+  return { count, p50Ns: p50, p99Ns: p99, maxNs: max };
+}

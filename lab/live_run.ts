@@ -1,0 +1,289 @@
+import { KernelError } from "../ffi/kernel_error.ts";
+import { Distribution } from "../ring/distribution.ts";
+import { PageSet } from "../ring/page_set.ts";
+import type { Witness } from "../ring/witness.ts";
+import { GuestError } from "./guest_error.ts";
+import type { Interrupt } from "./interrupt.ts";
+import type { Lab } from "./lab.ts";
+import type { LiveOptions } from "./live.ts";
+import type { LiveProgress } from "./live_result.ts";
+import type { LiveVcpus, VcpuStop } from "./live_vcpus.ts";
+import type { Reaper } from "./reaper.ts";
+import { unexpectedExit } from "./unexpected_exit.ts";
+
+/** What a live run is made of. */
+export interface LiveParts {
+  /** The lab. */
+  readonly lab: Lab;
+  /** Its vCPUs, standing still. */
+  readonly vcpus: LiveVcpus;
+  /** What harvests. */
+  readonly reaper: Reaper;
+  /** What remembers the pages read. */
+  readonly witness: Witness;
+  /** Ends it early. */
+  readonly interrupt: Interrupt;
+  /** How it goes. */
+  readonly options: LiveOptions;
+}
+
+/** The harvester gives the event loop a turn this often, in which signals and the end of threads are seen. */
+const TURN_MS = 50;
+/** All vCPUs stand still this often, for a complete harvest and a check of memory. */
+const AUDIT_MS = 1000;
+/** Pages that such a check looks at, so that it takes a millisecond or two. */
+const AUDIT_PAGES = 1 << 14;
+/** Pages that the last check looks at between two looks for an interrupt. */
+const CHECK_PAGES = 1 << 15;
+
+/** The loop of a live run, and what it counts. */
+export class LiveRun {
+  readonly #parts: LiveParts;
+  readonly #ids: readonly number[];
+  /** vCPUs with stores left to make. */
+  readonly #going: Set<number>;
+  /** vCPUs that were resumed after a full ring, and whose time is not taken yet. */
+  readonly #resumed = new Set<number>();
+  readonly #stores: number[];
+  /** Entries harvested of each ring when its vCPU was let run last. */
+  readonly #entriesBefore: number[];
+  /** The pages that the pattern names, once each. */
+  readonly #pages: Uint32Array<ArrayBuffer>;
+  #auditAt = 0;
+  #started = 0;
+  #isOver = false;
+  /** Nanoseconds from letting the vCPUs run until all stood still. */
+  elapsedNs = 0;
+  /** Full exits, by vCPU. */
+  readonly fullExits: number[];
+  /** Times from a full ring until the vCPU ran again. */
+  readonly fullStopNs: Distribution = new Distribution();
+  /** Times that all vCPUs stood still for a check. */
+  audits = 0;
+  /** What ended it before its time. */
+  error: string | null = null;
+  /** Whether the watcher ended it. */
+  isClosed = false;
+
+  /**
+   * Makes ready.
+   *
+   * @param parts What it is made of.
+   */
+  constructor(parts: LiveParts) {
+    this.#parts = parts;
+    const { lab } = parts;
+    this.#ids = lab.vcpus.map((_, id) => id);
+    this.#going = new Set(this.#ids);
+    this.#stores = this.#ids.map(() => 0);
+    this.#entriesBefore = this.#ids.map(() => 0);
+    this.fullExits = this.#ids.map(() => 0);
+    const seen = new PageSet(lab.pages.total);
+    this.#pages = lab.plan.sequence.filter((page) => seen.add(page));
+  }
+
+  /**
+   * The stores that a vCPU made, once the run is over.
+   *
+   * @param id The vCPU.
+   * @returns Stores.
+   */
+  storesOf(id: number): number {
+    return this.#stores[id]!;
+  }
+
+  /** Runs to the end, whatever ends it, and checks all memory. */
+  async toEnd(): Promise<void> {
+    const { vcpus } = this.#parts;
+    this.#started = vcpus.now();
+    try {
+      for (const id of this.#ids) this.#resume(id);
+      await this.#loop();
+    } catch (error) {
+      // What a kernel or a guest brings about ends the run; anything else is a defect, and passes.
+      if (!(error instanceof KernelError || error instanceof GuestError)) throw error;
+      this.error = error.message;
+    } finally {
+      vcpus.stop();
+    }
+    this.elapsedNs = this.#elapsed();
+    await this.#conclude();
+  }
+
+  async #loop(): Promise<void> {
+    const { vcpus, interrupt, options } = this.#parts;
+    const end = this.#started + (options.durationMs ?? options.timeoutMs);
+    let nextHarvest = this.#started + options.intervalMs;
+    let nextAudit = this.#started + AUDIT_MS;
+    while (!this.#isOver) {
+      const until = Math.min(nextHarvest, nextAudit, end) - vcpus.now();
+      vcpus.wait(Math.min(Math.max(until, 0), TURN_MS));
+      this.#serveStopped();
+      if (this.#going.size === 0 || this.#isOver) return;
+      const now = vcpus.now();
+      if (now >= nextHarvest) {
+        this.#reap(this.#ids);
+        nextHarvest = Math.max(nextHarvest + options.intervalMs, now);
+        this.#tell();
+      }
+      if (now >= nextAudit) {
+        this.#audit();
+        nextAudit = vcpus.now() + AUDIT_MS;
+      }
+      if (now >= end) return this.#atEnd();
+      if (interrupt.isDue) await interrupt.pause();
+      if (interrupt.signal !== null) return;
+    }
+  }
+
+  #atEnd(): void {
+    const { options } = this.#parts;
+    if (options.durationMs !== null) return;
+    throw new GuestError(
+      `${options.stores} stores are not made within ${
+        options.timeoutMs / 1000
+      } s; expected fewer ` +
+        "with --stores, or a longer --timeout",
+    );
+  }
+
+  // Who has stopped: the full ones are harvested together, run on, and only then their pages are read.
+  #serveStopped(): void {
+    const { vcpus, reaper } = this.#parts;
+    const full = [...this.#going].filter((id) => this.#noteStop(id, vcpus.stopOf(id)) === "full");
+    if (full.length === 0) return;
+    reaper.reap(full);
+    for (const id of full) {
+      // A harvest of all rings may have come between the exit and this one.
+      if (reaper.rings[id]!.entries === this.#entriesBefore[id]) return this.#wedged(id);
+      this.#resumed.add(id);
+      this.#resume(id);
+    }
+    reaper.inspect();
+  }
+
+  #resume(id: number): void {
+    const { vcpus, reaper } = this.#parts;
+    this.#entriesBefore[id] = reaper.rings[id]!.entries;
+    vcpus.resume(id);
+  }
+
+  // Takes note of a stop; answers its kind, or null where the vCPU runs.
+  #noteStop(id: number, stop: VcpuStop | null): VcpuStop["kind"] | null {
+    if (stop === null) return null;
+    this.#noteFullStop(id);
+    switch (stop.kind) {
+      case "full":
+        this.fullExits[id]!++;
+        break;
+      case "done":
+        this.#going.delete(id);
+        break;
+      case "asked":
+        break;
+      case "exit":
+        throw unexpectedExit(this.#parts.lab.vcpus[id]!.vcpu);
+      case "errno":
+        throw new KernelError(`KVM_RUN on vCPU ${id}`, -stop.errno);
+      case "lost":
+        throw new GuestError(`vCPU ${id} runs no more: ${stop.why}`);
+    }
+    return stop.kind;
+  }
+
+  #noteFullStop(id: number): void {
+    if (!this.#resumed.delete(id)) return;
+    this.fullStopNs.add(this.#parts.vcpus.fullStopNs(id).last);
+  }
+
+  #wedged(id: number): void {
+    const { reaper, witness } = this.#parts;
+    reaper.problems.add(
+      `vCPU ${id} stopped with KVM_EXIT_DIRTY_RING_FULL, but its ring brought no entry: it ` +
+        "overflowed, and an in-order harvest cannot go on",
+    );
+    witness.noteOverflow(id);
+    this.#isOver = true;
+  }
+
+  #reap(ids: readonly number[]): void {
+    const { reaper } = this.#parts;
+    reaper.reap(ids);
+    reaper.inspect();
+  }
+
+  // A harvest is complete only while no vCPU runs: with PML entries reach the ring at exits alone.
+  #audit(): void {
+    const { vcpus } = this.#parts;
+    vcpus.stop();
+    const going = [...this.#going];
+    const full = going.filter((id) => this.#noteStop(id, vcpus.stopOf(id)) === "full");
+    this.#reap(this.#ids);
+    this.#checkSome();
+    for (const id of full) this.#resumed.add(id);
+    for (const id of going) this.#resume(id);
+  }
+
+  #checkSome(): void {
+    const { witness } = this.#parts;
+    const pages = this.#pages.subarray(this.#auditAt, this.#auditAt + AUDIT_PAGES);
+    witness.check(pages);
+    this.#auditAt = this.#auditAt + AUDIT_PAGES < this.#pages.length
+      ? this.#auditAt + AUDIT_PAGES
+      : 0;
+    this.audits++;
+  }
+
+  // All stand still: the last harvest, and every page.
+  async #conclude(): Promise<void> {
+    const { lab, vcpus, reaper, witness, interrupt } = this.#parts;
+    for (const id of this.#ids) {
+      if (vcpus.stopOf(id)?.kind === "full" && this.#going.has(id)) this.fullExits[id]!++;
+      this.#noteFullStop(id);
+      this.#stores[id] = vcpus.placeOf(id).stores;
+    }
+    this.#reap(this.#ids);
+    lab.vcpus.forEach(({ harvester: { held } }, id) => {
+      if (held === 0) return;
+      reaper.problems.add(
+        `vCPU ${id}'s ring holds ${held} entries that an in-order harvest does not reach: it overflowed`,
+      );
+      witness.noteOverflow(id);
+    });
+    witness.check(this.#pages);
+    this.audits++;
+    // All of a large memory may take seconds: in parts, and after an interrupt no further.
+    for (let page = 0; page < lab.pages.total && interrupt.signal === null; page += CHECK_PAGES) {
+      witness.checkAll(page, page + CHECK_PAGES);
+      await interrupt.pause();
+    }
+    if (witness.strays > 0) reaper.problems.add(`${witness.strays} entries name no logged page`);
+  }
+
+  #tell(): void {
+    const { watch } = this.#parts.options;
+    if (watch === undefined || watch(this.#progress())) return;
+    this.isClosed = true;
+    this.#isOver = true;
+  }
+
+  #progress(): LiveProgress {
+    const { reaper, witness } = this.#parts;
+    return {
+      schema: "dirtyring.live-progress/1",
+      elapsedNs: this.#elapsed(),
+      vcpus: reaper.rings.map(({ entries, last }, vcpu) => ({
+        ...{ vcpu, entries, occupancy: last, fullExits: this.fullExits[vcpu]! },
+      })),
+      resets: reaper.resetNs.count,
+      resetEntries: reaper.resetEntries,
+      lost: witness.lost.count,
+      audits: this.audits,
+      problems: reaper.problems.count,
+    };
+  }
+
+  #elapsed(): number {
+    return Math.round((this.#parts.vcpus.now() - this.#started) * 1e6);
+  }
+}

@@ -1,0 +1,152 @@
+import { Distribution } from "../ring/distribution.ts";
+import type { Entries } from "../ring/entries.ts";
+import { PageSet } from "../ring/page_set.ts";
+import type { Witness } from "../ring/witness.ts";
+import type { Lab } from "./lab.ts";
+import { Problems } from "./problems.ts";
+
+/** What was reaped of one ring. */
+export interface ReapedRing {
+  /** Entries harvested in all. */
+  entries: number;
+  /** Entries that the last harvest found. */
+  last: number;
+  /** Entries that each harvest found. */
+  readonly occupancy: Distribution;
+  /** The pages that they named. */
+  readonly pages: PageSet;
+}
+
+/** How a reaper harvests. */
+export interface ReaperOptions {
+  /** Whether entries are sorted in the ring before they are marked. */
+  readonly sort: boolean;
+}
+
+/** A reset that takes back too little is repeated at most this often, so that nothing waits for ever. */
+const MOST_RESETS = 8;
+
+/**
+ * Harvests rings while their vCPUs run, resets them, and only then reads their pages. The one caller of
+ * `KVM_RESET_DIRTY_RINGS`: what it returns must be what was harvested since the last.
+ *
+ * The two halves are apart so that a vCPU whose ring was full can run on between them: `reap()`, resume,
+ * `inspect()`.
+ */
+export class Reaper {
+  /** The lab. */
+  protected readonly lab: Lab;
+  /** What remembers the pages read. */
+  protected readonly witness: Witness;
+  /** What did not hold. */
+  readonly problems: Problems = new Problems();
+  /** The rings, by vCPU. */
+  readonly rings: readonly ReapedRing[];
+  /** Times of harvests, nanoseconds, the sorting included. */
+  readonly harvestNs: Distribution = new Distribution();
+  /** Times of `KVM_RESET_DIRTY_RINGS`, nanoseconds. */
+  readonly resetNs: Distribution = new Distribution();
+  /** Entries that all resets returned. */
+  resetEntries = 0;
+  /** The entries harvested last, not inspected yet, with their vCPUs. */
+  protected fresh: { readonly id: number; readonly entries: Entries }[] = [];
+  readonly #sort: boolean;
+
+  /**
+   * Makes ready.
+   *
+   * @param lab The lab.
+   * @param witness What remembers the pages read.
+   * @param options How it harvests.
+   */
+  constructor(lab: Lab, witness: Witness, options: ReaperOptions) {
+    this.lab = lab;
+    this.witness = witness;
+    this.#sort = options.sort;
+    this.rings = lab.vcpus.map(() => ({
+      entries: 0,
+      last: 0,
+      occupancy: new Distribution(),
+      pages: new PageSet(lab.pages.total),
+    }));
+  }
+
+  /**
+   * Harvests rings, all that is dirty in them, and resets.
+   *
+   * @param ids The vCPUs whose rings they are.
+   * @returns Entries harvested of each.
+   * @throws {KernelError} Where the kernel fails the reset.
+   */
+  reap(ids: readonly number[]): readonly number[] {
+    const harvested = this.harvest(ids);
+    this.witness.beginHarvest();
+    this.reset(harvested.reduce((sum, entries) => sum + entries, 0));
+    return harvested;
+  }
+
+  /** Reads the pages that were reaped last. */
+  inspect(): void {
+    for (const { id, entries } of this.fresh) this.witness.read(entries, this.rings[id]!.pages);
+    this.fresh = [];
+  }
+
+  /**
+   * Harvests rings.
+   *
+   * @param ids The vCPUs whose rings they are.
+   * @returns Entries harvested of each.
+   */
+  protected harvest(ids: readonly number[]): readonly number[] {
+    const started = performance.now();
+    for (const id of ids) this.fresh.push({ id, entries: this.take(id) });
+    this.harvestNs.add(since(started));
+    return this.fresh.map(({ id, entries: { length } }) => {
+      const ring = this.rings[id]!;
+      ring.entries += length;
+      ring.last = length;
+      ring.occupancy.add(length);
+      return length;
+    });
+  }
+
+  /**
+   * Harvests one ring.
+   *
+   * @param id The vCPU whose ring it is.
+   * @returns Its entries, valid until its next harvest.
+   */
+  protected take(id: number): Entries {
+    const { harvester } = this.lab.vcpus[id]!;
+    return this.#sort ? harvester.takeSorted() : harvester.take();
+  }
+
+  /**
+   * Resets all rings, and holds what that returns against what was harvested.
+   *
+   * @param harvested Entries harvested since the last reset.
+   */
+  protected reset(harvested: number): void {
+    const first = this.lab.vm.resetDirtyRings();
+    this.resetNs.add(first.ns);
+    this.resetEntries += first.count;
+    if (first.count === harvested) return;
+    this.problems.add(
+      `KVM_RESET_DIRTY_RINGS returned ${first.count}, but ${harvested} entries were harvested`,
+    );
+    if (first.count > harvested) return;
+    // A signal ended it early, as none should: the rest of the entries is still there to take back, but the
+    // batch that was being gathered is lost.
+    this.witness.noteShortReset();
+    for (let n = 1, left = harvested - first.count; left > 0 && n < MOST_RESETS; n++) {
+      const { count, ns } = this.lab.vm.resetDirtyRings();
+      this.resetNs.add(ns);
+      this.resetEntries += count;
+      left -= count;
+    }
+  }
+}
+
+function since(started: number): number {
+  return Math.round((performance.now() - started) * 1e6);
+}
