@@ -57,6 +57,16 @@ function writeAll(text: string): void {
   }
 }
 
+// The terminal that standard output is; one that does not tell its width has the usual one.
+function terminal(): { readonly columns: number } | null {
+  if (!Deno.stdout.isTerminal()) return null;
+  try {
+    return { columns: Deno.consoleSize().columns };
+  } catch {
+    return { columns: 80 };
+  }
+}
+
 // What cannot be said on standard error changes neither the result nor the status.
 function say(line: string): void {
   try {
@@ -94,6 +104,7 @@ async function main(args: readonly string[]): Promise<number> {
       openKernel: (selection) => openKernel(selection, trace, note),
       note,
       print,
+      terminal: terminal(),
       trace: trace !== null,
     });
     print(output);

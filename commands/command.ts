@@ -16,6 +16,8 @@ export interface Context {
    * @returns Whether somebody still reads it.
    */
   print(chunks: Iterable<string>): boolean;
+  /** The terminal that standard output is, with its width; `null` where it is none. */
+  readonly terminal: { readonly columns: number } | null;
   /** Whether every kernel call is to be shown, for a command that makes them in another process. */
   readonly trace: boolean;
 }
@@ -93,7 +95,8 @@ export function defineCommand<Table extends OptionTable, Result>(
       if (load === undefined) throw new TypeError(`${name} has no format ${values["format"]}`);
       const file = await outputFile(values["output"]);
       const print = file === null ? context.print : (chunks: Iterable<string>) => file.add(chunks);
-      const result = await declaration.run(typed, { ...context, print });
+      const terminal = file === null ? context.terminal : null;
+      const result = await declaration.run(typed, { ...context, print, terminal });
       const format = await load();
       const status = declaration.status(result);
       const output = format(result, typed);

@@ -1,11 +1,41 @@
 import { Interrupt } from "../lab/interrupt.ts";
-import { run } from "../lab/run.ts";
+import type { LiveResult } from "../lab/live_result.ts";
+import { run, type RunResult } from "../lab/run.ts";
+import { UsageError } from "../lab/usage_error.ts";
 import { runText } from "../report/run_text.ts";
-import { type Command, defineCommand } from "./command.ts";
-import { json, now } from "./formats.ts";
-import { labOptions, makeLab, roundsOption } from "./lab_options.ts";
-import { choice, flag } from "./option.ts";
+import { type Command, defineCommand, type Formatter } from "./command.ts";
+import { duration, optionalDuration } from "./duration.ts";
+import { json } from "./formats.ts";
+import { labOptions, makeLab } from "./lab_options.ts";
+import { loadModule } from "./load_module.ts";
+import { choice, flag, optionalCount } from "./option.ts";
 import { roundsStatus, ruleOption } from "./rounds.ts";
+import { INTERVAL_MS, TIMEOUT_MS } from "./run_live_defaults.ts";
+
+const ROUNDS = 4;
+
+type RunOutcome = RunResult | LiveResult;
+
+// Each cast names what the module exports.
+const liveCommand = async () => await loadModule("./run_live.ts") as typeof import("./run_live.ts");
+const liveText = async () =>
+  await loadModule("../report/live_text.ts") as typeof import("../report/live_text.ts");
+
+function isLive(outcome: RunOutcome): outcome is LiveResult {
+  return outcome.schema === "dirtyring.live/1";
+}
+
+async function text(): Promise<Formatter<RunOutcome, { readonly live: boolean }>> {
+  const { liveEndText } = await liveText();
+  return (outcome) => isLive(outcome) ? liveEndText(outcome) : runText(outcome);
+}
+
+// `run` refuses it without --live.
+function ndjson(): Promise<Formatter<RunOutcome, unknown>> {
+  return Promise.resolve((outcome) => [`${JSON.stringify(outcome)}\n`]);
+}
+
+const ofLive = "with --live";
 
 /** `dirtyring run` */
 export const command: Command = defineCommand({
@@ -14,15 +44,50 @@ export const command: Command = defineCommand({
   details:
     "After each reset the harvested pages are read; once the vCPUs have stopped, every logged " +
     "page must hold what was last read of it. A page that does not was written without an entry: it " +
-    "is listed as lost, and the exit status is 1.",
+    "is listed as lost, and the exit status is 1. With --live the vCPUs run on threads of their own while " +
+    "their rings are harvested and reset, as under a VMM that migrates; they repeat their pattern until the " +
+    "time is over or the stores are made.",
   options: {
     ...labOptions(2),
-    rounds: roundsOption(4),
+    pages: optionalCount(
+      `stores in a round, over all vCPUs; ${ofLive}, of the pattern that they repeat`,
+      { min: 1, max: 2 ** 28 },
+      `256, or the file's length; ${ofLive} all pages of memory, 16384 at most`,
+    ),
+    rounds: optionalCount(
+      "rounds: run, harvest, reset, until every vCPU has made its stores",
+      { min: 1 },
+      `${ROUNDS}`,
+    ),
     rule: ruleOption,
     sort: flag(
-      "sort entries in the ring before marking them, and measure that beside the plain way",
+      "sort entries in the ring before marking them, and measure that beside the plain way; " +
+        `${ofLive}, sort alone`,
     ),
-    format: choice("how the result is written", ["text", "json"]),
+    live: flag("run vCPUs on threads, and harvest while they run"),
+    duration: optionalDuration(`${ofLive}: how long`, "5s, unless --stores is given"),
+    stores: optionalCount(
+      `${ofLive}: stores to make, over all vCPUs`,
+      { min: 1, max: Number.MAX_SAFE_INTEGER },
+      "as many as they can in the time",
+    ),
+    interval: optionalDuration(
+      `${ofLive}: time between two harvests of all rings`,
+      `${INTERVAL_MS}ms`,
+    ),
+    timeout: duration(
+      `${ofLive} --stores: the longest that they may take`,
+      TIMEOUT_MS,
+      `${TIMEOUT_MS / 1000}s`,
+    ),
+    witness: flag(
+      `${ofLive}: hold the harvest against the kernel's own tracepoints (root and tracefs)`,
+    ),
+    format: choice("how the result is written; ndjson streams an object an interval", [
+      "text",
+      "json",
+      "ndjson",
+    ]),
   },
   examples: [
     ["dirtyring run", "two vCPUs, four rounds"],
@@ -32,12 +97,38 @@ export const command: Command = defineCommand({
       "dirtyring run --sort --guest long64 --pattern random --pages 8000 --memory 32MiB --rounds 1",
       "does sorting pay here?",
     ],
+    [
+      "dirtyring run --live --duration 2s --guest long64",
+      "vCPUs that do not wait for the harvester",
+    ],
+    [
+      "dirtyring run --live --stores 100000 --ring 256 --format ndjson",
+      "full rings, as a stream of objects",
+    ],
   ],
-  formats: { text: now(runText), json },
-  async run(options, context) {
-    using lab = await makeLab(await context.openKernel(options), options);
+  formats: { text, json, ndjson },
+  async run(options, context): Promise<RunOutcome> {
+    if (options.live) return await (await liveCommand()).runLive(options, context);
+    const { format } = options;
+    if (format === "ndjson") throw new UsageError(`--format ${format}: works with --live alone`);
+    for (const name of ["duration", "stores", "interval"] as const) {
+      if (options[name] !== undefined) throw new UsageError(`--${name}: works with --live alone`);
+    }
+    if (options.witness) throw new UsageError("--witness: works with --live alone");
+    const { rounds = ROUNDS } = options;
+    using lab = await makeLab(await context.openKernel(options), { ...options, rounds });
     using interrupt = new Interrupt();
     return await run(lab, interrupt, options.rule, options.sort);
   },
-  status: (result) => roundsStatus(result),
+  status: (outcome) => isLive(outcome) ? liveStatus(outcome) : roundsStatus(outcome),
 });
+
+// As of a process that a closed pipe ended: not all that was to be run was.
+const CLOSED_PIPE = 141;
+const FAILED = 3;
+
+function liveStatus(result: LiveResult): number {
+  if (!result.ok) return 1;
+  if (result.error !== null) return FAILED;
+  return result.closed ? CLOSED_PIPE : roundsStatus(result);
+}

@@ -62,3 +62,6 @@ export class Interrupt implements Disposable {
     for (const [signal, listener] of this.#listeners) Deno.removeSignalListener(signal, listener);
   }
 }
+
+/** What a long piece of work looks at: an {@linkcode Interrupt}, or what stands in for one. */
+export type InterruptWatch = Pick<Interrupt, "signal" | "isDue" | "pause">;

@@ -1,7 +1,7 @@
 import type { Distribution } from "../ring/distribution.ts";
 import { warmHarvest } from "../ring/warm_harvest.ts";
 import { Witness } from "../ring/witness.ts";
-import type { Interrupt } from "./interrupt.ts";
+import type { InterruptWatch } from "./interrupt.ts";
 import type { Lab } from "./lab.ts";
 import { LiveRun } from "./live_run.ts";
 import type { LiveProgress, LiveResult, Times } from "./live_result.ts";
@@ -44,7 +44,7 @@ export interface LiveOptions {
  */
 export async function live(
   lab: Lab,
-  interrupt: Interrupt,
+  interrupt: InterruptWatch,
   options: LiveOptions,
 ): Promise<LiveResult> {
   const witness = new Witness(lab.memory, lab.pages, vcpuBits(lab.vcpus.length));
@@ -88,7 +88,7 @@ function resultOf(
   reaper: Reaper,
   witness: Witness,
   run: LiveRun,
-  interrupt: Interrupt,
+  interrupt: InterruptWatch,
   options: LiveOptions,
 ): LiveResult {
   const problems = reaper.problems.list;

@@ -3,7 +3,7 @@ import { Distribution } from "../ring/distribution.ts";
 import { PageSet } from "../ring/page_set.ts";
 import type { Witness } from "../ring/witness.ts";
 import { GuestError } from "./guest_error.ts";
-import type { Interrupt } from "./interrupt.ts";
+import type { InterruptWatch } from "./interrupt.ts";
 import type { Lab } from "./lab.ts";
 import type { LiveOptions } from "./live.ts";
 import type { LiveProgress } from "./live_result.ts";
@@ -22,7 +22,7 @@ export interface LiveParts {
   /** What remembers the pages read. */
   readonly witness: Witness;
   /** Ends it early. */
-  readonly interrupt: Interrupt;
+  readonly interrupt: InterruptWatch;
   /** How it goes. */
   readonly options: LiveOptions;
 }

@@ -30,9 +30,10 @@ export interface LabOptions {
   readonly seed: number;
   /**
    * How often each vCPU's block of the pattern stands in its part of the list, one after another; once unless
-   * given. A vCPU that repeats its pattern then begins its list again less often.
+   * given. A vCPU that repeats its pattern then begins its list again less often. Or what answers that, given the
+   * pattern's stores.
    */
-  readonly passes?: number;
+  readonly passes?: number | ((stores: number) => number);
 }
 
 /** The options as resolved: stands in every result of a lab. */
@@ -99,7 +100,8 @@ export function planLab(
   const listed = readFile?.(pages) ?? null;
   const stores = options.pages ?? listed?.length ?? DEFAULT_PAGES;
   checkStores(stores, options);
-  const { passes = 1 } = options;
+  const { passes: asked = 1 } = options;
+  const passes = typeof asked === "number" ? asked : asked(stores);
   const length = stores * passes;
   const slot0Bytes = guest.listAt + roundUp(Math.max(length, LEAST_LIST) * guest.listElement);
   checkReach(slot0Bytes, length, options, guest);

@@ -1,0 +1,108 @@
+import { passesFor } from "../lab/blocks.ts";
+import { Interrupt } from "../lab/interrupt.ts";
+import { live } from "../lab/live.ts";
+import type { LiveProgress, LiveResult } from "../lab/live_result.ts";
+import type { BackendSelection } from "../lab/backend.ts";
+import type { LabOptions } from "../lab/plan.ts";
+import { UsageError } from "../lab/usage_error.ts";
+import { liveHeadText } from "../report/live_text.ts";
+import { AFTER_FRAMES, liveFrames } from "../report/live_frames.ts";
+import { liveLines } from "../report/live_lines.ts";
+import type { Context } from "./command.ts";
+import { makeLab } from "./lab_options.ts";
+import { DURATION_MS, INTERVAL_MS } from "./run_live_defaults.ts";
+
+/** What a command line with `--live` asks for. */
+export interface LiveRequest extends BackendSelection, Omit<LabOptions, "rounds" | "passes"> {
+  /** Not to be given. */
+  readonly rounds: number | undefined;
+  /** Not to be chosen. */
+  readonly rule: string;
+  /** Whether entries are sorted in the ring. */
+  readonly sort: boolean;
+  /** Milliseconds to run. */
+  readonly duration: number | undefined;
+  /** Stores to make. */
+  readonly stores: number | undefined;
+  /** Milliseconds between two harvests. */
+  readonly interval: number | undefined;
+  /** Milliseconds that the stores may take. */
+  readonly timeout: number;
+  /** Whether tracepoints are to be counted. */
+  readonly witness: boolean;
+  /** How the result is written. */
+  readonly format: "text" | "json" | "ndjson";
+}
+
+/** A vCPU's list is at least this long, so that it is seldom begun again: half a megabyte of slot 0. */
+const LEAST_BLOCK = 1 << 16;
+/** The most pages of the pattern, unless `--pages` says otherwise. */
+const MOST_PAGES = 1 << 14;
+const PAGE_BYTES = 4096;
+
+/**
+ * `dirtyring run --live`.
+ *
+ * @param request What the command line asks for.
+ * @param context What it may use.
+ * @returns What the run came to.
+ * @throws {UsageError} Where options do not go together.
+ */
+export async function runLive(request: LiveRequest, context: Context): Promise<LiveResult> {
+  refuse(request);
+  const { memory, pattern, vcpus, stores, interval, timeout } = request;
+  const pages = request.pages ??
+    (pattern.name === "file" ? undefined : Math.min(memory / PAGE_BYTES, MOST_PAGES));
+  const durationMs = request.duration ?? (stores === undefined ? DURATION_MS : null);
+  const kernel = await context.openKernel(request);
+  using lab = await makeLab(kernel, {
+    ...request,
+    ...{ pages, rounds: 1, passes: (stores) => passesFor(stores, vcpus, LEAST_BLOCK) },
+  });
+  using interrupt = new Interrupt();
+  const options = {
+    ...{ stores: stores ?? null, durationMs, intervalMs: interval ?? INTERVAL_MS },
+    ...{ timeoutMs: timeout, sort: request.sort, witness: request.witness },
+  };
+  if (request.format === "text") context.print(liveHeadText(lab.kernel, lab.plan.options, options));
+  const watch = watcher(request, context, lab.plan.options.ring);
+  const result = await live(lab, interrupt, watch === null ? options : { ...options, watch });
+  if (request.format === "text" && context.terminal !== null) context.print([AFTER_FRAMES]);
+  if (result.error !== null) context.note(result.error);
+  return result;
+}
+
+function refuse(request: LiveRequest): void {
+  if (request.rounds !== undefined) {
+    throw new UsageError(
+      `--rounds ${request.rounds}: does not go with --live; expected --duration or --stores`,
+    );
+  }
+  if (request.rule !== "auto") {
+    throw new UsageError(`--rule ${request.rule}: does not go with --live, which counts no calls`);
+  }
+  if (request.duration !== undefined && request.stores !== undefined) {
+    throw new UsageError(
+      `--stores ${request.stores}: does not go with --duration; expected one of the two`,
+    );
+  }
+}
+
+// Who is told of each harvest of all rings; null where nobody is.
+function watcher(
+  { format }: LiveRequest,
+  context: Context,
+  ring: number,
+): ((progress: LiveProgress) => boolean) | null {
+  switch (format) {
+    case "json":
+      return null;
+    case "ndjson":
+      return (progress) => context.print([`${JSON.stringify(progress)}\n`]);
+    case "text": {
+      const { terminal } = context;
+      const show = terminal === null ? liveLines(ring) : liveFrames(ring, terminal.columns);
+      return (progress) => context.print(show(progress));
+    }
+  }
+}

@@ -1,0 +1,130 @@
+import type { KernelFacts } from "../lab/host.ts";
+import type { LiveOptions } from "../lab/live.ts";
+import type { LiveResult, LiveVcpuResult, Times } from "../lab/live_result.ts";
+import type { ResolvedOptions } from "../lab/plan.ts";
+import { kernelLine } from "./lab_text.ts";
+import { lostText } from "./lost_text.ts";
+import { type Align, table } from "./table.ts";
+import { countText, numberText, sizeText, timeText } from "./units.ts";
+
+/**
+ * The head of a live run: which kernel, which lab, how it goes.
+ *
+ * @param kernel Which kernel answers.
+ * @param lab The lab.
+ * @param options How it goes.
+ * @returns Lines with their ends.
+ */
+export function* liveHeadText(
+  kernel: KernelFacts,
+  lab: ResolvedOptions,
+  options: LiveOptions,
+): Generator<string> {
+  const { durationMs, stores, intervalMs } = options;
+  const how = kernel.backend === "model" ? "in slices" : "on threads";
+  const until = durationMs === null
+    ? `until ${countText(stores ?? 0, "store")} are made`
+    : `for ${timeText(durationMs * 1e6)}`;
+  yield `${kernelLine(kernel)}\n`;
+  yield `lab     ${lab.guest} guest, ${countText(lab.vcpus, "vCPU")} ${how}, ${
+    sizeText(lab.memory)
+  } in ${countText(lab.slots, "slot")}, rings of ${lab.ring} entries\n`;
+  yield `        ${lab.pattern}, ${
+    countText(lab.pages, "store")
+  } a pass, seed ${lab.seed}, ${until}, ` +
+    `harvested every ${timeText(intervalMs * 1e6)}\n\n`;
+}
+
+const VCPU_HEAD = [
+  ...["vCPU", "stores", "a second", "entries", "unique pages", "full exits", "stopped"],
+  ...["occupancy", "p50", "p99", "max"],
+];
+const VCPU_ALIGNS: readonly Align[] = VCPU_HEAD.map(() => "right");
+
+/**
+ * The end of a live run for people: all but its head, which was printed when it began.
+ *
+ * @param result The result.
+ * @returns Lines with their ends.
+ */
+export function* liveEndText(result: LiveResult): Generator<string> {
+  const { kernel, vcpus } = result;
+  const seconds = result.elapsedNs / 1e9;
+  yield `ran for ${timeText(result.elapsedNs)}${
+    kernel.backend === "model" ? " by the model's clock" : ""
+  }\n\n`;
+  yield* table(
+    [
+      VCPU_HEAD,
+      ...vcpus.map((vcpu) => [`${vcpu.vcpu}`, ...vcpuCells(vcpu, seconds)]),
+      ["total", ...totalCells(vcpus, seconds)],
+    ],
+    VCPU_ALIGNS,
+    "  ",
+  );
+  yield "\n";
+  yield* table(
+    [
+      ["", "times", "median", "99 %", "longest"],
+      timesRow("harvest", result.harvest),
+      timesRow("reset", result.reset),
+      timesRow("full ring until running again", result.fullStop),
+    ],
+    ["left", "right", "right", "right", "right"],
+    "  ",
+  );
+  if (kernel.backend === "model") {
+    yield "  Times of harvests and resets are this program's own and say nothing about a kernel.\n";
+  }
+  if (result.interrupted !== null) {
+    yield `\ninterrupted by ${result.interrupted}: figures up to there\n`;
+  }
+  if (result.error !== null) yield `\nended early: ${result.error}\n`;
+  yield "\n";
+  for (const problem of result.problems) yield `PROBLEM: ${problem}\n`;
+  yield* lostText(result.lost);
+  yield `${verdict(result)}\n`;
+}
+
+function vcpuCells(vcpu: LiveVcpuResult, seconds: number): string[] {
+  const { stores, entries, uniquePages, fullExits, stoppedNs, occupancy } = vcpu;
+  const { mean, p50, p99, max } = occupancy;
+  return [
+    `${stores}`,
+    numberText(Math.round(stores / seconds)),
+    ...[`${entries}`, `${uniquePages}`, `${fullExits}`, timeText(stoppedNs)],
+    ...[mean === null ? "-" : `${Math.round(mean)}`, numberText(p50), numberText(p99)],
+    numberText(max),
+  ];
+}
+
+function totalCells(vcpus: readonly LiveVcpuResult[], seconds: number): string[] {
+  const sum = (field: "stores" | "entries" | "fullExits" | "stoppedNs") =>
+    vcpus.reduce((all, vcpu) => all + vcpu[field], 0);
+  return [
+    ...[`${sum("stores")}`, numberText(Math.round(sum("stores") / seconds)), `${sum("entries")}`],
+    ...["", `${sum("fullExits")}`, timeText(sum("stoppedNs"))],
+  ];
+}
+
+function timesRow(what: string, { count, p50Ns, p99Ns, maxNs }: Times): string[] {
+  return [what, `${count}`, timeText(p50Ns), timeText(p99Ns), timeText(maxNs)];
+}
+
+function verdict({ ok, lost, problems, audits, spurious, duplicates }: LiveResult): string {
+  if (!ok) {
+    return `FAILED: ${countText(lost.count, "lost page")}, ${
+      countText(problems.length, "problem")
+    }`;
+  }
+  const legal = [
+    ...(spurious.count === 0
+      ? []
+      : [`${countText(spurious.count, "page")} harvested without news`]),
+    ...(duplicates === 0 ? [] : [countText(duplicates, "duplicate")]),
+  ];
+  return `ok: nothing lost: at ${
+    countText(audits, "stop")
+  } of all vCPUs each page held what was last ` +
+    `read of it${legal.length === 0 ? "" : `; ${legal.join(" and ")}, which KVM may do`}`;
+}

@@ -1,0 +1,158 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { HostError } from "../ffi/host_error.ts";
+import { quotasOf } from "../lab/live.ts";
+import { openModel } from "../model/model_kernel.ts";
+import { IgnoresShortResets, ReadsBeforeReset, SkipsAnEntry } from "./support/broken_reapers.ts";
+import { makeLab } from "./support/labs.ts";
+import { MadeUpInterrupt, runLive, total } from "./support/live_runs.ts";
+
+const model = () => openModel({ version: "latest", pml: false, emulator: false });
+const GUESTS = ["real16", "long64"] as const;
+
+for (const guest of GUESTS) {
+  Deno.test(`live() on the model makes every store and loses none (${guest})`, async () => {
+    const result = await runLive({ guest, stores: 20_001 }, model());
+    assertEquals([result.ok, result.error, result.lost.count], [true, null, 0]);
+    assertEquals(result.vcpus.map(({ stores }) => stores), [10_001, 10_000]);
+    assert(total(result, "fullExits") > 10 && result.audits > 0);
+    assertEquals(result.resetEntries, total(result, "entries"));
+  });
+}
+
+Deno.test("live() on the model is the same every time, by the model's clock", async () => {
+  const once = async () => {
+    const result = await runLive({ guest: "long64", durationMs: 40, intervalMs: 7 }, model());
+    const { harvest: _harvest, reset: _reset, ...rest } = result;
+    return rest;
+  };
+  const [first, second] = [await once(), await once()];
+  assertEquals(first, second);
+  assertEquals(first.elapsedNs, 40e6);
+});
+
+Deno.test("live() on the model with PML loses nothing: a kick flushes what the processor noted", async () => {
+  const kernel = openModel({ version: "latest", pml: true, emulator: false });
+  const result = await runLive({ guest: "long64", ring: 16384, stores: 5000 }, kernel);
+  assertEquals([result.ok, result.lost.count], [true, 0]);
+});
+
+Deno.test("live() sorts each harvest where it shall, and loses nothing", async () => {
+  const result = await runLive({ text: "random", stores: 5000, sort: true }, model());
+  assertEquals([result.ok, result.lost.count], [true, 0]);
+});
+
+Deno.test("live() tells its watcher of each harvest of all rings, and ends where that wants no more", async () => {
+  const told: number[] = [];
+  const result = await runLive({
+    ...{ guest: "long64", durationMs: 1000, intervalMs: 10 },
+    watch: ({ elapsedNs }) => told.push(elapsedNs / 1e6) < 3,
+  }, model());
+  assertEquals(told.map(Math.round), [10, 20, 30]);
+  assertEquals([result.closed, result.ok], [true, true]);
+});
+
+Deno.test("live() ends at an interrupt with what it gathered", async () => {
+  const interrupt = new MadeUpInterrupt();
+  const result = await runLive({
+    ...{ durationMs: 3_600_000, interrupt },
+    watch: ({ elapsedNs }) => {
+      if (elapsedNs > 50e6) interrupt.signal = "SIGINT";
+      return true;
+    },
+  }, model());
+  assertEquals([result.interrupted, result.ok, result.lost.count], ["SIGINT", true, 0]);
+  assert(total(result, "stores") > 0);
+});
+
+Deno.test("live() says that stores take too long, and what they are", async () => {
+  const result = await runLive({ stores: 1e9, timeoutMs: 30 }, model());
+  assertEquals(
+    result.error,
+    "1000000000 stores are not made within 0.03 s; expected fewer with --stores, or a longer --timeout",
+  );
+  assert(result.ok && total(result, "stores") > 0);
+});
+
+Deno.test("live() with fewer stores in the pattern than vCPUs lets the others stand", async () => {
+  const result = await runLive({ vcpus: 3, pages: 2, stores: 1000 }, model());
+  assertEquals(result.vcpus.map(({ stores }) => stores), [500, 500, 0]);
+  using lab = makeLab({ vcpus: 3, pages: 2 }, model());
+  assertEquals(quotasOf(lab, null), [Infinity, Infinity, 0]);
+});
+
+Deno.test("live() names a guest that fails, and what was gathered holds", async () => {
+  const result = await runLive({
+    stores: 5000,
+    // PUSH AX, which the model's interpreter lacks, in place of the first NOP.
+    prepare: (lab) => {
+      const { code, codeAt } = lab.plan.guest;
+      lab.slot0[codeAt + code.indexOf(0x90)] = 0x50;
+    },
+  }, model());
+  assert(/vCPU 0 stopped with KVM_EXIT_INTERNAL_ERROR/.test(`${result.error}`), `${result.error}`);
+  assertEquals([result.ok, result.lost.count], [true, 0]);
+});
+
+Deno.test("live() finds a harvester out that reads pages before it resets them", async () => {
+  const kernel = model();
+  const fds = (lab: Parameters<typeof quotasOf>[0]) => lab.vcpus.map(({ vcpu }) => vcpu.fd);
+  const broken = async (between: boolean) =>
+    await runLive({
+      ...{ guest: "long64", vcpus: 1, text: "hot:50", pages: 8192, passes: 1, stores: 8192 },
+      intervalMs: 0.1,
+      reaper: (lab, witness) =>
+        new ReadsBeforeReset(lab, witness, () => {
+          // What a vCPU on a thread does between the two at any time.
+          if (between) { for (const fd of fds(lab)) kernel.insight!.runSlice(fd, 20); }
+        }),
+    }, kernel);
+  const { ok, lost } = await broken(true);
+  assertEquals([ok, lost.pages[0]?.cause], [false, "read before reset"]);
+  assertEquals((await broken(false)).lost.count, 0, "the stores between make the difference");
+});
+
+Deno.test("live() finds a harvester out that skips an entry", async () => {
+  const reaper = (...parts: ConstructorParameters<typeof SkipsAnEntry>) =>
+    new SkipsAnEntry(...parts);
+  const { ok, lost, problems } = await runLive({ stores: 3000, reaper }, model());
+  assertEquals([ok, problems], [false, []]);
+  assert(lost.count > 0);
+});
+
+Deno.test("live() finds a harvester out that ignores a short reset", async () => {
+  let reaper: IgnoresShortResets | undefined;
+  const { ok, lost, problems } = await runLive({
+    ...{ guest: "long64", stores: 3000 },
+    reaper: (lab, witness) => reaper = new IgnoresShortResets(lab, witness, 5),
+  }, model());
+  assert(reaper!.shortest < 0, "a reset was cut short");
+  assertEquals([ok, problems.filter((text) => !text.includes("overflowed"))], [false, []]);
+  assert(lost.count > 0);
+});
+
+Deno.test("live() on the model with the emulator and a tight guest says that a ring overflowed", async () => {
+  const kernel = openModel({ version: "latest", pml: false, emulator: true });
+  const result = await runLive({
+    stores: 4000,
+    // JMP over the NOPs: seven instructions a store outrun the 64 reserved entries.
+    prepare: (lab) => {
+      const { code, codeAt } = lab.plan.guest;
+      lab.slot0.set([0xeb, 0x0a], codeAt + code.indexOf(0x90));
+    },
+  }, kernel);
+  assertEquals(result.ok, false);
+  assert(result.problems.some((text) => text.includes("overflowed")), result.problems.join());
+  assertEquals(result.lost.pages[0]?.cause, "ring overflow");
+});
+
+Deno.test("startVcpus() says that a thread cannot be started", async () => {
+  const { VcpuThreads } = await import("../lab/vcpu_threads.ts");
+  const order = { fd: -1, run: { address: 0, bytes: 0 }, registers: new Uint8Array(1), end: 0 };
+  const quest = { block: 0, value: 0, step: 0, quota: 0, place: null };
+  const nowhere = new URL("./support/no_such_thread.ts", import.meta.url);
+  await assertRejects(
+    () => VcpuThreads.start(model(), [{ order: { ...order, quest }, remaining: () => 0 }], nowhere),
+    HostError,
+    "A thread for vCPU 0:",
+  );
+});
