@@ -10,6 +10,7 @@ import { vcpuBits } from "./plan.ts";
 import { Reaper } from "./reaper.ts";
 import { labResult } from "./result.ts";
 import { startVcpus } from "./start_vcpus.ts";
+import type { TraceWitness, WitnessResult } from "./tracepoint_witness.ts";
 
 /** How a live run goes. */
 export interface LiveOptions {
@@ -23,6 +24,8 @@ export interface LiveOptions {
   readonly timeoutMs: number;
   /** Whether entries are sorted in the ring before they are marked. */
   readonly sort?: boolean;
+  /** Whether the harvest is held against what the kernel itself counts. */
+  readonly witness?: boolean;
   /** Is told after each harvest of all rings; answers whether the run shall go on. */
   readonly watch?: (progress: LiveProgress) => boolean;
   /** Makes what harvests: a test hands a broken one in. */
@@ -40,7 +43,7 @@ export interface LiveOptions {
  * @param interrupt Ends it early; what was gathered is answered.
  * @param options How it goes.
  * @returns What it came to, also where a vCPU failed meanwhile: `error` says how.
- * @throws {HostError} Where vCPUs cannot be started.
+ * @throws {HostError} Where vCPUs cannot be started, or the kernel does not let itself be witnessed.
  */
 export async function live(
   lab: Lab,
@@ -55,11 +58,17 @@ export async function live(
     quotas: quotasOf(lab, options.stores),
     ...(thread === undefined ? {} : { thread }),
   });
+  using traced = options.witness === true ? await openTraceWitness(lab, vcpus) : null;
   warmHarvest();
   for (const { ring } of lab.vcpus) ring.words.findLast((word) => word !== 0);
   const run = new LiveRun({ lab, vcpus, reaper, witness, interrupt, options });
   await run.toEnd();
-  return resultOf(lab, vcpus, reaper, witness, run, interrupt, options);
+  const witnessed = traced?.result({
+    entries: reaper.rings.map(({ entries }) => entries),
+    fullExits: run.fullExits,
+    resets: reaper.resetNs.count,
+  }) ?? null;
+  return resultOf({ lab, vcpus, reaper, witness, run, interrupt, options, witnessed });
 }
 
 /**
@@ -82,16 +91,28 @@ export function quotasOf(lab: Lab, stores: number | null): readonly number[] {
   });
 }
 
-function resultOf(
-  lab: Lab,
-  vcpus: LiveVcpus,
-  reaper: Reaper,
-  witness: Witness,
-  run: LiveRun,
-  interrupt: InterruptWatch,
-  options: LiveOptions,
-): LiveResult {
-  const problems = reaper.problems.list;
+// Loaded when it is asked for: few runs do.
+async function openTraceWitness(lab: Lab, { tids }: LiveVcpus): Promise<TraceWitness> {
+  const { TraceWitness } = await import(
+    new URL("./tracepoint_witness.ts", import.meta.url).href
+  ) as typeof import("./tracepoint_witness.ts");
+  return TraceWitness.open(lab.vm, lab.vcpus.map(({ vcpu }, id) => ({ vcpu, tid: tids[id]! })));
+}
+
+interface Outcome {
+  readonly lab: Lab;
+  readonly vcpus: LiveVcpus;
+  readonly reaper: Reaper;
+  readonly witness: Witness;
+  readonly run: LiveRun;
+  readonly interrupt: InterruptWatch;
+  readonly options: LiveOptions;
+  readonly witnessed: WitnessResult | null;
+}
+
+function resultOf(outcome: Outcome): LiveResult {
+  const { lab, vcpus, reaper, witness, run, interrupt, options, witnessed } = outcome;
+  const problems = [...reaper.problems.list, ...(witnessed?.problems ?? [])];
   return {
     ...labResult("dirtyring.live/1", lab),
     elapsedNs: run.elapsedNs,
@@ -116,6 +137,7 @@ function resultOf(
     lost: witness.lost,
     spurious: witness.spurious,
     duplicates: witness.duplicates,
+    witness: witnessed,
     problems,
     ok: problems.length === 0 && witness.lost.count === 0,
     error: run.error,

@@ -3,6 +3,7 @@ import type { LostPages } from "../ring/lost_page.ts";
 import type { PageList } from "../ring/witness.ts";
 import type { InterruptSignal } from "./interrupt.ts";
 import type { LabResult } from "./result.ts";
+import type { WitnessResult } from "./tracepoint_witness.ts";
 
 /** Times of something, in nanoseconds; quantiles are less than 1 % off, `null` where there was none. */
 export interface Times {
@@ -63,6 +64,8 @@ export interface LiveResult extends LabResult {
   readonly spurious: PageList;
   /** Entries beyond the first for a page in one harvest: no failure. */
   readonly duplicates: number;
+  /** What the kernel itself counted; `null` where it was not asked. */
+  readonly witness: WitnessResult | null;
   /** What did not hold. */
   readonly problems: readonly string[];
   /** Whether all that was checked holds. */

@@ -31,8 +31,8 @@ export interface VcpuPlace {
  * at first.
  */
 export interface LiveVcpus extends AsyncDisposable {
-  /** How many there are. */
-  readonly count: number;
+  /** The threads on which they run, by vCPU; on a kernel in memory all on the calling one, which is 0. */
+  readonly tids: readonly number[];
   /** Milliseconds by the clock that intervals count in: this host's, or the model's own. */
   now(): number;
   /**

@@ -60,9 +60,9 @@ export class VcpuSlices implements LiveVcpus {
     for (const runner of this.#runners) if (runner.quest.place === null) beginPass(runner);
   }
 
-  /** How many there are. */
-  get count(): number {
-    return this.#runners.length;
+  /** All run on the calling thread. */
+  get tids(): readonly number[] {
+    return this.#runners.map(() => 0);
   }
 
   /** Milliseconds of the model's clock. */

@@ -109,11 +109,6 @@ export class VcpuThreads implements LiveVcpus {
     }
   }
 
-  /** How many there are. */
-  get count(): number {
-    return this.#threads.length;
-  }
-
   /** The threads' ids, by vCPU. */
   get tids(): readonly number[] {
     return this.#threads.map(({ control: { words } }) => words[control.TID]!);

@@ -4,6 +4,7 @@ import type { LiveResult, LiveVcpuResult, Times } from "../lab/live_result.ts";
 import type { ResolvedOptions } from "../lab/plan.ts";
 import { kernelLine } from "./lab_text.ts";
 import { lostText } from "./lost_text.ts";
+import type { WitnessResult } from "../lab/tracepoint_witness.ts";
 import { type Align, table } from "./table.ts";
 import { countText, numberText, sizeText, timeText } from "./units.ts";
 
@@ -76,6 +77,7 @@ export function* liveEndText(result: LiveResult): Generator<string> {
   if (kernel.backend === "model") {
     yield "  Times of harvests and resets are this program's own and say nothing about a kernel.\n";
   }
+  if (result.witness !== null) yield* witnessText(result.witness);
   if (result.interrupted !== null) {
     yield `\ninterrupted by ${result.interrupted}: figures up to there\n`;
   }
@@ -105,6 +107,23 @@ function totalCells(vcpus: readonly LiveVcpuResult[], seconds: number): string[]
     ...[`${sum("stores")}`, numberText(Math.round(sum("stores") / seconds)), `${sum("entries")}`],
     ...["", `${sum("fullExits")}`, timeText(sum("stoppedNs"))],
   ];
+}
+
+function* witnessText({ source, vcpus, walks, resets }: WitnessResult): Generator<string> {
+  const who = source === "model" ? "the model" : "KVM's tracepoints";
+  yield `\n`;
+  yield* table(
+    [
+      [`${who} counted`, "pushes", "entries", "ring-full", "seen", "dirty_index", "reset_index"],
+      ...vcpus.map((one) => [
+        ...[`vCPU ${one.vcpu}`, `${one.pushes}`, `${one.entries}`, numberText(one.ringFullExits)],
+        ...[`${one.fullExits}`, `${one.dirtyIndex}`, `${one.resetIndex}`],
+      ]),
+    ],
+    ["left", "right", "right", "right", "right", "right", "right"],
+    "  ",
+  );
+  if (walks !== null) yield `  ${countText(walks, "ring walk")} in ${countText(resets, "reset")}\n`;
 }
 
 function timesRow(what: string, { count, p50Ns, p99Ns, maxNs }: Times): string[] {

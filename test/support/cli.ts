@@ -33,6 +33,33 @@ export async function dirtyring(args: readonly string[], input?: string): Promis
   return decode(await child.output());
 }
 
+/** A command line that runs, and what it will come to. */
+export interface RunningCli {
+  readonly kill: (signal: Deno.Signal) => void;
+  readonly result: Promise<CliResult>;
+}
+
+/** Starts `dirtyring`; with `readLines` its output is closed after so many chunks of it. */
+export function spawnDirtyring(
+  args: readonly string[],
+  { readLines }: { readLines?: number } = {},
+): RunningCli {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: denoArgs(args),
+    ...{ stdin: "null", stdout: "piped", stderr: "piped" },
+  }).spawn();
+  const result = readLines === undefined ? child.output() : readSome(child, readLines);
+  return { kill: (signal) => child.kill(signal), result: result.then(decode) };
+}
+
+async function readSome(child: Deno.ChildProcess, chunks: number): Promise<Deno.CommandOutput> {
+  const reader = child.stdout.getReader();
+  for (let n = 0; n < chunks; n++) await reader.read();
+  await reader.cancel();
+  const stderr = new Uint8Array(await new Response(child.stderr).arrayBuffer());
+  return { ...await child.status, stdout: new Uint8Array(), stderr };
+}
+
 /** Runs a line of POSIX shell in which `dirtyring` is the launcher. */
 export async function shell(line: string, cwd?: string): Promise<CliResult> {
   const path = `${Deno.env.get("PATH")}:${ROOT}bin`;
