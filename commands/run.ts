@@ -4,11 +4,11 @@ import { run, type RunResult } from "../lab/run.ts";
 import { UsageError } from "../lab/usage_error.ts";
 import { runText } from "../report/run_text.ts";
 import { type Command, defineCommand, type Formatter } from "./command.ts";
-import { duration, optionalDuration } from "./duration.ts";
+import { optionalDuration } from "./duration.ts";
 import { json } from "./formats.ts";
 import { labOptions, makeLab } from "./lab_options.ts";
 import { loadModule } from "./load_module.ts";
-import { choice, flag, optionalCount } from "./option.ts";
+import { choice, count, flag, optionalCount } from "./option.ts";
 import { roundsStatus, ruleOption } from "./rounds.ts";
 import { INTERVAL_MS, TIMEOUT_MS } from "./run_live_defaults.ts";
 
@@ -49,6 +49,11 @@ export const command: Command = defineCommand({
     "time is over or the stores are made.",
   options: {
     ...labOptions(2),
+    vcpus: count(
+      `vCPUs, run one after another, ${ofLive} beside each other; each gets a contiguous block of the stores`,
+      2,
+      { min: 1 },
+    ),
     pages: optionalCount(
       `stores in a round, over all vCPUs; ${ofLive}, of the pattern that they repeat`,
       { min: 1, max: 2 ** 28 },
@@ -75,9 +80,8 @@ export const command: Command = defineCommand({
       `${ofLive}: time between two harvests of all rings`,
       `${INTERVAL_MS}ms`,
     ),
-    timeout: duration(
+    timeout: optionalDuration(
       `${ofLive} --stores: the longest that they may take`,
-      TIMEOUT_MS,
       `${TIMEOUT_MS / 1000}s`,
     ),
     witness: flag(
@@ -111,7 +115,7 @@ export const command: Command = defineCommand({
     if (options.live) return await (await liveCommand()).runLive(options, context);
     const { format } = options;
     if (format === "ndjson") throw new UsageError(`--format ${format}: works with --live alone`);
-    for (const name of ["duration", "stores", "interval"] as const) {
+    for (const name of ["duration", "stores", "interval", "timeout"] as const) {
       if (options[name] !== undefined) throw new UsageError(`--${name}: works with --live alone`);
     }
     if (options.witness) throw new UsageError("--witness: works with --live alone");

@@ -10,7 +10,7 @@ import { AFTER_FRAMES, liveFrames } from "../report/live_frames.ts";
 import { liveLines } from "../report/live_lines.ts";
 import type { Context } from "./command.ts";
 import { makeLab } from "./lab_options.ts";
-import { DURATION_MS, INTERVAL_MS } from "./run_live_defaults.ts";
+import { DURATION_MS, INTERVAL_MS, TIMEOUT_MS } from "./run_live_defaults.ts";
 
 /** What a command line with `--live` asks for. */
 export interface LiveRequest extends BackendSelection, Omit<LabOptions, "rounds" | "passes"> {
@@ -27,7 +27,7 @@ export interface LiveRequest extends BackendSelection, Omit<LabOptions, "rounds"
   /** Milliseconds between two harvests. */
   readonly interval: number | undefined;
   /** Milliseconds that the stores may take. */
-  readonly timeout: number;
+  readonly timeout: number | undefined;
   /** Whether tracepoints are to be counted. */
   readonly witness: boolean;
   /** How the result is written. */
@@ -62,7 +62,7 @@ export async function runLive(request: LiveRequest, context: Context): Promise<L
   using interrupt = new Interrupt();
   const options = {
     ...{ stores: stores ?? null, durationMs, intervalMs: interval ?? INTERVAL_MS },
-    ...{ timeoutMs: timeout, sort: request.sort, witness: request.witness },
+    ...{ timeoutMs: timeout ?? TIMEOUT_MS, sort: request.sort, witness: request.witness },
   };
   if (request.format === "text") context.print(liveHeadText(lab.kernel, lab.plan.options, options));
   const watch = watcher(request, context, lab.plan.options.ring);

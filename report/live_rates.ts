@@ -6,7 +6,7 @@ export interface VcpuRate {
   readonly vcpu: number;
   /** Entries harvested of its ring in a second, since what was shown before. */
   readonly perSecond: number;
-  /** The part of its ring that the last harvest found dirty, 0 to 1. */
+  /** The part of its ring that a harvest found dirty, 0 to 1: the most since what was shown before. */
   readonly occupancy: number;
   /** Full exits in all. */
   readonly fullExits: number;
@@ -37,15 +37,18 @@ export function liveRates(
 ): (progress: LiveProgress) => Rates | null {
   let before: Pick<LiveProgress, "elapsedNs" | "vcpus"> = { elapsedNs: 0, vcpus: [] };
   let dueNs = everyMs * 1e6;
+  let most: number[] = [];
   return (progress) => {
+    most = progress.vcpus.map(({ occupancy }, n) => Math.max(occupancy, most[n] ?? 0));
     if (progress.elapsedNs < dueNs) return null;
     while (dueNs <= progress.elapsedNs) dueNs += everyMs * 1e6;
     const seconds = (progress.elapsedNs - before.elapsedNs) / 1e9;
-    const vcpus = progress.vcpus.map(({ vcpu, entries, occupancy, fullExits }) => ({
-      ...{ vcpu, fullExits, occupancy: occupancy / ring },
+    const vcpus = progress.vcpus.map(({ vcpu, entries, fullExits }, n) => ({
+      ...{ vcpu, fullExits, occupancy: most[n]! / ring },
       perSecond: (entries - (before.vcpus[vcpu]?.entries ?? 0)) / seconds,
     }));
     before = progress;
+    most = [];
     return {
       seconds: progress.elapsedNs / 1e9,
       vcpus,

@@ -38,7 +38,7 @@ export function* liveHeadText(
 
 const VCPU_HEAD = [
   ...["vCPU", "stores", "a second", "entries", "unique pages", "full exits", "stopped"],
-  ...["occupancy", "p50", "p99", "max"],
+  ...["occupancy mean", "p50", "p99", "max"],
 ];
 const VCPU_ALIGNS: readonly Align[] = VCPU_HEAD.map(() => "right");
 
@@ -85,7 +85,7 @@ export function* liveEndText(result: LiveResult): Generator<string> {
   yield "\n";
   for (const problem of result.problems) yield `PROBLEM: ${problem}\n`;
   yield* lostText(result.lost);
-  yield `${verdict(result)}\n`;
+  yield* verdict(result);
 }
 
 function vcpuCells(vcpu: LiveVcpuResult, seconds: number): string[] {
@@ -130,20 +130,21 @@ function timesRow(what: string, { count, p50Ns, p99Ns, maxNs }: Times): string[]
   return [what, `${count}`, timeText(p50Ns), timeText(p99Ns), timeText(maxNs)];
 }
 
-function verdict({ ok, lost, problems, audits, spurious, duplicates }: LiveResult): string {
+function* verdict(result: LiveResult): Generator<string> {
+  const { ok, lost, problems, audits, spurious, duplicates } = result;
   if (!ok) {
-    return `FAILED: ${countText(lost.count, "lost page")}, ${
-      countText(problems.length, "problem")
-    }`;
+    const pages = countText(lost.count, "lost page");
+    yield `FAILED: ${pages}, ${countText(problems.length, "problem")}\n`;
+    return;
   }
+  yield `ok: nothing lost: at ${
+    countText(audits, "stop")
+  } of all vCPUs each page held what was last read of it\n`;
   const legal = [
     ...(spurious.count === 0
       ? []
       : [`${countText(spurious.count, "page")} harvested without news`]),
     ...(duplicates === 0 ? [] : [countText(duplicates, "duplicate")]),
   ];
-  return `ok: nothing lost: at ${
-    countText(audits, "stop")
-  } of all vCPUs each page held what was last ` +
-    `read of it${legal.length === 0 ? "" : `; ${legal.join(" and ")}, which KVM may do`}`;
+  if (legal.length > 0) yield `    ${legal.join(" and ")}, which KVM may do\n`;
 }
