@@ -1,0 +1,86 @@
+// A harvest beside a running producer must never read an entry before it is published.
+import { assert, assertEquals } from "@std/assert";
+import { Mapping } from "../kvm/mapping.ts";
+import { allocateEntries, type Entries } from "../ring/entries.ts";
+import { DIRTY, ENTRY_WORDS, HARVESTED, OFFSET } from "../ring/entry.ts";
+import { harvest, ringWords } from "../ring/harvest.ts";
+import { runLive, total } from "./support/live_runs.ts";
+import { LIBC } from "./support/libc.ts";
+import { liveTest, testUnless } from "./support/live.ts";
+import { InOrderReaper } from "../bench/in_order_reaper.ts";
+
+const RING_ENTRIES = 16384;
+const NO_LIBC = Deno.build.os === "linux" && Deno.build.arch === "x86_64" ? null : "no libc here";
+
+type Take = (words: Uint32Array<ArrayBuffer>, fetch: number, into: Entries) => number;
+
+/** Harvests until so many entries are seen; answers how many did not have the offset that is next. */
+async function stale(entries: number, takeOf: (words: Uint32Array<ArrayBuffer>) => Take) {
+  using memory = Mapping.anonymous(LIBC, RING_ENTRIES * ENTRY_WORDS * 4, "a ring");
+  const { words } = memory;
+  const take = takeOf(words);
+  const into = allocateEntries(RING_ENTRIES);
+  const worker = new Worker(new URL("./support/producer.ts", import.meta.url), { type: "module" });
+  const done = new Promise((resolve) => worker.onmessage = resolve);
+  worker.postMessage({ address: memory.address, bytes: memory.length, entries });
+  let wrong = 0;
+  for (let seen = 0, idle = 0; seen < entries;) {
+    const taken = take(words, seen, into);
+    for (let n = 0; n < taken; n++) if (into.words[n * ENTRY_WORDS + OFFSET] !== seen + n) wrong++;
+    seen += taken;
+    // Two that fight for each cache line get nowhere: some entries gather before the next look.
+    if (taken < RING_ENTRIES / 4) {
+      for (const until = performance.now() + 0.05; performance.now() < until;);
+    }
+    // The producer's module is loaded by the event loop.
+    if (taken === 0 && ++idle % 10_000 === 0) await new Promise((r) => setTimeout(r, 0));
+  }
+  await done;
+  worker.terminate();
+  return wrong;
+}
+
+testUnless(
+  NO_LIBC,
+  "harvest() beside a running producer reads 20 million entries as they were published",
+  async () => {
+    const found = await stale(20_000_000, (words) => {
+      const ring = ringWords(words);
+      return (_, fetch, into) => harvest(ring, fetch, RING_ENTRIES, into);
+    });
+    assertEquals(found, 0);
+  },
+);
+
+// Copies before it looks at the flags: what was pushed between the two is taken with what stood there before.
+function harvestTooEarly(words: Uint32Array<ArrayBuffer>, fetch: number, into: Entries): number {
+  const first = (fetch % RING_ENTRIES) * ENTRY_WORDS;
+  into.words.set(words.subarray(first));
+  let taken = 0;
+  for (let at = first; at < words.length && (words[at]! & 3) === DIRTY; at += ENTRY_WORDS) {
+    words[at] = DIRTY | HARVESTED;
+    taken++;
+  }
+  into.length = taken;
+  return taken;
+}
+
+testUnless(NO_LIBC, "a harvest that reads entries before their flags is found out", async () => {
+  assert(await stale(3_000_000, () => harvestTooEarly) > 0);
+});
+
+for (const guest of ["real16", "long64"] as const) {
+  liveTest(
+    `live() harvests each entry as it was pushed, in the order of the stores (${guest})`,
+    async () => {
+      let reaper: InOrderReaper | undefined;
+      const result = await runLive({
+        ...{ guest, memory: 32 << 20, pages: 8192, passes: 1, stores: 60_000, intervalMs: 1 },
+        reaper: (lab, witness) => reaper = new InOrderReaper(lab, witness),
+      });
+      assertEquals([result.ok, result.problems], [true, []]);
+      assertEquals(reaper!.compared, total(result, "entries"));
+      assert(reaper!.compared >= 60_000);
+    },
+  );
+}
