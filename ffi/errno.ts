@@ -23,6 +23,7 @@ export type ErrnoName =
   | "ENOTTY"
   | "EFBIG"
   | "ENOSPC"
+  | "ESPIPE"
   | "ELOOP"
   | "ENAMETOOLONG"
   | "ENOSYS"
@@ -54,6 +55,7 @@ const TABLE: Readonly<Record<ErrnoName, readonly [number, string]>> = {
   ENOTTY: [25, "not this device's ioctl"],
   EFBIG: [27, "file too large"],
   ENOSPC: [28, "no space left"],
+  ESPIPE: [29, "cannot seek"],
   ELOOP: [40, "too many symbolic links"],
   ENAMETOOLONG: [36, "file name too long"],
   ENOSYS: [38, "function not implemented"],

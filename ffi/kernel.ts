@@ -43,6 +43,16 @@ export interface Kernel {
   read(fd: number, into: Uint8Array<ArrayBuffer>): number;
 
   /**
+   * pread(2).
+   *
+   * @param fd The file descriptor.
+   * @param into Where the bytes go; its length is the most that is read.
+   * @param offset Bytes from the file's beginning.
+   * @returns Bytes read, 0 at the end of the file, or minus errno.
+   */
+  pread(fd: number, into: Uint8Array<ArrayBuffer>, offset: number): number;
+
+  /**
    * statx(2) with an absolute path, following symbolic links.
    *
    * @param path The path.

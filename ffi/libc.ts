@@ -42,6 +42,8 @@ const SYMBOLS = {
 // Bound when they are first called: binding costs a third of a millisecond a symbol, and most commands
 // need neither.
 const LATE_SYMBOLS = {
+  // ssize_t pread(int fd, void buf[count], size_t count, off_t offset);
+  pread: { parameters: ["i32", "buffer", "u64", "i64"], result: "i64" },
   // int statx(int dirfd, const char *pathname, int flags, unsigned int mask, struct statx *buf);
   statx: { parameters: ["i32", "buffer", "i32", "u32", "buffer"], result: "i32" },
   // int pthread_sigmask(int how, const sigset_t *set, sigset_t *oldset);
@@ -124,6 +126,11 @@ export function openLibc(): Kernel {
     close: (fd) => answer(libc.close(fd)),
     // SAFETY: read() writes at most into.length bytes into memory that the caller owns.
     read: (fd, into) => answer(Number(libc.read(fd, into, BigInt(into.length)))),
+    pread(fd, into, offset) {
+      const { pread } = late ??= load(LATE_SYMBOLS);
+      // SAFETY: pread() writes at most into.length bytes into memory that the caller owns.
+      return answer(Number(pread(fd, into, BigInt(into.length), BigInt(offset))));
+    },
     statx(path, into) {
       if (into.length < STATX_BYTES) throw new RangeError(`Cannot statx into ${into.length} bytes`);
       // SAFETY: the path ends in NUL; statx() writes STATX_BYTES, checked above, of the caller's.

@@ -79,6 +79,8 @@ export function traceKernel(kernel: Kernel, write: (line: string) => void): Kern
       show(`open(${JSON.stringify(path)}, ${hex(flags)})`, kernel.open(path, flags)),
     close: (fd) => show(`close(${fd})`, kernel.close(fd)),
     read: (fd, into) => show(`read(${fd}, ..., ${into.length})`, kernel.read(fd, into)),
+    pread: (fd, into, offset) =>
+      show(`pread(${fd}, ..., ${into.length}, ${offset})`, kernel.pread(fd, into, offset)),
     statx: (path, into) => show(`statx(${JSON.stringify(path)})`, kernel.statx(path, into)),
     ioctl: (fd, request, argument) => {
       const name = REQUEST_NAMES.get(request) ?? hex(request);

@@ -54,6 +54,8 @@ export class GuestVm<Extra = unknown> implements Disposable {
   readonly slot0: Uint8Array<ArrayBuffer>;
   /** All logged memory, as words of 32 bits; not to be touched once the VM is disposed. */
   readonly memory: Uint32Array<ArrayBuffer>;
+  /** Where that memory lies in this process. */
+  readonly memoryAddress: number;
   /** The logged slots as one run of pages. */
   readonly pages: LoggedPages;
 
@@ -87,6 +89,7 @@ export class GuestVm<Extra = unknown> implements Disposable {
     this.slot0 = low.bytes;
     this.#list = low.words.subarray(plan.guest.listAt / 4);
     this.memory = logged.words;
+    this.memoryAddress = logged.address;
 
     const mmapSize = system.vcpuMmapSize();
     this.vcpus = plan.blocks.map(({ first, stores }, id) => {

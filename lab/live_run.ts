@@ -2,6 +2,7 @@ import { KernelError } from "../ffi/kernel_error.ts";
 import { Distribution } from "../ring/distribution.ts";
 import { PageSet } from "../ring/page_set.ts";
 import type { Witness } from "../ring/witness.ts";
+import { checkMemory } from "./check_memory.ts";
 import { GuestError } from "./guest_error.ts";
 import type { InterruptWatch } from "./interrupt.ts";
 import type { Lab } from "./lab.ts";
@@ -33,8 +34,6 @@ const TURN_MS = 50;
 const AUDIT_MS = 1000;
 /** Pages that such a check looks at, so that it takes a millisecond or two. */
 const AUDIT_PAGES = 1 << 14;
-/** Pages that the last check looks at between two looks for an interrupt. */
-const CHECK_PAGES = 1 << 15;
 
 /** The loop of a live run, and what it counts. */
 export class LiveRun {
@@ -252,11 +251,7 @@ export class LiveRun {
     });
     witness.check(this.#pages);
     this.audits++;
-    // All of a large memory may take seconds: in parts, and after an interrupt no further.
-    for (let page = 0; page < lab.pages.total && interrupt.signal === null; page += CHECK_PAGES) {
-      witness.checkAll(page, page + CHECK_PAGES);
-      await interrupt.pause();
-    }
+    await checkMemory(lab, witness, interrupt);
     if (witness.strays > 0) reaper.problems.add(`${witness.strays} entries name no logged page`);
   }
 

@@ -2,6 +2,7 @@ import { type Rule, ruleOf } from "../ring/rule.ts";
 import { RingStatistics, type Statistics } from "../ring/statistics.ts";
 import type { LostPages } from "../ring/lost_page.ts";
 import { type PageList, Witness } from "../ring/witness.ts";
+import { checkMemory } from "./check_memory.ts";
 import { InlineDriver } from "./inline_driver.ts";
 import type { Interrupt, InterruptSignal } from "./interrupt.ts";
 import type { Lab } from "./lab.ts";
@@ -43,9 +44,6 @@ export interface RoundsCheck {
   /** The signal that ended it early, or `null`. */
   readonly interrupted: InterruptSignal | null;
 }
-
-/** Pages that are checked between two looks for an interrupt. */
-const CHECK_PAGES = 1 << 15;
 
 /** The rule that counts calls: a version, or the running kernel's. */
 export type RuleChoice = Rule | "auto";
@@ -99,12 +97,8 @@ export async function tell(
     await interrupt.pause();
     if (rounds.state !== "going" || interrupt.signal !== null) break;
   }
-  // All of a large memory may take seconds: in parts, and after an interrupt no further. What the pattern
-  // names was checked round by round.
-  for (let page = 0; page < lab.pages.total && interrupt.signal === null; page += CHECK_PAGES) {
-    witness.checkAll(page, page + CHECK_PAGES);
-    await interrupt.pause();
-  }
+  // What the pattern names was checked round by round.
+  await checkMemory(lab, witness, interrupt);
   const problems = [...rounds.problems];
   if (witness.strays > 0) problems.push(`${witness.strays} entries name no logged page`);
 

@@ -93,6 +93,8 @@ export function openModel(choice: ModelChoice, changes: Partial<Rules> = {}): Ke
       const file = files.get(fd);
       return file === undefined ? -ERRNO.EBADF : file.read?.(into) ?? -ERRNO.EINVAL;
     },
+    // None of its files can be read from anywhere but the beginning.
+    pread: (fd) => files.has(fd) ? -ERRNO.ESPIPE : -ERRNO.EBADF,
     statx(path, into) {
       if (path !== "/dev/kvm") return -ERRNO.ENOENT;
       into.fill(0);

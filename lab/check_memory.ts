@@ -1,0 +1,28 @@
+import type { Witness } from "../ring/witness.ts";
+import type { GuestVm } from "./guest_vm.ts";
+import type { InterruptWatch } from "./interrupt.ts";
+import { TouchedPages } from "./touched_pages.ts";
+
+/** Pages that are checked between two looks for an interrupt. */
+const CHECK_PAGES = 1 << 16;
+
+/**
+ * Checks all memory of a VM whose vCPUs stand still and whose dirty pages are all harvested and read. In parts:
+ * a large one may take a while, and after an interrupt no more of it is checked.
+ *
+ * @param vm The VM.
+ * @param witness What remembers the pages read; it gets the lost ones.
+ * @param interrupt Ends it early.
+ */
+export async function checkMemory(
+  vm: GuestVm,
+  witness: Witness,
+  interrupt: InterruptWatch,
+): Promise<void> {
+  using touched = new TouchedPages(vm.vm.kernel, vm.memoryAddress);
+  const { total } = vm.pages;
+  for (let page = 0; page < total && interrupt.signal === null; page += CHECK_PAGES) {
+    witness.check(touched.among(page, Math.min(page + CHECK_PAGES, total)));
+    await interrupt.pause();
+  }
+}
