@@ -30,6 +30,12 @@ export class InOrderReaper extends Reaper {
     this.#next = lab.vcpus.map(() => 0);
   }
 
+  /**
+   * Harvests one ring, and compares.
+   *
+   * @param id The vCPU whose ring it is.
+   * @returns Its entries, valid until its next harvest.
+   */
   protected override take(id: number): Entries {
     const entries = super.take(id);
     const { pages, plan, vcpus } = this.lab;

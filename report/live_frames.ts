@@ -43,7 +43,7 @@ export function liveFrames(
 }
 
 /** Erases a frame that is still there: to be printed before what comes after it. */
-export const AFTER_FRAMES = ERASE_BELOW;
+export const AFTER_FRAMES: string = ERASE_BELOW;
 
 // The part of a ring that is dirty, in eighths of a cell.
 function bar(part: number): string {
