@@ -1,0 +1,188 @@
+import { ERRNO, errnoText } from "../ffi/errno.ts";
+import { HostError } from "../ffi/host_error.ts";
+import type { Kernel } from "../ffi/kernel.ts";
+import { checked, KernelError } from "../ffi/kernel_error.ts";
+import {
+  PERF_ATTR_DISABLED,
+  PERF_EVENT_IOC_DISABLE,
+  PERF_EVENT_IOC_ENABLE,
+  PERF_EVENT_IOC_SET_FILTER,
+  PERF_SAMPLE_RAW,
+  PERF_TYPE_TRACEPOINT,
+} from "../ffi/perf_constants.ts";
+import { perf_event_attr } from "../ffi/perf_structs.ts";
+import { type TraceField, type TraceFormat, traceFormat } from "./trace_format.ts";
+
+/** The calling thread, for {@linkcode Tracepoint.open}. */
+export const THIS_THREAD = 0;
+
+const COUNT_BYTES = 8;
+
+/** How a tracepoint is watched. */
+export interface TracepointOptions {
+  /** Count only where this holds for the payload: `index == 1`, in the language of tracefs' `filter` files. */
+  readonly filter?: string;
+  /** Write the payload of each event into a buffer, see `kvm/trace_samples.ts`. It waits to be enabled. */
+  readonly sampled?: boolean;
+}
+
+// What an errno of perf_event_open() says about the host. Any other (EMFILE, ESRCH) is a plain failure.
+const OPEN_ADVICE: ReadonlyMap<number, string> = new Map([
+  [ERRNO.EACCES, "run as root, or with CAP_PERFMON"],
+  [
+    ERRNO.EPERM,
+    "run as root; in a container or sandbox, let it call perf_event_open (CAP_PERFMON, and seccomp)",
+  ],
+  [ERRNO.ENOSYS, "boot a kernel with CONFIG_PERF_EVENTS; a sandbox may hide the call, too"],
+  [ERRNO.ENOENT, "boot a kernel with CONFIG_PERF_EVENTS and CONFIG_EVENT_TRACING"],
+]);
+
+/**
+ * Counts the events of one of KVM's tracepoints on one thread, exactly, whatever processor the thread runs
+ * on: perf_event_open(2) on `PERF_TYPE_TRACEPOINT`. It begins to count when it is opened, and keeps its
+ * count when the thread ends.
+ *
+ * @example
+ * ```ts ignore
+ * import { openLibc } from "../ffi/libc.ts";
+ * import { THIS_THREAD, Tracepoint } from "./tracepoint.ts";
+ *
+ * using pushes = Tracepoint.open(openLibc(), "kvm_dirty_ring_push", THIS_THREAD);
+ * // ... run a vCPU on this thread ...
+ * console.log(pushes.count);
+ * ```
+ */
+export class Tracepoint implements Disposable {
+  readonly #kernel: Kernel;
+  #fd: number;
+  /** What is watched. */
+  readonly format: TraceFormat;
+
+  private constructor(kernel: Kernel, fd: number, format: TraceFormat) {
+    this.#kernel = kernel;
+    this.#fd = fd;
+    this.format = format;
+  }
+
+  /**
+   * Opens a tracepoint.
+   *
+   * @param kernel The kernel that answers.
+   * @param name Its name, without `kvm:`.
+   * @param tid The thread whose events count; {@linkcode THIS_THREAD} is the calling one.
+   * @param options How it is watched.
+   * @returns The counter.
+   * @throws {HostError} Where tracefs, the tracepoint or the permission is missing.
+   * @throws {KernelError} Where the kernel refuses for another reason: ESRCH where there is no such thread.
+   */
+  static open(
+    kernel: Kernel,
+    name: string,
+    tid: number,
+    options: TracepointOptions = {},
+  ): Tracepoint {
+    const format = traceFormat(kernel, name);
+    const fd = kernel.perfEventOpen(attributes(format.id, options.sampled === true), tid);
+    if (fd < 0) throw refusal(name, tid, fd);
+    const tracepoint = new Tracepoint(kernel, fd, format);
+    try {
+      if (options.filter !== undefined) tracepoint.#filter(options.filter);
+      return tracepoint;
+    } catch (error) {
+      tracepoint[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  #filter(condition: string): void {
+    // No shorter than what the request says that it reads.
+    const text = new TextEncoder().encode(condition.padEnd(COUNT_BYTES) + "\0");
+    checked(
+      this.#kernel.ioctl(this.#fd, PERF_EVENT_IOC_SET_FILTER, text),
+      () => `PERF_EVENT_IOC_SET_FILTER(kvm:${this.format.name}, ${condition})`,
+    );
+  }
+
+  /**
+   * Finds a field of its payload.
+   *
+   * @param name The field's name.
+   * @returns Where it is.
+   * @throws {HostError} Where this kernel's tracepoint has no such field.
+   */
+  field(name: string): TraceField {
+    const field = this.format.fields.get(name);
+    if (field !== undefined) return field;
+    throw new HostError(
+      `kvm:${this.format.name} has no field ${name}, but ${
+        [...this.format.fields.keys()].join(", ")
+      }`,
+      "boot a Linux whose tracepoint is that of 5.11 to 6.18",
+    );
+  }
+
+  /** The file descriptor; -1 once closed. */
+  get fd(): number {
+    return this.#fd;
+  }
+
+  /**
+   * Events since it was opened, those without a place in a buffer among them. Exact once the thread stands
+   * still.
+   */
+  get count(): number {
+    const bytes = new Uint8Array(COUNT_BYTES);
+    const call = () => `read(count of kvm:${this.format.name})`;
+    const got = checked(this.#kernel.read(this.#fd, bytes), call);
+    // perf gives an event that it cannot count an end of file.
+    if (got !== COUNT_BYTES) throw new KernelError(call(), -ERRNO.EIO);
+    return Number(new DataView(bytes.buffer).getBigUint64(0, true));
+  }
+
+  /** Lets it count, and sample. */
+  enable(): void {
+    this.#control(PERF_EVENT_IOC_ENABLE, "PERF_EVENT_IOC_ENABLE");
+  }
+
+  /** Stops it; its count stays. */
+  disable(): void {
+    this.#control(PERF_EVENT_IOC_DISABLE, "PERF_EVENT_IOC_DISABLE");
+  }
+
+  #control(request: number, name: string): void {
+    checked(
+      this.#kernel.ioctl(this.#fd, request, 0),
+      () => `${name}(kvm:${this.format.name})`,
+    );
+  }
+
+  /** Closes it. Closing twice does nothing. */
+  [Symbol.dispose](): void {
+    const fd = this.#fd;
+    if (fd === -1) return;
+    this.#fd = -1;
+    checked(this.#kernel.close(fd), `close(${fd})`);
+  }
+}
+
+function attributes(id: number, sampled: boolean): Uint8Array<ArrayBuffer> {
+  const { at } = perf_event_attr;
+  const view = new DataView(new ArrayBuffer(perf_event_attr.size));
+  view.setUint32(at.type, PERF_TYPE_TRACEPOINT, true);
+  view.setUint32(at.size, perf_event_attr.size, true);
+  view.setBigUint64(at.config, BigInt(id), true);
+  if (sampled) {
+    view.setBigUint64(at.sample_period, 1n, true);
+    view.setBigUint64(at.sample_type, BigInt(PERF_SAMPLE_RAW), true);
+    view.setBigUint64(at.flags, BigInt(PERF_ATTR_DISABLED), true);
+  }
+  return new Uint8Array(view.buffer);
+}
+
+function refusal(name: string, tid: number, answer: number): Error {
+  const thread = tid === THIS_THREAD ? "this thread" : `thread ${tid}`;
+  const call = `perf_event_open(kvm:${name}, ${thread})`;
+  const advice = OPEN_ADVICE.get(-answer);
+  if (advice === undefined) return new KernelError(call, answer);
+  return new HostError(`${call}: ${errnoText(-answer)}`, advice);
+}
