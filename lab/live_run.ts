@@ -41,6 +41,8 @@ export class LiveRun {
   readonly #ids: readonly number[];
   /** vCPUs with stores left to make. */
   readonly #going: Set<number>;
+  /** vCPUs that stand still, and whose stop is noted. */
+  readonly #noted = new Set<number>();
   /** vCPUs that were resumed after a full ring, and whose time is not taken yet. */
   readonly #resumed = new Set<number>();
   readonly #stores: number[];
@@ -164,12 +166,14 @@ export class LiveRun {
   #resume(id: number): void {
     const { vcpus, reaper } = this.#parts;
     this.#entriesBefore[id] = reaper.rings[id]!.entries;
+    this.#noted.delete(id);
     vcpus.resume(id);
   }
 
   // Takes note of a stop; answers its kind, or null where the vCPU runs.
   #noteStop(id: number, stop: VcpuStop | null): VcpuStop["kind"] | null {
     if (stop === null) return null;
+    this.#noted.add(id);
     this.#noteFullStop(id);
     switch (stop.kind) {
       case "full":
@@ -237,7 +241,7 @@ export class LiveRun {
   async #conclude(): Promise<void> {
     const { lab, vcpus, reaper, witness, interrupt } = this.#parts;
     for (const id of this.#ids) {
-      if (vcpus.stopOf(id)?.kind === "full" && this.#going.has(id)) this.fullExits[id]!++;
+      if (vcpus.stopOf(id)?.kind === "full" && !this.#noted.has(id)) this.fullExits[id]!++;
       this.#noteFullStop(id);
       this.#stores[id] = vcpus.placeOf(id).stores;
     }
