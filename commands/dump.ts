@@ -1,6 +1,5 @@
 import { dump } from "../lab/dump.ts";
 import { InlineDriver } from "../lab/inline_driver.ts";
-import { kernelInsight } from "../lab/kernel_state.ts";
 import { UsageError } from "../lab/usage_error.ts";
 import { dumpText, ringFullNote } from "../report/dump_text.ts";
 import { lostNote } from "../report/lost_text.ts";
@@ -16,6 +15,8 @@ type Ndjson = typeof import("../report/dump_ndjson.ts");
 // Each cast names what the module exports.
 const csv = async () => (await loadModule("../report/dump_csv.ts") as Csv).dumpCsv;
 const ndjson = async () => (await loadModule("../report/dump_ndjson.ts") as Ndjson).dumpNdjson;
+const stateModule = async () =>
+  await loadModule("../lab/kernel_state.ts") as typeof import("../lab/kernel_state.ts");
 
 /** `dirtyring dump` */
 export const command: Command = defineCommand({
@@ -28,7 +29,8 @@ export const command: Command = defineCommand({
     limit: optionalCount("entries shown of each ring (text only)", {}, "all"),
     all: flag("harvested and invalid entries too"),
     "kernel-state": flag(
-      "show dirty_index, reset_index, size and soft limit of each ring (model only)",
+      "show dirty_index, reset_index, size and soft limit of each ring; a real kernel tells them " +
+        "through tracefs, to root",
     ),
     format: choice("how the result is written", ["text", "json", "ndjson", "csv"]),
   },
@@ -51,9 +53,9 @@ export const command: Command = defineCommand({
       throw new UsageError(`--kernel-state: works with --format text or json, not with ${format}`);
     }
     const kernel = await context.openKernel(options);
-    if (kernelState) kernelInsight(kernel);
+    using states = kernelState ? (await stateModule()).kernelStates(kernel) : null;
     using lab = await makeLab(kernel, { ...options, rounds: 1 });
-    const result = await dump(lab, new InlineDriver(), { vcpu, all, kernelState });
+    const result = await dump(lab, new InlineDriver(), { vcpu, all, states });
     if (format === "ndjson" || format === "csv") {
       for (const ring of result.rings) {
         const note = ringFullNote(ring);

@@ -1,12 +1,16 @@
 import { InlineDriver } from "../lab/inline_driver.ts";
-import { kernelInsight } from "../lab/kernel_state.ts";
 import { reset } from "../lab/reset.ts";
 import { UsageError } from "../lab/usage_error.ts";
 import { resetText } from "../report/reset_text.ts";
 import { type Command, defineCommand } from "./command.ts";
 import { json, now } from "./formats.ts";
 import { labOptions, makeLab } from "./lab_options.ts";
+import { loadModule } from "./load_module.ts";
 import { choice, flag, optionalCount } from "./option.ts";
+
+// The cast names what the module exports.
+const stateModule = async () =>
+  await loadModule("../lab/kernel_state.ts") as typeof import("../lab/kernel_state.ts");
 
 /** `dirtyring reset` */
 export const command: Command = defineCommand({
@@ -24,7 +28,8 @@ export const command: Command = defineCommand({
       "sort entries in the ring before marking them, and measure that beside the plain way",
     ),
     "kernel-state": flag(
-      "show dirty_index, reset_index, size and soft limit before and after each pass (model only)",
+      "show dirty_index, reset_index, size and soft limit before and after each pass; a real " +
+        "kernel tells them through tracefs, to root",
     ),
     format: choice("how the result is written", ["text", "json"]),
   },
@@ -50,9 +55,9 @@ export const command: Command = defineCommand({
       );
     }
     const kernel = await context.openKernel(options);
-    if (kernelState) kernelInsight(kernel);
+    using states = kernelState ? (await stateModule()).kernelStates(kernel) : null;
     using lab = await makeLab(kernel, { ...options, rounds: 1 });
-    return await reset(lab, new InlineDriver(), { harvestFirst, gap, sort, kernelState });
+    return await reset(lab, new InlineDriver(), { harvestFirst, gap, sort, states });
   },
   status: (result) => result.ok ? 0 : 1,
 });

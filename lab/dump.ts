@@ -5,7 +5,7 @@ import type { Slot } from "../ring/slots.ts";
 import type { LostPages } from "../ring/lost_page.ts";
 import { Witness } from "../ring/witness.ts";
 import type { VcpuDriver } from "./driver.ts";
-import { type KernelState, kernelState } from "./kernel_state.ts";
+import type { KernelState, KernelStates } from "./kernel_state.ts";
 import type { Lab } from "./lab.ts";
 import { vcpuBits } from "./plan.ts";
 import { type LabResult, labResult } from "./result.ts";
@@ -55,8 +55,8 @@ export interface DumpOptions {
   readonly vcpu: number | undefined;
   /** Harvested and invalid entries too. */
   readonly all: boolean;
-  /** The kernel's own state of each ring. */
-  readonly kernelState?: boolean;
+  /** Asks for the kernel's own state of each ring; not asked for unless given. */
+  readonly states?: KernelStates | null;
 }
 
 /**
@@ -66,7 +66,7 @@ export interface DumpOptions {
  * @param driver Runs its vCPUs.
  * @param options What of the rings is wanted.
  * @returns The rings.
- * @throws {HostError} Where the kernel's own state is asked of a real kernel.
+ * @throws {HostError} Where the kernel's own state is wanted and not told.
  */
 export async function dump(
   lab: Lab,
@@ -77,12 +77,13 @@ export async function dump(
   const witness = new Witness(lab.memory, lab.pages, vcpuBits(lab.vcpus.length));
   for (const { ring } of lab.vcpus) witness.read(dirtyEntries(ring.words));
   witness.check(lab.plan.sequence);
+  const states = options.states?.now(lab);
   const wanted = runs.filter(({ vcpu }) => vcpu === (options.vcpu ?? vcpu));
   return {
     ...labResult("dirtyring.dump/1", lab),
     rings: wanted.map((run) => ({
       ...run,
-      kernelState: options.kernelState === true ? kernelState(lab.vcpus[run.vcpu]!) : null,
+      kernelState: states?.[run.vcpu] ?? null,
       entries: readEntries(lab.vcpus[run.vcpu]!.ring.words, lab.plan.slots, options.all),
     })),
     lost: witness.lost,

@@ -1,45 +1,115 @@
 import { HostError } from "../ffi/host_error.ts";
 import type { Insight } from "../ffi/insight.ts";
 import type { Kernel } from "../ffi/kernel.ts";
-import type { LabVcpu } from "./lab.ts";
+import { System } from "../kvm/system.ts";
+import type { Lab } from "./lab.ts";
+import { inferReserved, largestRing, smallestRing } from "./ring_limits.ts";
+import { type RingIndices, RingWalks } from "./ring_walks.ts";
 
 /** A ring's private state, which no mapping shows. */
-export interface KernelState {
-  /** `dirty_index`: where the next push goes, a free-running u32. */
-  readonly dirtyIndex: number;
-  /** `reset_index`: where the next reset begins, a free-running u32. */
-  readonly resetIndex: number;
+export interface KernelState extends RingIndices {
   /** Size in entries. */
   readonly size: number;
-  /** Entries in use from which a guest entry reports a full ring. */
-  readonly softLimit: number;
+  /** Entries in use from which a guest entry reports a full ring; `null` where it cannot be inferred. */
+  readonly softLimit: number | null;
+  /** No tracepoint tells the soft limit: it is inferred from the smallest ring that the kernel accepts. */
+  readonly softLimitInferred: boolean;
+  /** Who tells the indices: a real kernel's tracepoint `kvm_dirty_ring_reset`, or the model itself. */
+  readonly source: "tracepoint" | "model";
+}
+
+/** Asks a kernel for the private state of a lab's rings. */
+export interface KernelStates extends Disposable {
+  /**
+   * The rings' state now. A real kernel is asked with a reset that finds nothing to take.
+   *
+   * @param lab The lab; its vCPUs stand still, and no entry is harvested that a reset would take.
+   * @returns Each vCPU's state.
+   * @throws {KernelError} Where the reset fails.
+   * @throws {HostError} Where the tracepoint does not tell of every ring.
+   */
+  now(lab: Lab): readonly KernelState[];
+  /**
+   * Makes a reset, and tells the state in which it leaves the rings.
+   *
+   * @param lab The lab.
+   * @param reset Makes one `KVM_RESET_DIRTY_RINGS`.
+   * @returns Its answer, and each vCPU's state.
+   * @throws {HostError} Where the tracepoint does not tell of every ring.
+   */
+  after<Answer>(lab: Lab, reset: () => Answer): readonly [Answer, readonly KernelState[]];
 }
 
 /**
- * What a kernel tells about the private state of its rings.
+ * Makes ready to ask for the private state of rings.
  *
  * @param kernel The kernel that answers.
- * @returns What can be asked.
- * @throws {HostError} Where it is a real kernel, which tells nothing.
+ * @returns What asks it.
+ * @throws {HostError} Where a real kernel answers and its tracepoints cannot be used, or it has no dirty ring.
+ * @throws {KernelError} Where it refuses for another reason.
  */
-export function kernelInsight(kernel: Kernel): Insight {
-  if (kernel.insight !== null) return kernel.insight;
-  throw new HostError(
-    "--kernel-state: a real kernel keeps dirty_index and reset_index to itself",
-    "try --backend model",
-  );
+export function kernelStates(kernel: Kernel): KernelStates {
+  return kernel.insight === null ? new TracedStates(kernel) : modelStates(kernel.insight);
 }
 
-/**
- * Reads a ring's private state.
- *
- * @param vcpu The vCPU whose ring it is.
- * @returns The state.
- * @throws {HostError} Where a real kernel answers.
- */
-export function kernelState({ vcpu }: LabVcpu): KernelState {
-  const state = kernelInsight(vcpu.kernel).ring(vcpu.fd);
-  if (state === null) throw new TypeError(`vCPU ${vcpu.id} has no ring`);
-  const { dirtyIndex, resetIndex, size, softLimit } = state;
-  return { dirtyIndex, resetIndex, size, softLimit };
+function modelStates(insight: Insight): KernelStates {
+  const now = (lab: Lab) =>
+    lab.vcpus.map(({ vcpu }): KernelState => {
+      const state = insight.ring(vcpu.fd);
+      if (state === null) throw new TypeError(`vCPU ${vcpu.id} has no ring`);
+      const { dirtyIndex, resetIndex, size, softLimit } = state;
+      const known = { softLimitInferred: false, source: "model" } as const;
+      return { dirtyIndex, resetIndex, size, softLimit, ...known };
+    });
+  return {
+    now,
+    after(lab, reset) {
+      const answer = reset();
+      return [answer, now(lab)];
+    },
+    [Symbol.dispose]() {},
+  };
+}
+
+class TracedStates implements KernelStates {
+  readonly #walks: RingWalks;
+  readonly #reserved: number | null;
+
+  constructor(kernel: Kernel) {
+    using system = System.open(kernel);
+    this.#reserved = inferReserved(smallestRing(system, largestRing(system)));
+    this.#walks = openWalks(kernel);
+  }
+
+  now(lab: Lab): KernelState[] {
+    const { answer, indices } = this.#walks.ask(lab.vm, lab.vcpus.map(({ vcpu }) => vcpu));
+    if (answer === 0) return this.#states(lab, indices);
+    throw new TypeError(`Cannot ask for the state of rings: asking has reset ${answer} entries`);
+  }
+
+  after<Answer>(lab: Lab, reset: () => Answer): [Answer, KernelState[]] {
+    const { answer, indices } = this.#walks.watch(lab.vcpus.map(({ vcpu }) => vcpu), reset);
+    return [answer, this.#states(lab, indices)];
+  }
+
+  #states(lab: Lab, indices: readonly RingIndices[]): KernelState[] {
+    return indices.map((ring, id) => {
+      const size = lab.vcpus[id]!.ring.entries;
+      const softLimit = this.#reserved === null ? null : size - this.#reserved;
+      return { ...ring, size, softLimit, softLimitInferred: true, source: "tracepoint" };
+    });
+  }
+
+  [Symbol.dispose](): void {
+    this.#walks[Symbol.dispose]();
+  }
+}
+
+function openWalks(kernel: Kernel): RingWalks {
+  try {
+    return new RingWalks(kernel);
+  } catch (error) {
+    if (!(error instanceof HostError)) throw error;
+    throw new HostError(`--kernel-state: ${error.what}`, error.advice);
+  }
 }

@@ -1,6 +1,7 @@
 import type { LostPages } from "../ring/lost_page.ts";
 import { Witness } from "../ring/witness.ts";
 import type { VcpuDriver } from "./driver.ts";
+import type { KernelStates } from "./kernel_state.ts";
 import type { Lab } from "./lab.ts";
 import { measureSort, SORT_NOT_MEASURED, type SortCost } from "./measure_sort.ts";
 import { vcpuBits } from "./plan.ts";
@@ -35,8 +36,8 @@ export interface ResetOptions {
   readonly gap: number | undefined;
   /** Sort all entries in the ring before they are marked, and measure that; nothing is left behind. */
   readonly sort?: boolean;
-  /** Show the kernel's own state of each ring. */
-  readonly kernelState?: boolean;
+  /** Asks for the kernel's own state of each ring; not asked for unless given. */
+  readonly states?: KernelStates | null;
 }
 
 /**
@@ -48,21 +49,21 @@ export interface ResetOptions {
  * @param options What the first pass leaves behind, and what else is wanted.
  * @returns The passes.
  * @throws {UsageError} Where a ring holds no entry at the gap.
- * @throws {HostError} Where the kernel's own state is asked of a real kernel.
+ * @throws {HostError} Where the kernel's own state is wanted and not told.
  */
 export async function reset(
   lab: Lab,
   driver: VcpuDriver,
   options: ResetOptions,
 ): Promise<ResetResult> {
-  const { harvestFirst, gap, sort = false, kernelState = false } = options;
+  const { harvestFirst, gap, sort = false, states = null } = options;
   const vcpus = await runOnce(lab, driver);
   checkGap(gap, lab.vcpus.map(({ harvester }) => harvester.held));
   const witness = new Witness(lab.memory, lab.pages, vcpuBits(lab.vcpus.length));
   const problems: string[] = [];
 
   const passes: DonePass[] = [];
-  passes.push(resetPass(lab, problems, kernelState, (harvester) => {
+  passes.push(resetPass(lab, problems, states, (harvester) => {
     if (sort) return [copyEntries(harvester.takeSorted())];
     if (gap === undefined) return [copyEntries(harvester.take(harvestFirst))];
     const before = copyEntries(harvester.take(gap));
@@ -70,7 +71,7 @@ export async function reset(
     return [before, copyEntries(harvester.take())];
   }));
   if (gap !== undefined || harvestFirst !== undefined) {
-    passes.push(resetPass(lab, problems, kernelState, (harvester) => {
+    passes.push(resetPass(lab, problems, states, (harvester) => {
       if (gap === undefined) return [copyEntries(harvester.take())];
       harvester.seek(gap);
       return [copyEntries(harvester.take(1))];

@@ -3,7 +3,7 @@ import { allocateEntries, type Entries } from "../ring/entries.ts";
 import { ENTRY_WORDS, entryState, FLAGS } from "../ring/entry.ts";
 import type { Harvester } from "../ring/harvester.ts";
 import { nextHeld } from "../ring/next_held.ts";
-import { type KernelState, kernelState } from "./kernel_state.ts";
+import type { KernelState, KernelStates } from "./kernel_state.ts";
 import type { Lab } from "./lab.ts";
 
 /** A ring in one pass. */
@@ -47,19 +47,18 @@ export interface DonePass {
  *
  * @param lab The lab, in its first round: a fresh ring holds its entries from the beginning on.
  * @param problems Gets what did not hold.
- * @param withState Whether the kernel's own state is wanted.
+ * @param states Asks for the kernel's own state; `null` where it is not wanted.
  * @param take Harvests a ring; answers copies of what it took.
  * @returns The pass.
- * @throws {HostError} Where the state is wanted of a real kernel.
+ * @throws {HostError} Where the state is wanted and not told.
  */
 export function resetPass(
   lab: Lab,
   problems: string[],
-  withState: boolean,
+  states: KernelStates | null,
   take: (harvester: Harvester) => Entries[],
 ): DonePass {
-  const states = () => lab.vcpus.map((vcpu) => withState ? kernelState(vcpu) : null);
-  const statesBefore = states();
+  const early = states?.now(lab);
   const before = lab.vcpus.map(({ harvester, ring }) => {
     const held = harvester.held;
     const dirty = dirtyEntries(ring.words).length;
@@ -67,8 +66,9 @@ export function resetPass(
     const harvested = entries.reduce((sum, part) => sum + part.length, 0);
     return { held, dirty, entries, harvested, due: harvestedRun(ring.words) };
   });
-  const { count: reset, ns: resetNs } = lab.vm.resetDirtyRings();
-  const statesAfter = states();
+  const resetRings = () => lab.vm.resetDirtyRings();
+  const [answer, late] = states === null ? [resetRings(), null] : states.after(lab, resetRings);
+  const { count: reset, ns: resetNs } = answer;
 
   const rings = before.map(({ held, dirty, harvested, due }, vcpu) => {
     const { harvester, ring } = lab.vcpus[vcpu]!;
@@ -78,7 +78,7 @@ export function resetPass(
         `vCPU ${vcpu}: ${due} entries were due for the reset, ${held - left} were reset`,
       );
     }
-    const [early, late] = [statesBefore[vcpu]!, statesAfter[vcpu]!];
+    const [first, last] = [early?.[vcpu], late?.[vcpu]];
     return {
       vcpu,
       dirty,
@@ -86,7 +86,9 @@ export function resetPass(
       reset: held - left,
       left,
       stoppedAt: left === 0 ? null : firstHeld(ring.words),
-      kernelState: early === null || late === null ? null : { before: early, after: late },
+      kernelState: first === undefined || last === undefined
+        ? null
+        : { before: first, after: last },
     };
   });
   const seen = rings.reduce((sum, ring) => sum + ring.reset, 0);

@@ -10,7 +10,7 @@ import { table } from "./table.ts";
  */
 export function kernelStateLine(state: KernelState): string {
   return `kernel: dirty_index ${state.dirtyIndex}, reset_index ${state.resetIndex}, ` +
-    `size ${state.size}, soft limit ${state.softLimit}`;
+    `size ${state.size}, soft limit ${softLimitText(state)}`;
 }
 
 /**
@@ -33,6 +33,12 @@ export function* kernelStateText(rings: readonly ResetRing[]): Generator<string>
   );
 }
 
-function cells({ dirtyIndex, resetIndex, size, softLimit }: KernelState): string[] {
-  return [`${dirtyIndex}`, `${resetIndex}`, `${size}`, `${softLimit}`];
+function cells(state: KernelState): string[] {
+  const { dirtyIndex, resetIndex, size } = state;
+  return [`${dirtyIndex}`, `${resetIndex}`, `${size}`, softLimitText(state)];
+}
+
+function softLimitText({ softLimit, softLimitInferred }: KernelState): string {
+  if (softLimit === null) return "unknown";
+  return softLimitInferred ? `${softLimit} (inferred)` : `${softLimit}`;
 }

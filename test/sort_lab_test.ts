@@ -1,20 +1,9 @@
-// `--sort` and `--kernel-state`: entries sorted in the ring are reset like any, and a sorter that gets one
-// wrong is found out; the kernel's own indices are shown where a kernel tells them.
-import {
-  assert,
-  assertEquals,
-  assertRejects,
-  assertStringIncludes,
-  assertThrows,
-} from "@std/assert";
-import { HostError } from "../ffi/host_error.ts";
-import type { Insight } from "../ffi/insight.ts";
+// `--sort`: entries sorted in the ring are reset like any, and a sorter that gets one wrong is found out.
+import { assert, assertEquals } from "@std/assert";
 import type { Kernel } from "../ffi/kernel.ts";
 import { KVM_RESET_DIRTY_RINGS } from "../ffi/kvm_ioctls.ts";
-import { dump } from "../lab/dump.ts";
 import { InlineDriver } from "../lab/inline_driver.ts";
 import { Interrupt } from "../lab/interrupt.ts";
-import { kernelInsight } from "../lab/kernel_state.ts";
 import type { Lab } from "../lab/lab.ts";
 import { sortCost, type SortSide } from "../lab/measure_sort.ts";
 import { median } from "../lab/median.ts";
@@ -179,6 +168,8 @@ function lostPages({ lost }: Witness): readonly PageName[] {
   return lost.pages.map(({ slot, offset, gfn }) => ({ slot, offset, gfn }));
 }
 
+const MODEL = { version: "v6.17", pml: false, emulator: false } as const;
+
 Deno.test("an interrupt before the measurement leaves it out", async () => {
   using lab = makeLab({ ...RANDOM, pages: 20 }, openModel(MODEL));
   using interrupt = new Interrupt();
@@ -243,107 +234,4 @@ Deno.test("--sort is refused beside what leaves entries behind", async () => {
     assertEquals([code, stdout], [2, ""]);
     assertEquals(stderr, `dirtyring: --sort and ${other.join(" ")}: expected one of them\n`);
   }
-});
-
-const MODEL = { version: "v6.17", pml: false, emulator: false } as const;
-const EVERYTHING = { vcpu: undefined, all: false, kernelState: true };
-
-// The real kernel, which tells its indices as one in memory would: what is reset, and what is held.
-function telling(lab: () => Lab): Kernel {
-  let resetIndex = 0;
-  const told: Partial<Insight> = {
-    version: "v6.17",
-    pml: false,
-    emulator: false,
-    ring: (fd) => {
-      const { harvester } = lab().vcpus.find(({ vcpu }) => vcpu.fd === fd)!;
-      const { held, size } = harvester;
-      return { dirtyIndex: resetIndex + held, resetIndex, size, softLimit: SOFT_LIMIT };
-    },
-  };
-  return {
-    ...LIBC,
-    insight: told as Insight, // nothing else of it is asked for
-    ioctl(fd, request, argument) {
-      const answer = LIBC.ioctl(fd, request, argument);
-      if (request === KVM_RESET_DIRTY_RINGS) resetIndex += answer;
-      return answer;
-    },
-  };
-}
-
-for (
-  const [name, makeKernel] of [
-    ["a model", (_: () => Lab) => openModel(MODEL)],
-    ["a real kernel that tells", telling],
-  ] as const
-) {
-  const test = name === "a model" ? Deno.test : liveTest;
-  const small = { ring: 4096, pages: 20 };
-
-  test(`dump() shows the private state of ${name}`, async () => {
-    using lab: Lab = makeLab(small, makeKernel(() => lab));
-    const { rings } = await dump(lab, new InlineDriver(), EVERYTHING);
-    assertEquals(
-      rings.map(({ kernelState }) => [kernelState!.dirtyIndex, kernelState!.resetIndex]),
-      [
-        [20, 0],
-      ],
-    );
-    assertEquals(rings[0]!.kernelState!.size, 256);
-  });
-
-  test(`reset() shows the private state of ${name} before and after each pass`, async () => {
-    using lab: Lab = makeLab(small, makeKernel(() => lab));
-    const options = { ...ALL_AT_ONCE, gap: 5, kernelState: true };
-    const { passes } = await reset(lab, new InlineDriver(), options);
-    const states = passes.map(({ rings }) => rings[0]!.kernelState!);
-    assertEquals(
-      states.map(({ before, after }) => [before.dirtyIndex, before.resetIndex, after.resetIndex]),
-      [[20, 0, 5], [20, 5, 20]],
-    );
-  });
-}
-
-Deno.test("the model's soft limit is that of its processor", async () => {
-  for (const [pml, reserved] of [[false, 64], [true, 576]] as const) {
-    using lab = makeLab({ ring: 16384 }, openModel({ ...MODEL, pml }));
-    const { rings } = await dump(lab, new InlineDriver(), EVERYTHING);
-    const { size, softLimit } = rings[0]!.kernelState!;
-    assertEquals([size, softLimit], [1024, 1024 - reserved]);
-  }
-});
-
-liveTest("the private state of a real kernel cannot be asked for", async () => {
-  assertThrows(() => kernelInsight(LIBC), HostError, "--kernel-state: a real kernel keeps");
-  using lab = makeLab();
-  await assertRejects(() => dump(lab, new InlineDriver(), EVERYTHING), HostError);
-  for (const command of ["dump", "reset"]) {
-    const { code, stdout, stderr } = await dirtyring([command, "--kernel-state"]);
-    assertEquals([code, stdout], [4, ""]);
-    assertEquals(
-      stderr,
-      "dirtyring: --kernel-state: a real kernel keeps dirty_index and reset_index to itself; " +
-        "try --backend model\n",
-    );
-  }
-});
-
-Deno.test("--kernel-state is shown as text, and refused where it has no place", async () => {
-  const args = ["--kernel-state", "--backend", "model", "--pages", "3"];
-  const dumped = await dirtyring(["dump", ...args]);
-  assertStringIncludes(
-    dumped.stdout,
-    "  kernel: dirty_index 3, reset_index 0, size 4096, soft limit 4032\n",
-  );
-  const { stdout } = await dirtyring(["reset", ...args]);
-  assertEquals(stdout.split("\n").slice(-5).map((line) => line.split(/  +/)), [
-    ["kernel", "dirty_index", "reset_index", "size", "soft limit"],
-    ["vCPU 0 before", "3", "0", "4096", "4032"],
-    ["vCPU 0 after", "3", "3", "4096", "4032"],
-    ["", "These are times of the model, in memory: no kernel's."],
-    [""],
-  ]);
-  const refused = await dirtyring(["dump", "--format", "csv", ...args]);
-  assertEquals([refused.code, refused.stdout], [2, ""]);
 });
