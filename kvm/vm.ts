@@ -1,11 +1,18 @@
 import { checked } from "../ffi/kernel_error.ts";
 import {
+  KVM_CLEAR_DIRTY_LOG,
   KVM_CREATE_VCPU,
   KVM_ENABLE_CAP,
+  KVM_GET_DIRTY_LOG,
   KVM_RESET_DIRTY_RINGS,
   KVM_SET_USER_MEMORY_REGION,
 } from "../ffi/kvm_ioctls.ts";
-import { kvm_enable_cap, kvm_userspace_memory_region } from "../ffi/kvm_structs.ts";
+import {
+  kvm_clear_dirty_log,
+  kvm_dirty_log,
+  kvm_enable_cap,
+  kvm_userspace_memory_region,
+} from "../ffi/kvm_structs.ts";
 import { SIGSET_BYTES } from "../ffi/linux.ts";
 import { KvmFd } from "./kvm_fd.ts";
 import { Vcpu } from "./vcpu.ts";
@@ -36,6 +43,9 @@ export interface ResetAnswer {
 export class Vm extends KvmFd {
   readonly #allSignals = new Uint8Array(SIGSET_BYTES).fill(0xff);
   readonly #oldSignals = new Uint8Array(SIGSET_BYTES);
+  // Written anew by each call: both stand in loops that are measured.
+  readonly #getLog = new DataView(new ArrayBuffer(kvm_dirty_log.size));
+  readonly #clearLog = new DataView(new ArrayBuffer(kvm_clear_dirty_log.size));
 
   /**
    * `KVM_ENABLE_CAP` with one argument, raw.
@@ -95,6 +105,49 @@ export class Vm extends KvmFd {
     } finally {
       this.kernel.sigmask(this.#oldSignals, null);
     }
+  }
+
+  /**
+   * `KVM_GET_DIRTY_LOG`: copies a slot's dirty bitmap, and, unless that is done by hand, clears it and
+   * write-protects its pages again (api.rst, section 4.8, "KVM_GET_DIRTY_LOG").
+   *
+   * @param slot Address space << 16 | slot id.
+   * @param bitmapAddress Where the bitmap goes in this process: a bit a page, in whole words of 64 bits. Only
+   * memory that stays where it is has an address: that of a {@linkcode Mapping}, not of an array.
+   * @throws {KernelError} Where the kernel refuses: ENOENT for a slot that logs nothing, ENXIO with the ring
+   * on, EFAULT for an address without memory.
+   */
+  getDirtyLog(slot: number, bitmapAddress: number): void {
+    const { at } = kvm_dirty_log;
+    this.#getLog.setUint32(at.slot, slot, true);
+    this.#getLog.setBigUint64(at.dirty_bitmap, BigInt(bitmapAddress), true);
+    checked(
+      this.ioctl(KVM_GET_DIRTY_LOG, new Uint8Array(this.#getLog.buffer)),
+      () => `KVM_GET_DIRTY_LOG(slot ${slot})`,
+    );
+  }
+
+  /**
+   * `KVM_CLEAR_DIRTY_LOG`: clears the pages of a slot whose bits are set and write-protects them again
+   * (api.rst, section 4.117, "KVM_CLEAR_DIRTY_LOG"; with `KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2`).
+   *
+   * @param slot Address space << 16 | slot id.
+   * @param firstPage The first page, counted from the slot's base: a multiple of 64.
+   * @param pages Pages: a multiple of 64, or all up to the slot's end.
+   * @param bitmapAddress Where the bitmap of these pages lies, as for {@linkcode Vm.getDirtyLog}.
+   * @throws {KernelError} Where the kernel refuses: EINVAL for a range that is not made of whole words,
+   * ENOENT, ENXIO and EFAULT as above.
+   */
+  clearDirtyLog(slot: number, firstPage: number, pages: number, bitmapAddress: number): void {
+    const { at } = kvm_clear_dirty_log;
+    this.#clearLog.setUint32(at.slot, slot, true);
+    this.#clearLog.setUint32(at.num_pages, pages, true);
+    this.#clearLog.setBigUint64(at.first_page, BigInt(firstPage), true);
+    this.#clearLog.setBigUint64(at.dirty_bitmap, BigInt(bitmapAddress), true);
+    checked(
+      this.ioctl(KVM_CLEAR_DIRTY_LOG, new Uint8Array(this.#clearLog.buffer)),
+      () => `KVM_CLEAR_DIRTY_LOG(slot ${slot}, ${pages} pages from ${firstPage} on)`,
+    );
   }
 }
 

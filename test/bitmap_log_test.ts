@@ -1,0 +1,147 @@
+// The dirty bitmap: scanned as a naive loop would, and learned and re-armed on the model and on a live
+// kernel.
+import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { HostError } from "../ffi/host_error.ts";
+import type { Kernel } from "../ffi/kernel.ts";
+import { KernelError } from "../ffi/kernel_error.ts";
+import { KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 } from "../ffi/kvm_constants.ts";
+import { KVM_CHECK_EXTENSION, KVM_CLEAR_DIRTY_LOG } from "../ffi/kvm_ioctls.ts";
+import { type BitmapKind, BitmapLog, bitmapTracking } from "../lab/bitmap_log.ts";
+import { GuestVm } from "../lab/guest_vm.ts";
+import { InlineDriver } from "../lab/inline_driver.ts";
+import { type LabOptions, planLab } from "../lab/plan.ts";
+import { openModel } from "../model/model_kernel.ts";
+import { allocatePageNumbers } from "../ring/page_numbers.ts";
+import { scanBitmap } from "../ring/scan_bitmap.ts";
+import fc from "./support/fast_check.ts";
+import { labOptions } from "./support/labs.ts";
+import { LIBC } from "./support/libc.ts";
+import { liveTest } from "./support/live.ts";
+
+const MODEL = { version: "latest", pml: false, emulator: false } as const;
+const KINDS: readonly BitmapKind[] = ["bitmap", "bitmap-manual"];
+
+function naive(words: Uint32Array, first: number): number[] {
+  const found: number[] = [];
+  for (let bit = 0; bit < words.length * 32; bit++) {
+    if (((words[bit >> 5]! >>> (bit & 31)) & 1) === 1) found.push(first + bit);
+  }
+  return found;
+}
+
+Deno.test("scanBitmap() finds what a naive loop finds, whatever the length", () => {
+  const word = fc.oneof(
+    { weight: 6, arbitrary: fc.constant(0) },
+    fc.constantFrom(1, 0x8000_0000, 0xffff_ffff),
+    fc.integer({ min: 0, max: 0xffff_ffff }),
+  );
+  fc.assert(
+    fc.property(fc.array(word, { maxLength: 70 }), fc.nat(2 ** 24), (list, first) => {
+      const words = Uint32Array.from(list);
+      const into = allocatePageNumbers(words.length * 32 + 1);
+      into.pages[0] = 99;
+      into.length = 1;
+      const expected = naive(words, first);
+      assertEquals(scanBitmap(words, first, into), expected.length);
+      assertEquals([...into.pages.subarray(0, into.length)], [99, ...expected]);
+    }),
+    { numRuns: 500 },
+  );
+});
+
+// A guest of 200 pages in three slots, none of which is a multiple of 64.
+const SPLIT: Partial<LabOptions> & { text: string } = {
+  guest: "long64",
+  memory: 200 * 4096,
+  slots: 3,
+  pages: 40,
+  text: "random",
+};
+
+function guestVm(kernel: Kernel, kind: BitmapKind): GuestVm {
+  return new GuestVm(kernel, planLab(labOptions(SPLIT)), bitmapTracking(kind));
+}
+
+async function storeAll(vm: GuestVm): Promise<void> {
+  for (const [id, { vcpu, first, stores }] of vm.vcpus.entries()) {
+    vm.begin(id, first, stores);
+    assertEquals(await new InlineDriver().run(vcpu), "KVM_EXIT_IO");
+  }
+}
+
+const sorted = (pages: Uint32Array) => [...pages].sort((a, b) => a - b);
+
+async function learnsAndRearms(kernel: Kernel, kind: BitmapKind): Promise<void> {
+  using vm = guestVm(kernel, kind);
+  using log = new BitmapLog(kernel, vm, kind);
+  const into = allocatePageNumbers(vm.pages.total);
+  const learn = () => {
+    const count = log.learn(into);
+    assertEquals(count, into.length);
+    return [...into.pages.subarray(0, count)];
+  };
+  assertEquals(learn(), [], "before any store");
+  log.rearm();
+  const expected = sorted(vm.plan.sequence);
+  for (let round = 0; round < 3; round++) {
+    await storeAll(vm);
+    assertEquals(learn(), expected, `round ${round}`);
+    log.rearm();
+    assertEquals(learn(), [], `after round ${round}`);
+    log.rearm();
+  }
+}
+
+for (const kind of KINDS) {
+  Deno.test(`BitmapLog of kind ${kind} learns every page and re-arms it, on the model`, async () => {
+    await learnsAndRearms(openModel(MODEL), kind);
+  });
+  liveTest(`BitmapLog of kind ${kind} learns every page and re-arms it`, async () => {
+    await learnsAndRearms(LIBC, kind);
+  });
+}
+
+for (const kernel of [() => openModel(MODEL), () => LIBC]) {
+  const test = kernel() === LIBC ? liveTest : Deno.test;
+  test("a manual bitmap keeps its pages until they are cleared, a plain one does not", async () => {
+    for (const kind of KINDS) {
+      const one = kernel();
+      using vm = guestVm(one, kind);
+      using log = new BitmapLog(one, vm, kind);
+      const into = allocatePageNumbers(vm.pages.total);
+      await storeAll(vm);
+      assertEquals(log.learn(into), 40);
+      assertEquals(log.learn(into), kind === "bitmap" ? 0 : 40);
+      log.rearm();
+      assertEquals([log.learn(into), log.rearmNs > 0], [0, kind === "bitmap-manual"]);
+    }
+  });
+}
+
+Deno.test("bitmapTracking() says what a kernel without manual protection lacks", () => {
+  const model = openModel(MODEL);
+  const old: Kernel = {
+    ...model,
+    ioctl: (fd, request, argument) =>
+      request === KVM_CHECK_EXTENSION && argument === KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2
+        ? 0
+        : model.ioctl(fd, request, argument),
+  };
+  assertThrows(() => guestVm(old, "bitmap-manual"), HostError, "DIRTY_LOG_PROTECT2): 0, this");
+  guestVm(old, "bitmap")[Symbol.dispose]();
+});
+
+Deno.test("BitmapLog names the call that a kernel refuses", async () => {
+  const model = openModel(MODEL);
+  const broken: Kernel = {
+    ...model,
+    ioctl: (fd, request, argument) =>
+      request === KVM_CLEAR_DIRTY_LOG ? -22 : model.ioctl(fd, request, argument),
+  };
+  using vm = guestVm(broken, "bitmap-manual");
+  using log = new BitmapLog(broken, vm, "bitmap-manual");
+  await storeAll(vm);
+  log.learn(allocatePageNumbers(vm.pages.total));
+  const message = "KVM_CLEAR_DIRTY_LOG(slot 1, 66 pages from 0 on): EINVAL";
+  await assertRejects(() => Promise.try(() => log.rearm()), KernelError, message);
+});
