@@ -42,9 +42,11 @@ export interface Declaration<Table extends OptionTable, Result> {
   readonly examples: readonly (readonly [string, string])[];
   /**
    * The formats of its result, each with how to get it; the option `format` picks one. The option `output`,
-   * where there is one, names the file that the result goes to.
+   * where there is one, names the file that the result goes to, unless `ownsOutput` says otherwise.
    */
   readonly formats: Readonly<Record<string, LateFormatter<Result, Values<Table>>>>;
+  /** Whether the option `output` is its own affair, a folder that it fills: its result is then printed. */
+  readonly ownsOutput?: true;
   /** Does it. */
   run(options: Values<Table>, context: Context): Promise<Result>;
   /** The exit status that its result stands for. */
@@ -61,7 +63,7 @@ export interface Outcome {
 
 /** A command whose option values are checked when it is executed. */
 export interface Command
-  extends Omit<Declaration<OptionTable, unknown>, "formats" | "run" | "status"> {
+  extends Omit<Declaration<OptionTable, unknown>, "formats" | "ownsOutput" | "run" | "status"> {
   /**
    * Runs it with values that were parsed by its own options.
    *
@@ -93,7 +95,7 @@ export function defineCommand<Table extends OptionTable, Result>(
       const typed = values as Values<Table>;
       const load = declaration.formats[`${values["format"]}`];
       if (load === undefined) throw new TypeError(`${name} has no format ${values["format"]}`);
-      const file = await outputFile(values["output"]);
+      const file = declaration.ownsOutput ? null : await outputFile(values["output"]);
       const print = file === null ? context.print : (chunks: Iterable<string>) => file.add(chunks);
       const terminal = file === null ? context.terminal : null;
       const result = await declaration.run(typed, { ...context, print, terminal });

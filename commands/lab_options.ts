@@ -4,7 +4,7 @@ import { parsePattern, type Pattern, PATTERN_FORMS } from "../guest/pattern.ts";
 import type { Backend } from "../lab/backend.ts";
 import { Lab } from "../lab/lab.ts";
 import type { ModelChoice } from "../lab/model_choice.ts";
-import { type LabOptions, planLab } from "../lab/plan.ts";
+import { type LabOptions, type Plan, planLab } from "../lab/plan.ts";
 import { backendOptions } from "./backend_options.ts";
 import { choice, count, type Option, optionalCount } from "./option.ts";
 import { loadModule } from "./load_module.ts";
@@ -90,8 +90,19 @@ export function roundsOption(rounds: number): Option<number> {
  * @throws {KernelError} Where the kernel refuses a call.
  */
 export async function makeLab(kernel: Kernel, options: LabOptions): Promise<Lab> {
-  if (options.pattern.name !== "file") return new Lab(kernel, planLab(options));
+  return new Lab(kernel, await makePlan(options));
+}
+
+/**
+ * Thinks out what a command line asks for.
+ *
+ * @param options The options.
+ * @returns The plan.
+ * @throws {UsageError} Where an option cannot be, or a pattern file is wrong.
+ */
+export async function makePlan(options: LabOptions): Promise<Plan> {
+  if (options.pattern.name !== "file") return planLab(options);
   const { path } = options.pattern;
   const module = await loadModule("../lab/pattern_file.ts") as PatternFile;
-  return new Lab(kernel, planLab(options, (pages) => module.readPattern(path, pages)));
+  return planLab(options, (pages) => module.readPattern(path, pages));
 }

@@ -10,6 +10,8 @@ export const COMMAND_NAMES: readonly string[] = [
   "stats",
   "run",
   "check",
+  "checkpoint",
+  "bench",
 ];
 
 /**

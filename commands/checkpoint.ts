@@ -1,0 +1,134 @@
+import type { CheckpointResult } from "../lab/checkpoint_result.ts";
+import type { RestoreResult } from "../lab/restore_result.ts";
+import type { TrackingKind } from "../lab/dirty_tracker.ts";
+import { type Command, defineCommand, type Formatter } from "./command.ts";
+import { duration, optionalDuration } from "./duration.ts";
+import { json } from "./formats.ts";
+import { interruptStatus } from "./interrupt_status.ts";
+import { labOptions } from "./lab_options.ts";
+import { loadModule } from "./load_module.ts";
+import { choice, count, type Option, optionalCount } from "./option.ts";
+
+type Outcome = CheckpointResult | RestoreResult;
+
+// Each cast names what the module exports.
+const keeping = async () =>
+  await loadModule("./checkpoint_keep.ts") as typeof import("./checkpoint_keep.ts");
+const restoring = async () =>
+  await loadModule("./checkpoint_restore.ts") as typeof import("./checkpoint_restore.ts");
+const keepText = async () =>
+  await loadModule("../report/checkpoint_text.ts") as typeof import("../report/checkpoint_text.ts");
+const restoreText = async () =>
+  await loadModule("../report/restore_text.ts") as typeof import("../report/restore_text.ts");
+
+function isRestored(outcome: Outcome): outcome is RestoreResult {
+  return outcome.schema === "dirtyring.restore/1";
+}
+
+async function text(): Promise<
+  Formatter<Outcome, { readonly restore: string | undefined }>
+> {
+  const [{ checkpointText }, restored] = [await keepText(), await restoreText()];
+  return (outcome) => isRestored(outcome) ? restored.restoreText(outcome) : checkpointText(outcome);
+}
+
+// The epochs have been printed by then.
+function ndjson(): Promise<Formatter<Outcome, unknown>> {
+  return Promise.resolve((outcome) => {
+    if (isRestored(outcome)) return [`${JSON.stringify(outcome)}\n`];
+    const { epochs: _printed, ...rest } = outcome;
+    return [`${JSON.stringify(rest)}\n`];
+  });
+}
+
+const tracking: Option<TrackingKind> = choice(
+  "how dirty pages are tracked: in rings, in a bitmap that KVM_GET_DIRTY_LOG re-arms, or in one that " +
+    "KVM_CLEAR_DIRTY_LOG re-arms",
+  ["ring", "bitmap", "bitmap-manual"],
+);
+
+function folderOption(help: string): Option<string | undefined> {
+  return {
+    value: "DIR",
+    help,
+    fallback: undefined,
+    fallbackText: "none",
+    parse(text) {
+      if (text !== "") return text;
+      throw new SyntaxError("expected the name of a folder");
+    },
+  };
+}
+
+/** `dirtyring checkpoint` */
+export const command: Command = defineCommand({
+  name: "checkpoint",
+  summary: "keep a replica of a running guest; write checkpoints, and restore them",
+  details:
+    "Epoch after epoch the vCPUs run, pause, and what they dirtied is learned, re-armed and copied to a " +
+    "replica, which at the end must be the guest's memory, byte for byte: the exit status is 1 if not. A " +
+    "full ring stops its vCPU, so that --max-dirty can end an epoch early; under a bitmap nothing would. " +
+    "--restore makes the machine again from its files, checks that memory and registers agree, runs it on and " +
+    "checks that not one store is missing. --backend, --model and --format go with it, and nothing else.",
+  options: {
+    ...labOptions(2),
+    vcpus: count("vCPUs, each on a thread of its own with a contiguous block of the stores", 2, {
+      min: 1,
+    }),
+    pages: optionalCount(
+      "stores of the pattern that the vCPUs repeat, over all vCPUs",
+      { min: 1, max: 2 ** 28 },
+      "256, or the file's length",
+    ),
+    tracking,
+    interval: duration("how long an epoch takes", 100, "100ms"),
+    "max-dirty": optionalCount(
+      "dirty pages at which an epoch ends before that; works with --tracking ring alone",
+      { min: 1, max: 2 ** 32 },
+      "any number",
+    ),
+    duration: optionalDuration("how long", "1s, unless --epochs or --stores is given"),
+    epochs: optionalCount("epochs", { min: 1 }, "as many as fit"),
+    stores: optionalCount("stores to make, over all vCPUs", { min: 1 }, "as many as fit"),
+    output: folderOption(
+      "write a full checkpoint, and a file for each epoch, into a new or empty folder",
+    ),
+    restore: folderOption("restore the last whole epoch of such a folder instead"),
+    format: choice("how the result is written; ndjson streams an object an epoch", [
+      "text",
+      "json",
+      "ndjson",
+    ]),
+  },
+  examples: [
+    ["dirtyring checkpoint", "two vCPUs, an epoch every 100 ms"],
+    [
+      "dirtyring checkpoint --guest long64 --pattern random --pages 1000 --epochs 5 --interval 50ms",
+      "what a pause for 1000 dirty pages is made of",
+    ],
+    [
+      "dirtyring checkpoint --guest long64 --pages 8000 --max-dirty 500 --epochs 5",
+      "epochs that end at 500 dirty pages",
+    ],
+    ["dirtyring checkpoint --tracking bitmap --epochs 3", "the same with a bitmap"],
+    ["dirtyring checkpoint --epochs 3 --output checkpoints", "a file for each epoch"],
+    ["dirtyring checkpoint --restore checkpoints", "the machine made again, and run on"],
+  ],
+  formats: { text, json, ndjson },
+  ownsOutput: true,
+  async run(options, context): Promise<Outcome> {
+    return options.restore === undefined
+      ? await (await keeping()).keepReplica(options, context)
+      : await (await restoring()).restoreCheckpoint(options, command.options, context);
+  },
+  status(outcome) {
+    if (!outcome.ok) return 1;
+    if (outcome.error !== null) return FAILED;
+    if (!isRestored(outcome) && outcome.closed) return CLOSED_PIPE;
+    return interruptStatus(outcome.interrupted);
+  },
+});
+
+const FAILED = 3;
+// As of a process that a closed pipe ended: not all that was to be run was.
+const CLOSED_PIPE = 141;

@@ -1,0 +1,82 @@
+import type { BackendSelection } from "../lab/backend.ts";
+import { passesFor } from "../lab/blocks.ts";
+import { checkpoint } from "../lab/checkpoint.ts";
+import { prepareFolder } from "../lab/checkpoint_folder.ts";
+import type { CheckpointOptions, CheckpointResult } from "../lab/checkpoint_result.ts";
+import { CheckpointWriter } from "../lab/checkpoint_writer.ts";
+import type { TrackingKind } from "../lab/dirty_tracker.ts";
+import type { Epoch } from "../lab/epoch.ts";
+import { Interrupt } from "../lab/interrupt.ts";
+import type { LabOptions } from "../lab/plan.ts";
+import { TrackedMachine } from "../lab/tracked_machine.ts";
+import { UsageError } from "../lab/usage_error.ts";
+import type { Context } from "./command.ts";
+import { makePlan } from "./lab_options.ts";
+
+/** What a command line asks for. */
+export interface KeepRequest extends BackendSelection, Omit<LabOptions, "rounds" | "passes"> {
+  /** How dirty pages are tracked. */
+  readonly tracking: TrackingKind;
+  /** Milliseconds of an epoch. */
+  readonly interval: number;
+  /** Dirty pages at which an epoch ends early. */
+  readonly "max-dirty": number | undefined;
+  /** Milliseconds to run. */
+  readonly duration: number | undefined;
+  /** Epochs. */
+  readonly epochs: number | undefined;
+  /** Stores to make. */
+  readonly stores: number | undefined;
+  /** A folder for files. */
+  readonly output: string | undefined;
+  /** How the result is written. */
+  readonly format: "text" | "json" | "ndjson";
+}
+
+/** Milliseconds that it takes, unless something else is said to end it. */
+const DURATION_MS = 1000;
+/**
+ * A vCPU's list is at least this long, so that it is seldom begun again. It is no longer, since every file holds
+ * the lists.
+ */
+const LEAST_BLOCK = 1 << 11;
+
+/**
+ * `dirtyring checkpoint` without `--restore`.
+ *
+ * @param request What the command line asks for.
+ * @param context What it may use.
+ * @returns What it came to.
+ * @throws {UsageError} Where options do not go together, or the folder cannot be used.
+ */
+export async function keepReplica(
+  request: KeepRequest,
+  context: Context,
+): Promise<CheckpointResult> {
+  const { tracking, vcpus, output, duration, epochs = null, stores = null } = request;
+  const maxDirty = request["max-dirty"] ?? null;
+  if (maxDirty !== null && tracking !== "ring") {
+    throw new UsageError(
+      `--max-dirty ${maxDirty}: works with --tracking ring alone; with a ${tracking} nothing stops the ` +
+        "guest before it is asked again",
+    );
+  }
+  const plan = await makePlan({
+    ...{ ...request, rounds: 1 },
+    passes: (stores) => passesFor(stores, vcpus, LEAST_BLOCK),
+  });
+  using machine = new TrackedMachine(await context.openKernel(request), plan, tracking);
+  if (output !== undefined) await prepareFolder(output);
+  using interrupt = new Interrupt();
+  const isEndless = epochs === null && stores === null;
+  const options: CheckpointOptions = {
+    ...{ intervalMs: request.interval, maxDirty, epochs, stores },
+    durationMs: duration ?? (isEndless ? DURATION_MS : null),
+    writer: output === undefined ? null : new CheckpointWriter(output),
+  };
+  const watch = (epoch: Epoch) => context.print([`${JSON.stringify(epoch)}\n`]);
+  const isStreamed = request.format === "ndjson";
+  const result = await checkpoint(machine, interrupt, isStreamed ? { ...options, watch } : options);
+  if (result.error !== null) context.note(result.error);
+  return result;
+}

@@ -1,0 +1,56 @@
+import type { BackendSelection } from "../lab/backend.ts";
+import { readChain } from "../lab/checkpoint_chain.ts";
+import { Interrupt } from "../lab/interrupt.ts";
+import { restore } from "../lab/restore.ts";
+import type { RestoreResult } from "../lab/restore_result.ts";
+import { UsageError } from "../lab/usage_error.ts";
+import type { Context } from "./command.ts";
+import type { OptionTable } from "./option.ts";
+
+/** What a command line asks for. */
+export interface RestoreRequest extends BackendSelection {
+  /** The folder of the checkpoints. */
+  readonly restore: string | undefined;
+}
+
+/** The options that go with `--restore`: of the machine itself the checkpoint tells. */
+const GO_WITH: ReadonlySet<string> = new Set(["restore", "backend", "model", "format"]);
+
+/** Files that are not used and named one by one; the result names them all. */
+const NOTED = 3;
+
+/**
+ * `dirtyring checkpoint --restore`.
+ *
+ * @param request What the command line asks for.
+ * @param options The command's options, for their defaults.
+ * @param context What it may use.
+ * @returns What it came to.
+ * @throws {UsageError} Where an option does not go with it, or no checkpoint of the folder is whole.
+ */
+export async function restoreCheckpoint(
+  request: RestoreRequest,
+  options: OptionTable,
+  context: Context,
+): Promise<RestoreResult> {
+  const { restore: folder = "" } = request;
+  for (const [name, value] of Object.entries(request)) {
+    const option = options[name];
+    if (option === undefined || GO_WITH.has(name) || value === option.fallback) continue;
+    throw new UsageError(
+      `--${name}: does not go with --restore, which makes the machine as it was; expected --backend, ` +
+        "--model or --format",
+    );
+  }
+  const chain = await readChain(folder);
+  const last = chain.files.at(-1)!.header.epoch; // a chain has a file at least
+  for (const { file, reason } of chain.skipped.slice(0, NOTED)) {
+    context.note(`${folder}/${file}: ${reason}; epoch ${last} is restored`);
+  }
+  const more = chain.skipped.length - NOTED;
+  if (more > 0) context.note(`${folder}: ${more} more files are not used`);
+  using interrupt = new Interrupt();
+  const result = await restore(await context.openKernel(request), chain, interrupt);
+  if (result.error !== null) context.note(result.error);
+  return result;
+}

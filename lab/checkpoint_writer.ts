@@ -1,0 +1,155 @@
+import { ERRNO } from "../ffi/errno.ts";
+import { KernelError } from "../ffi/kernel_error.ts";
+import { PAGE_SIZE } from "../ffi/linux.ts";
+import { runEnd } from "../ring/run_end.ts";
+import { checkpointName, PART } from "./checkpoint_folder.ts";
+import type { CheckpointHeader } from "./checkpoint_header.ts";
+import { encodeHead } from "./checkpoint_layout.ts";
+import { DigestedPieces, digestText } from "./digested_pieces.ts";
+import { fileErrno } from "./file_error.ts";
+
+/** What goes into a checkpoint beside what the writer knows itself. */
+export interface CheckpointContent {
+  /** The header, but for the files' order. */
+  readonly header: Omit<CheckpointHeader, "kind" | "epoch" | "previous" | "pages" | "slot0Bytes">;
+  /** The vCPUs' registers. */
+  readonly registers: Uint8Array<ArrayBuffer>;
+  /** Slot 0. */
+  readonly slot0: Uint8Array<ArrayBuffer>;
+  /** The numbers of the pages to write, in order. */
+  readonly pages: Uint32Array<ArrayBuffer>;
+  /** All logged memory. */
+  readonly memory: Uint8Array<ArrayBuffer>;
+}
+
+/** What was written to a folder of checkpoints. */
+export interface WrittenFiles {
+  /** The folder. */
+  readonly folder: string;
+  /** Files in it: a full checkpoint, and one for each epoch. */
+  readonly files: number;
+  /** Their bytes. */
+  readonly bytes: number;
+  /** The epoch of the last one; -1 where there is none. */
+  readonly lastEpoch: number;
+}
+
+/**
+ * Writes checkpoints into a folder, a file for each epoch, each with the digest of the one before. A file has its
+ * name only once all of it is on the disk: it is written under another, synced and renamed.
+ */
+export class CheckpointWriter {
+  readonly #folder: string;
+  #file: Deno.FsFile | null = null;
+  // What is being done, for an error.
+  #call = "";
+  readonly #pieces = new DigestedPieces((piece) => this.#writeAll(piece));
+  #previous: string | null = null;
+  #files = 0;
+  #bytes = 0;
+
+  /**
+   * Begins with a full checkpoint.
+   *
+   * @param folder A folder without checkpoints.
+   */
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  /** What was written. */
+  get written(): WrittenFiles {
+    return {
+      folder: this.#folder,
+      files: this.#files,
+      bytes: this.#bytes,
+      lastEpoch: this.#files - 1,
+    };
+  }
+
+  /**
+   * Writes the next epoch's file; the first is a full checkpoint.
+   *
+   * @param content What goes into it; left alone until this is done.
+   * @returns Its bytes.
+   * @throws {KernelError} Where it cannot be written: nothing is left of it then, and those before are untouched.
+   */
+  async write(content: CheckpointContent): Promise<number> {
+    const epoch = this.#files;
+    const kind = epoch === 0 ? "full" : "incremental";
+    const path = `${this.#folder}/${checkpointName(epoch, kind)}`;
+    try {
+      this.#call = `open(${path}${PART})`;
+      this.#file = await Deno.open(`${path}${PART}`, { write: true, createNew: true });
+      const bytes = await this.#writeContent(content, epoch, kind, path);
+      this.#files++;
+      this.#bytes += bytes;
+      return bytes;
+    } catch (error) {
+      this.#close();
+      // Where it was renamed already, and only the folder could not be synced, it is whole.
+      await Deno.remove(`${path}${PART}`).catch(() => {});
+      throw this.#failure(error, epoch - 1);
+    }
+  }
+
+  async #writeContent(
+    { header, registers, slot0, pages, memory }: CheckpointContent,
+    epoch: number,
+    kind: "full" | "incremental",
+    path: string,
+  ): Promise<number> {
+    this.#call = `write(${path}${PART})`;
+    const order = { kind, epoch, previous: this.#previous };
+    const sizes = { slot0Bytes: slot0.length, pages: pages.length };
+    const head = encodeHead({ ...order, ...header, ...sizes });
+    const numbers = new Uint8Array(pages.buffer, pages.byteOffset, pages.byteLength);
+    for (const part of [head, registers, slot0, numbers]) await this.#pieces.put(part);
+    for (let n = 0, end = 0; n < pages.length; n = end) {
+      end = runEnd(pages, n);
+      const at = pages[n]! * PAGE_SIZE;
+      await this.#pieces.put(memory.subarray(at, at + (end - n) * PAGE_SIZE));
+    }
+    const digest = await this.#pieces.end();
+    await this.#writeAll(digest);
+    this.#call = `fsync(${path}${PART})`;
+    await this.#file!.sync();
+    const { size } = await this.#file!.stat();
+    this.#close();
+    this.#call = `rename(${path}${PART})`;
+    await Deno.rename(`${path}${PART}`, path);
+    this.#call = `fsync(${this.#folder})`;
+    await syncFolder(this.#folder);
+    this.#previous = digestText(digest);
+    return size;
+  }
+
+  async #writeAll(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+    for (let at = 0; at < bytes.length;) at += await this.#file!.write(bytes.subarray(at));
+  }
+
+  #close(): void {
+    this.#file?.close();
+    this.#file = null;
+  }
+
+  #failure(error: unknown, lastWhole: number): unknown {
+    const errno = fileErrno(error);
+    if (errno === null) return error;
+    const whole = lastWhole < 0
+      ? "there is no whole checkpoint"
+      : `epoch ${lastWhole} is the last whole one, dirtyring checkpoint --restore ${this.#folder} ` +
+        "goes on from there";
+    return new KernelError(this.#call, -errno, { advice: whole });
+  }
+}
+
+// A name is on the disk once its folder is; not every file system syncs folders.
+async function syncFolder(folder: string): Promise<void> {
+  using opened = await Deno.open(folder);
+  try {
+    await opened.sync();
+  } catch (error) {
+    if (fileErrno(error) !== ERRNO.EINVAL) throw error;
+  }
+}

@@ -1,0 +1,48 @@
+// Checkpoint files for tests: made up, and changed behind the writer's back.
+import { VCPU_STATE_BYTES } from "../../kvm/vcpu_state.ts";
+import { checkFile } from "../../lab/checkpoint_file.ts";
+import type { CheckpointLayout } from "../../lab/checkpoint_layout.ts";
+import type { CheckpointContent } from "../../lab/checkpoint_writer.ts";
+import { DIGEST_BYTES } from "../../lab/digested_pieces.ts";
+
+const PAGE = 4096;
+
+/** Bytes that follow from a seed. */
+export function noise(length: number, seed: number): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from({ length }, (_, n) => (n * 31 + seed * 17 + (n >> 7)) & 0xff);
+}
+
+/** A made-up machine of 2 vCPUs, 16 pages and a page of slot 0, with some of its pages. */
+export function madeUp(pages: readonly number[], seed: number): CheckpointContent {
+  return {
+    header: {
+      kernel: { backend: "model", model: "v6.18", release: "6.18.0", module: null },
+      tracking: "ring",
+      lab: {
+        ...{ guest: "real16", vcpus: 2, memory: 16 * PAGE, slots: 1, ring: 256 },
+        ...{ pattern: "sequential", pages: 8, passes: 1, seed: 1 },
+      },
+      vcpus: [
+        { stores: 6, value: 10, passStores: 4, passMade: 2 },
+        { stores: 0, value: 3, passStores: 4, passMade: 0 },
+      ],
+    },
+    registers: noise(2 * VCPU_STATE_BYTES, seed),
+    slot0: noise(PAGE, seed + 1),
+    pages: Uint32Array.from(pages),
+    memory: noise(16 * PAGE, seed + 2),
+  };
+}
+
+/** Changes a whole file and gives it the digest that it then must have. */
+export async function forge(
+  path: string,
+  change: (bytes: Uint8Array<ArrayBuffer>, layout: CheckpointLayout) => void,
+): Promise<void> {
+  const { layout } = await checkFile(path);
+  const bytes = await Deno.readFile(path);
+  change(bytes, layout);
+  const all = bytes.subarray(0, bytes.length - DIGEST_BYTES);
+  bytes.set(new Uint8Array(await crypto.subtle.digest("SHA-256", all)), all.length);
+  await Deno.writeFile(path, bytes);
+}

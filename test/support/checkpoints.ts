@@ -1,0 +1,75 @@
+// Replicas and checkpoints for tests: small ones, on a real kernel or on the model.
+import type { Kernel } from "../../ffi/kernel.ts";
+import { passesFor } from "../../lab/blocks.ts";
+import { checkpoint } from "../../lab/checkpoint.ts";
+import { CheckpointWriter } from "../../lab/checkpoint_writer.ts";
+import type { CheckpointOptions, CheckpointResult } from "../../lab/checkpoint_result.ts";
+import type { DirtyTracker, TrackingKind } from "../../lab/dirty_tracker.ts";
+import type { InterruptWatch } from "../../lab/interrupt.ts";
+import { type LabOptions, planLab } from "../../lab/plan.ts";
+import { TrackedMachine } from "../../lab/tracked_machine.ts";
+import { openModel } from "../../model/model_kernel.ts";
+import { labOptions } from "./labs.ts";
+import { MadeUpInterrupt } from "./live_runs.ts";
+
+/** A fresh model of the latest kernel. */
+export function model(): Kernel {
+  return openModel({ version: "latest", pml: false, emulator: false });
+}
+
+/** All ways to track dirty pages. */
+export const TRACKINGS: readonly TrackingKind[] = ["ring", "bitmap", "bitmap-manual"];
+
+/** What a test asks of a replica. */
+export type KeepChanges = Partial<LabOptions> & { text?: string } & Partial<CheckpointOptions> & {
+  /** How dirty pages are tracked. */
+  tracking?: TrackingKind;
+  /** What stands in for the tracker. */
+  broken?: (machine: TrackedMachine) => DirtyTracker;
+  /** Called with the machine before it runs. */
+  prepare?: (machine: TrackedMachine) => void;
+  /** Ends it early. */
+  interrupt?: InterruptWatch;
+  /** A pattern file's page numbers. */
+  listed?: readonly number[];
+  /** A folder for files. */
+  folder?: string;
+};
+
+const LEAST_BLOCK = 256;
+
+/** A machine: 2 vCPUs, 2 MiB, a random pattern over 200 pages, unless changed. */
+export function makeMachine(changes: KeepChanges, kernel: Kernel): TrackedMachine {
+  const { listed } = changes;
+  const options: LabOptions = labOptions({
+    ...{ vcpus: 2, memory: 2 << 20, pages: 200, text: "random" },
+    passes: (stores) => passesFor(stores, changes.vcpus ?? 2, LEAST_BLOCK),
+    ...changes,
+  });
+  const readFile = listed === undefined ? undefined : () => Uint32Array.from(listed);
+  return new TrackedMachine(kernel, planLab(options, readFile), changes.tracking ?? "ring");
+}
+
+/** Keeps a replica: three epochs of five milliseconds, unless changed. */
+export async function keep(changes: KeepChanges, kernel: Kernel): Promise<CheckpointResult> {
+  const { broken, interrupt = new MadeUpInterrupt(), folder } = changes;
+  using machine = makeMachine(changes, kernel);
+  changes.prepare?.(machine);
+  if (broken !== undefined) Object.assign(machine, { tracker: broken(machine) });
+  return await checkpoint(machine, interrupt, {
+    ...{ intervalMs: 5, maxDirty: null, durationMs: null, stores: null },
+    epochs: changes.stores === undefined ? 3 : null,
+    writer: folder === undefined ? null : new CheckpointWriter(folder),
+    ...changes,
+  });
+}
+
+/** Does something with a folder of its own, which is removed afterwards. */
+export async function inFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
+  const folder = await Deno.makeTempDir();
+  try {
+    return await work(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
