@@ -7,6 +7,7 @@ import { LiveRun } from "./live_run.ts";
 import type { LiveProgress, LiveResult, Times } from "./live_result.ts";
 import type { LiveVcpus } from "./live_vcpus.ts";
 import { vcpuBits } from "./plan.ts";
+import { quotas } from "./quotas.ts";
 import { Reaper } from "./reaper.ts";
 import { labResult } from "./result.ts";
 import { startVcpus } from "./start_vcpus.ts";
@@ -55,7 +56,7 @@ export async function live(
     new Reaper(lab, witness, { sort: options.sort ?? false });
   const { thread } = options;
   await using vcpus = await startVcpus(lab, {
-    quotas: quotasOf(lab, options.stores),
+    quotas: quotas(lab.vcpus, options.stores),
     ...(thread === undefined ? {} : { thread }),
   });
   using traced = options.witness === true ? await openTraceWitness(lab, vcpus) : null;
@@ -69,26 +70,6 @@ export async function live(
     resets: reaper.resetNs.count,
   }) ?? null;
   return resultOf({ lab, vcpus, reaper, witness, run, interrupt, options, witnessed });
-}
-
-/**
- * Shares stores out between the vCPUs that have a block to store to.
- *
- * @param lab The lab.
- * @param stores Stores in all; `null` for no end.
- * @returns Stores for each vCPU.
- */
-export function quotasOf(lab: Lab, stores: number | null): readonly number[] {
-  const able = lab.vcpus.filter((vcpu) => vcpu.stores > 0).length;
-  let left = able;
-  let rest = stores ?? Infinity;
-  return lab.vcpus.map((vcpu) => {
-    if (vcpu.stores === 0) return 0;
-    const share = stores === null ? Infinity : Math.ceil(rest / left);
-    left--;
-    rest -= share;
-    return share;
-  });
 }
 
 // Loaded when it is asked for: few runs do.

@@ -3,14 +3,14 @@ import { Distribution } from "../ring/distribution.ts";
 import { PageSet } from "../ring/page_set.ts";
 import type { Witness } from "../ring/witness.ts";
 import { checkMemory } from "./check_memory.ts";
+import { type ExpectedStop, expectedStop } from "./expected_stop.ts";
 import { GuestError } from "./guest_error.ts";
 import type { InterruptWatch } from "./interrupt.ts";
 import type { Lab } from "./lab.ts";
 import type { LiveOptions } from "./live.ts";
 import type { LiveProgress } from "./live_result.ts";
-import type { LiveVcpus, VcpuStop } from "./live_vcpus.ts";
+import type { LiveVcpus } from "./live_vcpus.ts";
 import type { Reaper } from "./reaper.ts";
-import { unexpectedExit } from "./unexpected_exit.ts";
 
 /** What a live run is made of. */
 export interface LiveParts {
@@ -150,8 +150,8 @@ export class LiveRun {
 
   // Who has stopped: the full ones are harvested together, run on, and only then their pages are read.
   #serveStopped(): void {
-    const { vcpus, reaper } = this.#parts;
-    const full = [...this.#going].filter((id) => this.#noteStop(id, vcpus.stopOf(id)) === "full");
+    const { reaper } = this.#parts;
+    const full = [...this.#going].filter((id) => this.#noteStop(id) === "full");
     if (full.length === 0) return;
     reaper.reap(full);
     for (const id of full) {
@@ -170,28 +170,17 @@ export class LiveRun {
     vcpus.resume(id);
   }
 
-  // Takes note of a stop; answers its kind, or null where the vCPU runs.
-  #noteStop(id: number, stop: VcpuStop | null): VcpuStop["kind"] | null {
+  // Takes note of a stop; answers how it came, or null where the vCPU runs.
+  #noteStop(id: number): ExpectedStop | null {
+    const { lab, vcpus } = this.#parts;
+    const stop = vcpus.stopOf(id);
     if (stop === null) return null;
     this.#noted.add(id);
     this.#noteFullStop(id);
-    switch (stop.kind) {
-      case "full":
-        this.fullExits[id]!++;
-        break;
-      case "done":
-        this.#going.delete(id);
-        break;
-      case "asked":
-        break;
-      case "exit":
-        throw unexpectedExit(this.#parts.lab.vcpus[id]!.vcpu);
-      case "errno":
-        throw new KernelError(`KVM_RUN on vCPU ${id}`, -stop.errno);
-      case "lost":
-        throw new GuestError(`vCPU ${id} runs no more: ${stop.why}`);
-    }
-    return stop.kind;
+    const how = expectedStop(lab, id, stop);
+    if (how === "full") this.fullExits[id]!++;
+    if (how === "done") this.#going.delete(id);
+    return how;
   }
 
   #noteFullStop(id: number): void {
@@ -220,7 +209,7 @@ export class LiveRun {
     const { vcpus } = this.#parts;
     vcpus.stop();
     const going = [...this.#going];
-    const full = going.filter((id) => this.#noteStop(id, vcpus.stopOf(id)) === "full");
+    const full = going.filter((id) => this.#noteStop(id) === "full");
     this.#reap(this.#ids);
     this.#checkSome();
     for (const id of full) this.#resumed.add(id);

@@ -4,6 +4,7 @@ import { PageSet } from "../ring/page_set.ts";
 import type { Witness } from "../ring/witness.ts";
 import type { Lab } from "./lab.ts";
 import { Problems } from "./problems.ts";
+import { resetHarvested } from "./reset_harvested.ts";
 
 /** What was reaped of one ring. */
 export interface ReapedRing {
@@ -22,9 +23,6 @@ export interface ReaperOptions {
   /** Whether entries are sorted in the ring before they are marked. */
   readonly sort: boolean;
 }
-
-/** A reset that takes back too little is repeated at most this often, so that nothing waits for ever. */
-const MOST_RESETS = 8;
 
 /**
  * Harvests rings while their vCPUs run, resets them, and only then reads their pages. The one caller of
@@ -127,23 +125,12 @@ export class Reaper {
    * @param harvested Entries harvested since the last reset.
    */
   protected reset(harvested: number): void {
-    const first = this.lab.vm.resetDirtyRings();
-    this.resetNs.add(first.ns);
-    this.resetEntries += first.count;
-    if (first.count === harvested) return;
-    this.problems.add(
-      `KVM_RESET_DIRTY_RINGS returned ${first.count}, but ${harvested} entries were harvested`,
-    );
-    if (first.count > harvested) return;
-    // A signal ended it early, as none should: the rest of the entries is still there to take back, but the
-    // batch that was being gathered is lost.
-    this.witness.noteShortReset();
-    for (let n = 1, left = harvested - first.count; left > 0 && n < MOST_RESETS; n++) {
-      const { count, ns } = this.lab.vm.resetDirtyRings();
+    const { problem, isShort } = resetHarvested(this.lab.vm, harvested, ({ count, ns }) => {
       this.resetNs.add(ns);
       this.resetEntries += count;
-      left -= count;
-    }
+    });
+    if (problem !== null) this.problems.add(problem);
+    if (isShort) this.witness.noteShortReset();
   }
 }
 

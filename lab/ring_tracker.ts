@@ -3,9 +3,7 @@ import { warmHarvest } from "../ring/warm_harvest.ts";
 import type { DirtyTracker } from "./dirty_tracker.ts";
 import type { Lab } from "./lab.ts";
 import { Problems } from "./problems.ts";
-
-/** A reset that takes back too little is repeated at most this often, so that nothing waits for ever. */
-const MOST_RESETS = 8;
+import { resetHarvested } from "./reset_harvested.ts";
 
 /** Dirty pages tracked in the vCPUs' rings: to learn is to harvest, to re-arm is `KVM_RESET_DIRTY_RINGS`. */
 export class RingTracker implements DirtyTracker {
@@ -58,16 +56,9 @@ export class RingTracker implements DirtyTracker {
    * @throws {KernelError} Where the kernel fails the reset.
    */
   rearm(): void {
-    let left = this.#held;
+    const { problem } = resetHarvested(this.#lab.vm, this.#held);
     this.#held = 0;
-    const { count } = this.#lab.vm.resetDirtyRings();
-    if (count === left) return;
-    this.problems.add(
-      `KVM_RESET_DIRTY_RINGS returned ${count}, but ${left} entries were harvested`,
-    );
-    // Ended early, as by a signal: the rest can still be taken back, but for the batch that was being gathered.
-    left -= count;
-    for (let n = 1; left > 0 && n < MOST_RESETS; n++) left -= this.#lab.vm.resetDirtyRings().count;
+    if (problem !== null) this.problems.add(problem);
   }
 
   /**

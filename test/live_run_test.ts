@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { HostError } from "../ffi/host_error.ts";
-import { quotasOf } from "../lab/live.ts";
+import type { Lab } from "../lab/lab.ts";
+import { quotas } from "../lab/quotas.ts";
 import { openModel } from "../model/model_kernel.ts";
 import { IgnoresShortResets, ReadsBeforeReset, SkipsAnEntry } from "./support/broken_reapers.ts";
-import { makeLab } from "./support/labs.ts";
 import { MadeUpInterrupt, runLive, total } from "./support/live_runs.ts";
 
 const model = () => openModel({ version: "latest", pml: false, emulator: false });
@@ -76,8 +76,11 @@ Deno.test("live() says that stores take too long, and what they are", async () =
 Deno.test("live() with fewer stores in the pattern than vCPUs lets the others stand", async () => {
   const result = await runLive({ vcpus: 3, pages: 2, stores: 1000 }, model());
   assertEquals(result.vcpus.map(({ stores }) => stores), [500, 500, 0]);
-  using lab = makeLab({ vcpus: 3, pages: 2 }, model());
-  assertEquals(quotasOf(lab, null), [Infinity, Infinity, 0]);
+  assertEquals(quotas([{ stores: 1 }, { stores: 1 }, { stores: 0 }], null), [
+    Infinity,
+    Infinity,
+    0,
+  ]);
 });
 
 Deno.test("live() names a guest that fails, and what was gathered holds", async () => {
@@ -95,7 +98,7 @@ Deno.test("live() names a guest that fails, and what was gathered holds", async 
 
 Deno.test("live() finds a harvester out that reads pages before it resets them", async () => {
   const kernel = model();
-  const fds = (lab: Parameters<typeof quotasOf>[0]) => lab.vcpus.map(({ vcpu }) => vcpu.fd);
+  const fds = (lab: Lab) => lab.vcpus.map(({ vcpu }) => vcpu.fd);
   const broken = async (between: boolean) =>
     await runLive({
       ...{ guest: "long64", vcpus: 1, text: "hot:50", pages: 8192, passes: 1, stores: 8192 },
