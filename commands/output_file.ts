@@ -2,15 +2,16 @@ import { UsageError } from "../lab/usage_error.ts";
 
 /** A result on its way to a file: nothing is there before all is. */
 export class OutputFile {
-  readonly #name: string;
+  /** The file as it was asked for, with its option: for errors. */
+  readonly #what: string;
   readonly #path: string;
   /** The permissions of the file that it takes the place of; `null` where it takes none's. */
   readonly #mode: number | null;
   readonly #isDevice: boolean;
   #text = "";
 
-  private constructor(name: string, path: string, mode: number | null, isDevice: boolean) {
-    this.#name = name;
+  private constructor(what: string, path: string, mode: number | null, isDevice: boolean) {
+    this.#what = what;
     this.#path = path;
     this.#mode = mode;
     this.#isDevice = isDevice;
@@ -20,17 +21,19 @@ export class OutputFile {
    * Looks whether a result can be written there, and leaves all as it is.
    *
    * @param name The file, as it was written.
+   * @param option The option that named it, for errors.
    * @returns The file.
    * @throws {UsageError} Where it cannot.
    */
-  static async prepare(name: string): Promise<OutputFile> {
-    return await refusing(name, async () => {
+  static async prepare(name: string, option = "--output"): Promise<OutputFile> {
+    const what = `${option} ${name}`;
+    return await refusing(what, async () => {
       const found = await existing(name);
       const path = found === null ? name : found.path;
-      if (found?.info.isDirectory) throw new UsageError(`--output ${name}: is a folder`);
+      if (found?.info.isDirectory) throw new UsageError(`${what}: is a folder`);
       const isDevice = found !== null && !found.info.isFile;
       if (found !== null && !isDevice) (await Deno.open(path, { write: true })).close();
-      const file = new OutputFile(name, path, found?.info.mode ?? null, isDevice);
+      const file = new OutputFile(what, path, found?.info.mode ?? null, isDevice);
       if (!isDevice) {
         await file.#writeAside("");
         await Deno.remove(file.#aside);
@@ -56,7 +59,7 @@ export class OutputFile {
    * @throws {UsageError} Where it cannot be written any more.
    */
   async write(): Promise<void> {
-    await refusing(this.#name, async () => {
+    await refusing(this.#what, async () => {
       // A device or a pipe cannot be replaced by a file, nor be written whole.
       if (this.#isDevice) return await Deno.writeTextFile(this.#path, this.#text);
       try {
@@ -91,12 +94,12 @@ async function existing(name: string): Promise<{ path: string; info: Deno.FileIn
   }
 }
 
-async function refusing<T>(name: string, write: () => Promise<T>): Promise<T> {
+async function refusing<T>(what: string, write: () => Promise<T>): Promise<T> {
   try {
     return await write();
   } catch (error) {
     if (!(error instanceof Error) || error instanceof UsageError) throw error;
-    throw new UsageError(`--output ${name}: ${reason(error)}`);
+    throw new UsageError(`${what}: ${reason(error)}`);
   }
 }
 

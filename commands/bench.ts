@@ -1,0 +1,164 @@
+import { parsePattern, type Pattern } from "../guest/pattern.ts";
+import type { BenchResult } from "../lab/bench.ts";
+import { type BenchOptions, SWEEPS } from "../lab/bench_options.ts";
+import { Interrupt } from "../lab/interrupt.ts";
+import { UsageError } from "../lab/usage_error.ts";
+import { backendOptions } from "./backend_options.ts";
+import { type Command, type Context, defineCommand, type Formatter } from "./command.ts";
+import { json } from "./formats.ts";
+import { interruptStatus } from "./interrupt_status.ts";
+import { list } from "./list.ts";
+import { loadModule } from "./load_module.ts";
+import { choice, count, type Option, optionalCount } from "./option.ts";
+import { outputOption } from "./output_option.ts";
+import { memorySize, ringSize } from "./size.ts";
+
+const MIB = 2 ** 20;
+const GIB = 2 ** 30;
+const MOST_PAGES = 2 ** 24;
+
+// Each cast names what the module exports.
+const benches = async () => await loadModule("../lab/bench.ts") as typeof import("../lab/bench.ts");
+const liveRings = async () =>
+  await loadModule("../lab/bench_live_ring.ts") as typeof import("../lab/bench_live_ring.ts");
+const pictures = async () =>
+  await loadModule("../report/bench_svg.ts") as typeof import("../report/bench_svg.ts");
+const outputFiles = async () =>
+  await loadModule("./output_file.ts") as typeof import("./output_file.ts");
+
+async function text(): Promise<Formatter<BenchResult, unknown>> {
+  return (await loadModule("../report/bench_text.ts") as typeof import("../report/bench_text.ts"))
+    .benchText;
+}
+
+async function csv(): Promise<Formatter<BenchResult, unknown>> {
+  return (await loadModule("../report/bench_csv.ts") as typeof import("../report/bench_csv.ts"))
+    .benchCsv;
+}
+
+const FORMS = "sequential, reverse, stride:N, random, window:N, zigzag or pingpong";
+
+const patternOption: Option<Pattern> = {
+  value: "P",
+  help: `order in which pages are dirtied, in the sweeps cost and ring-size: ${FORMS}`,
+  fallback: { name: "random", parameter: 0 },
+  fallbackText: "random",
+  parse(text) {
+    const pattern = parsePattern(text);
+    if (pattern.name !== "file" && pattern.name !== "hot") return pattern;
+    throw new SyntaxError(
+      `every page is to be stored to once, whatever the memory; expected ${FORMS}`,
+    );
+  },
+};
+
+const svgOption: Option<string | undefined> = {
+  ...outputOption,
+  help: "draw pictures of the result into FILE, whole or not at all",
+  fallbackText: "none",
+};
+
+interface Options extends BenchOptions {
+  readonly svg: string | undefined;
+  readonly output: string | undefined;
+}
+
+// Where the picture goes, found out before minutes are spent; the result does not depend on it.
+async function pictureFile({ svg, output }: Options) {
+  if (svg === undefined) return null;
+  if (svg === output) {
+    throw new UsageError(`--svg ${svg} and --output ${output}: expected two different files`);
+  }
+  return await (await outputFiles()).OutputFile.prepare(svg, "--svg");
+}
+
+async function run(
+  options: Options & Parameters<Context["openKernel"]>[0],
+  context: Context,
+): Promise<BenchResult> {
+  const picture = await pictureFile(options);
+  const { bench } = await benches();
+  const { liveRing } = await liveRings();
+  const kernel = await context.openKernel(options);
+  using interrupt = new Interrupt();
+  const isSeen = context.terminal !== null;
+  const result = await bench({ kernel, interrupt, problems: [] }, options, {
+    progress: (what) => isSeen && context.note(what),
+    runRingSize: liveRing,
+  });
+  if (picture === null) return result;
+  const { benchSvg } = await pictures();
+  picture.add(benchSvg(result));
+  try {
+    await picture.write();
+  } catch (error) {
+    // What was measured for minutes is not lost for want of a picture.
+    if (!(error instanceof UsageError)) throw error;
+    return { ...result, problems: [...result.problems, error.message], ok: false };
+  }
+  return result;
+}
+
+/** `dirtyring bench` */
+export const command: Command = defineCommand({
+  name: "bench",
+  summary: "what tracking dirty pages costs: ring against bitmap, ring sizes, orders, sorting",
+  details:
+    "Four sweeps. cost: to learn which pages are dirty and to re-arm them, with the ring (plain, and sorted " +
+    "before marking), with KVM_GET_DIRTY_LOG and with manual protection, on the same guest, in turn, and from " +
+    "which dirty fraction on the bitmap wins. ring-size: full exits, stopped time and stores per second of a " +
+    "guest of two vCPUs that runs while it is harvested. pattern: what a reset costs by order of pages. sort: " +
+    "when a harvester should sort. The pages found are compared with those stored to: where they differ the " +
+    "exit status is 1. All sweeps take some three minutes.",
+  options: {
+    ...backendOptions(),
+    guest: choice("guest program: long mode, or real mode, which some KVMs emulate", [
+      "long64",
+      "real16",
+    ]),
+    sweep: list(choice("", SWEEPS), "the sweeps to make", SWEEPS),
+    memory: list(
+      memorySize("", 0, ""),
+      "sizes of logged guest memory, in the sweep cost",
+      [64 * MIB, GIB, 4 * GIB, 16 * GIB],
+      "64MiB,1GiB,4GiB,16GiB",
+    ),
+    pages: list(
+      count("", 1, { min: 1, max: MOST_PAGES }),
+      "numbers of dirty pages, in the sweep cost, each of which takes 12 KiB of this host; more than a " +
+        "memory has are left out there",
+      [16, 256, 4096, 65536],
+    ),
+    pattern: patternOption,
+    seed: count("seed of the random patterns", 1),
+    ring: ringSize(
+      "size of the ring in entries, where it is not varied; with a unit (64KiB) in bytes",
+      65536,
+    ),
+    repetitions: optionalCount(
+      "repetitions of everything that is measured",
+      { min: 1, max: 10_000 },
+      "as many as fit into a few seconds, 5 to 101; 3 live runs",
+    ),
+    format: choice("how the result is written", ["text", "csv", "json"]),
+    svg: svgOption,
+    output: outputOption,
+  },
+  examples: [
+    [
+      "dirtyring bench --sweep cost --memory 16MiB,256MiB --pages 16,256 --repetitions 5",
+      "ring against bitmap, on two small guests",
+    ],
+    [
+      "dirtyring bench --sweep pattern --repetitions 1 --format csv",
+      "resets by order of pages, for a spreadsheet",
+    ],
+    [
+      "dirtyring bench --sweep cost --memory 16MiB --pages 16,64,256 --repetitions 3 --svg cost.svg",
+      "a picture for a slide",
+    ],
+  ],
+  formats: { text, csv, json },
+  run,
+  status: ({ ok, interrupted }) => ok ? interruptStatus(interrupted) : 1,
+});

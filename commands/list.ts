@@ -1,0 +1,52 @@
+import type { Option } from "./option.ts";
+
+/**
+ * An option that takes several values, separated by commas.
+ *
+ * @example
+ * ```ts
+ * import { list } from "./list.ts";
+ * import { count } from "./option.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const pages = list(count("", 1, { min: 1 }), "numbers of dirty pages", [16, 256]);
+ * assertEquals([pages.fallbackText, pages.parse("1,0x10")], ["16,256", [1, 16]]);
+ * ```
+ *
+ * @param item An option of one value: reads each of them.
+ * @param help What they mean.
+ * @param fallback Their default.
+ * @param fallbackText The default as help shows it.
+ * @returns The option; at least one value, and none twice.
+ */
+export function list<T>(
+  item: Option<T>,
+  help: string,
+  fallback: readonly T[],
+  fallbackText: string = fallback.join(),
+): Option<readonly T[]> {
+  return {
+    value: `${item.value},...`,
+    help,
+    fallback,
+    fallbackText,
+    parse(text) {
+      const values: T[] = [];
+      for (const one of text.split(",").map((part) => part.trim())) {
+        const value = parseOne(item, one);
+        if (values.includes(value)) throw new SyntaxError(`${one} stands there twice`);
+        values.push(value);
+      }
+      return values;
+    },
+  };
+}
+
+function parseOne<T>(item: Option<T>, text: string): T {
+  try {
+    return item.parse(text);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw new SyntaxError(`${text === "" ? '""' : text}: ${error.message}`);
+  }
+}
