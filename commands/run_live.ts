@@ -81,6 +81,11 @@ function refuse(request: LiveRequest): void {
   if (request.rule !== "auto") {
     throw new UsageError(`--rule ${request.rule}: does not go with --live, which counts no calls`);
   }
+  if (request.timeout !== undefined && request.stores === undefined) {
+    throw new UsageError(
+      "--timeout: goes with --stores, which it limits; expected --duration alone",
+    );
+  }
   if (request.duration !== undefined && request.stores !== undefined) {
     throw new UsageError(
       `--stores ${request.stores}: does not go with --duration; expected one of the two`,

@@ -7,8 +7,9 @@ import { TouchedPages } from "./touched_pages.ts";
 const CHECK_PAGES = 1 << 16;
 
 /**
- * Checks all memory of a VM whose vCPUs stand still and whose dirty pages are all harvested and read. In parts:
- * a large one may take a while, and after an interrupt no more of it is checked.
+ * Checks all memory of a VM whose vCPUs stand still and whose dirty pages are all harvested and read. In parts: a large
+ * one may take a while, and an interrupt that comes meanwhile ends it. One that came before does not: what was
+ * gathered is checked like any other run.
  *
  * @param vm The VM.
  * @param witness What remembers the pages read; it gets the lost ones.
@@ -21,7 +22,8 @@ export async function checkMemory(
 ): Promise<void> {
   using touched = new TouchedPages(vm.vm.kernel, vm.memoryAddress);
   const { total } = vm.pages;
-  for (let page = 0; page < total && interrupt.signal === null; page += CHECK_PAGES) {
+  const before = interrupt.signal;
+  for (let page = 0; page < total && interrupt.signal === before; page += CHECK_PAGES) {
     witness.check(touched.among(page, Math.min(page + CHECK_PAGES, total)));
     await interrupt.pause();
   }

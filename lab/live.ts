@@ -4,7 +4,7 @@ import { Witness } from "../ring/witness.ts";
 import type { InterruptWatch } from "./interrupt.ts";
 import type { Lab } from "./lab.ts";
 import { LiveRun } from "./live_run.ts";
-import type { LiveProgress, LiveResult, Times } from "./live_result.ts";
+import type { LiveOrder, LiveProgress, LiveResult, Times } from "./live_result.ts";
 import type { LiveVcpus } from "./live_vcpus.ts";
 import { vcpuBits } from "./plan.ts";
 import { quotas } from "./quotas.ts";
@@ -61,14 +61,17 @@ export async function live(
   });
   using traced = options.witness === true ? await openTraceWitness(lab, vcpus) : null;
   warmHarvest();
+  // The kernel maps a ring's pages when they are touched.
   for (const { ring } of lab.vcpus) ring.words.findLast((word) => word !== 0);
   const run = new LiveRun({ lab, vcpus, reaper, witness, interrupt, options });
   await run.toEnd();
-  const witnessed = traced?.result({
-    entries: reaper.rings.map(({ entries }) => entries),
-    fullExits: run.fullExits,
-    resets: reaper.resetNs.count,
-  }) ?? null;
+  const witnessed = traced === null ? null : run.attempt(() =>
+    traced.result({
+      entries: reaper.rings.map(({ entries }) => entries),
+      fullExits: run.fullExits,
+      resets: reaper.resetNs.count,
+    })
+  );
   return resultOf({ lab, vcpus, reaper, witness, run, interrupt, options, witnessed });
 }
 
@@ -97,7 +100,12 @@ function resultOf(outcome: Outcome): LiveResult {
   return {
     ...labResult("dirtyring.live/1", lab),
     elapsedNs: run.elapsedNs,
-    intervalNs: Math.round(options.intervalMs * 1e6),
+    asked: {
+      stores: options.stores,
+      durationNs: options.durationMs === null ? null : nanoseconds(options.durationMs),
+    },
+    intervalNs: nanoseconds(options.intervalMs),
+    sorted: options.sort ?? false,
     vcpus: reaper.rings.map(({ entries, occupancy, pages }, vcpu) => {
       const { count: _count, ...found } = occupancy.quantiles();
       return {
@@ -115,6 +123,8 @@ function resultOf(outcome: Outcome): LiveResult {
     reset: timesOf(reaper.resetNs),
     resetEntries: reaper.resetEntries,
     audits: run.audits,
+    auditedPages: run.auditedPages,
+    order: orderOf(reaper),
     lost: witness.lost,
     spurious: witness.spurious,
     duplicates: witness.duplicates,
@@ -124,6 +134,20 @@ function resultOf(outcome: Outcome): LiveResult {
     error: run.error,
     interrupted: interrupt.signal,
     closed: run.isClosed,
+  };
+}
+
+function nanoseconds(ms: number): number {
+  return Math.round(ms * 1e6);
+}
+
+function orderOf({ orders }: Reaper): LiveOrder | null {
+  if (orders === null) return null;
+  const sum = (field: "compared" | "repeated" | "missing" | "strange") =>
+    orders.reduce((all, order) => all + order[field], 0);
+  return {
+    ...{ entries: sum("compared"), repeated: sum("repeated") },
+    ...{ missing: sum("missing"), strange: sum("strange") },
   };
 }
 

@@ -20,6 +20,18 @@ export interface Times {
 /** Entries that harvests found in a ring. */
 export type Occupancy = Omit<Quantiles, "count">;
 
+/** Entries held against the order of the stores, over all vCPUs. */
+export interface LiveOrder {
+  /** Entries. */
+  readonly entries: number;
+  /** Those that name the page before once more: no failure. */
+  readonly repeated: number;
+  /** Stores for which there should have been an entry and was none. */
+  readonly missing: number;
+  /** Entries that name no page that the vCPU could have stored to then. */
+  readonly strange: number;
+}
+
 /** How a vCPU fared. */
 export interface LiveVcpuResult {
   /** The vCPU. */
@@ -44,8 +56,12 @@ export interface LiveResult extends LabResult {
   readonly schema: "dirtyring.live/1";
   /** Nanoseconds from letting the vCPUs run until all stood still; by the model's clock on a model. */
   readonly elapsedNs: number;
+  /** What was asked for: stores, over all vCPUs, or nanoseconds; `null` for the other. */
+  readonly asked: { readonly stores: number | null; readonly durationNs: number | null };
   /** Nanoseconds between two harvests of all rings. */
   readonly intervalNs: number;
+  /** Whether entries were sorted in the ring before they were marked. */
+  readonly sorted: boolean;
   /** The vCPUs. */
   readonly vcpus: readonly LiveVcpuResult[];
   /** Times from a full ring until the vCPU ran again, over all vCPUs. */
@@ -58,6 +74,10 @@ export interface LiveResult extends LabResult {
   readonly resetEntries: number;
   /** Times that all vCPUs stood still for a complete harvest and a check of memory, the last one included. */
   readonly audits: number;
+  /** Pages that the audits before the last looked at; the last looks at all. */
+  readonly auditedPages: number;
+  /** The entries held against the order of the stores; `null` where that cannot be told. */
+  readonly order: LiveOrder | null;
   /** Pages that hold a store which no entry announced, or which was read too early. */
   readonly lost: LostPages;
   /** Pages harvested without anything new in them: no failure. */
@@ -90,7 +110,7 @@ export interface LiveProgress {
     readonly vcpu: number;
     /** Entries harvested of its ring so far. */
     readonly entries: number;
-    /** Entries that the last harvest found in it. */
+    /** The most entries that a harvest found in it since the line before. */
     readonly occupancy: number;
     /** Full exits so far. */
     readonly fullExits: number;

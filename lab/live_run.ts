@@ -1,6 +1,9 @@
+import { HostError } from "../ffi/host_error.ts";
 import { KernelError } from "../ffi/kernel_error.ts";
+import { dirtyEntries } from "../ring/dirty_entries.ts";
 import { Distribution } from "../ring/distribution.ts";
 import { PageSet } from "../ring/page_set.ts";
+import type { PushOrder } from "../ring/push_order.ts";
 import type { Witness } from "../ring/witness.ts";
 import { checkMemory } from "./check_memory.ts";
 import { type ExpectedStop, expectedStop } from "./expected_stop.ts";
@@ -30,7 +33,7 @@ export interface LiveParts {
 
 /** The harvester gives the event loop a turn this often, in which signals and the end of threads are seen. */
 const TURN_MS = 50;
-/** All vCPUs stand still this often, for a complete harvest and a check of memory. */
+/** At the first harvest after as long all vCPUs stand still, and memory is checked. */
 const AUDIT_MS = 1000;
 /** Pages that such a check looks at, so that it takes a millisecond or two. */
 const AUDIT_PAGES = 1 << 14;
@@ -43,8 +46,8 @@ export class LiveRun {
   readonly #going: Set<number>;
   /** vCPUs that stand still, and whose stop is noted. */
   readonly #noted = new Set<number>();
-  /** vCPUs that were resumed after a full ring, and whose time is not taken yet. */
-  readonly #resumed = new Set<number>();
+  /** Full stops of each vCPU whose times are taken. */
+  readonly #fullStops: number[];
   readonly #stores: number[];
   /** Entries harvested of each ring when its vCPU was let run last. */
   readonly #entriesBefore: number[];
@@ -61,6 +64,8 @@ export class LiveRun {
   readonly fullStopNs: Distribution = new Distribution();
   /** Times that all vCPUs stood still for a check. */
   audits = 0;
+  /** Pages that were looked at meanwhile, before the end. */
+  auditedPages = 0;
   /** What ended it before its time. */
   error: string | null = null;
   /** Whether the watcher ended it. */
@@ -78,6 +83,7 @@ export class LiveRun {
     this.#going = new Set(this.#ids);
     this.#stores = this.#ids.map(() => 0);
     this.#entriesBefore = this.#ids.map(() => 0);
+    this.#fullStops = this.#ids.map(() => 0);
     this.fullExits = this.#ids.map(() => 0);
     const seen = new PageSet(lab.pages.total);
     this.#pages = lab.plan.sequence.filter((page) => seen.add(page));
@@ -101,9 +107,7 @@ export class LiveRun {
       for (const id of this.#ids) this.#resume(id);
       await this.#loop();
     } catch (error) {
-      // What a kernel or a guest brings about ends the run; anything else is a defect, and passes.
-      if (!(error instanceof KernelError || error instanceof GuestError)) throw error;
-      this.error = error.message;
+      this.#fail(error);
     } finally {
       vcpus.stop();
     }
@@ -111,29 +115,51 @@ export class LiveRun {
     await this.#conclude();
   }
 
+  // What a kernel or a guest brings about ends the run, and the first of it is told; anything else is a defect, and
+  // passes.
+  #fail(error: unknown): void {
+    if (
+      !(error instanceof KernelError || error instanceof GuestError || error instanceof HostError)
+    ) throw error;
+    this.error ??= error.message;
+  }
+
+  /**
+   * Takes a step that may fail, as on a VM that is dead: what was gathered so far is answered all the same.
+   *
+   * @param step The step.
+   * @returns Its answer, or `null` where it failed; `error` then says how.
+   */
+  attempt<Answer>(step: () => Answer): Answer | null {
+    try {
+      return step();
+    } catch (error) {
+      this.#fail(error);
+      return null;
+    }
+  }
+
   async #loop(): Promise<void> {
     const { vcpus, interrupt, options } = this.#parts;
     const end = this.#started + (options.durationMs ?? options.timeoutMs);
     let nextHarvest = this.#started + options.intervalMs;
     let nextAudit = this.#started + AUDIT_MS;
-    while (!this.#isOver) {
-      const until = Math.min(nextHarvest, nextAudit, end) - vcpus.now();
+    while (this.#going.size > 0 && !this.#isOver && interrupt.signal === null) {
+      const until = Math.min(nextHarvest, end) - vcpus.now();
       vcpus.wait(Math.min(Math.max(until, 0), TURN_MS));
       this.#serveStopped();
-      if (this.#going.size === 0 || this.#isOver) return;
       const now = vcpus.now();
-      if (now >= nextHarvest) {
-        this.#reap(this.#ids);
+      if (now >= nextHarvest && !this.#isOver) {
+        // An audit is one of the harvests that were asked for, and comes at their intervals.
+        const isAudit = now >= nextAudit;
+        if (isAudit) this.#audit();
+        else this.#reap(this.#ids);
         nextHarvest = Math.max(nextHarvest + options.intervalMs, now);
+        if (isAudit) nextAudit = vcpus.now() + AUDIT_MS;
         this.#tell();
       }
-      if (now >= nextAudit) {
-        this.#audit();
-        nextAudit = vcpus.now() + AUDIT_MS;
-      }
-      if (now >= end) return this.#atEnd();
+      if (now >= end && this.#going.size > 0 && !this.#isOver) return this.#atEnd();
       if (interrupt.isDue) await interrupt.pause();
-      if (interrupt.signal !== null) return;
     }
   }
 
@@ -156,9 +182,8 @@ export class LiveRun {
     reaper.reap(full);
     for (const id of full) {
       // A harvest of all rings may have come between the exit and this one.
-      if (reaper.rings[id]!.entries === this.#entriesBefore[id]) return this.#wedged(id);
-      this.#resumed.add(id);
-      this.#resume(id);
+      if (reaper.rings[id]!.entries === this.#entriesBefore[id]) this.#wedged(id);
+      else this.#resume(id);
     }
     reaper.inspect();
   }
@@ -183,9 +208,12 @@ export class LiveRun {
     return how;
   }
 
+  // Its thread knows the time once the vCPU runs again: it is taken at its next stop.
   #noteFullStop(id: number): void {
-    if (!this.#resumed.delete(id)) return;
-    this.fullStopNs.add(this.#parts.vcpus.fullStopNs(id).last);
+    const { count, last } = this.#parts.vcpus.fullStopNs(id);
+    if (count === this.#fullStops[id]) return;
+    this.#fullStops[id] = count;
+    this.fullStopNs.add(last);
   }
 
   #wedged(id: number): void {
@@ -209,17 +237,17 @@ export class LiveRun {
     const { vcpus } = this.#parts;
     vcpus.stop();
     const going = [...this.#going];
-    const full = going.filter((id) => this.#noteStop(id) === "full");
+    for (const id of going) this.#noteStop(id);
     this.#reap(this.#ids);
     this.#checkSome();
-    for (const id of full) this.#resumed.add(id);
-    for (const id of going) this.#resume(id);
+    for (const id of this.#going) this.#resume(id);
   }
 
   #checkSome(): void {
     const { witness } = this.#parts;
     const pages = this.#pages.subarray(this.#auditAt, this.#auditAt + AUDIT_PAGES);
     witness.check(pages);
+    this.auditedPages += pages.length;
     this.#auditAt = this.#auditAt + AUDIT_PAGES < this.#pages.length
       ? this.#auditAt + AUDIT_PAGES
       : 0;
@@ -232,20 +260,41 @@ export class LiveRun {
     for (const id of this.#ids) {
       if (vcpus.stopOf(id)?.kind === "full" && !this.#noted.has(id)) this.fullExits[id]!++;
       this.#noteFullStop(id);
-      this.#stores[id] = vcpus.placeOf(id).stores;
+      this.attempt(() => this.#stores[id] = vcpus.placeOf(id).stores);
     }
-    this.#reap(this.#ids);
-    lab.vcpus.forEach(({ harvester: { held } }, id) => {
-      if (held === 0) return;
-      reaper.problems.add(
-        `vCPU ${id}'s ring holds ${held} entries that an in-order harvest does not reach: it overflowed`,
-      );
-      witness.noteOverflow(id);
-    });
+    this.attempt(() => this.#reap(this.#ids));
+    for (const id of this.#ids) this.#checkRing(id);
     witness.check(this.#pages);
     this.audits++;
     await checkMemory(lab, witness, interrupt);
     if (witness.strays > 0) reaper.problems.add(`${witness.strays} entries name no logged page`);
+    reaper.orders?.forEach((order, id) => this.#checkOrder(order, id));
+  }
+
+  // After the last reset a ring holds nothing any more.
+  #checkRing(id: number): void {
+    const { lab, reaper, witness } = this.#parts;
+    const { ring, harvester } = lab.vcpus[id]!;
+    const dirty = dirtyEntries(ring.words).length;
+    if (dirty > 0) {
+      reaper.problems.add(
+        `vCPU ${id}'s ring holds ${dirty} entries that an in-order harvest does not reach: it overflowed`,
+      );
+      witness.noteOverflow(id);
+    }
+    const left = harvester.held - dirty;
+    if (left === 0) return;
+    reaper.problems.add(
+      `vCPU ${id}'s ring holds ${left} harvested entries that no reset took back`,
+    );
+  }
+
+  #checkOrder({ missing, strange }: PushOrder, id: number): void {
+    const { problems } = this.#parts.reaper;
+    if (missing > 0) {
+      problems.add(`${missing} stores of vCPU ${id} have no entry that was harvested`);
+    }
+    if (strange > 0) problems.add(`${strange} entries of vCPU ${id} name a page out of turn`);
   }
 
   #tell(): void {
@@ -260,9 +309,11 @@ export class LiveRun {
     return {
       schema: "dirtyring.live-progress/1",
       elapsedNs: this.#elapsed(),
-      vcpus: reaper.rings.map(({ entries, last }, vcpu) => ({
-        ...{ vcpu, entries, occupancy: last, fullExits: this.fullExits[vcpu]! },
-      })),
+      vcpus: reaper.rings.map((ring, vcpu) => {
+        const { entries, most } = ring;
+        ring.most = 0;
+        return { vcpu, entries, occupancy: most, fullExits: this.fullExits[vcpu]! };
+      }),
       resets: reaper.resetNs.count,
       resetEntries: reaper.resetEntries,
       lost: witness.lost.count,

@@ -25,6 +25,16 @@ export interface VcpuPlace {
   readonly passMade: number;
 }
 
+/** The stops of a vCPU for full rings that are over. */
+export interface FullStops {
+  /** How many there were. */
+  readonly count: number;
+  /** Nanoseconds of all of them together. */
+  readonly total: number;
+  /** Nanoseconds of the last; 0 where there was none. */
+  readonly last: number;
+}
+
 /**
  * vCPUs that run beside the harvester: each on a thread of its own, or, on a kernel in memory, in slices that
  * take turns. A vCPU walks its block of the list again and again until its stores are made; all stand still
@@ -73,7 +83,7 @@ export interface LiveVcpus extends AsyncDisposable {
    * it measured.
    *
    * @param id The vCPU.
-   * @returns Nanoseconds: of all such stops together, and of the last; 0 where there was none.
+   * @returns How many such stops are over, and nanoseconds: of all of them together, and of the last.
    */
-  fullStopNs(id: number): { readonly total: number; readonly last: number };
+  fullStopNs(id: number): FullStops;
 }

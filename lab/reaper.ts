@@ -1,17 +1,19 @@
 import { Distribution } from "../ring/distribution.ts";
 import type { Entries } from "../ring/entries.ts";
 import { PageSet } from "../ring/page_set.ts";
+import type { PushOrder } from "../ring/push_order.ts";
 import type { Witness } from "../ring/witness.ts";
 import type { Lab } from "./lab.ts";
 import { Problems } from "./problems.ts";
+import { pushOrders } from "./push_orders.ts";
 import { resetHarvested } from "./reset_harvested.ts";
 
 /** What was reaped of one ring. */
 export interface ReapedRing {
   /** Entries harvested in all. */
   entries: number;
-  /** Entries that the last harvest found. */
-  last: number;
+  /** The most entries that a harvest found since somebody was told of them. */
+  most: number;
   /** Entries that each harvest found. */
   readonly occupancy: Distribution;
   /** The pages that they named. */
@@ -49,6 +51,10 @@ export class Reaper {
   /** The entries harvested last, not inspected yet, with their vCPUs. */
   protected fresh: { readonly id: number; readonly entries: Entries }[] = [];
   readonly #sort: boolean;
+  // Entries harvested that no reset has taken back yet: more than one harvest's where a reset failed.
+  #unreset = 0;
+  /** What holds entries against the order of the stores; `null` where that cannot be told. */
+  readonly orders: readonly PushOrder[] | null;
 
   /**
    * Makes ready.
@@ -61,9 +67,10 @@ export class Reaper {
     this.lab = lab;
     this.witness = witness;
     this.#sort = options.sort;
+    this.orders = options.sort ? null : pushOrders(lab);
     this.rings = lab.vcpus.map(() => ({
       entries: 0,
-      last: 0,
+      most: 0,
       occupancy: new Distribution(),
       pages: new PageSet(lab.pages.total),
     }));
@@ -79,13 +86,17 @@ export class Reaper {
   reap(ids: readonly number[]): readonly number[] {
     const harvested = this.harvest(ids);
     this.witness.beginHarvest();
-    this.reset(harvested.reduce((sum, entries) => sum + entries, 0));
+    this.reset(this.#unreset);
+    this.#unreset = 0;
     return harvested;
   }
 
   /** Reads the pages that were reaped last. */
   inspect(): void {
-    for (const { id, entries } of this.fresh) this.witness.read(entries, this.rings[id]!.pages);
+    for (const { id, entries } of this.fresh) {
+      this.witness.read(entries, this.rings[id]!.pages);
+      this.orders?.[id]?.compare(entries);
+    }
     this.fresh = [];
   }
 
@@ -96,14 +107,17 @@ export class Reaper {
    * @returns Entries harvested of each.
    */
   protected harvest(ids: readonly number[]): readonly number[] {
+    this.inspect(); // what a failed reset has left
     const started = performance.now();
-    for (const id of ids) this.fresh.push({ id, entries: this.take(id) });
+    const taken = ids.map((id) => ({ id, entries: this.take(id) }));
     this.harvestNs.add(since(started));
-    return this.fresh.map(({ id, entries: { length } }) => {
+    this.fresh = taken;
+    return taken.map(({ id, entries: { length } }) => {
       const ring = this.rings[id]!;
       ring.entries += length;
-      ring.last = length;
+      ring.most = Math.max(ring.most, length);
       ring.occupancy.add(length);
+      this.#unreset += length;
       return length;
     });
   }

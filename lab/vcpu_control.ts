@@ -1,5 +1,5 @@
-// What the harvester and the thread of a vCPU tell each other, in memory that both see. A word of 32 bits is
-// written and read with Atomics; what stands in `numbers` is published by the write of PHASE that follows.
+// What the harvester and the thread of a vCPU tell each other, in memory that both see. PHASE is
+// written and read with Atomics; all other words and numbers are published by the write of PHASE that follows.
 import type { Quest } from "./pass_walk.ts";
 
 /** Word: where the two are with each other. Who may change it, and to what, stands beside each value. */
@@ -11,7 +11,7 @@ export const DETAIL = 2;
 /** Word: the thread's id. */
 export const TID = 3;
 
-/** Phase: the thread does not know its vCPU yet. The thread goes on to HOLD. */
+/** Phase: the thread does not know its vCPU yet. The thread goes on to HOLD, or the harvester to QUIT. */
 export const STARTING = 0;
 /** Phase: the vCPU stands still. The harvester goes on to RUN or QUIT. */
 export const HOLD = 1;
@@ -45,6 +45,8 @@ export const PASS = 2;
 export const FULL_TOTAL = 3;
 /** Number: the last of these times. */
 export const FULL_LAST = 4;
+/** Number: how many there were. */
+export const FULL_COUNT = 5;
 
 const WORDS_BYTES = 64;
 const NUMBERS_BYTES = 64;

@@ -2,7 +2,7 @@ import { ERRNO } from "../ffi/errno.ts";
 import type { Insight } from "../ffi/insight.ts";
 import { KVM_EXIT_DIRTY_RING_FULL } from "../ffi/kvm_constants.ts";
 import type { Vcpu } from "../kvm/vcpu.ts";
-import type { LiveVcpus, VcpuPlace, VcpuStop } from "./live_vcpus.ts";
+import type { FullStops, LiveVcpus, VcpuPlace, VcpuStop } from "./live_vcpus.ts";
 import { PassWalk, type Quest } from "./pass_walk.ts";
 
 /** A vCPU that is to run in slices. */
@@ -30,6 +30,7 @@ interface Runner extends SlicedVcpu {
   stop: VcpuStop;
   /** When it stopped for a full ring, by the model's clock; `null` where it did not. */
   fullSince: number | null;
+  fullCount: number;
   fullTotal: number;
   fullLast: number;
 }
@@ -54,7 +55,7 @@ export class VcpuSlices implements LiveVcpus {
     this.#runners = vcpus.map((vcpu) => ({
       ...vcpu,
       walk: new PassWalk(vcpu.quest),
-      ...{ runs: false, fullSince: null, fullTotal: 0, fullLast: 0 },
+      ...{ runs: false, fullSince: null, fullCount: 0, fullTotal: 0, fullLast: 0 },
       stop: { kind: "asked" },
     }));
     for (const runner of this.#runners) if (runner.quest.place === null) beginPass(runner);
@@ -81,6 +82,7 @@ export class VcpuSlices implements LiveVcpus {
     if (runner.fullSince !== null) {
       runner.fullLast = Math.round((this.#clock - runner.fullSince) * 1e6);
       runner.fullTotal += runner.fullLast;
+      runner.fullCount++;
       runner.fullSince = null;
     }
     runner.runs = true;
@@ -162,11 +164,11 @@ export class VcpuSlices implements LiveVcpus {
    * How long the vCPU stood still for full rings, by the model's clock.
    *
    * @param id The vCPU.
-   * @returns Nanoseconds in all, and of the last time.
+   * @returns Their number and times.
    */
-  fullStopNs(id: number): { readonly total: number; readonly last: number } {
-    const { fullTotal, fullLast } = this.#runners[id]!;
-    return { total: fullTotal, last: fullLast };
+  fullStopNs(id: number): FullStops {
+    const { fullCount, fullTotal, fullLast } = this.#runners[id]!;
+    return { count: fullCount, total: fullTotal, last: fullLast };
   }
 
   /** There is nothing to end. */

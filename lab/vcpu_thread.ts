@@ -4,7 +4,7 @@ import { ERRNO } from "../ffi/errno.ts";
 import { KVM_EXIT_DIRTY_RING_FULL } from "../ffi/kvm_constants.ts";
 import { KVM_RUN, KVM_SET_REGS, KVM_SET_SIGNAL_MASK } from "../ffi/kvm_ioctls.ts";
 import type { Kernel } from "../ffi/kernel.ts";
-import { checked } from "../ffi/kernel_error.ts";
+import { checked, KernelError } from "../ffi/kernel_error.ts";
 import { kvm_regs, kvm_run } from "../ffi/kvm_structs.ts";
 import { openLibc } from "../ffi/libc.ts";
 import { SIGSET_BYTES, SIGUSR1, SYNCHRONOUS_SIGNALS } from "../ffi/linux.ts";
@@ -65,6 +65,7 @@ function serve(kernel: Kernel, order: control.VcpuOrder): void {
       const ns = Math.round((performance.now() - fullSince) * 1e6);
       numbers[control.FULL_LAST] = ns;
       numbers[control.FULL_TOTAL]! += ns;
+      numbers[control.FULL_COUNT]!++;
       fullSince = -1;
     }
     for (;;) {
@@ -88,6 +89,16 @@ function serve(kernel: Kernel, order: control.VcpuOrder): void {
     }
   };
 
+  // Of a VM that is dead, say: KVM_SET_REGS fails as KVM_RUN does.
+  const runOrFail = (): void => {
+    try {
+      run();
+    } catch (error) {
+      if (!(error instanceof KernelError)) throw error;
+      stand(control.STOP_ERRNO, error.errno);
+    }
+  };
+
   blockSignals(kernel, order.fd);
   if (order.quest.place === null) beginPass();
   else {
@@ -96,13 +107,15 @@ function serve(kernel: Kernel, order: control.VcpuOrder): void {
     numbers[control.PASS] = walk.stores;
   }
   words[control.TID] = kernel.gettid();
-  stand(control.STOP_ASKED);
+  // Nobody may want it any more.
+  const { PHASE, STARTING, HOLD } = control;
+  if (Atomics.compareExchange(words, PHASE, STARTING, HOLD) !== STARTING) return;
   for (;;) {
     const phase = Atomics.load(words, control.PHASE);
     if (phase === control.QUIT) return;
     if (phase === control.HOLD) Atomics.wait(words, control.PHASE, control.HOLD);
     // The harvester may take it back before it is begun.
-    else if (take(words)) run();
+    else if (take(words)) runOrFail();
   }
 }
 

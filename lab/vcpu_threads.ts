@@ -2,7 +2,7 @@ import { ERRNO } from "../ffi/errno.ts";
 import { HostError } from "../ffi/host_error.ts";
 import type { Kernel } from "../ffi/kernel.ts";
 import { SIGUSR1 } from "../ffi/linux.ts";
-import type { LiveVcpus, VcpuPlace, VcpuStop } from "./live_vcpus.ts";
+import type { FullStops, LiveVcpus, VcpuPlace, VcpuStop } from "./live_vcpus.ts";
 import * as control from "./vcpu_control.ts";
 import type { VcpuControl, VcpuOrder } from "./vcpu_control.ts";
 
@@ -39,7 +39,7 @@ interface Thread {
 
 /**
  * vCPUs on a real kernel, each on a thread of its own (a Worker, since `KVM_RUN` blocks). A vCPU stops for a
- * signal that its thread blocks and `KVM_RUN` alone lets in, so that none comes too early or too late. A
+ * signal that its thread blocks and `KVM_RUN` alone lets in, so that none is lost that comes too early. A
  * Worker is ended by itself: to terminate one inside `KVM_RUN` would hang the process.
  */
 export class VcpuThreads implements LiveVcpus {
@@ -95,10 +95,10 @@ export class VcpuThreads implements LiveVcpus {
 
   async #begun(): Promise<void> {
     const started = performance.now();
-    for (const [id, { control: { words }, ...thread }] of this.#threads.entries()) {
-      while (Atomics.load(words, control.PHASE) === control.STARTING) {
+    for (const [id, thread] of this.#threads.entries()) {
+      while (!hasBegun(thread)) {
         await turn();
-        const error = this.#threads[id]!.error ??
+        const error = thread.error ??
           (performance.now() - started > START_MS ? "it did not begin" : null);
         if (error === null && !thread.hasSaidBye) continue;
         throw new HostError(
@@ -241,33 +241,40 @@ export class VcpuThreads implements LiveVcpus {
    * How long the vCPU stood still for full rings, as its thread measured.
    *
    * @param id The vCPU.
-   * @returns Nanoseconds in all, and of the last time.
+   * @returns Their number and times.
    */
-  fullStopNs(id: number): { readonly total: number; readonly last: number } {
+  fullStopNs(id: number): FullStops {
     const { numbers } = this.#threads[id]!.control;
-    return { total: numbers[control.FULL_TOTAL]!, last: numbers[control.FULL_LAST]! };
+    const [count, total] = [numbers[control.FULL_COUNT]!, numbers[control.FULL_TOTAL]!];
+    return { count, total, last: numbers[control.FULL_LAST]! };
   }
 
   /** Stops all vCPUs and waits until their threads are gone. */
   async [Symbol.asyncDispose](): Promise<void> {
-    const started = this.#threads.filter(hasBegun);
-    this.stop(started.map((thread) => this.#threads.indexOf(thread)));
-    for (const { control: { words } } of started) {
-      Atomics.store(words, control.PHASE, control.QUIT);
-      Atomics.notify(words, control.PHASE);
+    // One that has not begun is told in time: it never comes to KVM_RUN.
+    const { PHASE, STARTING, QUIT } = control;
+    const begun = this.#threads.filter(({ control: { words } }) =>
+      Atomics.compareExchange(words, PHASE, STARTING, QUIT) !== STARTING
+    );
+    this.stop(begun.map((thread) => this.#threads.indexOf(thread)));
+    for (const { control: { words } } of begun) {
+      Atomics.store(words, PHASE, QUIT);
+      Atomics.notify(words, PHASE);
     }
     const since = performance.now();
-    for (const thread of this.#threads.splice(0)) {
+    for (const thread of begun) {
       const isOver = () => thread.hasSaidBye || thread.error !== null || this.#isGone(thread);
-      while (hasBegun(thread) && !isOver()) {
+      while (!isOver()) {
         if (performance.now() - since > END_MS) throw new Error("A vCPU's thread does not end");
         await turn();
       }
-      thread.worker.terminate(); // it is outside of KVM_RUN, and closing or gone
-      while (hasBegun(thread) && !this.#isGone(thread) && performance.now() - since < END_MS) {
-        await turn();
-      }
     }
+    // All are outside of KVM_RUN: closing, gone, or never to enter it.
+    for (const { worker } of this.#threads) worker.terminate();
+    for (const thread of begun) {
+      while (!this.#isGone(thread) && performance.now() - since < END_MS) await turn();
+    }
+    this.#threads.length = 0;
   }
 }
 

@@ -33,7 +33,7 @@ export function* liveHeadText(
   yield `        ${lab.pattern}, ${
     countText(lab.pages, "store")
   } a pass, seed ${lab.seed}, ${until}, ` +
-    `harvested every ${timeText(intervalMs * 1e6)}\n\n`;
+    `harvested${options.sort === true ? ", sorted," : ""} every ${timeText(intervalMs * 1e6)}\n\n`;
 }
 
 const VCPU_HEAD = [
@@ -131,20 +131,29 @@ function timesRow(what: string, { count, p50Ns, p99Ns, maxNs }: Times): string[]
 }
 
 function* verdict(result: LiveResult): Generator<string> {
-  const { ok, lost, problems, audits, spurious, duplicates } = result;
+  const { ok, lost, problems, spurious, duplicates } = result;
   if (!ok) {
-    const pages = countText(lost.count, "lost page");
-    yield `FAILED: ${pages}, ${countText(problems.length, "problem")}\n`;
+    yield `FAILED: ${countText(lost.count, "lost page")}, ${
+      problems.length === 0 ? "no other problem" : "with problems, see above"
+    }\n`;
     return;
   }
-  yield `ok: nothing lost: at ${
-    countText(audits, "stop")
-  } of all vCPUs each page held what was last read of it\n`;
+  yield `ok: nothing lost: in the end every page held what was last read of it${audits(result)}\n`;
+  if (result.order !== null) {
+    yield `    each of ${result.order.entries} entries came in the order of the stores\n`;
+  }
   const legal = [
     ...(spurious.count === 0
       ? []
       : [`${countText(spurious.count, "page")} harvested without news`]),
     ...(duplicates === 0 ? [] : [countText(duplicates, "duplicate")]),
   ];
-  if (legal.length > 0) yield `    ${legal.join(" and ")}, which KVM may do\n`;
+  if (legal.length > 0) yield `    ${legal.join(" and ")}: no failure\n`;
+}
+
+function audits({ audits, auditedPages }: LiveResult): string {
+  if (audits < 2) return "";
+  return `, and before that ${countText(auditedPages, "page")} in ${
+    countText(audits - 1, "stop")
+  } of all vCPUs`;
 }

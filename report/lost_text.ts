@@ -6,7 +6,8 @@ const SHOWN = 10;
 const CAUSES: Readonly<Record<LostCause, string>> = {
   "ring overflow": "the ring overflowed",
   "signal during reset": "a signal ended the reset early, and a batch was lost",
-  "read before reset": "it was read before its reset, or not re-protected by it",
+  "read before reset":
+    "it was read before its reset, not re-protected by it, or an entry for it is missing",
   "never harvested": "its entry was never pushed, or not harvested",
 };
 

@@ -14,7 +14,7 @@ export type LostCause =
 export interface LostPage extends PageName {
   /** The vCPU that made the store, as the value in the page tells. */
   readonly vcpu: number;
-  /** The store's counter: the n-th of that vCPU. */
+  /** The store's counter: it is the n-th of that vCPU, modulo 2^(32 − vCPU bits). */
   readonly counter: number;
   /** The counter that was last read there; `null` where nothing was. */
   readonly read: number | null;

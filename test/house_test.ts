@@ -112,7 +112,8 @@ function unexplainedCrossings(text: string): string[] {
   const lines = text.split("\n");
   const crossing = new RegExp(
     /\.getArrayBuffer\(|libc\.(open|read|ioctl_struct|mmap|munmap)\(| signal\(SIGALRM|answer\(setitimer\(/
-      .source + /|\)\.(statx|pthread_sigmask|sigtimedwait)\(| = syscall_perf\(|Number\(pread\(/.source,
+      .source +
+      /|\)\.(statx|pthread_sigmask|sigtimedwait)\(| = syscall_perf\(|Number\(pread\(/.source,
   );
   return lines.filter((line, n) =>
     crossing.test(line) &&

@@ -9,7 +9,7 @@ const TIMES = 50;
 const BESIDE = 4;
 /** A process is up, runs, and has harvested some after about half of this. */
 const LATEST_MS = 1500;
-const ARGS = ["run", "--live", "--duration", "60s", "--memory", "4MiB", "--format", "json"];
+const ARGS = ["run", "--live", "--duration", "60s", "--memory", "4MiB", "--format", "ndjson"];
 
 async function interrupted(args: readonly string[], signal: Deno.Signal, afterMs: number) {
   const child = spawnDirtyring(args);
@@ -18,10 +18,11 @@ async function interrupted(args: readonly string[], signal: Deno.Signal, afterMs
   return await child.result;
 }
 
-// What was gathered is whole, or nothing: there is nothing in between.
+// Once there was a line of progress, there is a result, and it is whole.
 function checkGathered({ stdout, stderr }: CliResult, signal: string): boolean {
   if (stdout === "") return false;
-  const result = JSON.parse(stdout);
+  const result = JSON.parse(stdout.trimEnd().split("\n").at(-1)!);
+  assertEquals(result.schema, "dirtyring.live/1", stderr);
   assertEquals([result.ok, result.lost.count, result.interrupted], [true, 0, signal], stderr);
   const entries = result.vcpus.reduce(
     (sum: number, vcpu: { entries: number }) => sum + vcpu.entries,

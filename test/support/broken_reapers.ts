@@ -2,6 +2,8 @@
 import { KVM_RESET_DIRTY_RINGS } from "../../ffi/kvm_ioctls.ts";
 import type { Lab } from "../../lab/lab.ts";
 import { Reaper } from "../../lab/reaper.ts";
+import { allocateEntries, type Entries } from "../../ring/entries.ts";
+import { ENTRY_WORDS } from "../../ring/entry.ts";
 import type { Witness } from "../../ring/witness.ts";
 
 const PLAIN = { sort: false };
@@ -27,14 +29,39 @@ export class ReadsBeforeReset extends Reaper {
   override inspect(): void {}
 }
 
-/** Marks all entries and looks at all but the last of each ring. */
+// The last entry of a full ring would be no loss: its store was cut off, and pushes it again.
+function dropFirst(entries: Entries): void {
+  entries.words.copyWithin(0, ENTRY_WORDS, entries.length * ENTRY_WORDS);
+  entries.length--;
+}
+
+/** Marks all entries and looks at all but the first of each ring. */
 export class SkipsAnEntry extends Reaper {
   constructor(lab: Lab, witness: Witness) {
     super(lab, witness, PLAIN);
   }
 
   override inspect(): void {
-    for (const { entries } of this.fresh) if (entries.length > 0) entries.length--;
+    for (const { entries } of this.fresh) if (entries.length > 0) dropFirst(entries);
+    super.inspect();
+  }
+}
+
+/** Looks at all entries but one of some harvests: later ones of the same page hide it from memory. */
+export class SkipsNowAndThen extends Reaper {
+  #seen = 0;
+  skipped = 0;
+
+  constructor(lab: Lab, witness: Witness) {
+    super(lab, witness, PLAIN);
+  }
+
+  override inspect(): void {
+    for (const { entries } of this.fresh) {
+      if (entries.length === 0 || this.#seen++ % 20 !== 3) continue;
+      dropFirst(entries);
+      this.skipped++;
+    }
     super.inspect();
   }
 }
@@ -55,5 +82,16 @@ export class IgnoresShortResets extends Reaper {
     const count = vm.ioctl(KVM_RESET_DIRTY_RINGS);
     vm.kernel.setitimer(0);
     this.shortest = Math.min(this.shortest, count - harvested);
+  }
+}
+
+/** Finds nothing in vCPU 1's ring, as in one that overflowed. */
+export class LosesARing extends Reaper {
+  constructor(lab: Lab, witness: Witness) {
+    super(lab, witness, PLAIN);
+  }
+
+  protected override take(id: number): Entries {
+    return id === 1 ? allocateEntries(0) : super.take(id);
   }
 }
