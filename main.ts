@@ -1,4 +1,5 @@
 import { GLOBAL_OPTIONS } from "./commands/global_options.ts";
+import { OutputStream } from "./commands/output_stream.ts";
 import { parseLine } from "./commands/parse.ts";
 import { loadModule } from "./commands/load_module.ts";
 import { loadCommand } from "./commands/registry.ts";
@@ -39,9 +40,13 @@ function print(chunks: Iterable<string>): boolean {
     return true;
   } catch (error) {
     if (error instanceof Deno.errors.BrokenPipe) return false;
-    const why = error instanceof Error ? error.message : String(error);
-    throw new OutputError(`standard output: ${why}; the result is not written whole`);
+    throw outputError(error);
   }
+}
+
+function outputError(error: unknown): OutputError {
+  const why = error instanceof Error ? error.message : String(error);
+  return new OutputError(`standard output: ${why}; the result is not written whole`);
 }
 
 function writeAll(text: string): void {
@@ -65,6 +70,31 @@ function terminal(): { readonly columns: number } | null {
   } catch {
     return { columns: 80 };
   }
+}
+
+// Progress on standard output, whose module few commands need.
+function openProgress() {
+  let stream: OutputStream | null = null;
+  const failing = <Answer>(write: () => Answer): Answer => {
+    try {
+      return write();
+    } catch (error) {
+      throw outputError(error);
+    }
+  };
+  return {
+    print(chunks: Iterable<string>): boolean {
+      stream ??= new OutputStream((bytes) => Deno.stdout.write(bytes));
+      return failing(() => stream!.print(chunks));
+    },
+    async end(): Promise<void> {
+      if (stream === null) return;
+      await stream.drained().catch((error) => {
+        throw outputError(error);
+      });
+      if (stream.dropped > 0) note(`${stream.dropped} lines of progress were not read in time`);
+    },
+  };
 }
 
 // What cannot be said on standard error changes neither the result nor the status.
@@ -99,14 +129,17 @@ async function main(args: readonly string[]): Promise<number> {
     throw new UsageError(`unexpected ${operands[0]}; expected dirtyring ${name} [OPTION ...]`);
   }
   const trace = values["trace"] === true ? say : null;
+  const progress = openProgress();
   try {
     const { output, status } = await command.execute(values, {
       openKernel: (selection) => openKernel(selection, trace, note),
       note,
       print,
+      stream: progress.print,
       terminal: terminal(),
       trace: trace !== null,
     });
+    await progress.end();
     print(output);
     return status;
   } catch (error) {

@@ -16,6 +16,12 @@ export interface Context {
    * @returns Whether somebody still reads it.
    */
   print(chunks: Iterable<string>): boolean;
+  /**
+   * Prints progress, and does not wait for a slow reader: what that does not read in time is left out.
+   *
+   * @returns Whether somebody still reads.
+   */
+  stream(chunks: Iterable<string>): boolean;
   /** The terminal that standard output is, with its width; `null` where it is none. */
   readonly terminal: { readonly columns: number } | null;
   /** Whether every kernel call is to be shown, for a command that makes them in another process. */
@@ -98,7 +104,11 @@ export function defineCommand<Table extends OptionTable, Result>(
       const file = declaration.ownsOutput ? null : await outputFile(values["output"]);
       const print = file === null ? context.print : (chunks: Iterable<string>) => file.add(chunks);
       const terminal = file === null ? context.terminal : null;
-      const result = await declaration.run(typed, { ...context, print, terminal });
+      const result = await declaration.run(typed, {
+        ...context,
+        ...(file === null ? {} : { print, stream: print }),
+        terminal,
+      });
       const format = await load();
       const status = declaration.status(result);
       const output = format(result, typed);

@@ -64,10 +64,12 @@ export async function runLive(request: LiveRequest, context: Context): Promise<L
     ...{ stores: stores ?? null, durationMs, intervalMs: interval ?? INTERVAL_MS },
     ...{ timeoutMs: timeout ?? TIMEOUT_MS, sort: request.sort, witness: request.witness },
   };
-  if (request.format === "text") context.print(liveHeadText(lab.kernel, lab.plan.options, options));
+  if (request.format === "text") {
+    context.stream(liveHeadText(lab.kernel, lab.plan.options, options));
+  }
   const watch = watcher(request, context, lab.plan.options.ring);
   const result = await live(lab, interrupt, watch === null ? options : { ...options, watch });
-  if (request.format === "text" && context.terminal !== null) context.print([AFTER_FRAMES]);
+  if (request.format === "text" && context.terminal !== null) context.stream([AFTER_FRAMES]);
   if (result.error !== null) context.note(result.error);
   return result;
 }
@@ -103,11 +105,11 @@ function watcher(
     case "json":
       return null;
     case "ndjson":
-      return (progress) => context.print([`${JSON.stringify(progress)}\n`]);
+      return (progress) => context.stream([`${JSON.stringify(progress)}\n`]);
     case "text": {
       const { terminal } = context;
       const show = terminal === null ? liveLines(ring) : liveFrames(ring, terminal.columns);
-      return (progress) => context.print(show(progress));
+      return (progress) => context.stream(show(progress));
     }
   }
 }
