@@ -1,6 +1,11 @@
 import { Skip } from "./skip.ts";
 
-const SOURCES = ["reference.c", "reference_vm.c"] as const;
+const SOURCES = [
+  "reference.c",
+  "reference_vm.c",
+  "reference_live.c",
+  "reference_live_vcpu.c",
+] as const;
 
 /**
  * Compiles the C reference with the system's compiler.
@@ -20,6 +25,7 @@ export async function compileReference(folder: string): Promise<string> {
     "-fPIC",
     "-fvisibility=hidden",
     "-shared",
+    "-pthread",
   ];
   const command = new Deno.Command("cc", { args: [...flags, "-o", library, ...sources] });
   let output: Deno.CommandOutput;

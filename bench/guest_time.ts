@@ -1,12 +1,11 @@
 import type { Kernel } from "../ffi/kernel.ts";
 import { kvm_dirty_gfn } from "../ffi/kvm_structs.ts";
-import { PAGE_SIZE } from "../ffi/linux.ts";
 import { InlineDriver } from "../lab/inline_driver.ts";
 import { Lab } from "../lab/lab.ts";
-import { type Plan, planLab } from "../lab/plan.ts";
+import { planLab } from "../lab/plan.ts";
 import { Rounds } from "../lab/rounds.ts";
 import { Pair } from "./pair.ts";
-import type { Reference, ReferenceSetup } from "./reference.ts";
+import type { Reference } from "./reference.ts";
 
 /** The first rounds fault in the guest's memory and the ring, and compile the loops. */
 const WARM_UPS = 10;
@@ -54,7 +53,13 @@ async function benchCase(
     seed: 1,
   }, () => new Uint32Array());
   using lab = new Lab(kernel, plan);
-  using vm = reference.openVm(setupOf(plan));
+  using vm = reference.openVm({
+    ringBytes: plan.ringBytes,
+    slot0: lab.slot0.slice(),
+    loggedBytes: plan.options.memory,
+    guest: plan.guest,
+    stores,
+  });
   const rounds = new Rounds(lab, new InlineDriver());
   const run = new Pair(`KVM_RUN, ${stores} stores`, TARGET);
   const harvest = new Pair(`harvest after it, ${stores} entries`);
@@ -75,20 +80,4 @@ async function benchCase(
     reset.add(ours.resetNs, theirs.resetNs);
   }
   for (const pair of [run, harvest, reset]) console.log(pair.line());
-}
-
-// The plan's VM for C. The bytes of slot 0 are those that lab/lab.ts writes there.
-function setupOf(plan: Plan): ReferenceSetup {
-  const slot0 = new Uint8Array(plan.slots[0]!.pages * PAGE_SIZE);
-  slot0.set(plan.guest.code, plan.guest.codeAt);
-  const list = new Uint32Array(slot0.buffer, plan.guest.listAt);
-  plan.sequence.forEach((page, n) => list[n] = slot0.length + page * PAGE_SIZE);
-  return {
-    ringBytes: plan.ringBytes,
-    slot0,
-    loggedBytes: plan.options.memory,
-    codeAt: plan.guest.codeAt,
-    listAt: plan.guest.listAt,
-    stores: plan.sequence.length,
-  };
 }

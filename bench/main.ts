@@ -1,23 +1,74 @@
 // dirtyring against C, and against an empty program: ratios, each from one run. See README.md here.
-import { benchInterpreter } from "./interpreter.ts";
+// Names on the command line pick parts: deno task bench live growth
 import { openLibc } from "../ffi/libc.ts";
 import { kvmModule } from "../lab/host.ts";
+import { Interrupt } from "../lab/interrupt.ts";
 import { compileReference } from "./compile_reference.ts";
+import { benchGrowth } from "./growth.ts";
 import { benchGuestTime } from "./guest_time.ts";
 import { benchHarvest, benchHarvestOfKvm } from "./harvest.ts";
+import { benchInterpreter } from "./interpreter.ts";
+import { benchLive } from "./live.ts";
+import { benchOwnMemory } from "./own_memory.ts";
 import { Reference } from "./reference.ts";
 import { orSkip } from "./skip.ts";
+import { benchStarts } from "./starts.ts";
 import { benchStartup } from "./startup.ts";
 
-async function againstC(folder: string): Promise<void> {
-  using reference = new Reference(await compileReference(folder));
-  const kernel = openLibc();
-  console.log("Harvest of a full ring, against C on the same memory");
-  await orSkip("  made-up ring", () => benchHarvest(kernel, reference));
-  await orSkip("  KVM's ring", () => benchHarvestOfKvm(kernel, reference));
-  console.log("Rounds of a VM, against a VM that C runs");
-  await orSkip("  rounds", () => benchGuestTime(kernel, reference));
+/** A part of the benchmarks. */
+interface Part {
+  readonly title: string;
+  run(folder: string): void | Promise<void>;
 }
+
+const PARTS: Readonly<Record<string, Part>> = {
+  interpreter: {
+    title: "The model's interpreter",
+    run: benchInterpreter,
+  },
+  harvest: {
+    title: "Harvest of a full ring, against C on the same memory",
+    async run(folder) {
+      using reference = new Reference(await compileReference(folder));
+      benchHarvest(openLibc(), reference);
+      await orSkip("  KVM's ring", () => benchHarvestOfKvm(openLibc(), reference));
+    },
+  },
+  rounds: {
+    title: "Rounds of a VM, against a VM that C runs",
+    async run(folder) {
+      using reference = new Reference(await compileReference(folder));
+      await benchGuestTime(openLibc(), reference);
+    },
+  },
+  live: {
+    title: "Live runs of two vCPUs, against live runs in C",
+    async run(folder) {
+      using reference = new Reference(await compileReference(folder));
+      using interrupt = new Interrupt();
+      await benchLive(openLibc(), reference, interrupt);
+    },
+  },
+  growth: {
+    title: "Learning 1000 random dirty pages, by the guest's memory",
+    run: () => benchGrowth(openLibc()),
+  },
+  memory: {
+    title: "Memory of a live run, without the guest's pages",
+    run: benchOwnMemory,
+  },
+  starts: {
+    title: "Starts and stops of a live run of two vCPUs, in one process",
+    async run() {
+      using interrupt = new Interrupt();
+      await benchStarts(openLibc(), interrupt);
+    },
+  },
+  processes: {
+    title: "Whole processes, against an empty Deno program",
+    run: benchStartup,
+  },
+};
 
 // What the numbers belong to.
 async function printHost(): Promise<void> {
@@ -28,14 +79,20 @@ async function printHost(): Promise<void> {
   console.log("ratio of medians (middle half of the turns), dirtyring's median to the other\n");
 }
 
+const names = Deno.args.length > 0 ? Deno.args : Object.keys(PARTS);
+const unknown = names.find((name) => !Object.hasOwn(PARTS, name));
+if (unknown !== undefined) {
+  console.error(`No part ${unknown}: there are ${Object.keys(PARTS).join(", ")}`);
+  Deno.exit(2);
+}
 const folder = await Deno.makeTempDir({ prefix: "dirtyring-bench-" });
 try {
   await printHost();
-  console.log("The model's interpreter");
-  benchInterpreter();
-  await orSkip("Against C", () => againstC(folder));
-  console.log("Whole processes, against an empty Deno program");
-  await orSkip("  processes", () => benchStartup(folder));
+  for (const name of names) {
+    const { title, run } = PARTS[name]!; // known, as seen above
+    console.log(title);
+    await orSkip(`  ${name}`, () => run(folder));
+  }
 } finally {
   await Deno.remove(folder, { recursive: true });
 }

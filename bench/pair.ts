@@ -1,12 +1,12 @@
 import { median, quantile } from "./median.ts";
 
-/** What a ratio shall be. */
-export interface Target {
-  /** The most that it may be. */
-  readonly most: number;
-  /** The target in words. */
-  readonly text: string;
-}
+/** What a ratio shall be: no greater than a bound for times, no less than one for rates. */
+export type Target =
+  & ({ readonly most: number } | { readonly least: number })
+  & {
+    /** The target in words. */
+    readonly text: string;
+  };
 
 /**
  * Two things measured in turns, A, B, A, B, so that both meet the same noise. Only their ratio is a
@@ -15,6 +15,7 @@ export interface Target {
 export class Pair {
   readonly #what: string;
   readonly #target: Target | null;
+  readonly #format: (value: number) => string;
   readonly #ours: number[] = [];
   readonly #reference: number[] = [];
 
@@ -23,24 +24,35 @@ export class Pair {
    *
    * @param what What is measured.
    * @param target What the ratio shall be, if anything is asked of it.
+   * @param format Writes a value; a time in nanoseconds unless given.
    */
-  constructor(what: string, target: Target | null = null) {
+  constructor(
+    what: string,
+    target: Target | null = null,
+    format: (value: number) => string = duration,
+  ) {
     this.#what = what;
     this.#target = target;
+    this.#format = format;
   }
 
   /**
    * Adds a turn.
    *
-   * @param ours Nanoseconds of dirtyring.
-   * @param reference Nanoseconds of what it is held against.
+   * @param ours What dirtyring took: nanoseconds, or a rate.
+   * @param reference What it is held against took.
    */
   add(ours: number, reference: number): void {
     this.#ours.push(ours);
     this.#reference.push(reference);
   }
 
-  /** The ratio of the two medians: above 1 where dirtyring took longer. */
+  /** Turns so far. */
+  get turns(): number {
+    return this.#ours.length;
+  }
+
+  /** The ratio of the two medians: of times above 1, of rates below 1 where dirtyring was slower. */
   get ratio(): number {
     return median(this.#ours) / median(this.#reference);
   }
@@ -54,7 +66,8 @@ export class Pair {
   line(): string {
     const turns = this.#ours.map((ours, n) => ours / this.#reference[n]!);
     const [low, high] = [quantile(turns, 0.25), quantile(turns, 0.75)];
-    const medians = `${duration(median(this.#ours))} to ${duration(median(this.#reference))}`;
+    const [ours, reference] = [median(this.#ours), median(this.#reference)];
+    const medians = `${this.#format(ours)} to ${this.#format(reference)}`;
     return [
       `  ${this.#what.padEnd(38)} ${this.ratio.toFixed(2).padStart(5)}`,
       `(${low.toFixed(2)}–${high.toFixed(2)})`,
@@ -64,8 +77,9 @@ export class Pair {
 
   #verdict(): string {
     if (this.#target === null) return "";
-    const met = this.ratio <= this.#target.most ? "met" : "MISSED";
-    return `  ${this.#target.text}: ${met}`;
+    const { ratio } = this;
+    const isMet = "most" in this.#target ? ratio <= this.#target.most : ratio >= this.#target.least;
+    return `  ${this.#target.text}: ${isMet ? "met" : "MISSED"}`;
   }
 }
 

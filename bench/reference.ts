@@ -1,45 +1,23 @@
-// The C reference as TypeScript calls it. It is no part of the program, and so it does not go
-// through ffi/, which knows libc alone.
+import type { Guest } from "../guest/guest.ts";
+import { ENTRY_WORDS } from "../ring/entry.ts";
+import {
+  loadReference,
+  type MachineSetup,
+  type ReferenceLibrary,
+  referenceProblem,
+  sregsPatch,
+} from "./reference_library.ts";
+import { type LiveReferenceResult, type LiveSetup, referenceLive } from "./reference_live.ts";
 
-// The C prototype stands beside each entry.
-const SYMBOLS = {
-  // uint32_t reference_harvest(struct kvm_dirty_gfn *ring, uint32_t entries, uint32_t fetch,
-  //                            uint32_t limit, uint32_t *slots, uint64_t *offsets);
-  reference_harvest: {
-    parameters: ["buffer", "u32", "u32", "u32", "buffer", "buffer"],
-    result: "u32",
-  },
-  // struct vm *reference_open(const struct setup *setup, const uint8_t *slot0);
-  reference_open: { parameters: ["buffer", "buffer"], result: "pointer" },
-  // int reference_round(struct vm *vm, struct round *round);
-  reference_round: { parameters: ["pointer", "buffer"], result: "i32" },
-  // void reference_close(struct vm *vm);
-  reference_close: { parameters: ["pointer"], result: "void" },
-  // const char *reference_problem(void);
-  reference_problem: { parameters: [], result: "pointer" },
-} as const satisfies Deno.ForeignLibraryInterface;
-
-type Library = Deno.DynamicLibrary<typeof SYMBOLS>;
-
-const ENTRY_WORDS = 4;
-
-/** What a VM of the reference is to be: `struct setup` of reference.h, in its order. */
-export interface ReferenceSetup {
-  /** Ring size in bytes. */
-  readonly ringBytes: number;
-  /** All of slot 0: the guest's code and its access list. */
-  readonly slot0: Uint8Array<ArrayBuffer>;
-  /** Bytes of logged memory. */
-  readonly loggedBytes: number;
-  /** Guest physical address of the code. */
-  readonly codeAt: number;
-  /** Guest physical address of the access list. */
-  readonly listAt: number;
+/** What rounds of the reference run on: `struct setup` of reference.c, in its order. */
+export interface ReferenceSetup extends MachineSetup {
+  /** The guest program. */
+  readonly guest: Guest;
   /** Stores in a round. */
   readonly stores: number;
 }
 
-/** What a round of the reference was: `struct round` of reference.h. */
+/** What a round of the reference was: `struct round` of reference.c. */
 export interface ReferenceRound {
   /** Nanoseconds in `KVM_RUN`. */
   readonly guestNs: number;
@@ -65,7 +43,7 @@ export interface ReferenceOutput {
 
 /** The C library, loaded. */
 export class Reference implements Disposable {
-  readonly #library: Library;
+  readonly #library: ReferenceLibrary;
 
   /**
    * Loads the library.
@@ -73,8 +51,7 @@ export class Reference implements Disposable {
    * @param path Its path, as `compileReference` answered it.
    */
   constructor(path: string) {
-    // SAFETY: the library is our own, compiled from the prototypes above; closed with this object.
-    this.#library = Deno.dlopen(path, SYMBOLS);
+    this.#library = loadReference(path);
   }
 
   /**
@@ -105,6 +82,17 @@ export class Reference implements Disposable {
     return new ReferenceVm(this.#library, setup);
   }
 
+  /**
+   * Makes a VM and runs it live, in C: vCPUs on threads of their own, and a harvester beside them.
+   *
+   * @param setup What it is to be.
+   * @returns Its figures.
+   * @throws {Error} Where a call failed, counts differ, or it took too long.
+   */
+  live(setup: LiveSetup): LiveReferenceResult {
+    return referenceLive(this.#library, setup);
+  }
+
   /** Unloads the library. */
   [Symbol.dispose](): void {
     this.#library.close();
@@ -113,7 +101,7 @@ export class Reference implements Disposable {
 
 /** A VM that C made and runs. */
 export class ReferenceVm implements Disposable {
-  readonly #library: Library;
+  readonly #library: ReferenceLibrary;
   #vm: Deno.PointerObject | null;
   readonly #round = new BigUint64Array(6);
 
@@ -124,14 +112,19 @@ export class ReferenceVm implements Disposable {
    * @param setup What the VM is to be.
    * @throws {Error} Where the kernel refused a call.
    */
-  constructor(library: Library, setup: ReferenceSetup) {
+  constructor(library: ReferenceLibrary, setup: ReferenceSetup) {
     this.#library = library;
-    const { ringBytes, slot0, loggedBytes, codeAt, listAt, stores } = setup;
-    const fields = [ringBytes, slot0.length, loggedBytes, codeAt, listAt, stores];
-    // SAFETY: six words are all of `struct setup`, and the second says how many bytes `slot0` has.
-    // C copies both; the VM that it answers is this object's until reference_close().
-    this.#vm = library.symbols.reference_open(BigUint64Array.from(fields, BigInt), slot0);
-    if (this.#vm === null) throw this.#problem();
+    const { ringBytes, slot0, loggedBytes, guest, stores } = setup;
+    const fields = [ringBytes, slot0.length, loggedBytes, guest.codeAt, guest.listAt, stores];
+    // SAFETY: six words are all of `struct setup`, and the second says how many bytes `slot0` has;
+    // the patch is a whole `struct sregs_patch`. C copies what it keeps; the VM that it answers is
+    // this object's until reference_close().
+    this.#vm = library.symbols.reference_open(
+      BigUint64Array.from(fields, BigInt),
+      slot0,
+      sregsPatch(guest),
+    );
+    if (this.#vm === null) throw referenceProblem(library);
   }
 
   /**
@@ -144,7 +137,7 @@ export class ReferenceVm implements Disposable {
     if (this.#vm === null) throw new TypeError("Cannot use a VM that is closed");
     // SAFETY: the VM is open, checked above; six words of this object's are all of `struct round`.
     const answer = this.#library.symbols.reference_round(this.#vm, this.#round);
-    if (answer !== 0) throw this.#problem();
+    if (answer !== 0) throw referenceProblem(this.#library);
     const at = (n: number) => Number(this.#round[n]!);
     return {
       guestNs: at(0),
@@ -154,12 +147,6 @@ export class ReferenceVm implements Disposable {
       fullExits: at(4),
       resets: at(5),
     };
-  }
-
-  #problem(): Error {
-    const text = this.#library.symbols.reference_problem();
-    // SAFETY: a string of the library's own that ends in NUL; it lives until the library is closed.
-    return new Error(`C: ${text === null ? "" : Deno.UnsafePointerView.getCString(text)}`);
   }
 
   /** Gives the VM's file descriptors and mappings back. Doing so twice does nothing. */
