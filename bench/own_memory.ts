@@ -5,7 +5,7 @@ import { openLibc } from "../ffi/libc.ts";
 import { PAGE_SIZE } from "../ffi/linux.ts";
 import { Interrupt } from "../lab/interrupt.ts";
 import { Lab } from "../lab/lab.ts";
-import { live } from "../lab/live.ts";
+import { live } from "../live/live.ts";
 import { planLab } from "../lab/plan.ts";
 import { type ProcessFacts, processFacts } from "./process_facts.ts";
 import { Skip } from "./skip.ts";

@@ -5,7 +5,7 @@ import { kvm_dirty_gfn } from "../ffi/kvm_structs.ts";
 import { passesFor } from "../lab/blocks.ts";
 import { Interrupt } from "../lab/interrupt.ts";
 import { Lab } from "../lab/lab.ts";
-import { live } from "../lab/live.ts";
+import { live } from "../live/live.ts";
 import { planLab } from "../lab/plan.ts";
 
 const STORES = 10_000_000;

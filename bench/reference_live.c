@@ -1,4 +1,4 @@
-// A live run in C: vCPUs on pthreads, and one harvester beside them, as lab/live.ts runs them.
+// A live run in C: vCPUs on pthreads, and one harvester beside them, as live/live.ts runs them.
 #include "reference_live.h"
 
 #include <signal.h>

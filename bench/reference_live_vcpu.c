@@ -1,4 +1,4 @@
-// The thread of a vCPU of a live run: as lab/vcpu_thread.ts is one.
+// The thread of a vCPU of a live run: as live/vcpu_thread.ts is one.
 #include "reference_live.h"
 
 #include <errno.h>

@@ -2,7 +2,7 @@ import type { Kernel } from "../ffi/kernel.ts";
 import { kvm_dirty_gfn } from "../ffi/kvm_structs.ts";
 import type { Interrupt } from "../lab/interrupt.ts";
 import { Lab } from "../lab/lab.ts";
-import { live } from "../lab/live.ts";
+import { live } from "../live/live.ts";
 import { planLab } from "../lab/plan.ts";
 import { median } from "./median.ts";
 import { type ProcessFacts, processFacts } from "./process_facts.ts";

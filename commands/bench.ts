@@ -1,6 +1,6 @@
 import { parsePattern, type Pattern } from "../guest/pattern.ts";
-import type { BenchResult } from "../lab/bench.ts";
-import { type BenchOptions, SWEEPS } from "../lab/bench_options.ts";
+import type { BenchResult } from "../sweeps/bench.ts";
+import { type BenchOptions, SWEEPS } from "../sweeps/bench_options.ts";
 import { Interrupt } from "../lab/interrupt.ts";
 import { UsageError } from "../lab/usage_error.ts";
 import { backendOptions } from "./backend_options.ts";
@@ -18,9 +18,10 @@ const GIB = 2 ** 30;
 const MOST_PAGES = 2 ** 24;
 
 // Each cast names what the module exports.
-const benches = async () => await loadModule("../lab/bench.ts") as typeof import("../lab/bench.ts");
+const benches = async () =>
+  await loadModule("../sweeps/bench.ts") as typeof import("../sweeps/bench.ts");
 const liveRings = async () =>
-  await loadModule("../lab/bench_live_ring.ts") as typeof import("../lab/bench_live_ring.ts");
+  await loadModule("../sweeps/bench_live_ring.ts") as typeof import("../sweeps/bench_live_ring.ts");
 const pictures = async () =>
   await loadModule("../report/bench_svg.ts") as typeof import("../report/bench_svg.ts");
 const outputFiles = async () =>

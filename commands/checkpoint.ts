@@ -1,6 +1,6 @@
-import type { CheckpointResult } from "../lab/checkpoint_result.ts";
-import type { RestoreResult } from "../lab/restore_result.ts";
-import type { TrackingKind } from "../lab/dirty_tracker.ts";
+import type { CheckpointResult } from "../checkpoint/checkpoint_result.ts";
+import type { RestoreResult } from "../checkpoint/restore_result.ts";
+import type { TrackingKind } from "../checkpoint/dirty_tracker.ts";
 import { type Command, defineCommand, type Formatter } from "./command.ts";
 import { duration, optionalDuration } from "./duration.ts";
 import { json } from "./formats.ts";

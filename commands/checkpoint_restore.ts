@@ -1,8 +1,8 @@
 import type { BackendSelection } from "../lab/backend.ts";
-import { readChain } from "../lab/checkpoint_chain.ts";
+import { readChain } from "../checkpoint/checkpoint_chain.ts";
 import { Interrupt } from "../lab/interrupt.ts";
-import { restore } from "../lab/restore.ts";
-import type { RestoreResult } from "../lab/restore_result.ts";
+import { restore } from "../checkpoint/restore.ts";
+import type { RestoreResult } from "../checkpoint/restore_result.ts";
 import { UsageError } from "../lab/usage_error.ts";
 import type { Context } from "./command.ts";
 import type { OptionTable } from "./option.ts";

@@ -1,5 +1,5 @@
 import { Interrupt } from "../lab/interrupt.ts";
-import type { LiveResult } from "../lab/live_result.ts";
+import type { LiveResult } from "../live/live_result.ts";
 import { run, type RunResult } from "../lab/run.ts";
 import { UsageError } from "../lab/usage_error.ts";
 import { runText } from "../report/run_text.ts";

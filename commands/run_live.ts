@@ -1,7 +1,7 @@
 import { passesFor } from "../lab/blocks.ts";
 import { Interrupt } from "../lab/interrupt.ts";
-import { live } from "../lab/live.ts";
-import type { LiveProgress, LiveResult } from "../lab/live_result.ts";
+import { live } from "../live/live.ts";
+import type { LiveProgress, LiveResult } from "../live/live_result.ts";
 import type { BackendSelection } from "../lab/backend.ts";
 import type { LabOptions } from "../lab/plan.ts";
 import { UsageError } from "../lab/usage_error.ts";

@@ -1,4 +1,4 @@
-import type { CostCell, CostCrossover } from "../lab/bench_cost.ts";
+import type { CostCell, CostCrossover } from "../sweeps/bench_cost.ts";
 import { bar } from "./bar.ts";
 import { fractionText } from "./fraction_text.ts";
 import { type Align, table } from "./table.ts";

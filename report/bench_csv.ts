@@ -1,4 +1,4 @@
-import type { BenchResult } from "../lab/bench.ts";
+import type { BenchResult } from "../sweeps/bench.ts";
 
 const COLUMNS = "sweep,memoryBytes,dirtyPages,ringEntries,pattern,tracking,sorted,repetitions," +
   "figure,median,min,max";

@@ -1,5 +1,5 @@
-import type { BenchResult } from "../lab/bench.ts";
-import type { RingSizeGuest } from "../lab/bench_ring_sizes.ts";
+import type { BenchResult } from "../sweeps/bench.ts";
+import type { RingSizeGuest } from "../sweeps/bench_ring_sizes.ts";
 import { drawCost } from "./bench_svg_cost.ts";
 import { drawPatterns } from "./bench_svg_patterns.ts";
 import { drawRingSizes } from "./bench_svg_rings.ts";

@@ -1,5 +1,5 @@
-import type { BenchResult } from "../lab/bench.ts";
-import type { CostCell, CostCrossover } from "../lab/bench_cost.ts";
+import type { BenchResult } from "../sweeps/bench.ts";
+import type { CostCell, CostCrossover } from "../sweeps/bench_cost.ts";
 import { TRACKING_STYLES } from "./bench_svg_styles.ts";
 import { legend } from "./chart_legend.ts";
 import {

@@ -1,4 +1,4 @@
-import type { BenchResult } from "../lab/bench.ts";
+import type { BenchResult } from "../sweeps/bench.ts";
 import { PLAIN_STYLE } from "./bench_svg_styles.ts";
 import { type Box, FONT, frame, INK, line } from "./chart_plot.ts";
 import { logScale, type Scale } from "./chart_scale.ts";

@@ -1,5 +1,5 @@
-import type { BenchResult } from "../lab/bench.ts";
-import type { RingSizeCost } from "../lab/bench_ring_sizes.ts";
+import type { BenchResult } from "../sweeps/bench.ts";
+import type { RingSizeCost } from "../sweeps/bench_ring_sizes.ts";
 import { PART_STYLE, PLAIN_STYLE } from "./bench_svg_styles.ts";
 import { type Axis, type Box, drawSeries, FONT, frame, verticalTitle } from "./chart_plot.ts";
 import { linearScale, logScale } from "./chart_scale.ts";

@@ -1,5 +1,5 @@
-import type { BenchResult } from "../lab/bench.ts";
-import type { SortDensity } from "../lab/bench_sort.ts";
+import type { BenchResult } from "../sweeps/bench.ts";
+import type { SortDensity } from "../sweeps/bench_sort.ts";
 import { PART_STYLE, PLAIN_STYLE, SORTED_STYLE } from "./bench_svg_styles.ts";
 import { paysText } from "./bench_sweeps_text.ts";
 import { legend } from "./chart_legend.ts";

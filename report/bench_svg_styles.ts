@@ -1,4 +1,4 @@
-import type { CostCell } from "../lab/bench_cost.ts";
+import type { CostCell } from "../sweeps/bench_cost.ts";
 import type { LineStyle } from "./chart_style.ts";
 
 const RING = "#0b3d91";

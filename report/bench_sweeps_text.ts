@@ -1,6 +1,6 @@
-import type { PatternCost } from "../lab/bench_patterns.ts";
-import type { RingSizeCost, RingSizeGuest } from "../lab/bench_ring_sizes.ts";
-import type { SortDensity, SortPays } from "../lab/bench_sort.ts";
+import type { PatternCost } from "../sweeps/bench_patterns.ts";
+import type { RingSizeCost, RingSizeGuest } from "../sweeps/bench_ring_sizes.ts";
+import type { SortDensity, SortPays } from "../sweeps/bench_sort.ts";
 import { bar } from "./bar.ts";
 import { fractionText } from "./fraction_text.ts";
 import { table } from "./table.ts";

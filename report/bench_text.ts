@@ -1,4 +1,4 @@
-import type { BenchResult } from "../lab/bench.ts";
+import type { BenchResult } from "../sweeps/bench.ts";
 import { costText, crossoverText } from "./bench_cost_text.ts";
 import { densityText, patternsText, ringSizesText } from "./bench_sweeps_text.ts";
 import { kernelLine } from "./lab_text.ts";

@@ -1,7 +1,7 @@
-import type { CheckpointResult } from "../lab/checkpoint_result.ts";
-import type { TrackingKind } from "../lab/dirty_tracker.ts";
-import type { Epoch } from "../lab/epoch.ts";
-import type { EpochFigure } from "../lab/epoch_log.ts";
+import type { CheckpointResult } from "../checkpoint/checkpoint_result.ts";
+import type { TrackingKind } from "../checkpoint/dirty_tracker.ts";
+import type { Epoch } from "../checkpoint/epoch.ts";
+import type { EpochFigure } from "../checkpoint/epoch_log.ts";
 import type { ResolvedOptions } from "../lab/plan.ts";
 import { kernelLine } from "./lab_text.ts";
 import { type Align, table } from "./table.ts";

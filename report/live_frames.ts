@@ -1,4 +1,4 @@
-import type { LiveProgress } from "../lab/live_result.ts";
+import type { LiveProgress } from "../live/live_result.ts";
 import { liveRates, rateText } from "./live_rates.ts";
 
 const EVERY_MS = 100;

@@ -1,4 +1,4 @@
-import type { LiveProgress } from "../lab/live_result.ts";
+import type { LiveProgress } from "../live/live_result.ts";
 
 /** How a vCPU fares just now. */
 export interface VcpuRate {

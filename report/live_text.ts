@@ -1,10 +1,10 @@
 import type { KernelFacts } from "../lab/host.ts";
-import type { LiveOptions } from "../lab/live.ts";
-import type { LiveResult, LiveVcpuResult, Times } from "../lab/live_result.ts";
+import type { LiveOptions } from "../live/live.ts";
+import type { LiveResult, LiveVcpuResult, Times } from "../live/live_result.ts";
 import type { ResolvedOptions } from "../lab/plan.ts";
 import { kernelLine } from "./lab_text.ts";
 import { lostText } from "./lost_text.ts";
-import type { WitnessResult } from "../lab/tracepoint_witness.ts";
+import type { WitnessResult } from "../live/tracepoint_witness.ts";
 import { type Align, table } from "./table.ts";
 import { countText, numberText, sizeText, timeText } from "./units.ts";
 

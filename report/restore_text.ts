@@ -1,4 +1,4 @@
-import type { RestoreCheck, RestoreResult } from "../lab/restore_result.ts";
+import type { RestoreCheck, RestoreResult } from "../checkpoint/restore_result.ts";
 import { machineText } from "./checkpoint_text.ts";
 import { kernelLine } from "./lab_text.ts";
 import { oneLine } from "./one_line.ts";

@@ -1,7 +1,7 @@
 // What is shown of a bench: text, CSV and pictures, and the small chart module under the pictures.
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
-import type { BenchResult } from "../lab/bench.ts";
-import { costCells, crossoversOf } from "../lab/bench_cost.ts";
+import type { BenchResult } from "../sweeps/bench.ts";
+import { costCells, crossoversOf } from "../sweeps/bench_cost.ts";
 import { benchCsv } from "../report/bench_csv.ts";
 import { benchSvg } from "../report/bench_svg.ts";
 import { TRACKING_STYLES } from "../report/bench_svg_styles.ts";

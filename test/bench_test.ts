@@ -4,12 +4,12 @@ import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/
 import type { Kernel } from "../ffi/kernel.ts";
 import { KVM_GET_DIRTY_LOG } from "../ffi/kvm_ioctls.ts";
 import { kvm_dirty_log } from "../ffi/kvm_structs.ts";
-import { bench, type BenchHelp, type BenchResult } from "../lab/bench.ts";
-import { liveRing } from "../lab/bench_live_ring.ts";
-import { BENCH_PATTERNS } from "../lab/bench_patterns.ts";
-import type { BenchOptions } from "../lab/bench_options.ts";
-import type { RingSizeRun } from "../lab/bench_ring_sizes.ts";
-import { sortPages } from "../lab/bench_sort.ts";
+import { bench, type BenchHelp, type BenchResult } from "../sweeps/bench.ts";
+import { liveRing } from "../sweeps/bench_live_ring.ts";
+import { BENCH_PATTERNS } from "../sweeps/bench_patterns.ts";
+import type { BenchOptions } from "../sweeps/bench_options.ts";
+import type { RingSizeRun } from "../sweeps/bench_ring_sizes.ts";
+import { sortPages } from "../sweeps/bench_sort.ts";
 import { Interrupt } from "../lab/interrupt.ts";
 import { UsageError } from "../lab/usage_error.ts";
 import { openModel } from "../model/model_kernel.ts";
@@ -217,5 +217,7 @@ Deno.test("bench() answers what it gathered before an interrupt", async () => {
     pages: [16, 17, 18],
     sweep: ["cost", "pattern"],
   }, { progress: () => ++cells === 2 && Deno.kill(Deno.pid, "SIGTERM") });
-  assertEquals([interrupted, ok, gathered.length, patterns.length], ["SIGTERM", true, 4, 0]);
+  assertEquals([interrupted, ok, patterns.length], ["SIGTERM", true, 0]);
+  // Whole cells; the signal may come a moment after it was sent.
+  assert([4, 8].includes(gathered.length), `${gathered.length} of 12 cells`);
 });

@@ -1,12 +1,12 @@
 // Checkpoint files: what is written is read, and nothing that is torn, changed or missing passes for whole.
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { KernelError } from "../ffi/kernel_error.ts";
-import { BrokenFile, checkFile, readPages, readState } from "../lab/checkpoint_file.ts";
-import { readChain } from "../lab/checkpoint_chain.ts";
-import { prepareFolder } from "../lab/checkpoint_folder.ts";
-import { type CheckpointHeader, parseHeader } from "../lab/checkpoint_header.ts";
-import { CheckpointWriter } from "../lab/checkpoint_writer.ts";
-import { DigestedPieces, digestText } from "../lab/digested_pieces.ts";
+import { BrokenFile, checkFile, readPages, readState } from "../checkpoint/checkpoint_file.ts";
+import { readChain } from "../checkpoint/checkpoint_chain.ts";
+import { prepareFolder } from "../checkpoint/checkpoint_folder.ts";
+import { type CheckpointHeader, parseHeader } from "../checkpoint/checkpoint_header.ts";
+import { CheckpointWriter } from "../checkpoint/checkpoint_writer.ts";
+import { DigestedPieces, digestText } from "../checkpoint/digested_pieces.ts";
 import { UsageError } from "../lab/usage_error.ts";
 import { forge, madeUp, noise } from "./support/checkpoint_files.ts";
 import { inFolder } from "./support/checkpoints.ts";

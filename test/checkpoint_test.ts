@@ -3,10 +3,10 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import type { Kernel } from "../ffi/kernel.ts";
 import { Lab } from "../lab/lab.ts";
-import type { DirtyTracker } from "../lab/dirty_tracker.ts";
-import type { CheckpointResult } from "../lab/checkpoint_result.ts";
-import { quotas } from "../lab/quotas.ts";
-import type { TrackedMachine } from "../lab/tracked_machine.ts";
+import type { DirtyTracker } from "../checkpoint/dirty_tracker.ts";
+import type { CheckpointResult } from "../checkpoint/checkpoint_result.ts";
+import { quotas } from "../live/quotas.ts";
+import type { TrackedMachine } from "../checkpoint/tracked_machine.ts";
 import { openModel } from "../model/model_kernel.ts";
 import { DirtySet } from "../ring/dirty_set.ts";
 import { allocateEntries, entriesOf } from "../ring/entries.ts";

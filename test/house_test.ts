@@ -3,7 +3,22 @@
 import { assertEquals } from "@std/assert";
 
 const ROOT = new URL("..", import.meta.url);
-const FOLDERS = ["ffi", "kvm", "model", "guest", "ring", "lab", "checks", "report", "commands"];
+const FOLDERS = [
+  ...[
+    "ffi",
+    "kvm",
+    "model",
+    "guest",
+    "ring",
+    "lab",
+    "live",
+    "checkpoint",
+    "sweeps",
+    "checks",
+    "report",
+  ],
+  "commands",
+];
 /** The programs: each prints for itself. */
 const PROGRAMS = ["check_child.ts", "main.ts"];
 
@@ -15,9 +30,15 @@ const RULES: Readonly<Record<string, { values: readonly string[]; types: readonl
   model: { values: ["ffi"], types: [] },
   guest: { values: ["ffi"], types: [] },
   lab: { values: ["kvm", "guest", "ffi", "ring"], types: [] },
+  live: { values: ["lab", "kvm", "guest", "ffi", "ring"], types: [] },
+  checkpoint: { values: ["live", "lab", "kvm", "guest", "ffi", "ring"], types: [] },
+  sweeps: { values: ["live", "lab", "kvm", "guest", "ffi", "ring"], types: [] },
   checks: { values: ["lab", "kvm", "guest", "ffi", "ring"], types: [] },
-  report: { values: [], types: ["lab", "ring", "checks"] },
-  commands: { values: ["checks", "lab", "guest", "report"], types: ["ffi"] },
+  report: { values: [], types: ["lab", "live", "checkpoint", "sweeps", "ring", "checks"] },
+  commands: {
+    values: ["checks", "checkpoint", "sweeps", "live", "lab", "guest", "report"],
+    types: ["ffi"],
+  },
 };
 
 interface Source {

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { HostError } from "../ffi/host_error.ts";
-import { quotas } from "../lab/quotas.ts";
+import { quotas } from "../live/quotas.ts";
 import { openModel } from "../model/model_kernel.ts";
 import {
   IgnoresShortResets,
@@ -208,7 +208,7 @@ Deno.test("live() on the model with the emulator and a tight guest says that a r
 });
 
 Deno.test("startVcpus() says that a thread cannot be started", async () => {
-  const { VcpuThreads } = await import("../lab/vcpu_threads.ts");
+  const { VcpuThreads } = await import("../live/vcpu_threads.ts");
   const order = { fd: -1, run: { address: 0, bytes: 0 }, registers: new Uint8Array(1), end: 0 };
   const quest = { block: 0, value: 0, step: 0, quota: 0, place: null };
   const nowhere = new URL("./support/no_such_thread.ts", import.meta.url);

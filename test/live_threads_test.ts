@@ -1,6 +1,6 @@
 // Live runs on a real kernel: vCPUs on threads.
 import { assert, assertEquals } from "@std/assert";
-import { startVcpus } from "../lab/start_vcpus.ts";
+import { startVcpus } from "../live/start_vcpus.ts";
 import { ReadsBeforeReset, SkipsAnEntry } from "./support/broken_reapers.ts";
 import { makeLab } from "./support/labs.ts";
 import { liveTest, RING_ENTRIES } from "./support/live.ts";

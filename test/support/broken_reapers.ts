@@ -1,7 +1,7 @@
 // Harvesters that are broken on purpose: memory has to find each of them out.
 import { KVM_RESET_DIRTY_RINGS } from "../../ffi/kvm_ioctls.ts";
 import type { Lab } from "../../lab/lab.ts";
-import { Reaper } from "../../lab/reaper.ts";
+import { Reaper } from "../../live/reaper.ts";
 import { allocateEntries, type Entries } from "../../ring/entries.ts";
 import { ENTRY_WORDS } from "../../ring/entry.ts";
 import type { Witness } from "../../ring/witness.ts";

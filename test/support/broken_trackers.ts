@@ -1,5 +1,5 @@
 // Trackers that are broken on purpose: the comparison of the replica has to find each of them out.
-import { RingTracker } from "../../lab/ring_tracker.ts";
+import { RingTracker } from "../../checkpoint/ring_tracker.ts";
 import type { DirtySet } from "../../ring/dirty_set.ts";
 import { DirtySet as Pages } from "../../ring/dirty_set.ts";
 import type { Lab } from "../../lab/lab.ts";

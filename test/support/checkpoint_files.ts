@@ -1,9 +1,9 @@
 // Checkpoint files for tests: made up, and changed behind the writer's back.
 import { VCPU_STATE_BYTES } from "../../kvm/vcpu_state.ts";
-import { checkFile } from "../../lab/checkpoint_file.ts";
-import type { CheckpointLayout } from "../../lab/checkpoint_layout.ts";
-import type { CheckpointContent } from "../../lab/checkpoint_writer.ts";
-import { DIGEST_BYTES } from "../../lab/digested_pieces.ts";
+import { checkFile } from "../../checkpoint/checkpoint_file.ts";
+import type { CheckpointLayout } from "../../checkpoint/checkpoint_layout.ts";
+import type { CheckpointContent } from "../../checkpoint/checkpoint_writer.ts";
+import { DIGEST_BYTES } from "../../checkpoint/digested_pieces.ts";
 
 const PAGE = 4096;
 

@@ -1,13 +1,13 @@
 // Replicas and checkpoints for tests: small ones, on a real kernel or on the model.
 import type { Kernel } from "../../ffi/kernel.ts";
 import { passesFor } from "../../lab/blocks.ts";
-import { checkpoint } from "../../lab/checkpoint.ts";
-import { CheckpointWriter } from "../../lab/checkpoint_writer.ts";
-import type { CheckpointOptions, CheckpointResult } from "../../lab/checkpoint_result.ts";
-import type { DirtyTracker, TrackingKind } from "../../lab/dirty_tracker.ts";
+import { checkpoint } from "../../checkpoint/checkpoint.ts";
+import { CheckpointWriter } from "../../checkpoint/checkpoint_writer.ts";
+import type { CheckpointOptions, CheckpointResult } from "../../checkpoint/checkpoint_result.ts";
+import type { DirtyTracker, TrackingKind } from "../../checkpoint/dirty_tracker.ts";
 import type { InterruptWatch } from "../../lab/interrupt.ts";
 import { type LabOptions, planLab } from "../../lab/plan.ts";
-import { TrackedMachine } from "../../lab/tracked_machine.ts";
+import { TrackedMachine } from "../../checkpoint/tracked_machine.ts";
 import { openModel } from "../../model/model_kernel.ts";
 import { labOptions } from "./labs.ts";
 import { MadeUpInterrupt } from "./live_runs.ts";

@@ -2,8 +2,8 @@
 import type { Kernel } from "../../ffi/kernel.ts";
 import { passesFor } from "../../lab/blocks.ts";
 import type { InterruptSignal, InterruptWatch } from "../../lab/interrupt.ts";
-import { live, type LiveOptions } from "../../lab/live.ts";
-import type { LiveResult } from "../../lab/live_result.ts";
+import { live, type LiveOptions } from "../../live/live.ts";
+import type { LiveResult } from "../../live/live_result.ts";
 import type { Lab } from "../../lab/lab.ts";
 import type { LabOptions } from "../../lab/plan.ts";
 import { makeLab } from "./labs.ts";

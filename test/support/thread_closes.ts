@@ -1,6 +1,6 @@
 // A vCPU's thread that closes itself as soon as it shall run, and tells nobody.
 import { openLibc } from "../../ffi/libc.ts";
-import * as control from "../../lab/vcpu_control.ts";
+import * as control from "../../live/vcpu_control.ts";
 
 interface WorkerScope {
   onmessage: ((event: MessageEvent<control.VcpuOrder>) => void) | null;

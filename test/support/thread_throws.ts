@@ -1,6 +1,6 @@
 // A vCPU's thread that throws as soon as it shall run.
 import { openLibc } from "../../ffi/libc.ts";
-import * as control from "../../lab/vcpu_control.ts";
+import * as control from "../../live/vcpu_control.ts";
 
 interface WorkerScope {
   onmessage: ((event: MessageEvent<control.VcpuOrder>) => void) | null;

@@ -1,0 +1,77 @@
+import { BrokenFile, checkFile, type WholeFile } from "./checkpoint_file.ts";
+import { checkpointName, listFolder } from "./checkpoint_folder.ts";
+import type { CheckpointHeader } from "./checkpoint_header.ts";
+import { UsageError } from "../lab/usage_error.ts";
+
+/** A file that is not used, and why. */
+export interface SkippedFile {
+  /** Its name. */
+  readonly file: string;
+  /** Why, in a clause. */
+  readonly reason: string;
+}
+
+/** The checkpoints of a folder, as far as they can be used. */
+export interface CheckpointChain {
+  /** The folder. */
+  readonly folder: string;
+  /** A full checkpoint and the epochs after it, without a gap: one file at least. */
+  readonly files: readonly WholeFile[];
+  /** The rest. */
+  readonly skipped: readonly SkippedFile[];
+}
+
+/**
+ * Checks the files of a folder in the order of their epochs: each must be whole, and continue the one before it.
+ * The first that does not ends the chain; what comes after it cannot be used without it.
+ *
+ * @param folder The folder.
+ * @returns The chain.
+ * @throws {UsageError} Where there is no full checkpoint that is whole.
+ */
+export async function readChain(folder: string): Promise<CheckpointChain> {
+  const { files: names, parts } = await listFolder(folder);
+  const files: WholeFile[] = [];
+  const skipped: SkippedFile[] = [];
+  const last = names.keys().reduce((most, one) => Math.max(most, one), 0);
+  let epoch = 0;
+  for (; epoch <= last; epoch++) {
+    const kind = epoch === 0 ? "full" : "incremental";
+    const file = names.get(epoch) ?? checkpointName(epoch, kind);
+    try {
+      const whole = await checkFile(`${folder}/${file}`);
+      checkOrder(whole.header, epoch, files.at(-1));
+      files.push(whole);
+    } catch (error) {
+      if (!(error instanceof BrokenFile)) throw error;
+      skipped.push({ file, reason: names.has(epoch) ? error.message : "missing" });
+      break;
+    }
+  }
+  const after = [...names].filter(([one]) => one > epoch).sort(([one], [other]) => one - other);
+  for (const [, file] of after) skipped.push({ file, reason: "an epoch before it is not whole" });
+  for (const file of parts) skipped.push({ file, reason: "it was never finished" });
+  if (files.length === 0) throw noneWhole(folder, skipped[0]!);
+  return { folder, files, skipped };
+}
+
+function checkOrder(header: CheckpointHeader, epoch: number, before: WholeFile | undefined): void {
+  if (header.epoch !== epoch) throw new BrokenFile(`it is of epoch ${header.epoch}`);
+  if ((header.kind === "full") !== (before === undefined)) {
+    throw new BrokenFile(`its kind is ${header.kind}`);
+  }
+  if (header.previous !== (before?.digest ?? null)) {
+    throw new BrokenFile("it does not continue the file before it, but another one");
+  }
+  if (before === undefined) return;
+  const isSame = JSON.stringify(header.lab) === JSON.stringify(before.header.lab) &&
+    header.slot0Bytes === before.header.slot0Bytes;
+  if (!isSame) throw new BrokenFile("it is of another machine than the file before it");
+}
+
+function noneWhole(folder: string, { file, reason }: SkippedFile): UsageError {
+  return new UsageError(
+    `--restore ${folder}: no whole checkpoint in it (${file}: ${reason}); expected a folder that ` +
+      "dirtyring checkpoint --output wrote",
+  );
+}

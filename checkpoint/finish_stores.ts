@@ -1,0 +1,60 @@
+import { DirtySet } from "../ring/dirty_set.ts";
+import { expectedStop } from "../live/expected_stop.ts";
+import { GuestError } from "../lab/guest_error.ts";
+import type { InterruptWatch } from "../lab/interrupt.ts";
+import type { VcpuPlace } from "../live/live_vcpus.ts";
+import { startVcpus } from "../live/start_vcpus.ts";
+import type { TrackedMachine } from "./tracked_machine.ts";
+
+const TURN_MS = 20;
+/** Milliseconds that it may take: a guest that was restored wrong may never end. */
+const MOST_MS = 60_000;
+
+/**
+ * Runs vCPUs on from where they are until each has made so many stores; rings that are full meanwhile are emptied.
+ *
+ * @param machine The machine.
+ * @param places Where each vCPU is, its registers set. One that is in no pass stands still.
+ * @param quotas Stores since the beginning at which each stops.
+ * @param interrupt Ends it early.
+ * @returns Where they are then.
+ * @throws {GuestError} Where they do not end in time, or one stops in a way that the guest never brings about.
+ * @throws {KernelError} Where the kernel fails a call.
+ * @throws {HostError} Where vCPUs cannot be started.
+ */
+export async function finishStores(
+  { vm, tracker }: TrackedMachine,
+  places: readonly VcpuPlace[],
+  quotas: readonly number[],
+  interrupt: InterruptWatch,
+): Promise<readonly VcpuPlace[]> {
+  await using vcpus = await startVcpus(vm, { quotas, places });
+  const dirty = new DirtySet(vm.pages.total); // nobody asks for them: a ring has to be emptied all the same
+  const going = new Set(places.keys().filter((id) => places[id]!.passStores > 0));
+  const end = vcpus.now() + MOST_MS;
+  try {
+    for (const id of going) vcpus.resume(id);
+    while (going.size > 0 && interrupt.signal === null) {
+      vcpus.wait(TURN_MS);
+      for (const id of going) {
+        const stop = expectedStop(vm, id, vcpus.stopOf(id));
+        if (stop === "done") going.delete(id);
+        if (stop !== "full") continue;
+        tracker.learn(dirty, [id]);
+        tracker.rearm();
+        dirty.clear();
+        vcpus.resume(id);
+      }
+      if (vcpus.now() >= end) {
+        throw new GuestError(
+          `vCPU ${[...going].join(", ")} of the restored machine did not make its stores within ` +
+            `${MOST_MS / 1000} s`,
+        );
+      }
+      if (interrupt.isDue) await interrupt.pause();
+    }
+  } finally {
+    vcpus.stop();
+  }
+  return places.map((_, id) => vcpus.placeOf(id));
+}

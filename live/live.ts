@@ -1,0 +1,157 @@
+import type { Distribution } from "../ring/distribution.ts";
+import { warmHarvest } from "../ring/warm_harvest.ts";
+import { Witness } from "../ring/witness.ts";
+import type { InterruptWatch } from "../lab/interrupt.ts";
+import type { Lab } from "../lab/lab.ts";
+import { LiveRun } from "./live_run.ts";
+import type { LiveOrder, LiveProgress, LiveResult, Times } from "./live_result.ts";
+import type { LiveVcpus } from "./live_vcpus.ts";
+import { vcpuBits } from "../lab/plan.ts";
+import { quotas } from "./quotas.ts";
+import { Reaper } from "./reaper.ts";
+import { labResult } from "../lab/result.ts";
+import { startVcpus } from "./start_vcpus.ts";
+import type { TraceWitness, WitnessResult } from "./tracepoint_witness.ts";
+
+/** How a live run goes. */
+export interface LiveOptions {
+  /** Stores to make, over all vCPUs; `null` for as many as they can in the time. */
+  readonly stores: number | null;
+  /** Milliseconds to run; `null` where the stores end it. */
+  readonly durationMs: number | null;
+  /** Milliseconds between two harvests of all rings. */
+  readonly intervalMs: number;
+  /** Milliseconds that the stores may take. */
+  readonly timeoutMs: number;
+  /** Whether entries are sorted in the ring before they are marked. */
+  readonly sort?: boolean;
+  /** Whether the harvest is held against what the kernel itself counts. */
+  readonly witness?: boolean;
+  /** Is told after each harvest of all rings; answers whether the run shall go on. */
+  readonly watch?: (progress: LiveProgress) => boolean;
+  /** Makes what harvests: a test hands a broken one in. */
+  readonly reaper?: (lab: Lab, witness: Witness) => Reaper;
+  /** The program of a vCPU's thread, for a test that breaks it. */
+  readonly thread?: URL;
+}
+
+/**
+ * Runs a lab's vCPUs beside the harvester, as a VMM that migrates or checkpoints does, and lets memory prove that
+ * nothing was lost: once a second, and at the end, all vCPUs stand still, all rings are harvested, and what was
+ * last read of each page must be what it holds.
+ *
+ * @param lab The lab, fresh: its counters begin with this run.
+ * @param interrupt Ends it early; what was gathered is answered.
+ * @param options How it goes.
+ * @returns What it came to, also where a vCPU failed meanwhile: `error` says how.
+ * @throws {HostError} Where vCPUs cannot be started, or the kernel does not let itself be witnessed.
+ */
+export async function live(
+  lab: Lab,
+  interrupt: InterruptWatch,
+  options: LiveOptions,
+): Promise<LiveResult> {
+  const witness = new Witness(lab.memory, lab.pages, vcpuBits(lab.vcpus.length));
+  const reaper = options.reaper?.(lab, witness) ??
+    new Reaper(lab, witness, { sort: options.sort ?? false });
+  const { thread } = options;
+  await using vcpus = await startVcpus(lab, {
+    quotas: quotas(lab.vcpus, options.stores),
+    ...(thread === undefined ? {} : { thread }),
+  });
+  using traced = options.witness === true ? await openTraceWitness(lab, vcpus) : null;
+  warmHarvest();
+  // The kernel maps a ring's pages when they are touched.
+  for (const { ring } of lab.vcpus) ring.words.findLast((word) => word !== 0);
+  const run = new LiveRun({ lab, vcpus, reaper, witness, interrupt, options });
+  await run.toEnd();
+  const witnessed = traced === null ? null : run.attempt(() =>
+    traced.result({
+      entries: reaper.rings.map(({ entries }) => entries),
+      fullExits: run.fullExits,
+      resets: reaper.resetNs.count,
+    })
+  );
+  return resultOf({ lab, vcpus, reaper, witness, run, interrupt, options, witnessed });
+}
+
+// Loaded when it is asked for: few runs do.
+async function openTraceWitness(lab: Lab, { tids }: LiveVcpus): Promise<TraceWitness> {
+  const { TraceWitness } = await import(
+    new URL("./tracepoint_witness.ts", import.meta.url).href
+  ) as typeof import("./tracepoint_witness.ts");
+  return TraceWitness.open(lab.vm, lab.vcpus.map(({ vcpu }, id) => ({ vcpu, tid: tids[id]! })));
+}
+
+interface Outcome {
+  readonly lab: Lab;
+  readonly vcpus: LiveVcpus;
+  readonly reaper: Reaper;
+  readonly witness: Witness;
+  readonly run: LiveRun;
+  readonly interrupt: InterruptWatch;
+  readonly options: LiveOptions;
+  readonly witnessed: WitnessResult | null;
+}
+
+function resultOf(outcome: Outcome): LiveResult {
+  const { lab, vcpus, reaper, witness, run, interrupt, options, witnessed } = outcome;
+  const problems = [...reaper.problems.list, ...(witnessed?.problems ?? [])];
+  return {
+    ...labResult("dirtyring.live/1", lab),
+    elapsedNs: run.elapsedNs,
+    asked: {
+      stores: options.stores,
+      durationNs: options.durationMs === null ? null : nanoseconds(options.durationMs),
+    },
+    intervalNs: nanoseconds(options.intervalMs),
+    sorted: options.sort ?? false,
+    vcpus: reaper.rings.map(({ entries, occupancy, pages }, vcpu) => {
+      const { count: _count, ...found } = occupancy.quantiles();
+      return {
+        vcpu,
+        stores: run.storesOf(vcpu),
+        entries,
+        uniquePages: pages.count,
+        fullExits: run.fullExits[vcpu]!,
+        stoppedNs: vcpus.fullStopNs(vcpu).total,
+        occupancy: found,
+      };
+    }),
+    fullStop: timesOf(run.fullStopNs),
+    harvest: timesOf(reaper.harvestNs),
+    reset: timesOf(reaper.resetNs),
+    resetEntries: reaper.resetEntries,
+    audits: run.audits,
+    auditedPages: run.auditedPages,
+    order: orderOf(reaper),
+    lost: witness.lost,
+    spurious: witness.spurious,
+    duplicates: witness.duplicates,
+    witness: witnessed,
+    problems,
+    ok: problems.length === 0 && witness.lost.count === 0,
+    error: run.error,
+    interrupted: interrupt.signal,
+    closed: run.isClosed,
+  };
+}
+
+function nanoseconds(ms: number): number {
+  return Math.round(ms * 1e6);
+}
+
+function orderOf({ orders }: Reaper): LiveOrder | null {
+  if (orders === null) return null;
+  const sum = (field: "compared" | "repeated" | "missing" | "strange") =>
+    orders.reduce((all, order) => all + order[field], 0);
+  return {
+    ...{ entries: sum("compared"), repeated: sum("repeated") },
+    ...{ missing: sum("missing"), strange: sum("strange") },
+  };
+}
+
+function timesOf(times: Distribution): Times {
+  const { count, p50, p99, max } = times.quantiles();
+  return { count, p50Ns: p50, p99Ns: p99, maxNs: max };
+}

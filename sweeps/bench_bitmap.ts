@@ -1,0 +1,82 @@
+import { allocatePageNumbers, type PageNumbers } from "../ring/page_numbers.ts";
+import type { BenchSite } from "./bench_ring.ts";
+import { type BitmapKind, BitmapLog, bitmapTracking } from "../lab/bitmap_log.ts";
+import { GuestVm } from "../lab/guest_vm.ts";
+import { InlineDriver } from "../lab/inline_driver.ts";
+import { PageCensus } from "./page_census.ts";
+import type { Plan } from "../lab/plan.ts";
+
+/** What a round with a bitmap cost, in nanoseconds. */
+export interface BitmapRound {
+  /** Getting the bitmap and turning it into page numbers. */
+  readonly learnNs: number;
+  /** Of that, the scan. */
+  readonly scanNs: number;
+  /** Clearing by hand; 0 where getting has re-armed already. */
+  readonly rearmNs: number;
+}
+
+/** A guest whose dirty pages a bitmap tracks, for rounds that are timed and checked. */
+export class BitmapBench implements Disposable {
+  readonly #resources: DisposableStack;
+  readonly #vm: GuestVm;
+  readonly #log: BitmapLog;
+  readonly #found: PageNumbers;
+  readonly #census: PageCensus;
+  readonly #driver: InlineDriver;
+  readonly #site: BenchSite;
+  readonly #what: string;
+
+  /**
+   * Makes the VM.
+   *
+   * @param site What it shares with others.
+   * @param plan What to make; its ring is not enabled.
+   * @param kind How the bitmap is re-armed.
+   * @param what What is measured, for problems.
+   * @throws {HostError} Where the kernel clears no dirty log by hand.
+   * @throws {KernelError} Where the kernel refuses a call.
+   */
+  constructor(site: BenchSite, plan: Plan, kind: BitmapKind, what: string) {
+    using resources = new DisposableStack();
+    this.#site = site;
+    this.#what = `${kind}, ${what}`;
+    this.#driver = new InlineDriver(site.interrupt);
+    this.#vm = resources.use(new GuestVm(site.kernel, plan, bitmapTracking(kind)));
+    this.#log = resources.use(new BitmapLog(site.kernel, this.#vm, kind));
+    this.#found = allocatePageNumbers(this.#vm.pages.total);
+    this.#census = new PageCensus(this.#vm.pages, plan.sequence);
+    this.#resources = resources.move();
+  }
+
+  /**
+   * Runs a round: every store, then learns and re-arms. The pages are compared with those that were stored to.
+   *
+   * @returns What it cost; `null` where it did not come to its end or something does not hold.
+   */
+  async round(): Promise<BitmapRound | null> {
+    for (const [id, { vcpu, first, stores }] of this.#vm.vcpus.entries()) {
+      this.#vm.begin(id, first, stores);
+      const exit = await this.#driver.run(vcpu);
+      if (exit === "KVM_EXIT_INTR") return null;
+      if (this.#vm.remaining(id) !== 0) return this.#problem(`vCPU ${id} ended early with ${exit}`);
+    }
+    this.#log.learn(this.#found);
+    this.#log.rearm();
+    const { learnNs, scanNs, rearmNs } = this.#log;
+    this.#census.begin();
+    this.#census.addPages(this.#found);
+    const difference = this.#census.difference();
+    return difference === null ? { learnNs, scanNs, rearmNs } : this.#problem(difference);
+  }
+
+  #problem(text: string): null {
+    this.#site.problems.push(`${this.#what}: ${text}`);
+    return null;
+  }
+
+  /** Gives the VM back. */
+  [Symbol.dispose](): void {
+    this.#resources.dispose();
+  }
+}
