@@ -34,6 +34,11 @@ export class DirtyRing implements Disposable {
     this.words = this.#mapping.words;
   }
 
+  /** Where it lies in this process, for a thread that harvests it. */
+  get place(): { readonly address: number; readonly bytes: number } {
+    return { address: this.#mapping.address, bytes: this.#mapping.length };
+  }
+
   /** Unmaps the ring. */
   [Symbol.dispose](): void {
     this.#mapping[Symbol.dispose]();

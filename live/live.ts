@@ -3,6 +3,7 @@ import { warmHarvest } from "../ring/warm_harvest.ts";
 import { Witness } from "../ring/witness.ts";
 import type { InterruptWatch } from "../lab/interrupt.ts";
 import type { Lab } from "../lab/lab.ts";
+import { HandOver } from "./hand_over.ts";
 import { LiveRun } from "./live_run.ts";
 import type { LiveOrder, LiveProgress, LiveResult, Times } from "./live_result.ts";
 import type { LiveVcpus } from "./live_vcpus.ts";
@@ -55,10 +56,13 @@ export async function live(
   const reaper = options.reaper?.(lab, witness) ??
     new Reaper(lab, witness, { sort: options.sort ?? false });
   const { thread } = options;
+  const handOvers = handOversOf(lab, options);
   await using vcpus = await startVcpus(lab, {
     quotas: quotas(lab.vcpus, options.stores),
+    ...(handOvers === null ? {} : { rings: ringsOf(lab, handOvers) }),
     ...(thread === undefined ? {} : { thread }),
   });
+  reaper.attach(vcpus, handOvers);
   using traced = options.witness === true ? await openTraceWitness(lab, vcpus) : null;
   warmHarvest();
   // The kernel maps a ring's pages when they are touched.
@@ -68,11 +72,22 @@ export async function live(
   const witnessed = traced === null ? null : run.attempt(() =>
     traced.result({
       entries: reaper.rings.map(({ entries }) => entries),
-      fullExits: run.fullExits,
+      fullExits: lab.vcpus.map((_, id) => run.fullExitsOf(id)),
       resets: reaper.resetNs.count,
     })
   );
   return resultOf({ lab, vcpus, reaper, witness, run, interrupt, options, witnessed });
+}
+
+// A thread empties its ring plainly, and its resets are not those that a witness counts on the calling thread.
+function handOversOf(lab: Lab, options: LiveOptions): readonly HandOver[] | null {
+  const { sort = false, witness = false, reaper } = options;
+  if (lab.vm.kernel.insight !== null || sort || witness || reaper !== undefined) return null;
+  return lab.vcpus.map(({ ring }) => new HandOver(ring.entries));
+}
+
+function ringsOf(lab: Lab, handOvers: readonly HandOver[]) {
+  return lab.vcpus.map(({ ring }, id) => ({ ring, handOver: handOvers[id]! }));
 }
 
 // Loaded when it is asked for: few runs do.
@@ -113,12 +128,12 @@ function resultOf(outcome: Outcome): LiveResult {
         stores: run.storesOf(vcpu),
         entries,
         uniquePages: pages.count,
-        fullExits: run.fullExits[vcpu]!,
+        fullExits: run.fullExitsOf(vcpu),
         stoppedNs: vcpus.fullStopNs(vcpu).total,
         occupancy: found,
       };
     }),
-    fullStop: timesOf(run.fullStopNs),
+    fullStop: timesOf(reaper.servedNs),
     harvest: timesOf(reaper.harvestNs),
     reset: timesOf(reaper.resetNs),
     resetEntries: reaper.resetEntries,

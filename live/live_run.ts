@@ -1,7 +1,6 @@
 import { HostError } from "../ffi/host_error.ts";
 import { KernelError } from "../ffi/kernel_error.ts";
 import { dirtyEntries } from "../ring/dirty_entries.ts";
-import { Distribution } from "../ring/distribution.ts";
 import { PageSet } from "../ring/page_set.ts";
 import type { PushOrder } from "../ring/push_order.ts";
 import type { Witness } from "../ring/witness.ts";
@@ -58,10 +57,8 @@ export class LiveRun {
   #isOver = false;
   /** Nanoseconds from letting the vCPUs run until all stood still. */
   elapsedNs = 0;
-  /** Full exits, by vCPU. */
-  readonly fullExits: number[];
-  /** Times from a full ring until the vCPU ran again. */
-  readonly fullStopNs: Distribution = new Distribution();
+  // Full exits that the harvester served, by vCPU.
+  readonly #fullExits: number[];
   /** Times that all vCPUs stood still for a check. */
   audits = 0;
   /** Pages that were looked at meanwhile, before the end. */
@@ -84,7 +81,7 @@ export class LiveRun {
     this.#stores = this.#ids.map(() => 0);
     this.#entriesBefore = this.#ids.map(() => 0);
     this.#fullStops = this.#ids.map(() => 0);
-    this.fullExits = this.#ids.map(() => 0);
+    this.#fullExits = this.#ids.map(() => 0);
     const seen = new PageSet(lab.pages.total);
     this.#pages = lab.plan.sequence.filter((page) => seen.add(page));
   }
@@ -97,6 +94,16 @@ export class LiveRun {
    */
   storesOf(id: number): number {
     return this.#stores[id]!;
+  }
+
+  /**
+   * The full exits of a vCPU, whoever served them.
+   *
+   * @param id The vCPU.
+   * @returns Full exits.
+   */
+  fullExitsOf(id: number): number {
+    return this.#fullExits[id]! + this.#parts.reaper.servedByThreads[id]!;
   }
 
   /** Runs to the end, whatever ends it, and checks all memory. */
@@ -140,7 +147,7 @@ export class LiveRun {
   }
 
   async #loop(): Promise<void> {
-    const { vcpus, interrupt, options } = this.#parts;
+    const { vcpus, reaper, interrupt, options } = this.#parts;
     const end = this.#started + (options.durationMs ?? options.timeoutMs);
     let nextHarvest = this.#started + options.intervalMs;
     let nextAudit = this.#started + AUDIT_MS;
@@ -148,6 +155,7 @@ export class LiveRun {
       const until = Math.min(nextHarvest, end) - vcpus.now();
       vcpus.wait(Math.min(Math.max(until, 0), TURN_MS));
       this.#serveStopped();
+      reaper.collect();
       const now = vcpus.now();
       if (now >= nextHarvest && !this.#isOver) {
         // An audit is one of the harvests that were asked for, and comes at their intervals.
@@ -203,7 +211,7 @@ export class LiveRun {
     this.#noted.add(id);
     this.#noteFullStop(id);
     const how = expectedStop(lab, id, stop);
-    if (how === "full") this.fullExits[id]!++;
+    if (how === "full") this.#fullExits[id]!++;
     if (how === "done") this.#going.delete(id);
     return how;
   }
@@ -213,7 +221,7 @@ export class LiveRun {
     const { count, last } = this.#parts.vcpus.fullStopNs(id);
     if (count === this.#fullStops[id]) return;
     this.#fullStops[id] = count;
-    this.fullStopNs.add(last);
+    this.#parts.reaper.servedNs.add(last);
   }
 
   #wedged(id: number): void {
@@ -258,7 +266,7 @@ export class LiveRun {
   async #conclude(): Promise<void> {
     const { lab, vcpus, reaper, witness, interrupt } = this.#parts;
     for (const id of this.#ids) {
-      if (vcpus.stopOf(id)?.kind === "full" && !this.#noted.has(id)) this.fullExits[id]!++;
+      if (vcpus.stopOf(id)?.kind === "full" && !this.#noted.has(id)) this.#fullExits[id]!++;
       this.#noteFullStop(id);
       this.attempt(() => this.#stores[id] = vcpus.placeOf(id).stores);
     }
@@ -312,7 +320,7 @@ export class LiveRun {
       vcpus: reaper.rings.map((ring, vcpu) => {
         const { entries, most } = ring;
         ring.most = 0;
-        return { vcpu, entries, occupancy: most, fullExits: this.fullExits[vcpu]! };
+        return { vcpu, entries, occupancy: most, fullExits: this.fullExitsOf(vcpu) };
       }),
       resets: reaper.resetNs.count,
       resetEntries: reaper.resetEntries,

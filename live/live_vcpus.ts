@@ -65,6 +65,13 @@ export interface LiveVcpus extends AsyncDisposable {
    */
   wait(ms: number): void;
   /**
+   * Does something while no vCPU's thread harvests or resets: of these there is one at a time.
+   *
+   * @param work What to do.
+   * @returns Its answer.
+   */
+  exclusively<Answer>(work: () => Answer): Answer;
+  /**
    * How a vCPU stopped.
    *
    * @param id The vCPU.

@@ -4,6 +4,9 @@ import { PageSet } from "../ring/page_set.ts";
 import type { PushOrder } from "../ring/push_order.ts";
 import type { Witness } from "../ring/witness.ts";
 import type { Lab } from "../lab/lab.ts";
+import { checked } from "../ffi/kernel_error.ts";
+import type { HandedRing, HandOver } from "./hand_over.ts";
+import type { LiveVcpus } from "./live_vcpus.ts";
 import { Problems } from "../lab/problems.ts";
 import { pushOrders } from "./push_orders.ts";
 import { resetHarvested } from "./reset_harvested.ts";
@@ -27,8 +30,9 @@ export interface ReaperOptions {
 }
 
 /**
- * Harvests rings while their vCPUs run, resets them, and only then reads their pages. The one caller of
- * `KVM_RESET_DIRTY_RINGS`: what it returns must be what was harvested since the last.
+ * Harvests rings while their vCPUs run, resets them, and only then reads their pages. One harvests and
+ * resets at a time, so that what `KVM_RESET_DIRTY_RINGS` returns must be what was harvested since the last: this, or
+ * the thread of a vCPU whose ring is full, which hands over what it harvested.
  *
  * The two halves are apart so that a vCPU whose ring was full can run on between them: `reap()`, resume,
  * `inspect()`.
@@ -51,6 +55,15 @@ export class Reaper {
   /** The entries harvested last, not inspected yet, with their vCPUs. */
   protected fresh: { readonly id: number; readonly entries: Entries }[] = [];
   readonly #sort: boolean;
+  #vcpus: LiveVcpus | null = null;
+  #handOvers: readonly HandOver[] | null = null;
+  // Up to where the rings handed over come before what was harvested last.
+  #heads: readonly number[] = [];
+  #isShort = false;
+  /** Full exits that vCPUs' own threads served, by vCPU. */
+  readonly servedByThreads: number[];
+  /** Times from a full exit until the vCPU ran again, whoever served it, nanoseconds. */
+  readonly servedNs: Distribution = new Distribution();
   // Entries harvested that no reset has taken back yet: more than one harvest's where a reset failed.
   #unreset = 0;
   /** What holds entries against the order of the stores; `null` where that cannot be told. */
@@ -67,6 +80,7 @@ export class Reaper {
     this.lab = lab;
     this.witness = witness;
     this.#sort = options.sort;
+    this.servedByThreads = lab.vcpus.map(() => 0);
     this.orders = options.sort ? null : pushOrders(lab);
     this.rings = lab.vcpus.map(() => ({
       entries: 0,
@@ -77,6 +91,17 @@ export class Reaper {
   }
 
   /**
+   * Says who runs the vCPUs, before the first harvest.
+   *
+   * @param vcpus The vCPUs.
+   * @param handOvers Where each one's thread puts what it harvests itself; `null` where none does.
+   */
+  attach(vcpus: LiveVcpus, handOvers: readonly HandOver[] | null): void {
+    this.#vcpus = vcpus;
+    this.#handOvers = handOvers;
+  }
+
+  /**
    * Harvests rings, all that is dirty in them, and resets.
    *
    * @param ids The vCPUs whose rings they are.
@@ -84,20 +109,75 @@ export class Reaper {
    * @throws {KernelError} Where the kernel fails the reset.
    */
   reap(ids: readonly number[]): readonly number[] {
-    const harvested = this.harvest(ids);
-    this.witness.beginHarvest();
-    this.reset(this.#unreset);
-    this.#unreset = 0;
-    return harvested;
+    const work = () => {
+      const harvested = this.harvest(ids);
+      this.reset(this.#unreset);
+      this.#unreset = 0;
+      return harvested;
+    };
+    return this.#vcpus === null ? work() : this.#vcpus.exclusively(work);
   }
 
-  /** Reads the pages that were reaped last. */
+  /**
+   * Reads the pages that were reaped last, and those of rings that were handed over before.
+   *
+   * @throws {KernelError} Where a thread's reset failed.
+   */
   inspect(): void {
-    for (const { id, entries } of this.fresh) {
-      this.witness.read(entries, this.rings[id]!.pages);
-      this.orders?.[id]?.compare(entries);
-    }
+    this.#takeHanded(this.#heads);
+    if (this.fresh.length === 0) return;
+    this.witness.beginHarvest();
+    for (const { id, entries } of this.fresh) this.#look(id, entries);
+    if (this.#isShort) this.witness.noteShortReset();
+    this.#isShort = false;
     this.fresh = [];
+  }
+
+  /**
+   * Reads the pages of rings that were handed over. Nothing that was reaped is to wait for its inspection.
+   *
+   * @throws {KernelError} Where a thread's reset failed.
+   */
+  collect(): void {
+    if (this.#handOvers !== null) this.#takeHanded(this.#handOvers.map(({ head }) => head));
+  }
+
+  #takeHanded(heads: readonly number[]): void {
+    this.#handOvers?.forEach((handOver, id) => {
+      for (const handed of handOver.take(heads[id]!)) this.#noteHanded(id, handed);
+    });
+  }
+
+  #noteHanded(id: number, { entries, reset, harvestNs, resetNs, stopNs }: HandedRing): void {
+    this.harvestNs.add(harvestNs);
+    this.resetNs.add(resetNs);
+    this.#count(id, entries.length);
+    this.witness.beginHarvest();
+    this.#look(id, entries);
+    checked(reset, "KVM_RESET_DIRTY_RINGS");
+    this.resetEntries += reset;
+    if (reset === entries.length) {
+      this.servedByThreads[id]!++;
+      this.servedNs.add(stopNs);
+      return;
+    }
+    // The vCPU stands still: it is served, and counted, like any other.
+    this.problems.add(
+      `KVM_RESET_DIRTY_RINGS returned ${reset}, but ${entries.length} entries were harvested`,
+    );
+    if (reset < entries.length) this.witness.noteShortReset();
+  }
+
+  #look(id: number, entries: Entries): void {
+    this.witness.read(entries, this.rings[id]!.pages);
+    this.orders?.[id]?.compare(entries);
+  }
+
+  #count(id: number, entries: number): void {
+    const ring = this.rings[id]!;
+    ring.entries += entries;
+    ring.most = Math.max(ring.most, entries);
+    ring.occupancy.add(entries);
   }
 
   /**
@@ -108,15 +188,13 @@ export class Reaper {
    */
   protected harvest(ids: readonly number[]): readonly number[] {
     this.inspect(); // what a failed reset has left
+    this.#heads = this.#handOvers?.map(({ head }) => head) ?? [];
     const started = performance.now();
     const taken = ids.map((id) => ({ id, entries: this.take(id) }));
     this.harvestNs.add(since(started));
     this.fresh = taken;
     return taken.map(({ id, entries: { length } }) => {
-      const ring = this.rings[id]!;
-      ring.entries += length;
-      ring.most = Math.max(ring.most, length);
-      ring.occupancy.add(length);
+      this.#count(id, length);
       this.#unreset += length;
       return length;
     });
@@ -130,7 +208,12 @@ export class Reaper {
    */
   protected take(id: number): Entries {
     const { harvester } = this.lab.vcpus[id]!;
-    return this.#sort ? harvester.takeSorted() : harvester.take();
+    if (this.#sort) return harvester.takeSorted();
+    const handOver = this.#handOvers?.[id];
+    if (handOver !== undefined) harvester.seek(handOver.fetchIndex);
+    const entries = harvester.take();
+    if (handOver !== undefined) handOver.fetchIndex = harvester.fetchIndex;
+    return entries;
   }
 
   /**
@@ -144,7 +227,7 @@ export class Reaper {
       this.resetEntries += count;
     });
     if (problem !== null) this.problems.add(problem);
-    if (isShort) this.witness.noteShortReset();
+    this.#isShort = isShort;
   }
 }
 

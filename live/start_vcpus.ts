@@ -4,6 +4,9 @@ import { registersStruct } from "../kvm/vcpu.ts";
 import type { GuestVm } from "../lab/guest_vm.ts";
 import type { LiveVcpus, VcpuPlace } from "./live_vcpus.ts";
 import type { Quest } from "./pass_walk.ts";
+import type { DirtyRing } from "../kvm/dirty_ring.ts";
+import type { HandOver } from "./hand_over.ts";
+import type { RingOrder } from "./vcpu_control.ts";
 import { VcpuSlices } from "./vcpu_slices.ts";
 import { VcpuThreads } from "./vcpu_threads.ts";
 
@@ -16,6 +19,11 @@ export interface StartOptions {
    * given.
    */
   readonly places?: readonly (VcpuPlace | null)[];
+  /**
+   * Where each vCPU's thread puts what it harvests when its ring is full; then it empties its ring itself. On a real
+   * kernel alone, and not unless given.
+   */
+  readonly rings?: readonly { readonly ring: DirtyRing; readonly handOver: HandOver }[];
   /** The program of a vCPU's thread, for a test that breaks it; on a real kernel alone. */
   readonly thread?: URL;
 }
@@ -53,10 +61,17 @@ export async function startVcpus(vm: GuestVm, options: StartOptions): Promise<Li
       registers: registersStruct(guest.begin(vm.errand(id, first, 0))),
       end,
       quest: quests[id]!,
+      ring: ringOrder(vm, id, options),
     },
     remaining: () => vm.remaining(id),
   }));
   return await VcpuThreads.start(kernel, threaded, options.thread);
+}
+
+function ringOrder(vm: GuestVm, id: number, { rings }: StartOptions): RingOrder | null {
+  const own = rings?.[id];
+  if (own === undefined) return null;
+  return { place: own.ring.place, vmFd: vm.vm.fd, handOver: own.handOver.buffer };
 }
 
 function questOf(

@@ -77,6 +77,21 @@ export function vcpuControl(
   };
 }
 
+/** What a vCPU's thread needs to empty its own ring. */
+export interface RingOrder {
+  /** Where the ring lies in this process. */
+  readonly place: { readonly address: number; readonly bytes: number };
+  /** The VM's file descriptor, which takes the reset. */
+  readonly vmFd: number;
+  /** Where it puts what it harvested. */
+  readonly handOver: SharedArrayBuffer;
+}
+
+/** The doorbell's word that is counted up. */
+export const BELL = 0;
+/** The doorbell's word that is 1 while somebody harvests and resets: one does at a time. */
+export const RESET_LOCK = 1;
+
 /** What the thread of a vCPU is told to begin with. */
 export interface VcpuOrder {
   /** The vCPU's file descriptor, which belongs to the process. */
@@ -93,4 +108,6 @@ export interface VcpuOrder {
   readonly end: number;
   /** What the vCPU is to do. */
   readonly quest: Quest;
+  /** What its thread empties its ring with when that is full; `null` where the harvester does. */
+  readonly ring: RingOrder | null;
 }

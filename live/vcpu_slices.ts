@@ -116,6 +116,16 @@ export class VcpuSlices implements LiveVcpus {
     }
   }
 
+  /**
+   * Does something; nobody else harvests or resets here.
+   *
+   * @param work What to do.
+   * @returns Its answer.
+   */
+  exclusively<Answer>(work: () => Answer): Answer {
+    return work();
+  }
+
   // Answers whether the vCPU has stopped.
   #runSlice(runner: Runner): boolean {
     const answer = this.#insight.runSlice(runner.vcpu.fd, SLICE);

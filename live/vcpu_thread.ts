@@ -10,6 +10,7 @@ import { openLibc } from "../ffi/libc.ts";
 import { SIGSET_BYTES, SIGUSR1, SYNCHRONOUS_SIGNALS } from "../ffi/linux.ts";
 import { kvmSignalMask, signalSet } from "../ffi/sigset.ts";
 import { PassWalk } from "./pass_walk.ts";
+import { RingEmptier } from "./ring_emptier.ts";
 import * as control from "./vcpu_control.ts";
 
 /** What of a Worker's global scope is used here; the compiler's own declarations are a window's. */
@@ -38,6 +39,7 @@ function serve(kernel: Kernel, order: control.VcpuOrder): void {
   const runPage = new DataView(buffer, byteOffset, order.run.bytes);
   const registers = order.registers;
   const registersView = new DataView(registers.buffer, registers.byteOffset);
+  const emptier = order.ring === null ? null : new RingEmptier(kernel, order.ring, bell);
   let isDone = false;
   let fullSince = -1;
 
@@ -81,7 +83,10 @@ function serve(kernel: Kernel, order: control.VcpuOrder): void {
       const reason = runPage.getUint32(kvm_run.at.exit_reason, true);
       if (reason === KVM_EXIT_DIRTY_RING_FULL) {
         fullSince = performance.now();
-        return stand(control.STOP_FULL);
+        if (emptier?.empty(fullSince) !== true) return stand(control.STOP_FULL);
+        numbers[control.FULL_TOTAL]! += emptier.stopNs;
+        fullSince = -1;
+        continue;
       }
       if (reason !== order.end) return stand(control.STOP_EXIT, reason);
       beginPass();

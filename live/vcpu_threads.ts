@@ -44,7 +44,7 @@ interface Thread {
  */
 export class VcpuThreads implements LiveVcpus {
   readonly #kernel: Kernel;
-  readonly #bell = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+  readonly #bell = new Int32Array(new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT));
   readonly #threads: Thread[] = [];
   #lookedAt = 0;
 
@@ -178,6 +178,27 @@ export class VcpuThreads implements LiveVcpus {
     if (this.#threads.some((thread) => thread.isOut && isStill(thread))) return;
     if (ms > 0) Atomics.wait(this.#bell, 0, seen, ms);
     if (performance.now() - this.#lookedAt > LOOK_MS) this.#look();
+  }
+
+  /**
+   * Does something while no vCPU's thread harvests or resets.
+   *
+   * @param work What to do.
+   * @returns Its answer.
+   */
+  exclusively<Answer>(work: () => Answer): Answer {
+    const { RESET_LOCK } = control;
+    // A thread has it for some tens of microseconds; one that died with it would have it for ever.
+    while (Atomics.compareExchange(this.#bell, RESET_LOCK, 0, 1) !== 0) {
+      if (Atomics.wait(this.#bell, RESET_LOCK, 1, 0.05) !== "timed-out") continue;
+      if (performance.now() - this.#lookedAt > LOOK_MS) this.#look();
+      if (this.#threads.some(({ lost }) => lost !== null)) return work();
+    }
+    try {
+      return work();
+    } finally {
+      Atomics.store(this.#bell, RESET_LOCK, 0);
+    }
   }
 
   // A thread that threw, or closed itself, tells nobody but the kernel.

@@ -209,7 +209,13 @@ Deno.test("live() on the model with the emulator and a tight guest says that a r
 
 Deno.test("startVcpus() says that a thread cannot be started", async () => {
   const { VcpuThreads } = await import("../live/vcpu_threads.ts");
-  const order = { fd: -1, run: { address: 0, bytes: 0 }, registers: new Uint8Array(1), end: 0 };
+  const order = {
+    ring: null,
+    fd: -1,
+    run: { address: 0, bytes: 0 },
+    registers: new Uint8Array(1),
+    end: 0,
+  };
   const quest = { block: 0, value: 0, step: 0, quota: 0, place: null };
   const nowhere = new URL("./support/no_such_thread.ts", import.meta.url);
   await assertRejects(
