@@ -23,7 +23,10 @@ function blocks(): { command: string; output: string }[] {
 // fills up, how far into the reserve it does depends on where the emulation was cut.
 function timeless(command: string, text: string): string {
   // How many of a run's seconds get a line hangs on a harvest's moment.
-  const whole = command.includes("--live") ? text.replace(/^ +[\d.]+ s .* lost \d+\n/gm, "") : text;
+  const whole = command.includes("--live")
+    ? text.replace(/^ +[\d.]+ s .* lost \d+\n/gm, "")
+      .replace(/, and before that .*/, "")
+    : text;
   const lasting = whole.replace(/^kernel .*$/gm, "kernel")
     .replace(/median of \d+ rounds?/, "median of rounds")
     .replace(/\d+(\.\d+)? (ns|µs|ms|s)\b/g, "TIME").replace(/ +/g, " ");
