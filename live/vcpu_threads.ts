@@ -23,6 +23,8 @@ const STOP_MS = 5_000;
 const END_MS = 5_000;
 /** While it waits, the harvester looks this often whether threads still exist. */
 const LOOK_MS = 100;
+/** A lock that is held for longer while a thread is gone was that thread's. */
+const LEFT_LOCK_MS = 1000;
 
 interface Thread {
   readonly worker: Worker;
@@ -188,11 +190,13 @@ export class VcpuThreads implements LiveVcpus {
    */
   exclusively<Answer>(work: () => Answer): Answer {
     const { RESET_LOCK } = control;
+    const started = performance.now();
     // A thread has it for some tens of microseconds; one that died with it would have it for ever.
     while (Atomics.compareExchange(this.#bell, RESET_LOCK, 0, 1) !== 0) {
-      if (Atomics.wait(this.#bell, RESET_LOCK, 1, 0.05) !== "timed-out") continue;
+      Atomics.wait(this.#bell, RESET_LOCK, 1, 0.05);
       if (performance.now() - this.#lookedAt > LOOK_MS) this.#look();
-      if (this.#threads.some(({ lost }) => lost !== null)) return work();
+      const isLeft = performance.now() - started > LEFT_LOCK_MS;
+      if (isLeft && this.#threads.some(({ lost }) => lost !== null)) break;
     }
     try {
       return work();

@@ -109,6 +109,7 @@ for (
   const [what, program, why] of [
     ["throws", "thread_throws.ts", /thrown on purpose|its thread has ended/],
     ["closes itself", "thread_closes.ts", /its thread has ended/],
+    ["ends with the lock of resets", "thread_dies_with_lock.ts", /its thread has ended/],
   ] as const
 ) {
   liveTest(`live() notices that a vCPU's thread ${what}`, async () => {
