@@ -1,5 +1,5 @@
 // The long proof: millions of stores over two vCPUs, both guests, rings of every size, harvested while they run.
-// Nothing may be lost, and no entry read before it was published. Takes minutes: deno task proof [STORES]
+// Nothing may be lost, and no entry read before it was published. Takes minutes: deno task proof [STORES [RING]]
 import { openLibc } from "../ffi/libc.ts";
 import { kvm_dirty_gfn } from "../ffi/kvm_structs.ts";
 import { passesFor } from "../lab/blocks.ts";
@@ -48,9 +48,10 @@ async function prove(
 if (import.meta.main) {
   const stores = Number(Deno.args[0] ?? STORES);
   using interrupt = new Interrupt();
+  const rings = Deno.args[1] === undefined ? RINGS : [Number(Deno.args[1])];
   let isProved = true;
   for (const guest of GUESTS) {
-    for (const ring of RINGS) {
+    for (const ring of rings) {
       if (interrupt.signal !== null) break;
       if (!await prove(guest, ring, stores, interrupt)) isProved = false;
     }
