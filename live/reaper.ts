@@ -1,13 +1,13 @@
+import { checked } from "../ffi/kernel_error.ts";
+import type { Lab } from "../lab/lab.ts";
+import { Problems } from "../lab/problems.ts";
 import { Distribution } from "../ring/distribution.ts";
 import type { Entries } from "../ring/entries.ts";
 import { PageSet } from "../ring/page_set.ts";
 import type { PushOrder } from "../ring/push_order.ts";
 import type { Witness } from "../ring/witness.ts";
-import type { Lab } from "../lab/lab.ts";
-import { checked } from "../ffi/kernel_error.ts";
 import type { HandedRing, HandOver } from "./hand_over.ts";
 import type { LiveVcpus } from "./live_vcpus.ts";
-import { Problems } from "../lab/problems.ts";
 import { pushOrders } from "./push_orders.ts";
 import { resetHarvested } from "./reset_harvested.ts";
 

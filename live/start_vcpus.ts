@@ -1,11 +1,11 @@
 import type { Kernel } from "../ffi/kernel.ts";
 import { KVM_EXIT_HLT, KVM_EXIT_IO } from "../ffi/kvm_constants.ts";
+import type { DirtyRing } from "../kvm/dirty_ring.ts";
 import { registersStruct } from "../kvm/vcpu.ts";
 import type { GuestVm } from "../lab/guest_vm.ts";
+import type { HandOver } from "./hand_over.ts";
 import type { LiveVcpus, VcpuPlace } from "./live_vcpus.ts";
 import type { Quest } from "./pass_walk.ts";
-import type { DirtyRing } from "../kvm/dirty_ring.ts";
-import type { HandOver } from "./hand_over.ts";
 import type { RingOrder } from "./vcpu_control.ts";
 import { VcpuSlices } from "./vcpu_slices.ts";
 import { VcpuThreads } from "./vcpu_threads.ts";
