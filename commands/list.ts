@@ -32,8 +32,10 @@ export function list<T>(
     fallbackText,
     parse(text) {
       const values: T[] = [];
-      for (const one of text.split(",").map((part) => part.trim())) {
-        const value = parseOne(item, one);
+      const parts = text.split(",").map((part) => part.trim());
+      for (const one of parts) {
+        // The error of a whole option names its text already.
+        const value = parts.length === 1 ? item.parse(one) : parseOne(item, one);
         if (values.includes(value)) throw new SyntaxError(`${one} stands there twice`);
         values.push(value);
       }
