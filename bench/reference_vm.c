@@ -54,6 +54,16 @@ static int set_slot(const struct machine *machine, uint32_t slot, uint64_t at, u
 	return ioctl(machine->fd, KVM_SET_USER_MEMORY_REGION, &region);
 }
 
+// As Vm.placeRealModePages of kvm/vm.ts.
+static int place_real_mode_pages(const struct machine *machine)
+{
+	const uint64_t limit = 0xfffbc000;
+	uint64_t end = machine->setup.slot0_bytes + machine->setup.logged_bytes;
+
+	if (end > limit) return ioctl(machine->fd, KVM_SET_IDENTITY_MAP_ADDR, &end);
+	return ioctl(machine->fd, KVM_SET_TSS_ADDR, limit + 4096);
+}
+
 int machine_open(struct machine *machine, const struct machine_setup *setup, const uint8_t *slot0)
 {
 	struct kvm_enable_cap cap = {
@@ -75,6 +85,7 @@ int machine_open(struct machine *machine, const struct machine_setup *setup, con
 	if (set_slot(machine, 0, 0, setup->slot0_bytes, machine->low) < 0) return fail("slot 0");
 	if (set_slot(machine, 1, setup->slot0_bytes, setup->logged_bytes, machine->logged) < 0)
 		return fail("slot 1");
+	if (place_real_mode_pages(machine) < 0) return fail("KVM_SET_TSS_ADDR");
 	memcpy(machine->low, slot0, setup->slot0_bytes);
 	return 0;
 }
@@ -85,6 +96,20 @@ void machine_close(struct machine *machine)
 	if (machine->kvm >= 0) close(machine->kvm);
 	if (machine->logged) munmap(machine->logged, machine->setup.logged_bytes);
 	if (machine->low) munmap(machine->low, machine->setup.slot0_bytes);
+}
+
+// Long mode and nothing else, as kvm/cpuid.ts has it and for its reasons.
+static int set_cpuid(const struct vcpu *vcpu)
+{
+	struct {
+		struct kvm_cpuid2 head;
+		struct kvm_cpuid_entry2 entry;
+	} cpuid = {
+		.head.nent = 1,
+		.entry = { .function = 0x80000001, .edx = 1u << 29 },
+	};
+
+	return ioctl(vcpu->fd, KVM_SET_CPUID2, &cpuid);
 }
 
 static int change_sregs(const struct vcpu *vcpu, const struct sregs_patch *patch)
@@ -114,6 +139,7 @@ int vcpu_open(struct vcpu *vcpu, const struct machine *machine, int id,
 	if (!vcpu->slots || !vcpu->offsets) return fail("calloc");
 	vcpu->fd = ioctl(machine->fd, KVM_CREATE_VCPU, id);
 	if (vcpu->fd < 0) return fail("KVM_CREATE_VCPU");
+	if (set_cpuid(vcpu) < 0) return fail("KVM_SET_CPUID2");
 	vcpu->run = map(vcpu->run_bytes, MAP_SHARED, vcpu->fd, 0);
 	if (!vcpu->run) return fail("mmap(kvm_run)");
 	vcpu->ring = map(ring_bytes, MAP_SHARED, vcpu->fd, RING_AT);

@@ -81,6 +81,7 @@ class FuzzMachine implements Disposable {
         memorySize: kernel.program.length,
         userspaceAddr: kernel.program.address,
       });
+      this.#vm.placeRealModePages(0);
       for (let id = 0; id < vcpus; id++) checked(this.#create(id), `KVM_CREATE_VCPU(${id})`);
     }
     this.made = this.#look(answerText(answer), undefined);
@@ -162,7 +163,7 @@ class FuzzMachine implements Disposable {
     const fd = this.#vm.ioctl(KVM_CREATE_VCPU, id);
     if (fd < 0) return fd;
     const { system: { kernel }, mmapSize } = this.#kernel;
-    const vcpu = Vcpu.map(kernel, fd, id, mmapSize);
+    const vcpu = Vcpu.take(kernel, fd, id, mmapSize);
     this.#vcpus.push(this.#resources.use(new FuzzVcpu(vcpu, this.#ringBytes)));
     return 0;
   }

@@ -114,6 +114,7 @@ export class Machine implements Disposable {
       userspaceAddr: program.address,
     });
     if (pages > 0) checked(this.setSlot(1, { gfn: FIRST_GFN, pages }), "logged slot 1");
+    this.vm.placeRealModePages(0);
     options.beforeVcpus?.(this.vm);
     const mmapSize = system.vcpuMmapSize();
     const made: Vcpu[] = [];

@@ -1,6 +1,8 @@
 // Other numbers of <linux/kvm.h>, under its names.
 
 // capabilities
+/** Where KVM runs real mode can be said: of every x86 host. */
+export const KVM_CAP_SET_TSS_ADDR = 4;
 /** Recommended number of vCPUs. */
 export const KVM_CAP_NR_VCPUS = 9;
 /** Number of memory slots. */

@@ -3,6 +3,7 @@
 import { io, ior, iow, iowr } from "./ioctl.ts";
 import {
   kvm_clear_dirty_log,
+  kvm_cpuid2,
   kvm_dirty_log,
   kvm_enable_cap,
   kvm_regs,
@@ -32,6 +33,10 @@ export const KVM_SET_USER_MEMORY_REGION: number = iow(
   0x46,
   kvm_userspace_memory_region.size,
 );
+/** Says where, below 4 GiB, KVM may keep three pages to run real mode with (`KVM_CAP_SET_TSS_ADDR`). */
+export const KVM_SET_TSS_ADDR: number = io(KVMIO, 0x47);
+/** Says where KVM may keep an identity page table for real mode (`KVM_CAP_SET_IDENTITY_MAP_ADDR`). */
+export const KVM_SET_IDENTITY_MAP_ADDR: number = iow(KVMIO, 0x48, 8);
 /** Copies a slot's dirty bitmap, and clears it unless that is done by hand. */
 export const KVM_GET_DIRTY_LOG: number = iow(KVMIO, 0x42, kvm_dirty_log.size);
 /** Enables a capability (`KVM_CAP_ENABLE_CAP_VM`). */
@@ -55,5 +60,7 @@ export const KVM_SET_REGS: number = iow(KVMIO, 0x82, kvm_regs.size);
 export const KVM_GET_SREGS: number = ior(KVMIO, 0x83, kvm_sregs.size);
 /** Writes the segment, table and control registers. */
 export const KVM_SET_SREGS: number = iow(KVMIO, 0x84, kvm_sregs.size);
+/** Says what the vCPU sees of CPUID, before it first runs (`KVM_CAP_EXT_CPUID`). */
+export const KVM_SET_CPUID2: number = iow(KVMIO, 0x90, kvm_cpuid2.size);
 /** Sets the signals that are blocked while the vCPU runs. */
 export const KVM_SET_SIGNAL_MASK: number = iow(KVMIO, 0x8b, kvm_signal_mask.size);

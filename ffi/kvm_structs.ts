@@ -179,6 +179,26 @@ export const kvm_run: Struct<
   exit: "u64",
 });
 
+/** `struct kvm_cpuid_entry2`, a leaf of CPUID as a vCPU shall see it. */
+export const kvm_cpuid_entry2: Struct<
+  "function" | "index" | "flags" | "eax" | "ebx" | "ecx" | "edx" | "padding"
+> = struct("kvm_cpuid_entry2", {
+  function: "u32",
+  index: "u32",
+  flags: "u32",
+  eax: "u32",
+  ebx: "u32",
+  ecx: "u32",
+  edx: "u32",
+  padding: ["u32", 3],
+});
+
+/** The head of `struct kvm_cpuid2`, which `nent` of `struct kvm_cpuid_entry2` follow. */
+export const kvm_cpuid2: Struct<"nent" | "padding"> = struct("kvm_cpuid2", {
+  nent: "u32",
+  padding: "u32",
+});
+
 /** `struct kvm_dirty_log`, the argument of `KVM_GET_DIRTY_LOG`. */
 export const kvm_dirty_log: Struct<"slot" | "padding1" | "dirty_bitmap"> = struct("kvm_dirty_log", {
   slot: "u32",

@@ -7,7 +7,7 @@ const PAGE = 0x1000;
 
 // What lies below the access list: the code, one page-map level 4, one page-directory-pointer table, and
 // a page directory for each GiB, with 2 MiB pages (1 GiB ones are not found on every KVM).
-// Without CPUID a vCPU has 36 bits of physical address, and an entry for more is a reserved bit to it.
+// The CPUID of kvm/cpuid.ts leaves a vCPU 36 bits of physical address; an entry for more is a reserved bit to it.
 const GIBS = 64;
 const CODE_AT = 0x1000;
 const PML4_AT = 0x2000;
@@ -52,7 +52,7 @@ export const long64: Guest = {
   listAt: LIST_AT,
   listElement: 8,
   addressLimit: GIBS * GIB,
-  limitReason: `a long-mode guest without CPUID reaches ${GIBS}GiB with its 36-bit addresses`,
+  limitReason: `a long-mode guest reaches ${GIBS}GiB with its 36-bit addresses`,
 
   place(memory) {
     memory.set(long64.code, CODE_AT);

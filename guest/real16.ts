@@ -40,8 +40,10 @@ export const real16: Guest = {
   codeAt: CODE_AT,
   listAt: LIST_AT,
   listElement: 4,
-  addressLimit: 2 ** 32,
-  limitReason: "a real-mode guest reaches 4GiB with its 32-bit addresses",
+  // The last 272 KiB below 4 GiB are KVM's where the processor cannot run real mode (REAL_MODE_LIMIT).
+  addressLimit: 0xfffb_c000,
+  limitReason:
+    "a real-mode guest reaches 4GiB with its 32-bit addresses, less 272KiB that KVM may need",
 
   place(memory) {
     memory.set(real16.code, CODE_AT);

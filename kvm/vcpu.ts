@@ -4,10 +4,12 @@ import {
   KVM_GET_REGS,
   KVM_GET_SREGS,
   KVM_RUN,
+  KVM_SET_CPUID2,
   KVM_SET_REGS,
   KVM_SET_SREGS,
 } from "../ffi/kvm_ioctls.ts";
 import { kvm_regs, kvm_run, kvm_sregs, type Register } from "../ffi/kvm_structs.ts";
+import { cpuidStruct } from "./cpuid.ts";
 import { DirtyRing } from "./dirty_ring.ts";
 import { KvmFd } from "./kvm_fd.ts";
 import { Mapping } from "./mapping.ts";
@@ -27,17 +29,20 @@ export class Vcpu extends KvmFd {
   }
 
   /**
-   * Takes a vCPU's file descriptor and maps its `kvm_run`.
+   * Takes a vCPU's file descriptor, says what the vCPU sees of CPUID (see {@linkcode cpuidStruct}), and maps
+   * its `kvm_run`.
    *
    * @param kernel The kernel that answers.
-   * @param fd The vCPU's file descriptor; closed if the mapping fails.
+   * @param fd The vCPU's file descriptor; closed if a call fails.
    * @param id The vCPU's id.
    * @param mmapSize Bytes of its `kvm_run` mapping.
    * @returns The vCPU.
-   * @throws {KernelError} Where it cannot be mapped.
+   * @throws {KernelError} Where the kernel refuses its CPUID, or it cannot be mapped.
    */
-  static map(kernel: Kernel, fd: number, id: number, mmapSize: number): Vcpu {
+  static take(kernel: Kernel, fd: number, id: number, mmapSize: number): Vcpu {
     try {
+      const answer = kernel.ioctl(fd, KVM_SET_CPUID2, cpuidStruct());
+      checked(answer, () => `KVM_SET_CPUID2 on vCPU ${id}`);
       return new Vcpu(kernel, fd, id, Mapping.shared(kernel, fd, 0, mmapSize, `vCPU ${id}`));
     } catch (error) {
       kernel.close(fd);

@@ -1,10 +1,13 @@
 import { checked } from "../ffi/kernel_error.ts";
 import {
+  KVM_CHECK_EXTENSION,
   KVM_CLEAR_DIRTY_LOG,
   KVM_CREATE_VCPU,
   KVM_ENABLE_CAP,
   KVM_GET_DIRTY_LOG,
   KVM_RESET_DIRTY_RINGS,
+  KVM_SET_IDENTITY_MAP_ADDR,
+  KVM_SET_TSS_ADDR,
   KVM_SET_USER_MEMORY_REGION,
 } from "../ffi/kvm_ioctls.ts";
 import {
@@ -13,7 +16,8 @@ import {
   kvm_enable_cap,
   kvm_userspace_memory_region,
 } from "../ffi/kvm_structs.ts";
-import { SIGSET_BYTES } from "../ffi/linux.ts";
+import { KVM_CAP_SET_TSS_ADDR } from "../ffi/kvm_constants.ts";
+import { PAGE_SIZE, SIGSET_BYTES } from "../ffi/linux.ts";
 import { KvmFd } from "./kvm_fd.ts";
 import { Vcpu } from "./vcpu.ts";
 
@@ -38,6 +42,12 @@ export interface ResetAnswer {
   /** Nanoseconds in the call alone. */
   readonly ns: number;
 }
+
+/**
+ * Where the memory of a guest in real mode has to end: behind it lie the pages of
+ * {@linkcode Vm.placeRealModePages}. It is KVM's own default, `VMX_EPT_IDENTITY_PAGETABLE_ADDR`.
+ */
+export const REAL_MODE_LIMIT = 0xfffb_c000;
 
 /** A virtual machine (api.rst, section 4, "vm ioctls"). */
 export class Vm extends KvmFd {
@@ -75,6 +85,30 @@ export class Vm extends KvmFd {
   }
 
   /**
+   * Says where KVM may keep the pages with which `kvm_intel` runs real mode where the processor cannot
+   * (`unrestricted_guest=0`, `ept=0`): a page table, and a task-state segment behind it. Elsewhere it needs
+   * none, and this changes nothing (api.rst, sections 4.33 and 4.37). To be called before the first vCPU is made.
+   *
+   * @param end The first guest physical address behind all memory slots. Above {@linkcode REAL_MODE_LIMIT} there
+   * is no room for the segment: only a guest that is never in real mode may have so much memory.
+   * @throws {KernelError} Where the kernel refuses: EEXIST where a slot is in the way.
+   */
+  placeRealModePages(end: number): void {
+    const answer = this.ioctl(KVM_CHECK_EXTENSION, KVM_CAP_SET_TSS_ADDR);
+    if (checked(answer, "KVM_CHECK_EXTENSION(KVM_CAP_SET_TSS_ADDR)") === 0) return;
+    if (end <= REAL_MODE_LIMIT) {
+      const segment = REAL_MODE_LIMIT + PAGE_SIZE; // behind the page table, which is there by default
+      checked(this.ioctl(KVM_SET_TSS_ADDR, segment), () => `KVM_SET_TSS_ADDR(${segment})`);
+      return;
+    }
+    const struct = new Uint8Array(new BigUint64Array([BigInt(end)]).buffer);
+    checked(
+      this.ioctl(KVM_SET_IDENTITY_MAP_ADDR, struct),
+      () => `KVM_SET_IDENTITY_MAP_ADDR(0x${end.toString(16)})`,
+    );
+  }
+
+  /**
    * Makes a vCPU. With the ring enabled this also allocates the vCPU's ring.
    *
    * @param id The vCPU's id.
@@ -84,7 +118,7 @@ export class Vm extends KvmFd {
    */
   createVcpu(id: number, mmapSize: number): Vcpu {
     const fd = checked(this.ioctl(KVM_CREATE_VCPU, id), () => `KVM_CREATE_VCPU(${id})`);
-    return Vcpu.map(this.kernel, fd, id, mmapSize);
+    return Vcpu.take(this.kernel, fd, id, mmapSize);
   }
 
   /**

@@ -85,6 +85,7 @@ export class GuestVm<Extra = unknown> implements Disposable {
     const low = resources.use(Mapping.anonymous(kernel, slot0, "guest code and access list"));
     const logged = resources.use(Mapping.anonymous(kernel, plan.options.memory, "guest memory"));
     setSlots(this.vm, plan, low, logged);
+    this.vm.placeRealModePages(slot0 + plan.options.memory);
     plan.guest.place(low.bytes);
     this.slot0 = low.bytes;
     this.#list = low.words.subarray(plan.guest.listAt / 4);

@@ -14,7 +14,7 @@ const USER = 4;
 const LARGE = 0x80;
 const PAGE = 4096;
 const REGION = 2 ** 21;
-const ADDRESS_BITS = 36; // what a vCPU without CPUID has
+const ADDRESS_BITS = 36; // what a vCPU has whose CPUID does not say
 const LOW_ADDRESS = 0xffff_f000;
 const HIGH_ADDRESS = 2 ** (ADDRESS_BITS - 32) - 1;
 /** Bits of an entry's high word that are reserved: 36 to 51 (bit 63 is, without EFER.NX). */

@@ -26,6 +26,11 @@ export interface Rules {
   readonly resetMaximum: number;
   /** The bound of a batch is computed without wrapping, since 2026 (`slot.wraparound`). */
   readonly boundCannotWrap: boolean;
+  /**
+   * `KVM_SET_SREGS` refuses EFER.LME to a vCPU whose CPUID has no long mode: from v7.3 on (184bd464bdb6), and in
+   * stable kernels of 2026.
+   */
+  readonly checksEfer: boolean;
   /** Pages that a mask can name: BITS_PER_LONG. */
   readonly maskBits: number;
   /** Writes are logged by the processor in a buffer of this many entries; 0 without PML. */
@@ -84,6 +89,7 @@ export function rulesOf({ version, pml, emulator }: ModelChoice): Rules {
     signalEndsReset: number >= 6017,
     resetMaximum: number >= 6017 ? INT_MAX : Infinity,
     boundCannotWrap: version === "latest",
+    checksEfer: version === "latest",
     maskBits: 64,
     pmlEntries: pml ? PML_ENTRIES : 0,
     pmlInOrder: number >= 6014,

@@ -22,6 +22,8 @@ export const MAX_VCPU_IDS = 4096;
  */
 export function checkExtension(rules: Rules, capability: number): number {
   switch (capability) {
+    case caps.KVM_CAP_SET_TSS_ADDR:
+      return 1;
     case caps.KVM_CAP_NR_VCPUS:
       return 2;
     case caps.KVM_CAP_MAX_VCPUS:

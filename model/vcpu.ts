@@ -42,6 +42,8 @@ export class ModelVcpu {
   fd: number = -1;
   /** Its ring; `null` with the ring off. */
   readonly ring: DirtyRing | null;
+  /** Whether its CPUID has long mode. */
+  hasLongMode = false;
   /** Whether a push asked for a look at the ring (`KVM_REQ_DIRTY_RING_SOFT_FULL`). */
   requestsFullExit = false;
   /** The signals that are blocked while it runs; `null` where the thread's own count. */

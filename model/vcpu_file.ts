@@ -1,7 +1,7 @@
 import { ERRNO } from "../ffi/errno.ts";
 import { KVM_DIRTY_LOG_PAGE_OFFSET } from "../ffi/kvm_constants.ts";
 import * as ioctls from "../ffi/kvm_ioctls.ts";
-import { kvm_regs, kvm_sregs } from "../ffi/kvm_structs.ts";
+import { kvm_cpuid2, kvm_cpuid_entry2, kvm_regs, kvm_sregs } from "../ffi/kvm_structs.ts";
 import { MAP_SHARED, PAGE_SIZE, PROT_EXEC } from "../ffi/linux.ts";
 import type { Backing } from "./address_space.ts";
 import type { Argument, MapRequest, OpenFile } from "./open_file.ts";
@@ -11,6 +11,10 @@ import type { ModelVm } from "./vm.ts";
 
 /** Bytes of the kernel's own `sigset_t`. */
 const SIGSET_BYTES = 8;
+const KVM_MAX_CPUID_ENTRIES = 256;
+const EXTENDED_FEATURES = 0x8000_0001;
+const LONG_MODE_EDX = 1 << 29;
+const EFER_LME_LMA = 0x500;
 /** `struct kvm_signal_mask` with the set that follows it. */
 const SIGNAL_MASK_BYTES = 4 + SIGSET_BYTES;
 
@@ -26,12 +30,10 @@ export function vcpuFile(vm: ModelVm, vcpu: ModelVcpu): OpenFile {
   const withStruct = (
     argument: Argument,
     size: number,
-    body: (bytes: Uint8Array<ArrayBuffer>) => void,
+    body: (bytes: Uint8Array<ArrayBuffer>) => number | void,
   ): number => {
     const bytes = structBytes(state.space, argument, size);
-    if (bytes === null) return -ERRNO.EFAULT;
-    body(bytes);
-    return 0;
+    return bytes === null ? -ERRNO.EFAULT : body(bytes) ?? 0;
   };
   return {
     ioctl(request: number, argument: Argument): number {
@@ -48,7 +50,9 @@ export function vcpuFile(vm: ModelVm, vcpu: ModelVcpu): OpenFile {
         case ioctls.KVM_GET_SREGS:
           return withStruct(argument, kvm_sregs.size, (bytes) => vcpu.cpu.getSregs(bytes));
         case ioctls.KVM_SET_SREGS:
-          return withStruct(argument, kvm_sregs.size, (bytes) => vcpu.cpu.setSregs(bytes));
+          return withStruct(argument, kvm_sregs.size, (bytes) => setSregs(vm, vcpu, bytes));
+        case ioctls.KVM_SET_CPUID2:
+          return setCpuid(vm, vcpu, argument);
         case ioctls.KVM_SET_SIGNAL_MASK:
           return setSignalMask(vm, vcpu, argument);
         default:
@@ -57,6 +61,34 @@ export function vcpuFile(vm: ModelVm, vcpu: ModelVcpu): OpenFile {
     },
     mmap: (request) => mapVcpu(vm, vcpu, request),
   };
+}
+
+// `kvm_vcpu_ioctl_set_cpuid2`, of which the model's processor looks at long mode alone.
+function setCpuid(vm: ModelVm, vcpu: ModelVcpu, argument: Argument): number {
+  const head = structBytes(vm.state.space, argument, kvm_cpuid2.size);
+  if (head === null) return -ERRNO.EFAULT;
+  const count = new DataView(head.buffer, head.byteOffset).getUint32(kvm_cpuid2.at.nent, true);
+  if (count > KVM_MAX_CPUID_ENTRIES) return -ERRNO.E2BIG;
+  const size = kvm_cpuid2.size + count * kvm_cpuid_entry2.size;
+  const bytes = structBytes(vm.state.space, argument, size);
+  if (bytes === null) return -ERRNO.EFAULT;
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  const { at } = kvm_cpuid_entry2;
+  vcpu.hasLongMode = false;
+  for (let entry = kvm_cpuid2.size; entry < size; entry += kvm_cpuid_entry2.size) {
+    if (view.getUint32(entry + at.function, true) !== EXTENDED_FEATURES) continue;
+    vcpu.hasLongMode = (view.getUint32(entry + at.edx, true) & LONG_MODE_EDX) !== 0;
+  }
+  return 0;
+}
+
+// `kvm_arch_vcpu_ioctl_set_sregs` with `kvm_valid_efer`.
+function setSregs(vm: ModelVm, vcpu: ModelVcpu, bytes: Uint8Array<ArrayBuffer>): number {
+  const efer = new DataView(bytes.buffer, bytes.byteOffset).getUint32(kvm_sregs.at.efer, true);
+  const isLong = (efer & EFER_LME_LMA) !== 0;
+  if (vm.state.rules.checksEfer && isLong && !vcpu.hasLongMode) return -ERRNO.EINVAL;
+  vcpu.cpu.setSregs(bytes);
+  return 0;
 }
 
 // `kvm_vcpu_ioctl_set_sigmask`: without a struct the thread's own mask counts again.

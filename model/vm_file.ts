@@ -8,6 +8,7 @@ import {
   kvm_userspace_memory_region,
 } from "../ffi/kvm_structs.ts";
 import { kvm_clear_dirty_log_protect, kvm_get_dirty_log } from "./dirty_log.ts";
+import { PAGE_SIZE } from "../ffi/linux.ts";
 import type { Argument, OpenFile } from "./open_file.ts";
 import { statsFile } from "./stats_file.ts";
 import { checkExtension, MAX_VCPU_IDS, MAX_VCPUS } from "./system_file.ts";
@@ -15,6 +16,8 @@ import { structBytes } from "./struct_bytes.ts";
 import { ModelVcpu } from "./vcpu.ts";
 import type { ModelVm } from "./vm.ts";
 
+/** A task-state segment takes three pages, and has to lie below 4 GiB. */
+const LAST_TSS_ADDRESS = 2 ** 32 - 3 * PAGE_SIZE;
 const MANUAL_PROTECT_ENABLE = 1n;
 const MANUAL_CAPS = 3n;
 
@@ -70,6 +73,10 @@ export function vmFile(
             kvm_clear_dirty_log.size,
             (bytes) => kvm_clear_dirty_log_protect(vm, bytes),
           );
+        case ioctls.KVM_SET_TSS_ADDR: // the model's processor runs real mode by itself
+          return Number(argument) > LAST_TSS_ADDRESS ? -ERRNO.EINVAL : 0;
+        case ioctls.KVM_SET_IDENTITY_MAP_ADDR:
+          return withStruct(argument, 8, () => vm.vcpus.length > 0 ? -ERRNO.EINVAL : 0);
         case ioctls.KVM_RESET_DIRTY_RINGS:
           return vm.kvm_vm_ioctl_reset_dirty_pages();
         case ioctls.KVM_GET_STATS_FD:

@@ -2,6 +2,7 @@ import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { ERRNO, errnoName, errnoText } from "../ffi/errno.ts";
 import { HostError } from "../ffi/host_error.ts";
 import { checked, KernelError } from "../ffi/kernel_error.ts";
+import type { Kernel } from "../ffi/kernel.ts";
 import { LIBC } from "./support/libc.ts";
 import * as ioctls from "../ffi/kvm_ioctls.ts";
 import { traceKernel } from "../ffi/trace.ts";
@@ -37,7 +38,8 @@ Deno.test("every wrapper of an fd reports EBADF on a bogus fd", () => {
     () => vm.setUserMemoryRegion(region),
     () => vm.createVcpu(0, 4096),
     () => vm.resetDirtyRings(),
-    () => Vcpu.map(kernel, BOGUS, 0, 4096),
+    () => vm.placeRealModePages(2 ** 32),
+    () => Vcpu.take(kernel, BOGUS, 0, 4096),
     () => system[Symbol.dispose](),
     () => vm[Symbol.dispose](),
   ];
@@ -48,14 +50,16 @@ Deno.test("every wrapper of an fd reports EBADF on a bogus fd", () => {
 });
 
 Deno.test("a vCPU whose fd is bogus reports EBADF from each of its calls", () => {
-  // Its kvm_run is plain memory, so that only the fd is wrong.
+  // Its kvm_run is plain memory and its CPUID was taken, so that only the fd is wrong.
   const libc = LIBC;
-  const vcpu = Vcpu.map(
-    { ...libc, mmap: (length) => libc.mmap(length, 3, 0x22, -1, 0), close: () => 0 },
-    BOGUS,
-    0,
-    4096,
-  );
+  const kernel: Kernel = {
+    ...libc,
+    mmap: (length) => libc.mmap(length, 3, 0x22, -1, 0),
+    close: () => 0,
+    ioctl: (fd, request, argument) =>
+      request === ioctls.KVM_SET_CPUID2 ? 0 : libc.ioctl(fd, request, argument),
+  };
+  const vcpu = Vcpu.take(kernel, BOGUS, 0, 4096);
   assertEquals(vcpu.run(), -ERRNO.EBADF);
   assertThrows(() => vcpu.register("rip"), KernelError, "EBADF");
   assertThrows(() => vcpu.setRegisters({}), KernelError, "EBADF");

@@ -12,6 +12,8 @@ Deno.test("struct layouts are those of <linux/kvm.h> and <asm/kvm.h>", () => {
     kvm_enable_cap: 104,
     kvm_userspace_memory_region: 32,
     kvm_clear_dirty_log: 24,
+    kvm_cpuid2: 8, // its head: entries follow
+    kvm_cpuid_entry2: 40,
     kvm_dirty_gfn: 16,
     kvm_dirty_log: 16,
     kvm_regs: 144,
@@ -38,6 +40,9 @@ Deno.test("ioctl numbers are computed right", () => {
     KVM_SET_USER_MEMORY_REGION: 0x4020ae46,
     KVM_ENABLE_CAP: 0x4068aea3,
     KVM_RESET_DIRTY_RINGS: 0xaec7,
+    KVM_SET_TSS_ADDR: 0xae47,
+    KVM_SET_IDENTITY_MAP_ADDR: 0x4008ae48,
+    KVM_SET_CPUID2: 0x4008ae90,
     KVM_RUN: 0xae80,
     KVM_GET_REGS: 0x8090ae81,
     KVM_SET_REGS: 0x4090ae82,

@@ -1,5 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { parsePages, readPattern } from "../lab/pattern_file.ts";
+import { REAL_MODE_LIMIT } from "../kvm/vm.ts";
 import { planLab, vcpuBits } from "../lab/plan.ts";
 import { UsageError } from "../lab/usage_error.ts";
 import { labOptions } from "./support/labs.ts";
@@ -29,10 +30,9 @@ Deno.test("planLab() alternates between the first and the last slot, or halves",
 });
 
 Deno.test("planLab() refuses what a real-mode guest cannot reach, before it builds a list", () => {
-  const GIB = 2 ** 30;
-  plan({ memory: 4 * GIB - 4 * 4096 });
-  assertThrows(() => plan({ memory: 4 * GIB }), UsageError, "32-bit addresses");
-  assertThrows(() => plan({ memory: 4 * GIB - 2 * 4096 }), UsageError, "list of its 16 stores");
+  plan({ memory: REAL_MODE_LIMIT - 4 * 4096 });
+  assertThrows(() => plan({ memory: REAL_MODE_LIMIT }), UsageError, "32-bit addresses");
+  assertThrows(() => plan({ memory: REAL_MODE_LIMIT - 4096 }), UsageError, "list of its 16 stores");
   assertThrows(() => plan({ pages: 2 ** 31 - 1 }), UsageError, "--pages 2147483647: slot 0 takes");
 });
 

@@ -3,19 +3,28 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { ERRNO } from "../ffi/errno.ts";
 import type { Kernel } from "../ffi/kernel.ts";
 import { KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 } from "../ffi/kvm_constants.ts";
+import { KernelError } from "../ffi/kernel_error.ts";
 import {
   KVM_CLEAR_DIRTY_LOG,
+  KVM_CREATE_VCPU,
   KVM_CREATE_VM,
   KVM_ENABLE_CAP,
   KVM_GET_DIRTY_LOG,
+  KVM_GET_SREGS,
   KVM_RESET_DIRTY_RINGS,
+  KVM_SET_CPUID2,
+  KVM_SET_SREGS,
+  KVM_SET_TSS_ADDR,
 } from "../ffi/kvm_ioctls.ts";
-import { kvm_clear_dirty_log, kvm_dirty_log } from "../ffi/kvm_structs.ts";
+import { kvm_clear_dirty_log, kvm_cpuid2, kvm_dirty_log, kvm_sregs } from "../ffi/kvm_structs.ts";
 import { CheckHost } from "../checks/check_host.ts";
 import { Machine } from "../checks/machine.ts";
+import { long64 } from "../guest/long64.ts";
 import { real16 } from "../guest/real16.ts";
+import { cpuidStruct } from "../kvm/cpuid.ts";
 import { Mapping } from "../kvm/mapping.ts";
 import { System } from "../kvm/system.ts";
+import { REAL_MODE_LIMIT } from "../kvm/vm.ts";
 import { Lab } from "../lab/lab.ts";
 import { planLab } from "../lab/plan.ts";
 import { openModel } from "../model/model_kernel.ts";
@@ -45,6 +54,43 @@ Deno.test("the model answers EBADF, ENOTTY, ENODEV and ENOENT as files do", () =
   assertEquals(kernel.ioctl(vm, 0xaeff, 0), -ERRNO.ENOTTY);
   assertEquals(kernel.ioctl(vm, KVM_ENABLE_CAP, 4096), -ERRNO.EFAULT);
   assertEquals([kernel.close(vm), kernel.ioctl(vm, KVM_RESET_DIRTY_RINGS, 0)], [0, -ERRNO.EBADF]);
+});
+
+Deno.test("the model refuses EFER.LME to a vCPU whose CPUID has no long mode, as kernels of 2026 do", () => {
+  const answers = (["latest", "v6.17"] as const).map((version) => {
+    const kernel = model({ version });
+    using system = System.open(kernel);
+    using vm = system.createVm();
+    const fd = kernel.ioctl(vm.fd, KVM_CREATE_VCPU, 0);
+    const sregs = new Uint8Array(kvm_sregs.size);
+    kernel.ioctl(fd, KVM_GET_SREGS, sregs);
+    long64.prepare(new DataView(sregs.buffer));
+    const set = () => kernel.ioctl(fd, KVM_SET_SREGS, sregs);
+    const without = set();
+    const cpuid = cpuidStruct();
+    const tooMany = cpuidStruct();
+    new DataView(tooMany.buffer).setUint32(kvm_cpuid2.at.nent, 257, true);
+    const refused = kernel.ioctl(fd, KVM_SET_CPUID2, tooMany);
+    const given = [kernel.ioctl(fd, KVM_SET_CPUID2, cpuid), set()];
+    new DataView(cpuid.buffer).setUint32(kvm_cpuid2.at.nent, 0, true); // the vCPU's CPUID is empty again
+    return [without, refused, ...given, kernel.ioctl(fd, KVM_SET_CPUID2, cpuid), set()];
+  });
+  const { EINVAL, E2BIG } = ERRNO;
+  assertEquals(answers, [
+    [-EINVAL, -E2BIG, 0, 0, 0, -EINVAL],
+    [0, -E2BIG, 0, 0, 0, 0],
+  ]);
+});
+
+Deno.test("the model takes the places of real-mode pages as a kernel that needs none does", () => {
+  const kernel = model();
+  using system = System.open(kernel);
+  using vm = system.createVm();
+  vm.placeRealModePages(REAL_MODE_LIMIT);
+  vm.placeRealModePages(2 ** 36);
+  assertEquals(kernel.ioctl(vm.fd, KVM_SET_TSS_ADDR, 0xffff_e000), -ERRNO.EINVAL);
+  using _vcpu = vm.createVcpu(0, system.vcpuMmapSize());
+  assertThrows(() => vm.placeRealModePages(2 ** 36), KernelError, "EINVAL");
 });
 
 Deno.test("the model's memory is mapped, viewed and unmapped in parts", () => {
