@@ -80,8 +80,8 @@ export class GuestMemory implements CpuMemory {
   mmio: Mmio | null = null;
   /** Whether {@linkcode GuestMemory.mmio} is answered: the access may go on. */
   isMmioAnswered = false;
-  /** Guest frames that the processor has noted since the last exit, oldest first. */
-  readonly pml: number[] = [];
+  // Guest frames that the processor has noted since the last exit, oldest first.
+  readonly #pml: number[] = [];
 
   /**
    * Makes a vCPU's way to memory.
@@ -169,17 +169,35 @@ export class GuestMemory implements CpuMemory {
       const isNoted = state === PageState.CLEAN && pmlEntries > 0 &&
         (slot.flags & KVM_MEM_LOG_DIRTY_PAGES) !== 0;
       if (!isNoted) return this.#fault(slot, page);
-      if (this.pml.length >= pmlEntries) return this.#leave("pml");
-      this.pml.push(slot.base_gfn + page);
+      if (this.#pml.length >= pmlEntries) return this.#leave("pml");
+      this.#pml.push(slot.base_gfn + page);
       slot.pages[page] = PageState.DIRTY;
     }
     write(found, offset, size, low, high);
     return true;
   }
 
+  /**
+   * `vmx_flush_pml_buffer`: what the processor noted goes to the ring at each exit, before the exit is handled
+   * (`__vmx_handle_exit`).
+   */
+  flushPml(): void {
+    if (this.#pml.length === 0) return;
+    const noted = this.#pml.splice(0);
+    if (!this.#vm.state.rules.pmlInOrder) noted.reverse();
+    for (const gfn of noted) {
+      const slot = this.#vm.slots.find(gfn);
+      if (slot === undefined) continue;
+      this.#vm.mark_page_dirty_in_slot(slot, gfn - slot.base_gfn, this.#vcpu);
+    }
+  }
+
   // The vCPU leaves the guest, and KVM maps the page, writable.
   #fault(slot: MemorySlot, page: number): boolean {
-    slot.pages[page] = PageState.DIRTY;
+    this.flushPml();
+    // Pushed as it is mapped, and once more when the processor notes the store to a page that is still clean.
+    const wasDevice = this.#vm.deviceFrames.delete(slot.base_gfn + page);
+    slot.pages[page] = wasDevice ? PageState.CLEAN : PageState.DIRTY;
     this.#vm.mark_page_dirty_in_slot(slot, page, this.#vcpu);
     return this.#leave("fault");
   }
@@ -197,6 +215,7 @@ export class GuestMemory implements CpuMemory {
     }
     this.mmio = { address, size, isWrite, low, high };
     this.isMmioAnswered = false;
+    this.#vm.noteDevice(Math.floor(address / PAGE_SIZE));
     return this.#leave("mmio");
   }
 

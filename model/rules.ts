@@ -37,6 +37,13 @@ export interface Rules {
   readonly pmlEntries: number;
   /** The processor's buffer is read in the order of the writes, from v6.14 on. */
   readonly pmlInOrder: boolean;
+  /**
+   * With PML, a page mapped where KVM had noted a device begins clean, so that the processor notes its first
+   * store beside the fault's push: the entry for the device has the bit that means "writable", and `make_spte`
+   * takes it for a writable mapping whose dirty bit was dealt with. Up to v6.12; v6.13 always sets the dirty bit
+   * (cc7ed3358e41). v5.11 has no such shortcut for faults.
+   */
+  readonly deviceEntryStaysClean: boolean;
   /** Instructions that are emulated before requests are looked at again; 0 where none is. */
   readonly emulationBatch: number;
 }
@@ -93,6 +100,7 @@ export function rulesOf({ version, pml, emulator }: ModelChoice): Rules {
     maskBits: 64,
     pmlEntries: pml ? PML_ENTRIES : 0,
     pmlInOrder: number >= 6014,
+    deviceEntryStaysClean: pml && number >= 6001 && number < 6013,
     emulationBatch: emulator ? EMULATION_BATCH : 0,
   };
 }

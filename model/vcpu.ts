@@ -109,7 +109,7 @@ export class ModelVcpu {
       const stop = this.cpu.run(Math.min(left, emulates ? rules.emulationBatch : NATIVE_BATCH));
       left -= this.cpu.executed;
       signals.advance(this.cpu.executed * INSTRUCTION_NS);
-      this.#flushPml();
+      this.#memory.flushPml();
       const answer = this.#handle(stop);
       if (answer !== null) return answer;
     }
@@ -152,17 +152,6 @@ export class ModelVcpu {
     const { ring } = this;
     if (ring === null || !kvm_dirty_ring_soft_full(ring)) return false;
     return this.requestsFullExit || !this.#vm.state.rules.fullByRequest;
-  }
-
-  // `vmx_flush_pml_buffer`: what the processor noted goes to the ring at each exit.
-  #flushPml(): void {
-    if (this.#memory.pml.length === 0) return;
-    const noted = this.#memory.pml.splice(0);
-    if (!this.#vm.state.rules.pmlInOrder) noted.reverse();
-    for (const gfn of noted) {
-      const slot = this.#vm.slots.find(gfn);
-      if (slot !== undefined) this.#vm.mark_page_dirty_in_slot(slot, gfn - slot.base_gfn, this);
-    }
   }
 
   #exit(reason: number): number {

@@ -9,6 +9,7 @@ import {
   kvm_dirty_ring_soft_full,
 } from "./dirty_ring.ts";
 import type { MachineState } from "./machine_state.ts";
+import type { Rules } from "./rules.ts";
 import { RESET_NS } from "./signals.ts";
 import {
   type MemorySlot,
@@ -37,6 +38,11 @@ export class ModelVm {
   manual_dirty_log_protect = 0;
   /** `remote_tlb_flush_requests`. */
   remote_tlb_flush_requests = 0;
+  /**
+   * Guest frames whose entry in the page tables still says that a device was accessed there, where that entry
+   * makes a page mapped in its place begin clean ({@linkcode Rules.deviceEntryStaysClean}).
+   */
+  readonly deviceFrames: Set<number> = new Set();
   /** The calls of the last reset. */
   resetCalls: ResetCall[] = [];
 
@@ -81,6 +87,7 @@ export class ModelVm {
     // Before a slot goes or moves, all page tables are dropped, those of other slots too.
     if (change.kind === "delete" || change.kind === "move") {
       for (const other of this.slots.all) other.pages.fill(PageState.NONE);
+      this.deviceFrames.clear();
     }
     const isLogged = (slot.flags & KVM_MEM_LOG_DIRTY_PAGES) !== 0;
     if (!isLogged) slot.bitmap = null;
@@ -92,6 +99,16 @@ export class ModelVm {
     const wasLogged = (change.before & KVM_MEM_LOG_DIRTY_PAGES) !== 0;
     // Pages that were written before are protected, unless the program said that it does that by hand.
     if (!wasLogged && !isInitiallySet) this.kvm_mmu_slot_protect(slot, 0, slot.npages);
+  }
+
+  /**
+   * A guest frame was accessed as a device's: KVM notes that in the page tables.
+   *
+   * @param gfn The guest frame.
+   */
+  noteDevice(gfn: number): void {
+    const isMemory = this.slots.find(gfn) !== undefined; // of a read-only slot
+    if (this.state.rules.deviceEntryStaysClean && !isMemory) this.deviceFrames.add(gfn);
   }
 
   /**
