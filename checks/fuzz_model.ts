@@ -4,9 +4,14 @@ import type { ModelVersion } from "../ffi/model_choice.ts";
 import type { ModelChoice } from "../lab/model_choice.ts";
 import { releaseNumber } from "../ring/release_number.ts";
 
-/** The first release of each version's rules, the newest first. */
+/**
+ * The first release of each version's rules, the newest first. v6.12 stands for v6.11 as well: what changed before
+ * it was there already.
+ */
 const RELEASES: readonly (readonly [number, ModelVersion])[] = [
   [6_017, "latest"],
+  [6_014, "v6.14"],
+  [6_011, "v6.12"],
   [6_010, "v6.10"],
   [6_001, "v6.1"],
 ];

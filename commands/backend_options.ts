@@ -4,7 +4,8 @@ import { choice, type Option } from "./option.ts";
 
 const modelOption: Option<ModelChoice | undefined> = {
   value: "VERSION[+pml][+emulator]",
-  help: "kernel version of the model: v5.11, v6.1, v6.10, v6.17 or latest; +pml has a processor " +
+  help:
+    "kernel version of the model: v5.11, v6.1, v6.10, v6.12, v6.14, v6.17 or latest; +pml has a processor " +
     "with page-modification logging, +emulator emulates real mode, where every store pushes",
   fallback: undefined,
   fallbackText: "latest",

@@ -70,6 +70,15 @@ export interface Insight {
    */
   writeOutsideVcpu(vmFd: number, address: number): boolean;
 
+  /**
+   * The bitmap of a slot that was logged before the ring was enabled: no ioctl shows it any more.
+   *
+   * @param vmFd The VM's file descriptor.
+   * @param slot Address space << 16 | slot id.
+   * @returns Its dirty pages, ascending, or `null` where it has none.
+   */
+  bitmap(vmFd: number, slot: number): readonly number[] | null;
+
   /** Lets the next allocation of a ring fail. */
   failNextAllocation(): void;
 

@@ -96,6 +96,16 @@ export interface Kernel {
   munmap(address: number, length: number): number;
 
   /**
+   * madvise(2).
+   *
+   * @param address The first byte, a multiple of the page size, in a mapping.
+   * @param length Bytes.
+   * @param advice A `MADV_*` number that leaves the memory's content as it is.
+   * @returns 0, or minus errno: EINVAL for advice that this kernel does not take.
+   */
+  madvise(address: number, length: number, advice: number): number;
+
+  /**
    * pthread_sigmask(3) with `SIG_SETMASK`, for the calling thread.
    *
    * @param set 128 bytes of `sigset_t` to install.
@@ -153,6 +163,17 @@ export interface Kernel {
    * @returns 0 for any result, or minus errno.
    */
   ioctlElsewhere(fd: number, request: number): number;
+
+  /**
+   * mmap(2) of a page for reading and writing, shared, made by another process that holds the same file, and a
+   * store to the first byte of it.
+   *
+   * @param fd The file descriptor.
+   * @param page The page of the file.
+   * @param byte What is stored.
+   * @returns 0, or minus errno.
+   */
+  storeElsewhere(fd: number, page: number, byte: number): number;
 
   /**
    * perf_event_open(2).

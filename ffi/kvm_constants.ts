@@ -7,6 +7,8 @@ export const KVM_CAP_SET_TSS_ADDR = 4;
 export const KVM_CAP_NR_VCPUS = 9;
 /** Number of memory slots. */
 export const KVM_CAP_NR_MEMSLOTS = 10;
+/** `KVM_MEM_READONLY` works. */
+export const KVM_CAP_READONLY_MEM = 81;
 /** Largest number of vCPUs. */
 export const KVM_CAP_MAX_VCPUS = 66;
 /** Largest vCPU id plus one. */
@@ -25,10 +27,24 @@ export const KVM_CAP_BINARY_STATS_FD = 203;
 export const KVM_CAP_DIRTY_LOG_RING_ACQ_REL = 223;
 /** A dirty bitmap beside the ring, v6.2; 0 on x86. */
 export const KVM_CAP_DIRTY_LOG_RING_WITH_BITMAP = 225;
+/** Memory that only guests reach, v6.8; asked of a VM. */
+export const KVM_CAP_GUEST_MEMFD = 234;
+/** The types of VM that can be made, v6.8: a bit each. */
+export const KVM_CAP_VM_TYPES = 235;
+/** Memory can be mapped before the guest touches it, v6.11. */
+export const KVM_CAP_PRE_FAULT_MEMORY = 236;
 
 // memory slots
 /** Log writes to this slot. */
 export const KVM_MEM_LOG_DIRTY_PAGES = 1;
+/** The guest may not write to this slot. */
+export const KVM_MEM_READONLY = 2;
+/** This slot has memory of a guest_memfd. */
+export const KVM_MEM_GUEST_MEMFD = 4;
+
+// types of VM
+/** A VM whose guest can have memory that the host does not map. */
+export const KVM_X86_SW_PROTECTED_VM = 1;
 
 // the ring
 /** The ring's first page in a vCPU's mapping. */

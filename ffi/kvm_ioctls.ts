@@ -4,12 +4,16 @@ import { io, ior, iow, iowr } from "./ioctl.ts";
 import {
   kvm_clear_dirty_log,
   kvm_cpuid2,
+  kvm_create_guest_memfd,
   kvm_dirty_log,
   kvm_enable_cap,
+  kvm_msrs,
+  kvm_pre_fault_memory,
   kvm_regs,
   kvm_signal_mask,
   kvm_sregs,
   kvm_userspace_memory_region,
+  kvm_userspace_memory_region2,
 } from "./kvm_structs.ts";
 
 const KVMIO = 0xae;
@@ -46,6 +50,14 @@ export const KVM_RESET_DIRTY_RINGS: number = io(KVMIO, 0xc7);
 
 /** Clears pages of a slot's dirty bitmap (`KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2`). */
 export const KVM_CLEAR_DIRTY_LOG: number = iowr(KVMIO, 0xc0, kvm_clear_dirty_log.size);
+/** Makes, moves, changes or deletes a memory slot that may have a guest_memfd (`KVM_CAP_USER_MEMORY2`). */
+export const KVM_SET_USER_MEMORY_REGION2: number = iow(
+  KVMIO,
+  0x49,
+  kvm_userspace_memory_region2.size,
+);
+/** Answers a file descriptor of memory that only guests reach (`KVM_CAP_GUEST_MEMFD`). */
+export const KVM_CREATE_GUEST_MEMFD: number = iowr(KVMIO, 0xd4, kvm_create_guest_memfd.size);
 /** Answers a file descriptor that binary statistics can be read from; also a vCPU ioctl. */
 export const KVM_GET_STATS_FD: number = io(KVMIO, 0xce);
 
@@ -60,6 +72,10 @@ export const KVM_SET_REGS: number = iow(KVMIO, 0x82, kvm_regs.size);
 export const KVM_GET_SREGS: number = ior(KVMIO, 0x83, kvm_sregs.size);
 /** Writes the segment, table and control registers. */
 export const KVM_SET_SREGS: number = iow(KVMIO, 0x84, kvm_sregs.size);
+/** Writes model-specific registers; answers how many. */
+export const KVM_SET_MSRS: number = iow(KVMIO, 0x89, kvm_msrs.size);
+/** Maps guest memory before the guest touches it (`KVM_CAP_PRE_FAULT_MEMORY`). */
+export const KVM_PRE_FAULT_MEMORY: number = iowr(KVMIO, 0xd5, kvm_pre_fault_memory.size);
 /** Says what the vCPU sees of CPUID, before it first runs (`KVM_CAP_EXT_CPUID`). */
 export const KVM_SET_CPUID2: number = iow(KVMIO, 0x90, kvm_cpuid2.size);
 /** Sets the signals that are blocked while the vCPU runs. */

@@ -199,6 +199,51 @@ export const kvm_cpuid2: Struct<"nent" | "padding"> = struct("kvm_cpuid2", {
   padding: "u32",
 });
 
+/** `struct kvm_pre_fault_memory`, the argument of `KVM_PRE_FAULT_MEMORY`. */
+export const kvm_pre_fault_memory: Struct<"gpa" | "size" | "flags" | "padding"> = struct(
+  "kvm_pre_fault_memory",
+  { gpa: "u64", size: "u64", flags: "u64", padding: ["u64", 5] },
+);
+
+/** `struct kvm_msr_entry`, a model-specific register and its value. */
+export const kvm_msr_entry: Struct<"index" | "reserved" | "data"> = struct("kvm_msr_entry", {
+  index: "u32",
+  reserved: "u32",
+  data: "u64",
+});
+
+/** The head of `struct kvm_msrs`, which `nmsrs` of `struct kvm_msr_entry` follow. */
+export const kvm_msrs: Struct<"nmsrs" | "pad"> = struct("kvm_msrs", { nmsrs: "u32", pad: "u32" });
+
+/** `struct kvm_create_guest_memfd`, the argument of `KVM_CREATE_GUEST_MEMFD`. */
+export const kvm_create_guest_memfd: Struct<"size" | "flags" | "reserved"> = struct(
+  "kvm_create_guest_memfd",
+  { size: "u64", flags: "u64", reserved: ["u64", 6] },
+);
+
+/** `struct kvm_userspace_memory_region2`, the argument of `KVM_SET_USER_MEMORY_REGION2`. */
+export const kvm_userspace_memory_region2: Struct<
+  | "slot"
+  | "flags"
+  | "guest_phys_addr"
+  | "memory_size"
+  | "userspace_addr"
+  | "guest_memfd_offset"
+  | "guest_memfd"
+  | "pad1"
+  | "pad2"
+> = struct("kvm_userspace_memory_region2", {
+  slot: "u32",
+  flags: "u32",
+  guest_phys_addr: "u64",
+  memory_size: "u64",
+  userspace_addr: "u64",
+  guest_memfd_offset: "u64",
+  guest_memfd: "u32",
+  pad1: "u32",
+  pad2: ["u64", 14],
+});
+
 /** `struct kvm_dirty_log`, the argument of `KVM_GET_DIRTY_LOG`. */
 export const kvm_dirty_log: Struct<"slot" | "padding1" | "dirty_bitmap"> = struct("kvm_dirty_log", {
   slot: "u32",

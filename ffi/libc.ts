@@ -1,5 +1,5 @@
 import { HostError } from "./host_error.ts";
-import { ioctlElsewhere } from "./ioctl_elsewhere.ts";
+import { askElsewhere, type Errand } from "./other_process_errand.ts";
 import type { Kernel } from "./kernel.ts";
 import { SIGALRM, SIGSET_BYTES } from "./linux.ts";
 
@@ -58,6 +58,8 @@ const LATE_SYMBOLS = {
   signal: { parameters: ["i32", "pointer"], result: "pointer" },
   // void *dlsym(void *handle, const char *symbol);
   dlsym: { parameters: ["u64", "buffer"], result: "pointer" },
+  // int madvise(void addr[length], size_t length, int advice);
+  madvise: { parameters: ["u64", "u64", "i32"], result: "i32" },
   // int dup(int oldfd);
   dup: { parameters: ["i32"], result: "i32" },
   // long syscall(long number, ...), for what an older glibc has no function for. On x86-64 variadic
@@ -118,6 +120,17 @@ export function openLibc(): Kernel {
   const encoder = new TextEncoder();
   const cString = (text: string): Uint8Array<ArrayBuffer> => encoder.encode(`${text}\0`);
 
+  // The copy of the file descriptor is one that the other process inherits.
+  const elsewhere = (fd: number, errand: Errand): number => {
+    const copy = answer((late ??= load(LATE_SYMBOLS)).dup(fd));
+    if (copy < 0) return copy;
+    try {
+      return askElsewhere(copy, errand);
+    } finally {
+      libc.close(copy);
+    }
+  };
+
   return {
     backend: "kvm",
     insight: null,
@@ -158,6 +171,9 @@ export function openLibc(): Kernel {
     },
     // SAFETY: kvm/mapping.ts, the owner of every mapping, drops its buffer before it calls this.
     munmap: (address, length) => answer(libc.munmap(BigInt(address), BigInt(length))),
+    // SAFETY: the range is a mapping of the caller's, and the advice is of a kind that keeps what is in it.
+    madvise: (address, length, advice) =>
+      answer((late ??= load(LATE_SYMBOLS)).madvise(BigInt(address), BigInt(length), advice)),
     sigmask(set, old) {
       if (set.length < SIGSET_BYTES || (old !== null && old.length < SIGSET_BYTES)) {
         throw new RangeError(`Cannot use a signal set of under ${SIGSET_BYTES} bytes`);
@@ -194,15 +210,8 @@ export function openLibc(): Kernel {
       if (microseconds === 0) signal(SIGALRM, null);
       return done;
     },
-    ioctlElsewhere(fd, request) {
-      const copy = answer((late ??= load(LATE_SYMBOLS)).dup(fd));
-      if (copy < 0) return copy;
-      try {
-        return ioctlElsewhere(copy, request);
-      } finally {
-        libc.close(copy);
-      }
-    },
+    ioctlElsewhere: (fd, request) => elsewhere(fd, { do: "ioctl", request }),
+    storeElsewhere: (fd, page, byte) => elsewhere(fd, { do: "store", page, byte }),
     perfEventOpen(attr, tid) {
       const size = new DataView(attr.buffer, attr.byteOffset).getUint32(PERF_ATTR_SIZE_AT, true);
       if (attr.length < size) throw new RangeError(`Cannot pass ${attr.length} bytes of ${size}`);

@@ -24,6 +24,10 @@ export const MAP_ANONYMOUS = 0x20;
 /** Do not reserve swap: guest memory is mapped lazily. */
 export const MAP_NORESERVE = 0x4000;
 
+// <asm-generic/mman-common.h>
+/** Advice for madvise(2): back this memory with huge pages where that can be. */
+export const MADV_HUGEPAGE = 14;
+
 /** Bytes in a page of an x86 host, and in a guest page that the dirty ring counts. */
 export const PAGE_SIZE = 4096;
 

@@ -1,9 +1,25 @@
-// A program of its own: makes one ioctl on a file that it inherited, and ends with its errno as status.
+// A program of its own: does one thing with a file that it inherited, and ends with its errno as status.
+import type { Kernel } from "./kernel.ts";
 import { openLibc } from "./libc.ts";
+import { MAP_SHARED, PAGE_SIZE, PROT_READ, PROT_WRITE } from "./linux.ts";
+import type { Errand } from "./other_process_errand.ts";
+
+function store(kernel: Kernel, fd: number, page: number, byte: number): number {
+  const protection = PROT_READ | PROT_WRITE;
+  const address = kernel.mmap(PAGE_SIZE, protection, MAP_SHARED, fd, page * PAGE_SIZE);
+  if (address < 0) return address;
+  kernel.view(address, PAGE_SIZE)[0] = byte; // unmapped with the process
+  return 0;
+}
 
 if (import.meta.main) {
-  const [fd, request] = Deno.args.map(Number);
-  if (fd === undefined || request === undefined) throw new TypeError("expected FD REQUEST");
-  const answer = openLibc().ioctl(fd, request, 0);
+  const [fd, text] = Deno.args;
+  if (fd === undefined || text === undefined) throw new TypeError("expected FD ERRAND");
+  // Both programs are of one version, and so is what they tell each other.
+  const errand = JSON.parse(text) as Errand;
+  const kernel = openLibc();
+  const answer = errand.do === "ioctl"
+    ? kernel.ioctl(Number(fd), errand.request, 0)
+    : store(kernel, Number(fd), errand.page, errand.byte);
   Deno.exitCode = answer < 0 ? -answer : 0;
 }

@@ -95,6 +95,11 @@ export function traceKernel(kernel: Kernel, write: (line: string) => void): Kern
     },
     munmap: (address, length) =>
       show(`munmap(${hex(address)}, ${length})`, kernel.munmap(address, length)),
+    madvise: (address, length, advice) =>
+      show(
+        `madvise(${hex(address)}, ${length}, ${advice})`,
+        kernel.madvise(address, length, advice),
+      ),
     sigmask: (set, old) =>
       show(`pthread_sigmask(SIG_SETMASK, ${maskText(set)})`, kernel.sigmask(set, old)),
     raise: (signal) => show(`raise(${signal})`, kernel.raise(signal)),
@@ -107,6 +112,11 @@ export function traceKernel(kernel: Kernel, write: (line: string) => void): Kern
       const name = REQUEST_NAMES.get(request) ?? hex(request);
       return show(`elsewhere: ioctl(${fd}, ${name})`, kernel.ioctlElsewhere(fd, request));
     },
+    storeElsewhere: (fd, page, byte) =>
+      show(
+        `elsewhere: mmap(${fd}, page ${page}), store of ${byte}`,
+        kernel.storeElsewhere(fd, page, byte),
+      ),
     perfEventOpen: (attr, tid) =>
       show(`perf_event_open({${attr.length} bytes}, ${tid})`, kernel.perfEventOpen(attr, tid)),
     view: (address, length) => {

@@ -105,10 +105,11 @@ export class System extends KvmFd {
   /**
    * Makes a VM without memory or vCPUs.
    *
+   * @param type Its type, a number whose bit `KVM_CAP_VM_TYPES` has; 0 is the common one.
    * @returns The VM.
    * @throws {KernelError} Where the kernel refuses: EMFILE, ENOMEM, EBUSY beside another hypervisor.
    */
-  createVm(): Vm {
-    return new Vm(this.kernel, checked(this.ioctl(KVM_CREATE_VM), "KVM_CREATE_VM"));
+  createVm(type = 0): Vm {
+    return new Vm(this.kernel, checked(this.ioctl(KVM_CREATE_VM, type), "KVM_CREATE_VM"));
   }
 }

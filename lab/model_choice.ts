@@ -1,6 +1,14 @@
 import type { ModelChoice as Choice, ModelVersion } from "../ffi/model_choice.ts";
 
-const VERSIONS: readonly ModelVersion[] = ["v5.11", "v6.1", "v6.10", "v6.17", "latest"];
+const VERSIONS: readonly ModelVersion[] = [
+  "v5.11",
+  "v6.1",
+  "v6.10",
+  "v6.12",
+  "v6.14",
+  "v6.17",
+  "latest",
+];
 
 /** Which kernel in memory shall answer, as a command line names it. */
 export interface ModelChoice extends Choice {

@@ -1,4 +1,4 @@
-import { KVM_MEM_LOG_DIRTY_PAGES } from "../ffi/kvm_constants.ts";
+import { KVM_MEM_LOG_DIRTY_PAGES, KVM_MEM_READONLY } from "../ffi/kvm_constants.ts";
 import { PAGE_SIZE } from "../ffi/linux.ts";
 import type { CpuMemory } from "./cpu_memory.ts";
 import { type MemorySlot, PageState, slotMemory } from "./slots.ts";
@@ -7,7 +7,7 @@ import type { ModelVcpu } from "./vcpu.ts";
 
 /** Why a vCPU had to leave the guest at an access. */
 export type MemoryEvent =
-  /** A fault: the page is mapped now, and the access will be made again. */
+  /** A fault: once {@linkcode GuestMemory.handleFault} has mapped the page, the access is made again. */
   | "fault"
   /** The processor's buffer of modified pages is full. */
   | "pml"
@@ -54,7 +54,6 @@ const NOWHERE: SlotView = {
   words: new Uint32Array(0),
   view: new DataView(new ArrayBuffer(0)),
 };
-const KVM_MEM_READONLY = 2;
 const SAFE_SHIFT = 2 ** 31;
 
 /**
@@ -70,6 +69,7 @@ export class GuestMemory implements CpuMemory {
   #loaded = NOWHERE;
   #stored = NOWHERE;
   #emulates = false;
+  #faulted: { readonly slot: MemorySlot; readonly page: number } | null = null;
   /** Low word of the last load. */
   low = 0;
   /** High word of the last load. */
@@ -192,14 +192,18 @@ export class GuestMemory implements CpuMemory {
     }
   }
 
-  // The vCPU leaves the guest, and KVM maps the page, writable.
+  // The vCPU leaves the guest, for KVM to map the page.
   #fault(slot: MemorySlot, page: number): boolean {
-    this.flushPml();
-    // Pushed as it is mapped, and once more when the processor notes the store to a page that is still clean.
-    const wasDevice = this.#vm.deviceFrames.delete(slot.base_gfn + page);
-    slot.pages[page] = wasDevice ? PageState.CLEAN : PageState.DIRTY;
-    this.#vm.mark_page_dirty_in_slot(slot, page, this.#vcpu);
+    this.#faulted = { slot, page };
     return this.#leave("fault");
+  }
+
+  /** Maps the page of the last fault: `kvm_mmu_page_fault`. */
+  handleFault(): void {
+    if (this.#faulted === null) throw new TypeError("Cannot handle a fault that did not happen");
+    const { slot, page } = this.#faulted;
+    this.#faulted = null;
+    this.#vm.mapPage(slot, page, this.#vcpu);
   }
 
   #device(address: number, size: number, isWrite: boolean, low: number, high: number): boolean {

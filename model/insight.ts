@@ -41,8 +41,15 @@ export function insightOf(
       const slot = vms.get(vmFd)?.slots.find(Math.floor(address / PAGE_SIZE));
       if (slot === undefined) return false;
       slotMemory(state.space, slot)[address - slot.base_gfn * PAGE_SIZE]! ^= 1;
-      // `mark_page_dirty_in_slot` warns, before it looks whether the slot logs, and drops it.
+      // `mark_page_dirty_in_slot` warns, before it looks whether the slot logs.
+      if (state.rules.bitmapTakesRest && slot.bitmap !== null) {
+        slot.bitmap[Math.floor(address / PAGE_SIZE) - slot.base_gfn] = 1;
+      }
       return state.rules.dropsWritesOutsideVcpu;
+    },
+    bitmap(vmFd, slot) {
+      const bitmap = vms.get(vmFd)?.slots.get(slot)?.bitmap ?? null;
+      return bitmap === null ? null : [...bitmap.keys()].filter((page) => bitmap[page] === 1);
     },
     failNextAllocation() {
       state.failsAllocation = true;

@@ -1,7 +1,7 @@
 import { ERRNO } from "../ffi/errno.ts";
 import type { Insight } from "../ffi/insight.ts";
 import type { Kernel } from "../ffi/kernel.ts";
-import { MAP_ANONYMOUS, PAGE_SIZE } from "../ffi/linux.ts";
+import { MAP_ANONYMOUS, MAP_SHARED, PAGE_SIZE, PROT_READ, PROT_WRITE } from "../ffi/linux.ts";
 import { bytesFile, type OpenFile } from "./open_file.ts";
 import { insightOf } from "./insight.ts";
 import { MachineState } from "./machine_state.ts";
@@ -52,8 +52,8 @@ export function openModel(choice: ModelChoice, changes: Partial<Rules> = {}): Ke
     files.set(fd, file);
     return fd;
   };
-  const createVm = (): number => {
-    const vm = new ModelVm(state);
+  const createVm = (isProtected: boolean): number => {
+    const vm = new ModelVm(state, isProtected);
     const openVcpu = (vcpu: ModelVcpu): number => {
       const fd = open(vcpuFile(vm, vcpu));
       vcpus.set(fd, vcpu);
@@ -112,6 +112,7 @@ export function openModel(choice: ModelChoice, changes: Partial<Rules> = {}): Ke
         -ERRNO.ENODEV;
       return typeof backing === "number" ? backing : state.space.map(length, backing);
     },
+    madvise: () => 0,
     munmap: (address, length) => state.space.unmap(address, length),
     sigmask: (set, old) => state.signals.setMask(set, old),
     raise: (signal) => state.signals.raise(signal),
@@ -129,6 +130,15 @@ export function openModel(choice: ModelChoice, changes: Partial<Rules> = {}): Ke
       } finally {
         state.isElsewhere = false;
       }
+    },
+    storeElsewhere(fd, page, byte) {
+      const request = { page, pages: 1, protection: PROT_READ | PROT_WRITE, flags: MAP_SHARED };
+      const backing = files.get(fd)?.mmap?.(request) ?? -ERRNO.ENODEV;
+      if (typeof backing === "number") return backing;
+      const memory = backing.at(0);
+      if (memory === null) return -ERRNO.EFAULT;
+      memory[0] = byte;
+      return 0;
     },
     // Its events are what `insight` tells.
     perfEventOpen: () => -ERRNO.ENOSYS,

@@ -16,6 +16,12 @@ export interface Rules {
   readonly isNoExec: boolean;
   /** A write outside a running vCPU is dropped with a warning, from v5.17 on (`push.no-running-vcpu`). */
   readonly dropsWritesOutsideVcpu: boolean;
+  /** Outside a running vCPU a write still reaches the slot's bitmap, if it has one: from v6.2 on. */
+  readonly bitmapTakesRest: boolean;
+  /** `KVM_PRE_FAULT_MEMORY`, from v6.11 on (`push.prefault`). */
+  readonly hasPreFault: boolean;
+  /** guest_memfd, and VMs that may use it, from v6.8 on (`slot.gmem-no-log`). */
+  readonly hasGuestMemfd: boolean;
   /** A full ring is looked for where a push asked for it, not at every guest entry: from v6.2 on. */
   readonly fullByRequest: boolean;
   /** A walk begins by resetting a batch that holds nothing, up to v6.16 (`coalesce.calls-*`). */
@@ -52,6 +58,8 @@ const RELEASES: Readonly<Record<ModelVersion, string>> = {
   "v5.11": "5.11.0",
   "v6.1": "6.1.0",
   "v6.10": "6.10.0",
+  "v6.12": "6.12.0",
+  "v6.14": "6.14.0",
   "v6.17": "6.17.0",
   latest: "6.18.0",
 };
@@ -91,6 +99,9 @@ export function rulesOf({ version, pml, emulator }: ModelChoice): Rules {
     reservedEntries: RESERVED + (pml ? PML_ENTRIES : 0),
     isNoExec: number >= 6016,
     dropsWritesOutsideVcpu: number >= 5017,
+    bitmapTakesRest: number >= 6002,
+    hasPreFault: number >= 6011,
+    hasGuestMemfd: number >= 6008,
     fullByRequest: number >= 6002,
     emptyFirstCall: number < 6017,
     signalEndsReset: number >= 6017,

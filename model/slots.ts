@@ -1,5 +1,5 @@
 import { ERRNO } from "../ffi/errno.ts";
-import { KVM_MEM_LOG_DIRTY_PAGES } from "../ffi/kvm_constants.ts";
+import { KVM_MEM_READONLY } from "../ffi/kvm_constants.ts";
 import { PAGE_SIZE } from "../ffi/linux.ts";
 import type { AddressSpace } from "./address_space.ts";
 
@@ -45,7 +45,6 @@ export interface MemorySlot {
   bitmap: Uint8Array<ArrayBuffer> | null;
 }
 
-const KVM_MEM_READONLY = 2;
 /** `KVM_USER_MEM_SLOTS` of x86. */
 export const SLOTS = 32764;
 const MAX_PAGES = 2n ** 31n - 1n;
@@ -179,9 +178,8 @@ export interface SlotChange {
 
 // What is judged before any slot is looked at, in the kernel's order.
 function checkRequest(request: RegionRequest): number {
-  const { slot, flags, guest_phys_addr, memory_size, userspace_addr } = request;
+  const { slot, guest_phys_addr, memory_size, userspace_addr } = request;
   const page = BigInt(PAGE_SIZE);
-  if ((flags & ~(KVM_MEM_LOG_DIRTY_PAGES | KVM_MEM_READONLY)) !== 0) return -ERRNO.EINVAL;
   if (memory_size % page !== 0n || guest_phys_addr % page !== 0n) return -ERRNO.EINVAL;
   if (userspace_addr % page !== 0n || userspace_addr + memory_size > TASK_SIZE) {
     return -ERRNO.EINVAL;

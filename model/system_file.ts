@@ -42,6 +42,12 @@ export function checkExtension(rules: Rules, capability: number): number {
       return rules.hasAcquireRelease ? rules.largestRing : 0;
     case caps.KVM_CAP_BINARY_STATS_FD:
       return rules.hasStatsFd ? 1 : 0;
+    case caps.KVM_CAP_READONLY_MEM:
+      return 1;
+    case caps.KVM_CAP_VM_TYPES:
+      return rules.hasGuestMemfd ? 1 | 1 << caps.KVM_X86_SW_PROTECTED_VM : 0;
+    case caps.KVM_CAP_PRE_FAULT_MEMORY:
+      return rules.hasPreFault ? 1 : 0;
     default:
       return 0;
   }
@@ -51,17 +57,20 @@ export function checkExtension(rules: Rules, capability: number): number {
  * `/dev/kvm` (`kvm_dev_ioctl`).
  *
  * @param rules The kernel's rules.
- * @param createVm Makes a VM and answers its file descriptor.
+ * @param createVm Makes a VM, of the common or of the protected type, and answers its file descriptor.
  * @returns The file.
  */
-export function systemFile(rules: Rules, createVm: () => number): OpenFile {
+export function systemFile(rules: Rules, createVm: (isProtected: boolean) => number): OpenFile {
   return {
     ioctl(request: number, argument: Argument): number {
       switch (request) {
         case ioctls.KVM_GET_API_VERSION:
           return isZero(argument) ? API_VERSION : -ERRNO.EINVAL;
         case ioctls.KVM_CREATE_VM:
-          return isZero(argument) ? createVm() : -ERRNO.EINVAL;
+          if (isZero(argument)) return createVm(false);
+          return rules.hasGuestMemfd && Number(argument) === caps.KVM_X86_SW_PROTECTED_VM
+            ? createVm(true)
+            : -ERRNO.EINVAL;
         case ioctls.KVM_CHECK_EXTENSION:
           return checkExtension(rules, Number(argument));
         case ioctls.KVM_GET_VCPU_MMAP_SIZE:

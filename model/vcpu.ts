@@ -138,6 +138,8 @@ export class ModelVcpu {
     const memory = this.#memory;
     switch (memory.event) {
       case "fault":
+        memory.handleFault();
+        return null;
       case "pml":
         return null;
       case "efault":

@@ -1,12 +1,19 @@
 import { ERRNO } from "../ffi/errno.ts";
 import { KVM_DIRTY_LOG_PAGE_OFFSET } from "../ffi/kvm_constants.ts";
 import * as ioctls from "../ffi/kvm_ioctls.ts";
-import { kvm_cpuid2, kvm_cpuid_entry2, kvm_regs, kvm_sregs } from "../ffi/kvm_structs.ts";
+import {
+  kvm_cpuid2,
+  kvm_cpuid_entry2,
+  kvm_pre_fault_memory,
+  kvm_regs,
+  kvm_sregs,
+} from "../ffi/kvm_structs.ts";
 import { MAP_SHARED, PAGE_SIZE, PROT_EXEC } from "../ffi/linux.ts";
 import type { Backing } from "./address_space.ts";
 import type { Argument, MapRequest, OpenFile } from "./open_file.ts";
 import { structBytes } from "./struct_bytes.ts";
 import type { ModelVcpu } from "./vcpu.ts";
+import { kvm_vcpu_pre_fault_memory, setMsrs } from "./vcpu_memory.ts";
 import type { ModelVm } from "./vm.ts";
 
 /** Bytes of the kernel's own `sigset_t`. */
@@ -53,6 +60,15 @@ export function vcpuFile(vm: ModelVm, vcpu: ModelVcpu): OpenFile {
           return withStruct(argument, kvm_sregs.size, (bytes) => setSregs(vm, vcpu, bytes));
         case ioctls.KVM_SET_CPUID2:
           return setCpuid(vm, vcpu, argument);
+        case ioctls.KVM_PRE_FAULT_MEMORY:
+          if (!state.rules.hasPreFault) return -ERRNO.EINVAL;
+          return withStruct(
+            argument,
+            kvm_pre_fault_memory.size,
+            (bytes) => kvm_vcpu_pre_fault_memory(vm, vcpu, bytes),
+          );
+        case ioctls.KVM_SET_MSRS:
+          return setMsrs(vm, vcpu, argument);
         case ioctls.KVM_SET_SIGNAL_MASK:
           return setSignalMask(vm, vcpu, argument);
         default:

@@ -1,6 +1,10 @@
 import { ERRNO } from "../ffi/errno.ts";
 import type { ResetCall } from "../ffi/insight.ts";
-import { KVM_MEM_LOG_DIRTY_PAGES } from "../ffi/kvm_constants.ts";
+import {
+  KVM_MEM_GUEST_MEMFD,
+  KVM_MEM_LOG_DIRTY_PAGES,
+  KVM_MEM_READONLY,
+} from "../ffi/kvm_constants.ts";
 import { kvm_dirty_gfn } from "../ffi/kvm_structs.ts";
 import { PAGE_SIZE } from "../ffi/linux.ts";
 import {
@@ -9,7 +13,6 @@ import {
   kvm_dirty_ring_soft_full,
 } from "./dirty_ring.ts";
 import type { MachineState } from "./machine_state.ts";
-import type { Rules } from "./rules.ts";
 import { RESET_NS } from "./signals.ts";
 import {
   type MemorySlot,
@@ -17,6 +20,7 @@ import {
   PageState,
   type RegionRequest,
   type SlotChange,
+  slotMemory,
   SLOTS,
 } from "./slots.ts";
 import type { ModelVcpu } from "./vcpu.ts";
@@ -24,10 +28,15 @@ import type { ModelVcpu } from "./vcpu.ts";
 /** `KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE` and `KVM_DIRTY_LOG_INITIALLY_SET`. */
 const MANUAL_AND_INITIALLY_SET = 3;
 
+/** `struct pvclock_wall_clock`: a version, seconds and nanoseconds, 4 bytes each. */
+const WALL_CLOCK_BYTES = 12;
+
 /** `struct kvm`: a VM's slots, rings and page tables. Functions are named after the kernel's. */
 export class ModelVm {
   /** What all files of the model share. */
   readonly state: MachineState;
+  /** Whether it was made as `KVM_X86_SW_PROTECTED_VM`. */
+  readonly isProtected: boolean;
   /** The memory slots. */
   readonly slots: MemorySlots = new MemorySlots();
   /** The vCPUs; one whose file is closed stays. */
@@ -40,7 +49,7 @@ export class ModelVm {
   remote_tlb_flush_requests = 0;
   /**
    * Guest frames whose entry in the page tables still says that a device was accessed there, where that entry
-   * makes a page mapped in its place begin clean ({@linkcode Rules.deviceEntryStaysClean}).
+   * makes a page mapped in its place begin clean (`deviceEntryStaysClean` of the rules).
    */
   readonly deviceFrames: Set<number> = new Set();
   /** The calls of the last reset. */
@@ -50,9 +59,11 @@ export class ModelVm {
    * Makes a VM without memory or vCPUs.
    *
    * @param state What all files of the model share.
+   * @param isProtected Whether it is a `KVM_X86_SW_PROTECTED_VM`.
    */
-  constructor(state: MachineState) {
+  constructor(state: MachineState, isProtected: boolean) {
     this.state = state;
+    this.isProtected = isProtected;
   }
 
   /**
@@ -79,6 +90,10 @@ export class ModelVm {
    * @returns 0, or minus an errno.
    */
   kvm_set_memory_region(request: RegionRequest): number {
+    const valid = this.isProtected && (request.flags & KVM_MEM_GUEST_MEMFD) !== 0
+      ? KVM_MEM_GUEST_MEMFD
+      : KVM_MEM_LOG_DIRTY_PAGES | KVM_MEM_READONLY;
+    if ((request.flags & ~valid) !== 0) return -ERRNO.EINVAL;
     return this.slots.set(request, (change) => this.#applySlotChange(change));
   }
 
@@ -125,6 +140,21 @@ export class ModelVm {
   }
 
   /**
+   * Maps a page, writable unless its slot is read-only (`make_spte`, arch/x86/kvm/mmu/spte.c): that announces it.
+   *
+   * @param slot The slot.
+   * @param page The page, from the slot's base.
+   * @param vcpu The vCPU that needs it.
+   */
+  mapPage(slot: MemorySlot, page: number, vcpu: ModelVcpu): void {
+    const isReadOnly = (slot.flags & KVM_MEM_READONLY) !== 0;
+    // A page that is still clean is pushed once more, when the processor notes the first store.
+    const wasDevice = this.deviceFrames.delete(slot.base_gfn + page);
+    slot.pages[page] = wasDevice || isReadOnly ? PageState.CLEAN : PageState.DIRTY;
+    if (!isReadOnly) this.mark_page_dirty_in_slot(slot, page, vcpu);
+  }
+
+  /**
    * `mark_page_dirty_in_slot`: a page was, or is about to be, written by a vCPU.
    *
    * @param slot The slot.
@@ -145,6 +175,24 @@ export class ModelVm {
         pushWatcher(step, vcpu.fd, index);
     kvm_dirty_ring_push(ring, slot.slot, page, watch);
     if (kvm_dirty_ring_soft_full(ring)) vcpu.requestsFullExit = true;
+  }
+
+  /**
+   * `kvm_write_wall_clock`: writes a `struct pvclock_wall_clock`, as an ioctl of a vCPU has KVM do. The version
+   * comes before and after the time, so that a reader knows: three writes, and each is announced.
+   *
+   * @param address Guest physical address; without a slot there nothing is written.
+   * @param vcpu The vCPU whose ioctl it is.
+   */
+  kvm_write_wall_clock(address: number, vcpu: ModelVcpu): void {
+    const slot = this.slots.find(Math.floor(address / PAGE_SIZE));
+    if (slot === undefined) return;
+    const offset = address - slot.base_gfn * PAGE_SIZE;
+    const clock = slotMemory(this.state.space, slot).subarray(offset, offset + WALL_CLOCK_BYTES);
+    for (const write of [() => clock[0]!++, () => clock.fill(1, 4), () => clock[0]!++]) {
+      write();
+      this.mark_page_dirty_in_slot(slot, Math.floor(offset / PAGE_SIZE), vcpu);
+    }
   }
 
   /**

@@ -3,9 +3,11 @@ import * as caps from "../ffi/kvm_constants.ts";
 import * as ioctls from "../ffi/kvm_ioctls.ts";
 import {
   kvm_clear_dirty_log,
+  kvm_create_guest_memfd,
   kvm_dirty_log,
   kvm_enable_cap,
   kvm_userspace_memory_region,
+  kvm_userspace_memory_region2,
 } from "../ffi/kvm_structs.ts";
 import { kvm_clear_dirty_log_protect, kvm_get_dirty_log } from "./dirty_log.ts";
 import { PAGE_SIZE } from "../ffi/linux.ts";
@@ -48,23 +50,29 @@ export function vmFile(
       if (state.isElsewhere) return -ERRNO.EIO; // the VM belongs to the process that made it
       switch (request) {
         case ioctls.KVM_CHECK_EXTENSION:
+          if (Number(argument) === caps.KVM_CAP_GUEST_MEMFD) return vm.isProtected ? 1 : 0;
           return checkExtension(state.rules, Number(argument));
         case ioctls.KVM_CREATE_VCPU:
           return createVcpu(vm, Number(argument), openVcpu);
         case ioctls.KVM_ENABLE_CAP:
           return withStruct(argument, kvm_enable_cap.size, (bytes) => enableCap(vm, bytes));
         case ioctls.KVM_SET_USER_MEMORY_REGION:
-          return withStruct(argument, kvm_userspace_memory_region.size, (bytes) => {
-            const view = new DataView(bytes.buffer, bytes.byteOffset);
-            const { at } = kvm_userspace_memory_region;
-            return vm.kvm_set_memory_region({
-              slot: view.getUint32(at.slot, true),
-              flags: view.getUint32(at.flags, true),
-              guest_phys_addr: view.getBigUint64(at.guest_phys_addr, true),
-              memory_size: view.getBigUint64(at.memory_size, true),
-              userspace_addr: view.getBigUint64(at.userspace_addr, true),
-            });
-          });
+          return withStruct(
+            argument,
+            kvm_userspace_memory_region.size,
+            (bytes) => setRegion(vm, bytes),
+          );
+        case ioctls.KVM_SET_USER_MEMORY_REGION2:
+          if (!state.rules.hasGuestMemfd) return -ERRNO.ENOTTY;
+          return withStruct(
+            argument,
+            kvm_userspace_memory_region2.size,
+            (bytes) => setRegion(vm, bytes),
+          );
+        case ioctls.KVM_CREATE_GUEST_MEMFD:
+          if (!state.rules.hasGuestMemfd) return -ERRNO.ENOTTY;
+          if (!vm.isProtected) return -ERRNO.EINVAL;
+          return withStruct(argument, kvm_create_guest_memfd.size, () => open({}));
         case ioctls.KVM_GET_DIRTY_LOG:
           return withStruct(argument, kvm_dirty_log.size, (bytes) => kvm_get_dirty_log(vm, bytes));
         case ioctls.KVM_CLEAR_DIRTY_LOG:
@@ -86,6 +94,19 @@ export function vmFile(
       }
     },
   };
+}
+
+// Both structs for a slot begin with the same fields. What a guest_memfd holds the model's guests never see.
+function setRegion(vm: ModelVm, bytes: Uint8Array<ArrayBuffer>): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  const { at } = kvm_userspace_memory_region;
+  return vm.kvm_set_memory_region({
+    slot: view.getUint32(at.slot, true),
+    flags: view.getUint32(at.flags, true),
+    guest_phys_addr: view.getBigUint64(at.guest_phys_addr, true),
+    memory_size: view.getBigUint64(at.memory_size, true),
+    userspace_addr: view.getBigUint64(at.userspace_addr, true),
+  });
 }
 
 // `kvm_vm_ioctl_create_vcpu`

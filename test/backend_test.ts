@@ -80,7 +80,7 @@ Deno.test("parseModel() says what it expected", () => {
     assertThrows(
       () => parseModel(text),
       SyntaxError,
-      "expected v5.11, v6.1, v6.10, v6.17 or latest, then +pml, +emulator or both",
+      "expected v5.11, v6.1, v6.10, v6.12, v6.14, v6.17 or latest, then +pml, +emulator or both",
       text,
     );
   }
@@ -98,7 +98,7 @@ Deno.test("every command takes --backend and --model, and a wrong one is one lin
   await refuses(["dump", "--backend", "xen"], "--backend xen: expected kvm, model or auto");
   await refuses(
     ["enable", "--backend", "model", "--model", "v6.2"],
-    "--model v6.2: expected v5.11, v6.1, v6.10, v6.17 or latest, then +pml, +emulator or both",
+    "--model v6.2: expected v5.11, v6.1, v6.10, v6.12, v6.14, v6.17 or latest, then +pml, +emulator or both",
   );
   for (const command of ["probe", "enable", "dump", "run"]) {
     await refuses(

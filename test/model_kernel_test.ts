@@ -49,7 +49,7 @@ Deno.test("the model answers EBADF, ENOTTY, ENODEV and ENOENT as files do", () =
   const system = kernel.open("/dev/kvm", 2);
   assertEquals(kernel.mmap(4096, 3, 1, system, 0), -ERRNO.ENODEV);
   assertEquals(kernel.mmap(0, 3, 0x22, -1, 0), -ERRNO.EINVAL);
-  assertEquals(kernel.ioctl(system, KVM_CREATE_VM, 1), -ERRNO.EINVAL);
+  assertEquals(kernel.ioctl(system, KVM_CREATE_VM, 2), -ERRNO.EINVAL);
   const vm = kernel.ioctl(system, KVM_CREATE_VM, 0);
   assertEquals(kernel.ioctl(vm, 0xaeff, 0), -ERRNO.ENOTTY);
   assertEquals(kernel.ioctl(vm, KVM_ENABLE_CAP, 4096), -ERRNO.EFAULT);

@@ -16,7 +16,15 @@ import { coalesce } from "../ring/coalesce.ts";
 import { entriesOf } from "../ring/entries.ts";
 import fc from "./support/fast_check.ts";
 
-const VERSIONS: readonly ModelVersion[] = ["v5.11", "v6.1", "v6.10", "v6.17", "latest"];
+const VERSIONS: readonly ModelVersion[] = [
+  "v5.11",
+  "v6.1",
+  "v6.10",
+  "v6.12",
+  "v6.14",
+  "v6.17",
+  "latest",
+];
 const rules = (version: ModelVersion, pml = false) => rulesOf({ version, pml, emulator: false });
 
 // Forges an entry, as a program may, and marks it harvested.
