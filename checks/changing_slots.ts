@@ -3,6 +3,7 @@ import type { Check } from "./check.ts";
 import { expect } from "./expect.ts";
 import { forgeEntries, placeNames, pushedBy, resetForged, storeTo } from "./forged.ts";
 import type { Machine } from "./machine.ts";
+import { SLOT_KIND_CHECKS } from "./slot_kinds.ts";
 import { MAIN, RING } from "./sources.ts";
 
 /** Pages of the machine's slot 1. */
@@ -232,6 +233,7 @@ export const SLOTS_CHECKS: readonly Check[] = [
         : "the bound check passes, and page 0 is re-protected";
     },
   },
+  ...SLOT_KIND_CHECKS,
 ];
 
 function shuffled(list: readonly number[], random: Random): number[] {

@@ -1,12 +1,17 @@
 import { ERRNO, errnoName } from "../ffi/errno.ts";
 import { KVM_CAP_DIRTY_LOG_RING } from "../ffi/kvm_constants.ts";
 import { KVM_CREATE_VCPU } from "../ffi/kvm_ioctls.ts";
+import { PAGE_SIZE } from "../ffi/linux.ts";
+import { Mapping } from "../kvm/mapping.ts";
 import { type Check, CheckFailure, CheckSkip } from "./check.ts";
 import type { CheckHost } from "./check_host.ts";
 import { enablingCases, SMALLEST, SMALLEST_WITH_PML } from "./enabling_cases.ts";
+import { getDirtyLog } from "./exclusive.ts";
 import { expect, expectThat } from "./expect.ts";
+import { ascending } from "./numbers.ts";
 import { runEnablingCase } from "./run_enabling_case.ts";
 import { API, MAIN, SEED, X86 } from "./sources.ts";
+import { storePages } from "./store_pages.ts";
 
 /** KVM_DIRTY_RING_RSVD_ENTRIES, and the entries of a PML buffer, which are reserved as well. */
 const RESERVED = 64;
@@ -72,6 +77,28 @@ export const ENABLING_CHECKS: readonly Check[] = [
   ),
   tabled("enable.flags-ignored", MAIN, "the flags of the request are not looked at"),
   tabled("enable.slots-may-exist", MAIN, "memory slots may exist before the ring is enabled"),
+  {
+    id: "enable.slot-logged-before",
+    statement:
+      "a slot that was logged before uses the ring from then on; its bitmap stays out of reach",
+    source: MAIN,
+    where: "live",
+    run(host) {
+      const machine = host.machine({ ringAfterSlot: true });
+      const bitmap = host.use(Mapping.anonymous(host.kernel, PAGE_SIZE, "dirty bitmap"));
+      const pages = [3, 700];
+      for (const round of ["fresh", "reset"]) {
+        storePages(machine, pages);
+        expect(`${round} pages in the ring`, ascending(machine.dirty(0)), pages);
+        const log = answerText(getDirtyLog(machine, bitmap));
+        expect("KVM_GET_DIRTY_LOG", log, errnoName(ERRNO.ENXIO));
+        expect("entries harvested", machine.harvest(0), pages.length);
+        expect("entries reset", machine.reset(), pages.length);
+      }
+      const set = host.kernel.insight?.bitmap(machine.vm.fd, 1);
+      if (set !== undefined) expect("pages in the slot's bitmap", set, []);
+    },
+  },
   {
     id: "enable.alloc-in-create-vcpu",
     statement: "the ring is allocated when its vCPU is made, which may answer ENOMEM",

@@ -24,7 +24,14 @@ const LATE_SLOT = 2;
 const LATE_GFN = 0x8000;
 const LATE_PAGES = 32;
 
-function getDirtyLog(machine: Machine, bitmap: Mapping): number {
+/**
+ * `KVM_GET_DIRTY_LOG` of slot 1, raw.
+ *
+ * @param machine The machine.
+ * @param bitmap Receives the bitmap.
+ * @returns 0, or minus an errno.
+ */
+export function getDirtyLog(machine: Machine, bitmap: Mapping): number {
   const view = new DataView(new ArrayBuffer(kvm_dirty_log.size));
   view.setUint32(kvm_dirty_log.at.slot, 1, true);
   view.setBigUint64(kvm_dirty_log.at.dirty_bitmap, BigInt(bitmap.address), true);

@@ -14,7 +14,8 @@ import type { Machine } from "./machine.ts";
 import { numbers } from "./numbers.ts";
 import { overflow } from "./overflow.ts";
 import { BlockedSignal } from "./signals.ts";
-import { RING, SEED, X86 } from "./sources.ts";
+import { MAIN, RING, SEED, X86 } from "./sources.ts";
+import { preFaultOverflow } from "./vcpu_ioctls.ts";
 
 const FULL = exitName(KVM_EXIT_DIRTY_RING_FULL);
 
@@ -144,5 +145,13 @@ export const FULL_RING_CHECKS: readonly Check[] = [
     source: RING,
     where: "live",
     run: overflow,
+  },
+  {
+    id: "full.prefault-overflow",
+    statement:
+      "KVM_PRE_FAULT_MEMORY looks at no full ring: a range longer than the ring's free entries overwrites entries",
+    source: `${MAIN}, v6.11`,
+    where: "live",
+    run: preFaultOverflow,
   },
 ];

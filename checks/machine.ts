@@ -25,6 +25,8 @@ export interface MachineOptions {
   readonly pages?: number;
   /** Pages of host memory behind all logged slots, 4096 by default. */
   readonly hostPages?: number;
+  /** Whether the ring is enabled after the first logged slot was made; before it unless given. */
+  readonly ringAfterSlot?: boolean;
   /** Called between the VM's making and its first vCPU. */
   readonly beforeVcpus?: (vm: Vm) => void;
 }
@@ -95,10 +97,8 @@ export class Machine implements Disposable {
     const { kernel } = system;
     this.guest = guest;
     this.vm = resources.use(system.createVm());
-    if (ringBytes !== null) {
-      const answer = this.vm.enableCap(KVM_CAP_DIRTY_LOG_RING, ringBytes);
-      checked(answer, `KVM_ENABLE_CAP(KVM_CAP_DIRTY_LOG_RING, ${ringBytes})`);
-    }
+    const { ringAfterSlot = false } = options;
+    if (ringBytes !== null && !ringAfterSlot) this.#enableRing(ringBytes);
     const low = guest.listAt + vcpus * LIST_STORES * guest.listElement;
     const program = resources.use(Mapping.anonymous(kernel, low, "guest code and list"));
     const hostBytes = (options.hostPages ?? 4096) * PAGE_SIZE;
@@ -114,6 +114,7 @@ export class Machine implements Disposable {
       userspaceAddr: program.address,
     });
     if (pages > 0) checked(this.setSlot(1, { gfn: FIRST_GFN, pages }), "logged slot 1");
+    if (ringBytes !== null && ringAfterSlot) this.#enableRing(ringBytes);
     this.vm.placeRealModePages(0);
     options.beforeVcpus?.(this.vm);
     const mmapSize = system.vcpuMmapSize();
@@ -129,6 +130,16 @@ export class Machine implements Disposable {
     this.rings = rings;
     this.#fetch = made.map(() => 0);
     this.#resources = resources.move();
+  }
+
+  #enableRing(bytes: number): void {
+    const answer = this.vm.enableCap(KVM_CAP_DIRTY_LOG_RING, bytes);
+    checked(answer, `KVM_ENABLE_CAP(KVM_CAP_DIRTY_LOG_RING, ${bytes})`);
+  }
+
+  /** Where the host memory behind the logged slots lies in this process. */
+  get hostAddress(): number {
+    return this.#host.address;
   }
 
   /**

@@ -1,15 +1,17 @@
-import { errnoName } from "../ffi/errno.ts";
+import { ERRNO, errnoName } from "../ffi/errno.ts";
 import type { Kernel } from "../ffi/kernel.ts";
-import { KVM_ENABLE_CAP } from "../ffi/kvm_ioctls.ts";
+import { KVM_ENABLE_CAP, KVM_RUN } from "../ffi/kvm_ioctls.ts";
 import { MAP_PRIVATE, PAGE_SIZE, PROT_EXEC, PROT_READ, PROT_WRITE } from "../ffi/linux.ts";
 import type { Vm } from "../kvm/vm.ts";
 import { ENTRY_WORDS } from "../ring/entry.ts";
 import type { Check } from "./check.ts";
 import type { CheckHost } from "./check_host.ts";
 import { expect, expectOneOf, expectThat } from "./expect.ts";
+import { flagsOf } from "./flags_of.ts";
 import type { Machine } from "./machine.ts";
 import { mapped, type MapRequest } from "./mapped.ts";
 import { pushPages } from "./push_pages.ts";
+import { skipsWithoutProcess } from "./other_process.ts";
 import { API, MAIN, SEED } from "./sources.ts";
 
 /** The ring's first page in the vCPU's file. */
@@ -191,6 +193,26 @@ export const MAPPING_CHECKS: readonly Check[] = [
       expect("bytes beside a VM with the largest ring", host.system.vcpuMmapSize(), before);
       const ends = before >= PAGE_SIZE && before <= RING_PAGE * PAGE_SIZE;
       expectThat("bytes to map", ends, "a page at least, and an end before page 64", before);
+    },
+  },
+  {
+    id: "mmap.other-process",
+    statement:
+      "another process may map a ring whose vCPU's fd it was handed; its ioctls answer EIO",
+    source: MAIN,
+    where: "live",
+    run(host) {
+      const { kernel, machine } = vcpuOf(host);
+      const { fd } = machine.vcpus[0]!;
+      pushPages(machine, [5, 6]);
+      const answers = skipsWithoutProcess(() => [
+        kernel.storeElsewhere(fd, RING_PAGE, 3),
+        kernel.ioctlElsewhere(fd, KVM_RUN),
+      ]);
+      expect("mmap of the ring, and KVM_RUN, in another process", answers, [0, -ERRNO.EIO]);
+      expect("flags here, the first as stored there", flagsOf(machine, 3), [3, 1, 0]);
+      expect("entries reset", machine.reset(), 1);
+      expect("entries left", machine.held(0).map(({ offset }) => offset), [6]);
     },
   },
 ];

@@ -1,12 +1,12 @@
 import { KVM_EXIT_DIRTY_RING_FULL } from "../ffi/kvm_constants.ts";
 import { exitName } from "../ffi/kvm_exits.ts";
 import { tight16, TIGHT16_STORES } from "../guest/tight16.ts";
-import { readLine } from "../lab/read_file.ts";
 import { CheckSkip, Known } from "./check.ts";
 import type { CheckHost } from "./check_host.ts";
 import { expect, expectOneOf, expectThat } from "./expect.ts";
 import type { Machine } from "./machine.ts";
 import { numbers } from "./numbers.ts";
+import { needsToWarn } from "./warning.ts";
 
 const TRIES = 10;
 const FULL = exitName(KVM_EXIT_DIRTY_RING_FULL);
@@ -20,12 +20,7 @@ const FULL = exitName(KVM_EXIT_DIRTY_RING_FULL);
  * @throws {CheckFailure} Where entries are lost in another way.
  */
 export function overflow(host: CheckHost): Known | string {
-  if (!host.options.allowWarn) {
-    throw new CheckSkip("the kernel would warn and be tainted: only with --allow-warn");
-  }
-  if (readLine(host.kernel, "/proc/sys/kernel/panic_on_warn") === "1") {
-    throw new CheckSkip("the kernel would warn, and panic_on_warn is 1");
-  }
+  needsToWarn(host);
   if (!host.emulatesRealMode) throw new CheckSkip("this host does not emulate real mode");
   if (host.reserved >= TIGHT16_STORES) {
     throw new CheckSkip(

@@ -6,6 +6,9 @@ import { reader64 } from "../guest/reader64.ts";
 import { real16 } from "../guest/real16.ts";
 import { type Check, CheckSkip } from "./check.ts";
 import { expect } from "./expect.ts";
+import { HUGE_PAGE_CHECKS } from "./huge_pages.ts";
+import { PROCESSOR_LOG_CHECKS } from "./processor_log.ts";
+import { VCPU_IOCTL_CHECKS } from "./vcpu_ioctls.ts";
 import { storeTo } from "./forged.ts";
 import type { Machine } from "./machine.ts";
 import { ascending, numbers } from "./numbers.ts";
@@ -213,8 +216,9 @@ export const PUSHING_CHECKS: readonly Check[] = [
   },
   {
     id: "push.no-running-vcpu",
-    statement: "a write outside a running vCPU warns and is dropped",
-    source: `${MAIN}, v5.17`,
+    statement:
+      "a write outside a running vCPU warns and reaches no ring; since v6.2 the slot's bitmap, where there is one",
+    source: `${MAIN}, v5.17 and v6.2`,
     where: "model",
     run(host) {
       const { insight } = host;
@@ -231,6 +235,16 @@ export const PUSHING_CHECKS: readonly Check[] = [
       expect("entries in the rings", held(), [0, 0]);
       storePages(machine, [3], 1);
       expect("pages in the ring after another store", machine.dirty(1), [3]);
+
+      // A slot that was logged before the ring was enabled has a bitmap, though no ioctl shows it.
+      const early = host.machine({ ringAfterSlot: true });
+      insight.writeOutsideVcpu(early.vm.fd, (early.gfn + 3) * PAGE_SIZE);
+      expect("entries in the ring", early.held(0).length, 0);
+      const dirty = host.since("6.2") ? [3] : [];
+      expect("pages in the slot's bitmap", insight.bitmap(early.vm.fd, 1), dirty);
     },
   },
+  ...VCPU_IOCTL_CHECKS,
+  ...HUGE_PAGE_CHECKS,
+  ...PROCESSOR_LOG_CHECKS,
 ];

@@ -1,11 +1,12 @@
 import { ERRNO, errnoName } from "../ffi/errno.ts";
-import { HostError } from "../ffi/host_error.ts";
 import { KVM_CAP_BINARY_STATS_FD } from "../ffi/kvm_constants.ts";
 import { KVM_RESET_DIRTY_RINGS } from "../ffi/kvm_ioctls.ts";
 import { type Check, CheckSkip } from "./check.ts";
+import { CONCURRENT_RESET_CHECKS } from "./concurrent_resets.ts";
 import { EXCLUSIVE_CHECKS } from "./exclusive.ts";
 import { expect } from "./expect.ts";
 import { ascending, numbers } from "./numbers.ts";
+import { skipsWithoutProcess } from "./other_process.ts";
 import { RESET_SIGNAL_CHECKS } from "./reset_signals.ts";
 import { API, MAIN, RING, SEED } from "./sources.ts";
 import { storePages } from "./store_pages.ts";
@@ -70,13 +71,9 @@ export const RESETTING_CHECKS: readonly Check[] = [
       const machine = host.machine();
       storePages(machine, [0, 1]);
       machine.harvest(0);
-      let answer: number;
-      try {
-        answer = host.kernel.ioctlElsewhere(machine.vm.fd, KVM_RESET_DIRTY_RINGS);
-      } catch (error) {
-        if (error instanceof HostError) throw new CheckSkip(error.message);
-        throw error;
-      }
+      const answer = skipsWithoutProcess(() =>
+        host.kernel.ioctlElsewhere(machine.vm.fd, KVM_RESET_DIRTY_RINGS)
+      );
       expect("from another process", answer, -ERRNO.EIO);
       expect("flags afterwards", machine.held(0).map(({ flags }) => flags), [3, 3]);
       expect("from this process", machine.reset(), 2);
@@ -190,5 +187,6 @@ export const RESETTING_CHECKS: readonly Check[] = [
       expect("a reset of at most INT_MAX", machine.reset(), 5);
     },
   },
+  ...CONCURRENT_RESET_CHECKS,
   ...EXCLUSIVE_CHECKS,
 ];

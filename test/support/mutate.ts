@@ -1,5 +1,7 @@
 // Wrong kernels, made of the model: each breaks one promise, to prove that the checks notice.
 import type { Kernel } from "../../ffi/kernel.ts";
+import { KVM_PRE_FAULT_MEMORY } from "../../ffi/kvm_ioctls.ts";
+import { kvm_pre_fault_memory } from "../../ffi/kvm_structs.ts";
 import { openModel } from "../../model/model_kernel.ts";
 import type { ModelChoice } from "../../ffi/model_choice.ts";
 import type { Rules } from "../../model/rules.ts";
@@ -84,6 +86,8 @@ export type Methods = Pick<
   | "kvm_vm_ioctl_reset_dirty_pages"
   | "kvm_reset_dirty_gfn"
   | "kvm_set_memory_region"
+  | "kvm_write_wall_clock"
+  | "noteDevice"
 >;
 
 // Replaces a method of the model's VM.
@@ -144,6 +148,22 @@ export function flagsBefore(change: (flags: number) => number) {
       }
     }
     return old();
+  });
+}
+
+// A call of KVM_PRE_FAULT_MEMORY that comes to fewer pages than it says.
+export function preFaultFewer(fewer: (pages: number) => number) {
+  return ioctl((next, fd, request, argument) => {
+    if (request !== KVM_PRE_FAULT_MEMORY || typeof argument !== "object") {
+      return next(fd, request, argument);
+    }
+    const { size } = kvm_pre_fault_memory.at;
+    const view = new DataView(argument.buffer, argument.byteOffset);
+    const pages = Number(view.getBigUint64(size, true)) / PAGE;
+    view.setBigUint64(size, BigInt(fewer(pages) * PAGE), true);
+    const result = next(fd, request, argument);
+    view.setBigUint64(size, 0n, true);
+    return result;
   });
 }
 

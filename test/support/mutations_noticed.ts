@@ -7,10 +7,10 @@ export const NOTICED: Readonly<Record<string, readonly string[]>> = {
   "enabling on /dev/kvm": ["enable.on-vm-fd"],
   "sizes count entries": (
     "enable.bytes enable.too-small limit.reserved mmap.offset mmap.private mmap.partial " +
-    "mmap.too-long entry.wrap push.before-store push.once-more-after-full " +
+    "mmap.too-long entry.wrap push.before-store push.once-more-after-full push.prefault " +
     "harvest.while-running harvest.cleared-wedges full.exit full.sticky " +
-    "full.one-reset-one-push full.others-run full.beats-signal slot.rewritten-order " +
-    "coalesce.live-witness"
+    "full.one-reset-one-push full.others-run full.beats-signal full.prefault-overflow " +
+    "slot.rewritten-order coalesce.live-witness"
   ).split(" "),
   "sizes that are no power of two": ["enable.power-of-two"],
   "rings of 2048 bytes": ["enable.too-small"],
@@ -20,7 +20,12 @@ export const NOTICED: Readonly<Record<string, readonly string[]>> = {
   "enabling beside a vCPU": ["enable.before-vcpus"],
   "the vCPU rule before the size": ["enable.size-first"],
   "flags are looked at": ["enable.flags-ignored"],
-  "no enabling beside a slot": ["enable.slots-may-exist"],
+  "no enabling beside a slot": [
+    "enable.slots-may-exist",
+    "enable.slot-logged-before",
+    "push.no-running-vcpu",
+  ],
+  "a slot logged before keeps to its bitmap": ["enable.slot-logged-before"],
   "rings that never fail to be allocated": ["enable.alloc-in-create-vcpu"],
   "63 reserved entries": [
     "limit.reserved",
@@ -31,22 +36,22 @@ export const NOTICED: Readonly<Record<string, readonly string[]>> = {
   ],
   "small rings with PML": ["limit.pml-minimum"],
   "the ring at page 65": (
-    "enable.alloc-in-create-vcpu limit.reserved mmap.offset mmap.private mmap.exec " +
-    "mmap.read-only mmap.partial mmap.too-long mmap.size-excluded entry.layout " +
-    "entry.states entry.slot-encoding entry.reset-bit-only entry.stale-after-reset " +
-    "entry.publish-order entry.offset-31-bits entry.wrap entry.private-indices " +
-    "push.logged-slots-only push.host-writes push.own-ring push.once-until-reset " +
-    "push.again-after-reset push.before-store push.read-may-push " +
-    "push.once-more-after-full push.no-running-vcpu harvest.in-order " +
-    "harvest.while-running harvest.gap-stops harvest.gap-filled harvest.cleared-wedges " +
-    "reset.number reset.ring-off reset.count reset.other-process reset.one-flush " +
-    "reset.before-read reset.closed-vcpu reset.signal reset.signal-lost-batch " +
-    "reset.int-max exclusive.get-dirty-log exclusive.manual-protect full.exit full.sticky " +
-    "full.one-reset-one-push full.others-run full.beats-signal full.overflow slot.gone " +
-    "slot.batch-dropped slot.entries-survive slot.log-off slot.reread " +
-    "slot.rewritten-order slot.wraparound coalesce.start coalesce.forward " +
-    "coalesce.duplicate coalesce.backward coalesce.flush coalesce.calls-v6.17 " +
-    "coalesce.live-witness"
+    "enable.slot-logged-before enable.alloc-in-create-vcpu limit.reserved mmap.offset " +
+    "mmap.private mmap.exec mmap.read-only mmap.partial mmap.too-long mmap.size-excluded " +
+    "mmap.other-process entry.layout entry.states entry.slot-encoding entry.reset-bit-only " +
+    "entry.stale-after-reset entry.publish-order entry.offset-31-bits entry.wrap " +
+    "entry.private-indices push.logged-slots-only push.host-writes push.own-ring " +
+    "push.once-until-reset push.again-after-reset push.before-store push.read-may-push " +
+    "push.once-more-after-full push.no-running-vcpu push.prefault push.vcpu-ioctl push.4k " +
+    "harvest.in-order harvest.while-running harvest.gap-stops harvest.gap-filled " +
+    "harvest.cleared-wedges reset.number reset.ring-off reset.count reset.other-process " +
+    "reset.one-flush reset.before-read reset.closed-vcpu reset.signal " +
+    "reset.signal-lost-batch reset.int-max reset.concurrent exclusive.get-dirty-log " +
+    "exclusive.manual-protect full.exit full.sticky full.one-reset-one-push full.others-run " +
+    "full.beats-signal full.overflow full.prefault-overflow slot.gone slot.batch-dropped " +
+    "slot.entries-survive slot.log-off slot.reread slot.rewritten-order slot.wraparound " +
+    "slot.moved slot.read-only coalesce.start coalesce.forward coalesce.duplicate " +
+    "coalesce.backward coalesce.flush coalesce.calls-v6.17 coalesce.live-witness"
   ).split(" "),
   "private mappings": ["mmap.private"],
   "mappings for execution": ["mmap.exec"],
@@ -60,80 +65,79 @@ export const NOTICED: Readonly<Record<string, readonly string[]>> = {
     "mmap.size-excluded",
     "reset.signal",
     "reset.signal-lost-batch",
+    "reset.concurrent",
   ],
   "memory at page 64 with the ring off": ["mmap.ring-off"],
   "the ring in the mapping's size": (
-    "enable.before-vcpus enable.size-first enable.alloc-in-create-vcpu limit.reserved " +
-    "mmap.offset mmap.private mmap.exec mmap.read-only mmap.partial mmap.too-long " +
-    "mmap.ring-off mmap.size-excluded entry.layout entry.states entry.slot-encoding " +
-    "entry.reset-bit-only entry.stale-after-reset entry.publish-order " +
-    "entry.offset-31-bits entry.wrap entry.private-indices push.logged-slots-only " +
-    "push.host-writes push.own-ring push.once-until-reset push.again-after-reset " +
-    "push.before-store push.read-may-push push.once-more-after-full push.no-running-vcpu " +
+    "enable.before-vcpus enable.size-first enable.slot-logged-before " +
+    "enable.alloc-in-create-vcpu limit.reserved mmap.offset mmap.private mmap.exec " +
+    "mmap.read-only mmap.partial mmap.too-long mmap.ring-off mmap.size-excluded " +
+    "mmap.other-process entry.layout entry.states entry.slot-encoding entry.reset-bit-only " +
+    "entry.stale-after-reset entry.publish-order entry.offset-31-bits entry.wrap " +
+    "entry.private-indices push.logged-slots-only push.host-writes push.own-ring " +
+    "push.once-until-reset push.again-after-reset push.before-store push.read-may-push " +
+    "push.once-more-after-full push.no-running-vcpu push.prefault push.vcpu-ioctl push.4k " +
     "harvest.in-order harvest.while-running harvest.gap-stops harvest.gap-filled " +
     "harvest.cleared-wedges reset.number reset.ring-off reset.count reset.other-process " +
     "reset.one-flush reset.before-read reset.closed-vcpu reset.signal " +
-    "reset.signal-lost-batch reset.int-max exclusive.get-dirty-log " +
-    "exclusive.manual-protect full.exit full.sticky full.one-reset-one-push " +
-    "full.others-run full.beats-signal full.overflow slot.gone slot.batch-dropped " +
+    "reset.signal-lost-batch reset.int-max reset.concurrent exclusive.get-dirty-log " +
+    "exclusive.manual-protect full.exit full.sticky full.one-reset-one-push full.others-run " +
+    "full.beats-signal full.overflow full.prefault-overflow slot.gone slot.batch-dropped " +
     "slot.entries-survive slot.log-off slot.reread slot.rewritten-order slot.wraparound " +
-    "coalesce.start coalesce.forward coalesce.duplicate coalesce.backward coalesce.flush " +
-    "coalesce.calls-v6.17 coalesce.live-witness"
+    "slot.moved slot.read-only coalesce.start coalesce.forward coalesce.duplicate " +
+    "coalesce.backward coalesce.flush coalesce.calls-v6.17 coalesce.live-witness"
   ).split(" "),
+  "no mapping in another process": ["mmap.other-process"],
   "offsets of more than 31 bits": (
-    "mmap.offset mmap.read-only mmap.partial entry.layout entry.slot-encoding " +
-    "entry.stale-after-reset entry.offset-31-bits entry.wrap entry.private-indices " +
-    "push.logged-slots-only push.host-writes push.own-ring push.once-until-reset " +
-    "push.again-after-reset push.before-store push.read-may-push " +
-    "push.once-more-after-full push.no-running-vcpu harvest.in-order " +
-    "harvest.while-running reset.number reset.before-read reset.closed-vcpu " +
-    "reset.signal-lost-batch reset.int-max exclusive.manual-protect " +
-    "full.one-reset-one-push full.others-run slot.gone slot.batch-dropped " +
+    "enable.slot-logged-before mmap.offset mmap.read-only mmap.partial mmap.other-process " +
+    "entry.layout entry.slot-encoding entry.stale-after-reset entry.offset-31-bits " +
+    "entry.wrap entry.private-indices push.logged-slots-only push.host-writes push.own-ring " +
+    "push.once-until-reset push.again-after-reset push.before-store push.read-may-push " +
+    "push.once-more-after-full push.no-running-vcpu push.prefault push.vcpu-ioctl push.4k " +
+    "harvest.in-order harvest.while-running reset.number reset.before-read " +
+    "reset.closed-vcpu reset.signal-lost-batch reset.int-max reset.concurrent " +
+    "exclusive.manual-protect full.one-reset-one-push full.others-run " +
+    "full.prefault-overflow slot.gone slot.batch-dropped slot.entries-survive slot.log-off " +
+    "slot.reread slot.rewritten-order slot.wraparound slot.moved coalesce.live-witness"
+  ).split(" "),
+  "entries pushed as harvested": (
+    "enable.slot-logged-before limit.reserved mmap.offset mmap.read-only mmap.partial " +
+    "mmap.other-process entry.layout entry.states entry.stale-after-reset entry.wrap " +
+    "entry.private-indices push.logged-slots-only push.host-writes push.own-ring " +
+    "push.once-until-reset push.again-after-reset push.before-store push.read-may-push " +
+    "push.once-more-after-full push.no-running-vcpu push.prefault push.vcpu-ioctl push.4k " +
+    "harvest.in-order harvest.while-running harvest.gap-stops harvest.gap-filled " +
+    "harvest.cleared-wedges reset.number reset.count reset.other-process reset.one-flush " +
+    "reset.before-read reset.closed-vcpu reset.signal reset.signal-lost-batch reset.int-max " +
+    "reset.concurrent exclusive.manual-protect full.exit full.sticky " +
+    "full.one-reset-one-push full.others-run full.beats-signal slot.gone slot.batch-dropped " +
+    "slot.entries-survive slot.log-off slot.reread slot.rewritten-order slot.wraparound " +
+    "slot.moved slot.read-only coalesce.start coalesce.forward coalesce.duplicate " +
+    "coalesce.backward coalesce.flush coalesce.calls-v6.17 coalesce.live-witness"
+  ).split(" "),
+  "the slot's id one off": (
+    "enable.slot-logged-before mmap.offset mmap.read-only mmap.partial entry.layout " +
+    "entry.slot-encoding entry.stale-after-reset entry.private-indices " +
+    "push.logged-slots-only push.once-until-reset push.again-after-reset " +
+    "push.once-more-after-full push.no-running-vcpu push.prefault push.4k reset.number " +
+    "reset.before-read reset.closed-vcpu reset.signal-lost-batch reset.int-max " +
+    "reset.concurrent exclusive.manual-protect slot.gone slot.batch-dropped " +
+    "slot.entries-survive slot.log-off slot.reread slot.rewritten-order slot.wraparound " +
+    "slot.moved slot.read-only coalesce.live-witness"
+  ).split(" "),
+  "both bits needed for a reset": ["entry.reset-bit-only"],
+  "entries wiped by the reset": (
+    "entry.stale-after-reset reset.signal-lost-batch slot.gone slot.batch-dropped " +
     "slot.entries-survive slot.log-off slot.reread slot.rewritten-order slot.wraparound " +
     "coalesce.live-witness"
   ).split(" "),
-  "entries pushed as harvested": (
-    "limit.reserved mmap.offset mmap.read-only mmap.partial entry.layout entry.states " +
-    "entry.stale-after-reset entry.wrap entry.private-indices push.logged-slots-only " +
-    "push.host-writes push.own-ring push.once-until-reset push.again-after-reset " +
-    "push.before-store push.read-may-push push.once-more-after-full push.no-running-vcpu " +
-    "harvest.in-order harvest.while-running harvest.gap-stops harvest.gap-filled " +
-    "harvest.cleared-wedges reset.number reset.count reset.other-process reset.one-flush " +
-    "reset.before-read reset.closed-vcpu reset.signal reset.signal-lost-batch " +
-    "reset.int-max exclusive.manual-protect full.exit full.sticky full.one-reset-one-push " +
-    "full.others-run full.beats-signal slot.gone slot.batch-dropped slot.entries-survive " +
-    "slot.log-off slot.reread slot.rewritten-order slot.wraparound coalesce.start " +
-    "coalesce.forward coalesce.duplicate coalesce.backward coalesce.flush " +
-    "coalesce.calls-v6.17 coalesce.live-witness"
-  ).split(" "),
-  "the slot's id one off": (
-    "mmap.offset mmap.read-only mmap.partial entry.layout entry.slot-encoding " +
-    "entry.stale-after-reset entry.private-indices push.logged-slots-only " +
-    "push.once-until-reset push.again-after-reset push.once-more-after-full " +
-    "push.no-running-vcpu reset.number reset.before-read reset.closed-vcpu " +
-    "reset.signal-lost-batch reset.int-max exclusive.manual-protect slot.gone " +
-    "slot.batch-dropped slot.entries-survive slot.log-off slot.reread " +
-    "slot.rewritten-order slot.wraparound coalesce.live-witness"
-  ).split(" "),
-  "both bits needed for a reset": ["entry.reset-bit-only"],
-  "entries wiped by the reset": [
-    "entry.stale-after-reset",
-    "reset.signal-lost-batch",
-    "slot.gone",
-    "slot.batch-dropped",
-    "slot.entries-survive",
-    "slot.log-off",
-    "slot.reread",
-    "slot.rewritten-order",
-    "slot.wraparound",
-    "coalesce.live-witness",
-  ],
   "flags published first": ["entry.publish-order"],
   "slots of 2^31 pages": ["entry.offset-31-bits"],
   "a ring that skips its last entry": [
     "entry.wrap",
     "push.once-more-after-full",
     "harvest.while-running",
+    "full.prefault-overflow",
     "slot.rewritten-order",
     "coalesce.live-witness",
   ],
@@ -142,78 +146,82 @@ export const NOTICED: Readonly<Record<string, readonly string[]>> = {
     "entry.private-indices",
     "push.once-more-after-full",
     "harvest.while-running",
+    "full.prefault-overflow",
     "coalesce.live-witness",
   ],
-  "every slot is logged": ["push.logged-slots-only", "exclusive.manual-protect", "slot.log-off"],
-  "the program's stores are logged": ["coalesce.live-witness"],
-  "one ring for all vCPUs": [
-    "push.own-ring",
-    "push.again-after-reset",
-    "push.no-running-vcpu",
-    "harvest.cleared-wedges",
-    "reset.count",
-    "reset.closed-vcpu",
-    "reset.int-max",
-    "full.others-run",
-    "full.beats-signal",
-    "coalesce.flush",
+  "every slot is logged": [
+    "push.logged-slots-only",
+    "push.4k",
+    "exclusive.manual-protect",
+    "slot.log-off",
   ],
-  "every push twice": (
-    "limit.reserved mmap.partial entry.layout entry.slot-encoding entry.stale-after-reset " +
-    "entry.publish-order entry.wrap entry.private-indices push.logged-slots-only " +
-    "push.host-writes push.own-ring push.once-until-reset push.again-after-reset " +
-    "push.before-store push.read-may-push push.once-more-after-full push.no-running-vcpu " +
-    "harvest.in-order harvest.cleared-wedges reset.number reset.count reset.other-process " +
-    "reset.one-flush reset.before-read reset.closed-vcpu reset.signal " +
-    "reset.signal-lost-batch reset.int-max exclusive.manual-protect full.exit full.sticky " +
-    "full.one-reset-one-push full.others-run full.overflow slot.gone slot.batch-dropped " +
-    "slot.entries-survive slot.log-off slot.reread slot.rewritten-order slot.wraparound " +
-    "coalesce.start coalesce.forward coalesce.duplicate coalesce.backward coalesce.flush " +
-    "coalesce.calls-v6.17 coalesce.live-witness"
+  "the program's stores are logged": ["coalesce.live-witness"],
+  "one ring for all vCPUs": (
+    "push.own-ring push.again-after-reset push.no-running-vcpu push.vcpu-ioctl " +
+    "harvest.cleared-wedges reset.count reset.closed-vcpu reset.int-max reset.concurrent " +
+    "full.others-run full.beats-signal coalesce.flush"
   ).split(" "),
-  "nothing is re-protected": (
-    "push.once-until-reset push.again-after-reset push.once-more-after-full " +
-    "push.no-running-vcpu reset.number reset.before-read reset.closed-vcpu " +
-    "reset.signal-lost-batch reset.int-max slot.gone slot.batch-dropped slot.reread " +
-    "slot.rewritten-order slot.wraparound coalesce.start coalesce.forward " +
+  "every push twice": (
+    "enable.slot-logged-before limit.reserved mmap.partial mmap.other-process entry.layout " +
+    "entry.slot-encoding entry.stale-after-reset entry.publish-order entry.wrap " +
+    "entry.private-indices push.logged-slots-only push.host-writes push.own-ring " +
+    "push.once-until-reset push.again-after-reset push.before-store push.read-may-push " +
+    "push.once-more-after-full push.no-running-vcpu push.prefault push.4k harvest.in-order " +
+    "harvest.cleared-wedges reset.number reset.count reset.other-process reset.one-flush " +
+    "reset.before-read reset.closed-vcpu reset.signal reset.signal-lost-batch reset.int-max " +
+    "reset.concurrent exclusive.manual-protect full.exit full.sticky " +
+    "full.one-reset-one-push full.others-run full.overflow full.prefault-overflow slot.gone " +
+    "slot.batch-dropped slot.entries-survive slot.log-off slot.reread slot.rewritten-order " +
+    "slot.wraparound slot.moved slot.read-only coalesce.start coalesce.forward " +
     "coalesce.duplicate coalesce.backward coalesce.flush coalesce.calls-v6.17 " +
     "coalesce.live-witness"
+  ).split(" "),
+  "nothing is re-protected": (
+    "enable.slot-logged-before push.once-until-reset push.again-after-reset " +
+    "push.once-more-after-full push.no-running-vcpu push.prefault push.4k reset.number " +
+    "reset.before-read reset.closed-vcpu reset.signal-lost-batch reset.int-max " +
+    "reset.concurrent slot.gone slot.batch-dropped slot.reread slot.rewritten-order " +
+    "slot.wraparound slot.moved coalesce.start coalesce.forward coalesce.duplicate " +
+    "coalesce.backward coalesce.flush coalesce.calls-v6.17 coalesce.live-witness"
   ).split(" "),
   "emulated stores push once": ["push.emulated-writes-repeat"],
   "the store before the push": ["push.before-store", "push.read-may-push"],
   "loads that change memory": ["push.before-store", "push.read-may-push"],
   "no warning outside a vCPU": ["push.no-running-vcpu"],
+  "pre-faulting leaves the last page out": ["push.prefault"],
+  "a vCPU's ioctl writes unseen": ["push.vcpu-ioctl"],
+  "huge pages are pushed whole": ["push.4k"],
+  "a processor's buffer that is read backwards": ["push.pml-order"],
+  "a fault before the processor's buffer": ["push.pml-before-fault"],
   "a reset of whole rings alone": [
+    "mmap.other-process",
     "harvest.in-order",
     "harvest.gap-stops",
     "harvest.gap-filled",
     "reset.count",
     "full.one-reset-one-push",
     "slot.entries-survive",
+    "slot.moved",
   ],
   "a reset one short": (
-    "entry.states entry.reset-bit-only entry.stale-after-reset entry.wrap " +
-    "entry.private-indices push.host-writes push.once-until-reset push.again-after-reset " +
-    "push.before-store push.once-more-after-full push.no-running-vcpu harvest.in-order " +
-    "harvest.while-running harvest.gap-stops harvest.gap-filled harvest.cleared-wedges " +
-    "reset.number reset.ring-off reset.count reset.other-process reset.one-flush " +
-    "reset.before-read reset.closed-vcpu reset.signal reset.signal-lost-batch " +
-    "reset.int-max full.sticky full.one-reset-one-push slot.gone slot.batch-dropped " +
-    "slot.entries-survive slot.log-off slot.reread slot.rewritten-order slot.wraparound " +
-    "coalesce.start coalesce.forward coalesce.duplicate coalesce.backward coalesce.flush " +
+    "enable.slot-logged-before mmap.other-process entry.states entry.reset-bit-only " +
+    "entry.stale-after-reset entry.wrap entry.private-indices push.host-writes " +
+    "push.once-until-reset push.again-after-reset push.before-store " +
+    "push.once-more-after-full push.no-running-vcpu push.prefault push.vcpu-ioctl push.4k " +
+    "harvest.in-order harvest.while-running harvest.gap-stops harvest.gap-filled " +
+    "harvest.cleared-wedges reset.number reset.ring-off reset.count reset.other-process " +
+    "reset.one-flush reset.before-read reset.closed-vcpu reset.signal " +
+    "reset.signal-lost-batch reset.int-max reset.concurrent full.sticky " +
+    "full.one-reset-one-push slot.gone slot.batch-dropped slot.entries-survive slot.log-off " +
+    "slot.reread slot.rewritten-order slot.wraparound slot.moved coalesce.start " +
+    "coalesce.forward coalesce.duplicate coalesce.backward coalesce.flush " +
     "coalesce.calls-v6.17 coalesce.live-witness"
   ).split(" "),
   "a processor's buffer that is off": ["harvest.kick-flushes"],
-  "gaps are passed over": [
-    "entry.states",
-    "harvest.in-order",
-    "harvest.gap-stops",
-    "harvest.gap-filled",
-    "reset.count",
-    "reset.one-flush",
-    "full.one-reset-one-push",
-    "slot.entries-survive",
-  ],
+  "gaps are passed over": (
+    "mmap.other-process entry.states harvest.in-order harvest.gap-stops harvest.gap-filled " +
+    "reset.count reset.one-flush full.one-reset-one-push slot.entries-survive slot.moved"
+  ).split(" "),
   "what lies behind a gap is forgotten": [
     "entry.reset-bit-only",
     "harvest.gap-stops",
@@ -226,51 +234,37 @@ export const NOTICED: Readonly<Record<string, readonly string[]>> = {
   "cleared entries are passed over": ["harvest.cleared-wedges"],
   "the reset's argument is looked at": ["reset.number"],
   "0 with the ring off": ["reset.ring-off"],
-  "any process may reset": ["reset.other-process"],
+  "any process may reset": ["mmap.other-process", "reset.other-process"],
   "a flush for every reset": ["reset.one-flush"],
-  "closed vCPUs are passed over": [
-    "push.again-after-reset",
-    "harvest.cleared-wedges",
-    "reset.count",
-    "reset.one-flush",
-    "reset.closed-vcpu",
-    "reset.int-max",
-    "coalesce.flush",
-    "coalesce.calls-v6.17",
-  ],
+  "closed vCPUs are passed over": (
+    "push.again-after-reset harvest.cleared-wedges reset.count reset.one-flush " +
+    "reset.closed-vcpu reset.int-max reset.concurrent coalesce.flush coalesce.calls-v6.17"
+  ).split(" "),
   "EINTR for a signal": ["reset.signal", "reset.signal-lost-batch"],
-  "every tenth batch is lost": [
-    "reset.number",
-    "reset.signal-lost-batch",
-    "slot.gone",
-    "slot.rewritten-order",
-    "coalesce.start",
-    "coalesce.forward",
-    "coalesce.backward",
-    "coalesce.flush",
-    "coalesce.live-witness",
-  ],
+  "every tenth batch is lost": (
+    "push.again-after-reset push.no-running-vcpu reset.signal-lost-batch reset.int-max " +
+    "reset.concurrent slot.rewritten-order slot.wraparound coalesce.forward " +
+    "coalesce.backward coalesce.flush coalesce.live-witness"
+  ).split(" "),
   "no maximum for a reset": ["reset.int-max"],
-  "a log beside the ring": ["exclusive.get-dirty-log"],
+  "large counts of other rings are cut": ["reset.concurrent"],
+  "a log beside the ring": ["enable.slot-logged-before", "exclusive.get-dirty-log"],
   "manual protection is refused": ["exclusive.manual-protect"],
-  "no vCPU is ever full": [
-    "limit.reserved",
-    "push.before-store",
-    "push.once-more-after-full",
-    "harvest.cleared-wedges",
-    "full.exit",
-    "full.sticky",
-    "full.one-reset-one-push",
-    "full.others-run",
-    "full.beats-signal",
-  ],
+  "no vCPU is ever full": (
+    "limit.reserved push.before-store push.once-more-after-full harvest.cleared-wedges " +
+    "full.exit full.sticky full.one-reset-one-push full.others-run full.beats-signal"
+  ).split(" "),
   "a signal before a full ring": ["full.beats-signal"],
   "a full ring stops the others": [
     "harvest.cleared-wedges",
     "full.others-run",
     "full.beats-signal",
   ],
-  "an overflow stores nothing and counts on": ["full.overflow"],
+  "an overflow stores nothing and counts on": ["full.overflow", "full.prefault-overflow"],
+  "pre-faulting stops at a full ring and says that it did not": ["full.prefault-overflow"],
+  "a moved slot is not protected any more": ["slot.moved"],
+  "a store to a read-only slot is pushed": ["slot.read-only"],
+  "guest_memfd slots that are logged": ["slot.gmem-no-log"],
   "entries without a slot are not counted": [
     "slot.gone",
     "slot.entries-survive",
@@ -280,20 +274,11 @@ export const NOTICED: Readonly<Record<string, readonly string[]>> = {
   "a batch loses its last page alone": ["slot.batch-dropped", "coalesce.live-witness"],
   "a deleted slot takes its entries along": ["slot.gone", "slot.entries-survive"],
   "logging off is ignored": ["slot.log-off"],
-  "what was pushed counts, not what is read again": [
-    "slot.gone",
-    "slot.batch-dropped",
-    "slot.reread",
-    "slot.rewritten-order",
-    "slot.wraparound",
-    "coalesce.start",
-    "coalesce.forward",
-    "coalesce.duplicate",
-    "coalesce.backward",
-    "coalesce.flush",
-    "coalesce.calls-v6.17",
-    "coalesce.live-witness",
-  ],
+  "what was pushed counts, not what is read again": (
+    "slot.gone slot.batch-dropped slot.reread slot.rewritten-order slot.wraparound " +
+    "coalesce.start coalesce.forward coalesce.duplicate coalesce.backward coalesce.flush " +
+    "coalesce.calls-v6.17 coalesce.live-witness"
+  ).split(" "),
   "the bound wraps": ["slot.wraparound"],
   "a window of 63 pages": [
     "slot.wraparound",

@@ -106,6 +106,13 @@ export const CALL_MUTATIONS: readonly Mutation[] = [
       [...vm.slots.all].length > 0 && vm.vcpus.length === 0 ? EINVAL : old()
     ),
   },
+  {
+    name: "a slot logged before keeps to its bitmap",
+    patch: push((_, { slot, page }, { ring }, old) => {
+      if (slot.bitmap !== null && ring !== null) slot.bitmap[page] = 1;
+      else old();
+    }),
+  },
   { name: "rings that never fail to be allocated", wrap: insight({ failNextAllocation() {} }) },
   { name: "63 reserved entries", rules: { reservedEntries: 63 } },
   {
@@ -165,6 +172,10 @@ export const CALL_MUTATIONS: readonly Mutation[] = [
   {
     name: "the ring in the mapping's size",
     wrap: answer(ioctls.KVM_GET_VCPU_MMAP_SIZE, (n) => n + PAGE * 64),
+  },
+  {
+    name: "no mapping in another process",
+    wrap: (kernel) => ({ ...kernel, storeElsewhere: () => -5 }),
   },
   // entries
   {

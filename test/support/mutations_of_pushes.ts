@@ -1,4 +1,5 @@
 // Wrong pushes and wrong treatment of harvests.
+import { GuestMemory } from "../../model/guest_memory.ts";
 import { slotMemory } from "../../model/slots.ts";
 import {
   EINVAL,
@@ -7,10 +8,31 @@ import {
   method,
   type Mutation,
   PAGE,
+  preFaultFewer,
   push,
   reset,
   rings,
 } from "./mutate.ts";
+
+// What the processor noted reaches the ring only once the fault that ended the run is handled.
+function flushAfterFaults(): () => void {
+  const { prototype } = GuestMemory;
+  const { flushPml, handleFault } = prototype;
+  const handled = new WeakSet<GuestMemory>();
+  prototype.flushPml = function () {
+    try {
+      handleFault.call(this);
+      handled.add(this);
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error; // no fault ended this run
+    }
+    flushPml.call(this);
+  };
+  prototype.handleFault = function () {
+    if (!handled.delete(this)) handleFault.call(this);
+  };
+  return () => Object.assign(prototype, { flushPml, handleFault });
+}
 
 /** The wrong kernels. */
 export const PUSH_MUTATIONS: readonly Mutation[] = [
@@ -68,6 +90,36 @@ export const PUSH_MUTATIONS: readonly Mutation[] = [
     }),
   },
   { name: "no warning outside a vCPU", rules: { dropsWritesOutsideVcpu: false } },
+  {
+    name: "pre-faulting leaves the last page out",
+    wrap: preFaultFewer((pages) => pages < 64 ? pages - 1 : pages),
+  },
+  {
+    name: "a vCPU's ioctl writes unseen",
+    patch: method("kvm_write_wall_clock", (old) =>
+      function (address, vcpu) {
+        const { dirty_index } = vcpu.ring!;
+        old.call(this, address, vcpu);
+        while (vcpu.ring!.dirty_index > dirty_index) {
+          lastPushed(vcpu).fill(0);
+          vcpu.ring!.dirty_index--;
+        }
+      }),
+  },
+  {
+    name: "huge pages are pushed whole",
+    patch: push((_, { slot, page }, vcpu, old) => {
+      const isHuge = slot.npages === 512 && slot.base_gfn === 0x2000;
+      old();
+      if (isHuge && page % 512 !== 0) lastPushed(vcpu)[2] = 0;
+    }),
+  },
+  {
+    name: "a processor's buffer that is read backwards",
+    choice: { pml: true },
+    rules: { pmlInOrder: false },
+  },
+  { name: "a fault before the processor's buffer", choice: { pml: true }, patch: flushAfterFaults },
   // harvests
   {
     name: "a reset of whole rings alone",

@@ -1,5 +1,6 @@
 // Wrong resets, full rings, slots and batches.
 import * as ioctls from "../../ffi/kvm_ioctls.ts";
+import type { MemorySlot } from "../../model/slots.ts";
 import {
   answer,
   argumentWord,
@@ -8,6 +9,7 @@ import {
   ioctl,
   method,
   type Mutation,
+  preFaultFewer,
   push,
   reset,
   rings,
@@ -76,6 +78,15 @@ export const RESET_MUTATIONS: readonly Mutation[] = [
   },
   { name: "no maximum for a reset", wrap: insight({ setResetMaximum() {} }) },
   {
+    name: "large counts of other rings are cut",
+    patch: reset((vm, old) => {
+      const before = vm.vcpus[1]?.ring?.reset_index ?? 0;
+      const count = old();
+      const others = (vm.vcpus[1]?.ring?.reset_index ?? 0) - before;
+      return count - Math.max(others - 1000, 0);
+    }),
+  },
+  {
     name: "a log beside the ring",
     wrap: ioctl((next, ...call) => {
       const result = next(...call);
@@ -123,7 +134,50 @@ export const RESET_MUTATIONS: readonly Mutation[] = [
       } else old();
     }),
   },
+  {
+    name: "pre-faulting stops at a full ring and says that it did not",
+    wrap: preFaultFewer((pages) => Math.min(pages, 200)),
+  },
   // slots
+  {
+    name: "a moved slot is not protected any more",
+    patch: () => {
+      const moved = new WeakSet<MemorySlot>();
+      const undoMove = method("kvm_set_memory_region", (old) =>
+        function (request) {
+          const slot = this.slots.get(request.slot);
+          const before = slot?.base_gfn;
+          const result = old.call(this, request);
+          if (slot !== undefined && slot.base_gfn !== before) moved.add(slot);
+          return result;
+        })();
+      const undoReset = method("kvm_reset_dirty_gfn", (old) =>
+        function (call) {
+          const slot = this.slots.get(call.slot);
+          if (slot === undefined || !moved.has(slot)) old.call(this, call);
+        })();
+      return () => {
+        undoReset();
+        undoMove();
+      };
+    },
+  },
+  {
+    name: "a store to a read-only slot is pushed",
+    patch: method("noteDevice", (old) =>
+      function (gfn) {
+        const slot = this.slots.find(gfn);
+        if (slot === undefined) old.call(this, gfn);
+        else this.mark_page_dirty_in_slot(slot, gfn - slot.base_gfn, this.vcpus[0]!);
+      }),
+  },
+  {
+    name: "guest_memfd slots that are logged",
+    wrap: ioctl((next, fd, request, argument) => {
+      const result = next(fd, request, argument);
+      return request === ioctls.KVM_SET_USER_MEMORY_REGION2 ? 0 : result;
+    }),
+  },
   {
     name: "entries without a slot are not counted",
     patch: reset((vm, old) => {
