@@ -18,7 +18,7 @@ import { shrinkProgram } from "./fuzz_shrink.ts";
 export interface FuzzOptions {
   /** Programs. */
   readonly programs: number;
-  /** The seed: the same seed gives the same programs on every host. */
+  /** The seed: the same seed gives the same programs on every host with, and on every host without PML. */
   readonly seed: number;
 }
 
@@ -45,7 +45,7 @@ export async function fuzz(
 ): Promise<FuzzResult> {
   using pair = new Pair(real, model, interrupt);
   for (let n = 0; n < programs && pair.goesOn; n++) {
-    await pair.run(generateProgram(seed, n), n);
+    await pair.run(generateProgram(seed, n, pair.smallestRing), n);
     await interrupt.pause();
   }
   return pair.result(programs, seed);
@@ -96,6 +96,11 @@ class Pair implements Disposable {
     this.#model = resources.use(new FuzzKernel(model));
     this.#interrupt = interrupt;
     this.#resources = resources.move();
+  }
+
+  /** Bytes of the smallest ring that the real kernel accepts. */
+  get smallestRing(): number {
+    return this.#real.smallestRing;
   }
 
   get goesOn(): boolean {

@@ -11,7 +11,8 @@ import type { FuzzOp, FuzzOpName, FuzzProgram } from "./fuzz_program.ts";
 import { FuzzSlots } from "./fuzz_slots.ts";
 import { FuzzStores } from "./fuzz_stores.ts";
 
-const RINGS: readonly number[] = [4096, 4096, 4096, 4096, 8192, 16384];
+/** Ring sizes, in the smallest that the host accepts. */
+const RINGS: readonly number[] = [1, 1, 1, 1, 2, 4];
 const ALL = 65536;
 
 /** How often each operation comes: its share of the sum. */
@@ -50,7 +51,8 @@ const SEQUELS: Readonly<Partial<Record<FuzzOpName, readonly FuzzOpName[]>>> = {
 };
 
 /**
- * One of many programs: the same seed and number give the same program on every host.
+ * One of many programs: the same seed and number give the same program on every host whose smallest ring is
+ * of the same size. With PML that is 16 KiB, and smaller ones would only be refused.
  *
  * @example
  * ```ts
@@ -62,16 +64,22 @@ const SEQUELS: Readonly<Partial<Record<FuzzOpName, readonly FuzzOpName[]>>> = {
  *
  * @param seed The seed.
  * @param number The program's number, from 0.
+ * @param smallestRing Bytes of the smallest ring that the host accepts.
  * @returns The program.
  */
-export function generateProgram(seed: number, number: number): FuzzProgram {
+export function generateProgram(
+  seed: number,
+  number: number,
+  smallestRing: number = PAGE_SIZE,
+): FuzzProgram {
   // A seed of its own for each: neighbours in a series would share their first numbers.
   const random = seeded(seeded(seed)(2 ** 21) * 2 ** 32 + (seed + number) % 2 ** 32);
-  const ringBytes = pick(random, RINGS);
+  const ringBytes = pick(random, RINGS) * smallestRing;
   const vcpus = random(24) === 0 ? 0 : 1 + Math.min(random(4), random(4));
   const logProgram = random(24) === 0 ? 1 : 0;
-  const slots = new FuzzSlots(random);
-  const stores = new FuzzStores(random, slots);
+  const isLarge = smallestRing > PAGE_SIZE;
+  const slots = new FuzzSlots(random, isLarge);
+  const stores = new FuzzStores(random, slots, isLarge);
   const ops: FuzzOp[] = [];
   for (let n = random(3); n >= 0; n--) ops.push(slots.add());
   if (vcpus === 0) ops.push(enable(random), { do: "create", id: random(3) });

@@ -4,7 +4,7 @@ import { long64 } from "../guest/long64.ts";
 import { Mapping } from "../kvm/mapping.ts";
 import { System } from "../kvm/system.ts";
 import { type KernelFacts, kernelFacts } from "../lab/host.ts";
-import { largestRing } from "../lab/ring_limits.ts";
+import { largestRing, smallestRing } from "../lab/ring_limits.ts";
 import { HOST_PAGES, MOST_STORES, MOST_VCPUS } from "./fuzz_program.ts";
 
 const LIST_BYTES = MOST_STORES * long64.listElement;
@@ -20,6 +20,8 @@ export class FuzzKernel implements Disposable {
   readonly system: System;
   /** Which kernel it is. */
   readonly facts: KernelFacts;
+  /** Bytes of the smallest ring that it accepts. */
+  readonly smallestRing: number;
   /** Bytes of a vCPU's `kvm_run`. */
   readonly mmapSize: number;
 
@@ -33,7 +35,9 @@ export class FuzzKernel implements Disposable {
   constructor(kernel: Kernel) {
     using resources = new DisposableStack();
     this.system = resources.use(System.open(kernel));
-    this.facts = kernelFacts(kernel, largestRing(this.system));
+    const largest = largestRing(this.system);
+    this.facts = kernelFacts(kernel, largest);
+    this.smallestRing = smallestRing(this.system, largest);
     this.mmapSize = this.system.vcpuMmapSize();
     const low = long64.listAt + MOST_VCPUS * LIST_BYTES;
     this.#program = resources.use(Mapping.anonymous(kernel, low, "guest code and lists"));

@@ -19,15 +19,18 @@ const READ_ONLY = 2;
  */
 export class FuzzSlots {
   readonly #random: Random;
+  readonly #isLarge: boolean;
   readonly #slots = new Map<number, SlotOp>();
 
   /**
    * Begins without slots.
    *
    * @param random Draws.
+   * @param isLarge Whether slots have to be large for their pages to fill a ring.
    */
-  constructor(random: Random) {
+  constructor(random: Random, isLarge: boolean) {
     this.#random = random;
+    this.#isLarge = isLarge;
   }
 
   /** The slots. */
@@ -45,7 +48,8 @@ export class FuzzSlots {
    * @returns The operation.
    */
   add(): SlotOp {
-    const pages = this.#pick([1, 8, 63, 64, 65, 200, 256, 256]);
+    const large = this.#isLarge ? HOST_PAGES : 256;
+    const pages = this.#pick([1, 8, 63, 64, 65, 200, large, large]);
     const area = this.#random(AREAS);
     const base = area < AREAS - 1 ? PROGRAM_GFNS + area * AREA_PAGES : HIGH_GFN;
     return this.#note({

@@ -9,6 +9,7 @@ const HOLE_GFN = 0x8_0000;
 export class FuzzStores {
   readonly #random: Random;
   readonly #slots: FuzzSlots;
+  readonly #isLong: boolean;
   #last: readonly number[] = [];
 
   /**
@@ -16,10 +17,12 @@ export class FuzzStores {
    *
    * @param random Draws.
    * @param slots The slots that there may be.
+   * @param isLong Whether lists have to be long to fill a ring.
    */
-  constructor(random: Random, slots: FuzzSlots) {
+  constructor(random: Random, slots: FuzzSlots, isLong: boolean) {
     this.#random = random;
     this.#slots = slots;
+    this.#isLong = isLong;
   }
 
   /**
@@ -29,18 +32,19 @@ export class FuzzStores {
    */
   next(): readonly number[] {
     if (this.#last.length === 0 || this.#random(3) > 0) {
-      this.#last = storeGfns(this.#random, this.#slots.all);
+      this.#last = storeGfns(this.#random, this.#slots.all, this.#isLong);
     }
     return this.#last;
   }
 }
 
 // In order, backward, strided, at random or a few of them over and over, in one slot or across all.
-function storeGfns(random: Random, slots: readonly SlotOp[]): number[] {
+function storeGfns(random: Random, slots: readonly SlotOp[], isLong: boolean): number[] {
   const [first] = slots;
   if (first === undefined) return [HOLE_GFN + random(4)];
   // Few fill a ring: a store to a clean page costs a real kernel 20 µs.
-  const length = random(4) === 0 ? 150 + random(80) : 1 + random(24);
+  const many = isLong ? 400 : 150;
+  const length = random(4) === 0 ? many + random(80) : 1 + random(24);
   const across = slots.length > 1 && random(3) === 0;
   const one = slots[random(slots.length)] ?? first;
   const page = pattern(random, length);

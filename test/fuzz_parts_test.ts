@@ -50,6 +50,19 @@ Deno.test("generateProgram() gives the same program for the same seed and number
   assertEquals(new Set(all).size, 9);
 });
 
+Deno.test("where the smallest ring is larger programs run on larger rings, and fill them", () => {
+  using kernel = new FuzzKernel(openModel({ version: "v6.12", pml: true, emulator: false }));
+  assertEquals(kernel.smallestRing, 16384);
+  const seen = new Set<string>();
+  for (let n = 0; n < 100; n++) {
+    const program = generateProgram(1, n, kernel.smallestRing);
+    const [made, ...steps] = runProgram(kernel, program);
+    assertEquals(made!.answer, "0");
+    for (const { answer } of steps) seen.add(answer);
+  }
+  assert(seen.has("KVM_EXIT_DIRTY_RING_FULL"));
+});
+
 Deno.test("what is generated is a script that can be replayed: nothing unsafe, nothing lost", () => {
   for (let n = 0; n < 500; n++) {
     const program = generateProgram(11, n);
