@@ -1,10 +1,13 @@
 // The process in which `dirtyring check` makes its checks: one that hangs or ends it fails alone. It is
 // asked for them on standard input, an id a line, and answers on standard output, an object a line.
 import { ALL_CHECKS } from "./checks/all_checks.ts";
+import { CheckHost } from "./checks/check_host.ts";
 import { parseSetup } from "./checks/child_setup.ts";
 import { linesOf } from "./checks/lines.ts";
+import { measurePace } from "./checks/pace.ts";
 import { runCheck } from "./checks/run_check.ts";
 import { serveChecks } from "./checks/serve_checks.ts";
+import { noteSteps } from "./checks/step_board.ts";
 import { openKernel } from "./lab/backend.ts";
 import { parseModel } from "./lab/model_choice.ts";
 
@@ -14,6 +17,12 @@ if (import.meta.main) {
   const selection = {
     backend: setup.backend,
     model: setup.model === undefined ? undefined : parseModel(setup.model),
+  };
+  const { allowWarn, trace, steps } = setup;
+  let noting: ReturnType<typeof noteSteps> | undefined;
+  const open = async () => {
+    const kernel = await openKernel(selection, trace ? say : null, say);
+    return steps === null ? kernel : (noting ??= noteSteps(kernel, steps))(kernel);
   };
   const encoder = new TextEncoder();
   await serveChecks({
@@ -26,8 +35,12 @@ if (import.meta.main) {
     async run(id) {
       const check = ALL_CHECKS.find((one) => one.id === id);
       if (check === undefined) throw new TypeError(`no check has the id ${id}`);
-      const kernel = await openKernel(selection, setup.trace ? say : null, say);
-      return await runCheck(check, kernel, { allowWarn: setup.allowWarn });
+      return await runCheck(check, await open(), { allowWarn });
+    },
+    async pace() {
+      // No part of any check, and so not traced.
+      using host = new CheckHost(await openKernel(selection, null, say), { allowWarn });
+      return measurePace(host);
     },
   });
   // Not by returning: what a check left behind must not keep the process alive.

@@ -2,6 +2,7 @@ import type { InterruptSignal } from "../lab/interrupt.ts";
 import type { Result } from "../lab/result.ts";
 import type { Group } from "./check.ts";
 import type { CheckResult, CheckStatus } from "./check_result.ts";
+import type { TimeLimit } from "./time_limit.ts";
 
 /** Checks of a group that were to be made. */
 export interface PlannedGroup {
@@ -28,6 +29,8 @@ export interface CheckReport extends Result {
   readonly seed: number | null;
   /** How often each check was made. */
   readonly repeat: number;
+  /** The longest that a run of a check might take; `null` where it ended before that was known. */
+  readonly limit: TimeLimit | null;
   /** What was to be made, in the order of docs/abi.md. */
   readonly planned: readonly PlannedGroup[];
   /** What was made, in its order. */
@@ -56,5 +59,11 @@ export function countGroups(checks: readonly { readonly group: Group }[]): Plann
  */
 export function summarise(results: readonly CheckResult[]): CheckSummary {
   const count = (status: CheckStatus) => results.filter((one) => one.status === status).length;
-  return { pass: count("pass"), fail: count("fail"), skip: count("skip"), known: count("known") };
+  return {
+    pass: count("pass"),
+    fail: count("fail"),
+    timeout: count("timeout"),
+    skip: count("skip"),
+    known: count("known"),
+  };
 }

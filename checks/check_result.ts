@@ -1,13 +1,16 @@
 import type { Group } from "./check.ts";
 
-/** What a check came to. `known` is a defect of the kernel that docs/abi.md names, observed. */
-export type CheckStatus = "pass" | "fail" | "skip" | "known";
+/**
+ * What a check came to. `timeout` did not end in its time, and counts as failed; `known` is a defect of the
+ * kernel that docs/abi.md names, observed.
+ */
+export type CheckStatus = "pass" | "fail" | "timeout" | "skip" | "known";
 
 /** What a run of a check came to. */
 export interface CheckRun {
   /** In a word. */
   readonly status: CheckStatus;
-  /** What was asked of a kernel that failed, why it was skipped, or what else is worth saying. */
+  /** What was asked of a kernel that failed, what was waited for, why it was skipped, or what else is worth saying. */
   readonly detail: string | null;
   /** What is documented, where the check failed and can tell. */
   readonly expected: string | null;

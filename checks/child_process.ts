@@ -3,6 +3,8 @@ import type { CheckRun } from "./check_result.ts";
 import { childPermissions } from "./child_permissions.ts";
 import { type ChildLine, parseChildLine } from "./child_line.ts";
 import { linesOf } from "./lines.ts";
+import type { Pace } from "./pace.ts";
+import { PACE } from "./serve_checks.ts";
 import { until, type Waited } from "./until.ts";
 
 /** How a child came to its end. */
@@ -15,6 +17,9 @@ export interface Ending {
 
 /** What a child answers: the run of a check, or its own end. */
 export type ChildAnswer = CheckRun | Ending | Waited;
+
+/** What a child answers to how fast this host is: `null` where it could not measure it. */
+export type PaceAnswer = Pace | null | Ending | Waited;
 
 /** The longest that Deno may take to start, and that a killed process may take to go. */
 const PATIENCE_MS = 30_000;
@@ -89,13 +94,36 @@ export class ChildProcess {
    * @throws {HostError} Where it says that this host cannot be used at all.
    */
   async ask(id: string, ms: number, abort: AbortSignal): Promise<ChildAnswer> {
-    // A child that is gone does not read: its end is found below.
-    this.#requests.write(new TextEncoder().encode(`${id}\n`)).catch(() => {});
-    const line = await this.#next(ms, abort);
+    const line = await this.#request(id, ms, abort);
     if (typeof line === "string" || "text" in line) return line;
-    if (line.kind === "run" && line.id === id) return line.run;
+    return line.kind === "run" && line.id === id ? line.run : await this.#strange();
+  }
+
+  /**
+   * Lets it measure this host.
+   *
+   * @param ms The longest that it may take.
+   * @param abort Calls the waiting off.
+   * @returns What it answers.
+   * @throws {HostError} Where it says that this host cannot be used at all.
+   */
+  async pace(ms: number, abort: AbortSignal): Promise<PaceAnswer> {
+    const line = await this.#request(PACE, ms, abort);
+    if (typeof line === "string" || "text" in line) return line;
+    return line.kind === "pace" ? line.pace : await this.#strange();
+  }
+
+  async #request(what: string, ms: number, abort: AbortSignal) {
+    // A child that is gone does not read: its end is found below.
+    this.#requests.write(new TextEncoder().encode(`${what}\n`)).catch(() => {});
+    const line = await this.#next(ms, abort);
+    if (typeof line === "string" || "text" in line || line.kind !== "unusable") return line;
     await this.kill();
-    if (line.kind === "unusable") throw new HostError(line.what, line.advice);
+    throw new HostError(line.what, line.advice);
+  }
+
+  async #strange(): Promise<Ending> {
+    await this.kill();
     return { signal: null, text: "answered what it was not asked" };
   }
 

@@ -8,6 +8,8 @@ export interface ChildSetup {
   readonly allowWarn: boolean;
   /** Whether every kernel call is shown on stderr. */
   readonly trace: boolean;
+  /** The path of a {@linkcode import("./step_board.ts").StepBoard}; `null` where there is none. */
+  readonly steps: string | null;
 }
 
 /**
@@ -16,12 +18,13 @@ export interface ChildSetup {
  * @param setup The setup.
  * @returns The arguments.
  */
-export function setupArguments({ backend, model, allowWarn, trace }: ChildSetup): string[] {
+export function setupArguments({ backend, model, allowWarn, trace, steps }: ChildSetup): string[] {
   return [
     `--backend=${backend}`,
     ...(model === undefined ? [] : [`--model=${model}`]),
     ...(allowWarn ? ["--allow-warn"] : []),
     ...(trace ? ["--trace"] : []),
+    ...(steps === null ? [] : [`--steps=${steps}`]),
   ];
 }
 
@@ -33,7 +36,8 @@ export function setupArguments({ backend, model, allowWarn, trace }: ChildSetup)
  * import { parseSetup, setupArguments } from "./child_setup.ts";
  * import { assertEquals } from "@std/assert";
  *
- * const setup = { backend: "model", model: "v6.1+pml", allowWarn: true, trace: false } as const;
+ * const model = { backend: "model", model: "v6.1+pml" } as const;
+ * const setup = { ...model, allowWarn: true, trace: false, steps: "/proc/1/fd/3" };
  * assertEquals(parseSetup(setupArguments(setup)), setup);
  * ```
  *
@@ -48,5 +52,6 @@ export function parseSetup(args: readonly string[]): ChildSetup {
     model: value("--model"),
     allowWarn: args.includes("--allow-warn"),
     trace: args.includes("--trace"),
+    steps: value("--steps") ?? null,
   };
 }

@@ -1,22 +1,30 @@
-import type { CheckRun } from "./check_result.ts";
+import type { CheckRun, CheckStatus } from "./check_result.ts";
+
+const WORDS: Readonly<Record<CheckStatus, string>> = {
+  fail: "failed",
+  timeout: "out of time",
+  known: "observed",
+  pass: "passed",
+  skip: "skipped",
+};
 
 /**
- * What several runs of a check come to: failed if one failed, known if one was, skipped if all were.
+ * What several runs of a check come to: failed if one failed, otherwise out of time if one was, known if one was,
+ * skipped if all were.
  *
  * @param runs The runs, at least one.
  * @returns One run, which took as long as all of them.
  */
 export function combineRuns(runs: readonly [CheckRun, ...CheckRun[]]): CheckRun {
   if (runs.length === 1) return runs[0];
-  const worst = (["fail", "known", "pass"] as const).find((status) =>
+  const worst = (["fail", "timeout", "known", "pass"] as const).find((status) =>
     runs.some((run) => run.status === status)
   );
   const ms = Math.round(runs.reduce((all, run) => all + run.ms, 0) * 1000) / 1000;
   const of = runs.filter(({ status }) => status === worst);
   const first = of[0];
   if (first === undefined) return { ...runs[0], ms };
-  const word = { fail: "failed", known: "observed", pass: "passed", skip: "skipped" }[first.status];
-  const counted = `${word} in ${of.length} of ${runs.length} runs`;
+  const counted = `${WORDS[first.status]} in ${of.length} of ${runs.length} runs`;
   const detail = first.detail === null ? counted : `${counted}: ${first.detail}`;
   return { ...first, detail, ms };
 }

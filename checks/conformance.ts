@@ -7,7 +7,9 @@ import { type CheckReport, countGroups, summarise } from "./check_report.ts";
 import type { CheckResult } from "./check_result.ts";
 import { setupArguments } from "./child_setup.ts";
 import { shuffle } from "./shuffle.ts";
+import { StepBoard } from "./step_board.ts";
 import { type PlannedCheck, supervise } from "./supervisor.ts";
+import type { TimeLimit } from "./time_limit.ts";
 
 /** How `dirtyring check` makes its checks. */
 export interface ConformanceOptions {
@@ -17,8 +19,8 @@ export interface ConformanceOptions {
   readonly allowWarn: boolean;
   /** Whether every kernel call is shown on stderr. */
   readonly trace: boolean;
-  /** The longest that a run of a check may take, in milliseconds. */
-  readonly timeoutMs: number;
+  /** The longest that a run of a check may take, in milliseconds; `null` for what suits this host's speed. */
+  readonly timeoutMs: number | null;
   /** How often each check is made. */
   readonly repeat: number;
   /** The seed of the order; `undefined` leaves the checks in theirs. */
@@ -56,12 +58,18 @@ export async function conformance(
   using interrupt = new Interrupt(() => calledOff.abort());
   const checks: CheckResult[] = [];
   const { seed, repeat, strict, timeoutMs, trace } = options;
+  let limit: TimeLimit | null = null;
   if (watcher.begin(facts)) {
+    // A trace shows the steps.
+    using board = trace ? null : StepBoard.create(kernel);
+    const steps = board?.path ?? null;
     const results = supervise(seed === undefined ? plan : shuffle(plan, seed), {
       module: new URL("../check_child.ts", import.meta.url),
-      args: setupArguments({ ...options, backend: kernel.backend }),
+      args: setupArguments({ ...options, backend: kernel.backend, steps }),
       isTraced: trace,
       timeoutMs,
+      told: (told) => limit = told,
+      board,
       repeat,
       abort: calledOff.signal,
     });
@@ -78,6 +86,7 @@ export async function conformance(
     strict,
     seed: seed ?? null,
     repeat,
+    limit,
     planned: countGroups(plan),
     checks,
     summary: summarise(checks),

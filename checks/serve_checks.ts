@@ -1,13 +1,23 @@
 import { HostError } from "../ffi/host_error.ts";
 import type { CheckRun } from "./check_result.ts";
 import type { ChildLine } from "./child_line.ts";
+import type { Pace } from "./pace.ts";
+
+/** What is asked for in place of a check's id: how fast this host is. */
+export const PACE = "pace";
 
 /** A child's side: what it is asked, what it answers, and how it finds out. */
 export interface Service {
-  /** The ids that it is asked for, a line each; their end is the child's. */
+  /** The ids that it is asked for, a line each, or {@linkcode PACE}; their end is the child's. */
   readonly ids: AsyncIterable<string>;
   /** Writes a line for the parent, at once. */
   write(line: string): void;
+  /**
+   * Measures the host.
+   *
+   * @throws {HostError} Where the host cannot be used at all.
+   */
+  pace(): Promise<Pace>;
   /**
    * Makes a check.
    *
@@ -27,8 +37,14 @@ export async function serveChecks(service: Service): Promise<void> {
   write({ kind: "ready" });
   for await (const id of service.ids) {
     try {
-      write({ kind: "run", id, run: await service.run(id) });
+      if (id === PACE) write({ kind: "pace", pace: await service.pace() });
+      else write({ kind: "run", id, run: await service.run(id) });
     } catch (error) {
+      if (id === PACE && !(error instanceof HostError)) {
+        // A kernel that cannot be measured is for the checks to tell of.
+        write({ kind: "pace", pace: null });
+        continue;
+      }
       if (!(error instanceof HostError)) throw error;
       write({ kind: "unusable", what: error.what, advice: error.advice });
       return;

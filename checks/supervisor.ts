@@ -2,6 +2,8 @@ import type { GroupedCheck } from "./all_checks.ts";
 import { type CheckResult, checkResult, type CheckRun } from "./check_result.ts";
 import { type ChildAnswer, ChildProcess, type Ending } from "./child_process.ts";
 import { combineRuns } from "./combine_runs.ts";
+import { type StepBoard, stepText } from "./step_board.ts";
+import { givenLimit, limitText, measuredLimit, type TimeLimit } from "./time_limit.ts";
 import { until } from "./until.ts";
 
 /** How checks are made in a process of their own. */
@@ -12,8 +14,14 @@ export interface Supervision {
   readonly args: readonly string[];
   /** Whether what it says on stderr is to be seen as it comes. */
   readonly isTraced: boolean;
-  /** The longest that a run of a check may take, in milliseconds. */
-  readonly timeoutMs: number;
+  /** The longest that a run of a check may take, in milliseconds; `null` for what suits this host's speed. */
+  readonly timeoutMs: number | null;
+  /** The longest that measuring that may take, in milliseconds. */
+  readonly paceMs?: number;
+  /** Is told the limit that holds, before the first check. */
+  readonly told?: (limit: TimeLimit) => void;
+  /** Where the child notes its steps; `null` where it does not. */
+  readonly board: StepBoard | null;
   /** How often each check is made. */
   readonly repeat: number;
   /** Calls the rest off; the child is ended at once. */
@@ -26,9 +34,12 @@ export type PlannedCheck = Pick<GroupedCheck, "id" | "group" | "statement" | "so
 /** An interrupt at a terminal reaches the child too, and may be seen there first: the longest before. */
 const INTERRUPT_MS = 500;
 
+/** The longest that measuring the host may take: milliseconds where all is well, a second where it is slow. */
+const PACE_MS = 20_000;
+
 /**
- * Makes checks in a child process, one after another. A check that does not end in time, or that ends
- * its process, fails; a new child goes on with the rest.
+ * Makes checks in a child process, one after another. A check that does not end in time is out of time, one that
+ * ends its process fails; a new child goes on with the rest.
  *
  * @param plan The checks.
  * @param supervision How they are made.
@@ -42,6 +53,7 @@ export async function* supervise(
 ): AsyncGenerator<CheckResult> {
   const desk = new Desk(supervision);
   try {
+    if (!await desk.begin()) return;
     for (const check of plan) {
       const runs: CheckRun[] = [];
       while (runs.length < supervision.repeat) {
@@ -52,7 +64,8 @@ export async function* supervise(
       const [first, ...more] = runs;
       // Runs that were called off tell something only where one failed.
       const isWhole = runs.length === supervision.repeat;
-      if (first !== undefined && (isWhole || runs.some(({ status }) => status === "fail"))) {
+      const hasFailed = runs.some(({ status }) => status === "fail" || status === "timeout");
+      if (first !== undefined && (isWhole || hasFailed)) {
         yield checkResult(check, combineRuns([first, ...more]));
       }
       if (!isWhole) return;
@@ -67,34 +80,62 @@ export async function* supervise(
 class Desk {
   readonly #supervision: Supervision;
   #child: ChildProcess | null = null;
+  #limit: TimeLimit;
 
   constructor(supervision: Supervision) {
     this.#supervision = supervision;
+    const { timeoutMs } = supervision;
+    this.#limit = timeoutMs === null ? measuredLimit(null) : givenLimit(timeoutMs);
+  }
+
+  /** Finds out how long checks may take; answers false where it was called off. */
+  async begin(): Promise<boolean> {
+    const { module, args, isTraced, timeoutMs, paceMs = PACE_MS, abort, told } = this.#supervision;
+    if (timeoutMs === null) {
+      this.#child = await ChildProcess.start(module, args, isTraced, abort);
+      const pace = await this.#child?.pace(paceMs, abort) ?? null;
+      if (this.#child === null || pace === "aborted") return false;
+      // A kernel that hangs here, or ends the child, will do so in a check, which tells what it did then.
+      if (pace === "late" || (pace !== null && "text" in pace)) await this.clear();
+      else this.#limit = measuredLimit(pace);
+    }
+    told?.(this.#limit);
+    return true;
   }
 
   /** A run of a check; `null` where it was called off. */
   async make(id: string): Promise<CheckRun | null> {
-    const { module, args, isTraced, timeoutMs, abort } = this.#supervision;
+    const { module, args, isTraced, abort, board } = this.#supervision;
     this.#child ??= await ChildProcess.start(module, args, isTraced, abort);
     if (this.#child === null) return null;
+    board?.clear();
     const began = performance.now();
-    const answer = await this.#child.ask(id, timeoutMs, abort);
+    const answer = await this.#child.ask(id, this.#limit.ms, abort);
     if (typeof answer === "object" && "status" in answer) return answer;
-    const detail = await this.#lost(answer);
-    if (detail === null) return null;
+    // Before it is killed: a call that it was in may return then.
+    const doing = board === null ? "" : `: ${stepText(board.step)}`;
+    const lost = await this.#lost(answer, doing);
+    if (lost === null) return null;
     const ms = Math.round((performance.now() - began) * 1000) / 1000;
-    return { status: "fail", detail, expected: null, seen: null, ms };
+    return { ...lost, expected: null, seen: null, ms };
   }
 
   // What became of a child that does not go on; null where it was called off.
-  async #lost(answer: Exclude<ChildAnswer, CheckRun>): Promise<string | null> {
+  async #lost(
+    answer: Exclude<ChildAnswer, CheckRun>,
+    doing: string,
+  ): Promise<Pick<CheckRun, "status" | "detail"> | null> {
     const { pid } = this.#child!;
     const isGone = await this.#child!.kill();
     this.#child = null;
     if (answer === "aborted") return null;
-    if (answer !== "late") return await this.#isInterrupt(answer) ? null : answer.text;
-    const left = isGone ? "" : `, and its process ${pid} cannot be killed`;
-    return `did not end within ${durationText(this.#supervision.timeoutMs)}${left}`;
+    if (answer !== "late") {
+      return await this.#isInterrupt(answer) ? null : { status: "fail", detail: answer.text };
+    }
+    const left = isGone ? "" : `; its process ${pid} cannot be killed`;
+    const detail = `did not end within ${limitText(this.#limit)}${doing}${left}; ` +
+      "--timeout TIME sets another limit";
+    return { status: "timeout", detail };
   }
 
   async #isInterrupt({ signal }: Ending): Promise<boolean> {
@@ -113,8 +154,4 @@ class Desk {
     await this.#child?.kill();
     this.#child = null;
   }
-}
-
-function durationText(ms: number): string {
-  return ms % 1000 === 0 ? `${ms / 1000} s` : `${ms} ms`;
 }

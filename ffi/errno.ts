@@ -24,6 +24,7 @@ export type ErrnoName =
   | "EFBIG"
   | "ENOSPC"
   | "ESPIPE"
+  | "EPIPE"
   | "ELOOP"
   | "ENAMETOOLONG"
   | "ENOSYS"
@@ -56,6 +57,7 @@ const TABLE: Readonly<Record<ErrnoName, readonly [number, string]>> = {
   EFBIG: [27, "file too large"],
   ENOSPC: [28, "no space left"],
   ESPIPE: [29, "cannot seek"],
+  EPIPE: [32, "broken pipe"],
   ELOOP: [40, "too many symbolic links"],
   ENAMETOOLONG: [36, "file name too long"],
   ENOSYS: [38, "function not implemented"],

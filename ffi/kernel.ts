@@ -53,6 +53,16 @@ export interface Kernel {
   pread(fd: number, into: Uint8Array<ArrayBuffer>, offset: number): number;
 
   /**
+   * lseek(2).
+   *
+   * @param fd The file descriptor.
+   * @param offset Bytes.
+   * @param whence Where they are counted from: `SEEK_END` of `ffi/linux.ts`, for one.
+   * @returns The position, or minus errno.
+   */
+  lseek(fd: number, offset: number, whence: number): number;
+
+  /**
    * statx(2) with an absolute path, following symbolic links.
    *
    * @param path The path.

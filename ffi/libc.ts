@@ -44,6 +44,8 @@ const SYMBOLS = {
 const LATE_SYMBOLS = {
   // ssize_t pread(int fd, void buf[count], size_t count, off_t offset);
   pread: { parameters: ["i32", "buffer", "u64", "i64"], result: "i64" },
+  // off_t lseek(int fd, off_t offset, int whence);
+  lseek: { parameters: ["i32", "i64", "i32"], result: "i64" },
   // int statx(int dirfd, const char *pathname, int flags, unsigned int mask, struct statx *buf);
   statx: { parameters: ["i32", "buffer", "i32", "u32", "buffer"], result: "i32" },
   // int pthread_sigmask(int how, const sigset_t *set, sigset_t *oldset);
@@ -144,6 +146,8 @@ export function openLibc(): Kernel {
       // SAFETY: pread() writes at most into.length bytes into memory that the caller owns.
       return answer(Number(pread(fd, into, BigInt(into.length), BigInt(offset))));
     },
+    lseek: (fd, offset, whence) =>
+      answer(Number((late ??= load(LATE_SYMBOLS)).lseek(fd, BigInt(offset), whence))),
     statx(path, into) {
       if (into.length < STATX_BYTES) throw new RangeError(`Cannot statx into ${into.length} bytes`);
       // SAFETY: the path ends in NUL; statx() writes STATX_BYTES, checked above, of the caller's.

@@ -5,8 +5,14 @@
 export const O_RDONLY = 0;
 /** Open for reading and writing. */
 export const O_RDWR = 2;
+/** Do not wait for what is not there yet: EAGAIN. */
+export const O_NONBLOCK = 0o4000;
 /** Close on exec. */
 export const O_CLOEXEC = 0o2000000;
+
+// <linux/fs.h>
+/** lseek(2) counts from the end. */
+export const SEEK_END = 2;
 
 // <asm-generic/mman-common.h>, <linux/mman.h>
 /** Pages may be read. */

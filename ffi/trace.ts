@@ -3,10 +3,7 @@ import { errnoName } from "./errno.ts";
 import type { Kernel } from "./kernel.ts";
 import * as ioctls from "./kvm_ioctls.ts";
 import { kvm_enable_cap, kvm_regs, kvm_userspace_memory_region } from "./kvm_structs.ts";
-
-const REQUEST_NAMES = new Map<number, string>(
-  Object.entries(ioctls).map(([name, number]) => [number, name]),
-);
+import { requestName } from "./request_name.ts";
 
 function hex(value: number | bigint): string {
   return `0x${value.toString(16)}`;
@@ -81,11 +78,12 @@ export function traceKernel(kernel: Kernel, write: (line: string) => void): Kern
     read: (fd, into) => show(`read(${fd}, ..., ${into.length})`, kernel.read(fd, into)),
     pread: (fd, into, offset) =>
       show(`pread(${fd}, ..., ${into.length}, ${offset})`, kernel.pread(fd, into, offset)),
+    lseek: (fd, offset, whence) =>
+      show(`lseek(${fd}, ${offset}, ${whence})`, kernel.lseek(fd, offset, whence)),
     statx: (path, into) => show(`statx(${JSON.stringify(path)})`, kernel.statx(path, into)),
     ioctl: (fd, request, argument) => {
-      const name = REQUEST_NAMES.get(request) ?? hex(request);
       // Written before the call: the kernel may overwrite the struct.
-      const call = `ioctl(${fd}, ${name}, ${argumentText(request, argument)})`;
+      const call = `ioctl(${fd}, ${requestName(request)}, ${argumentText(request, argument)})`;
       return show(call, kernel.ioctl(fd, request, argument));
     },
     mmap: (length, protection, flags, fd, offset) => {
@@ -108,10 +106,11 @@ export function traceKernel(kernel: Kernel, write: (line: string) => void): Kern
     sigtimedwait: (set) => show(`sigtimedwait(${maskText(set)})`, kernel.sigtimedwait(set)),
     setitimer: (microseconds) =>
       show(`setitimer(ITIMER_REAL, ${microseconds} us)`, kernel.setitimer(microseconds)),
-    ioctlElsewhere: (fd, request) => {
-      const name = REQUEST_NAMES.get(request) ?? hex(request);
-      return show(`elsewhere: ioctl(${fd}, ${name})`, kernel.ioctlElsewhere(fd, request));
-    },
+    ioctlElsewhere: (fd, request) =>
+      show(
+        `elsewhere: ioctl(${fd}, ${requestName(request)})`,
+        kernel.ioctlElsewhere(fd, request),
+      ),
     storeElsewhere: (fd, page, byte) =>
       show(
         `elsewhere: mmap(${fd}, page ${page}), store of ${byte}`,

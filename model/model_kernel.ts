@@ -95,6 +95,7 @@ export function openModel(choice: ModelChoice, changes: Partial<Rules> = {}): Ke
     },
     // None of its files can be read from anywhere but the beginning.
     pread: (fd) => files.has(fd) ? -ERRNO.ESPIPE : -ERRNO.EBADF,
+    lseek: (fd) => files.has(fd) ? -ERRNO.ESPIPE : -ERRNO.EBADF,
     statx(path, into) {
       if (path !== "/dev/kvm") return -ERRNO.ENOENT;
       into.fill(0);

@@ -1,5 +1,5 @@
 import type { CheckReport } from "../checks/check_report.ts";
-import type { CheckResult } from "../checks/check_result.ts";
+import type { CheckResult, CheckStatus } from "../checks/check_result.ts";
 import { hasFailed } from "./has_failed.ts";
 import { incompleteText } from "./incomplete_text.ts";
 
@@ -55,6 +55,12 @@ function* properties({ kernel, complete }: CheckReport): Generator<string> {
   yield "    </properties>\n";
 }
 
+// What kind of failure it is, where it is not the plain one.
+const TYPES: Partial<Readonly<Record<CheckStatus, string>>> = {
+  known: "known defect",
+  timeout: "timeout",
+};
+
 function* testcase(result: CheckResult, strict: boolean): Generator<string> {
   const { id, group, ms, status, detail } = result;
   const known = status === "known" ? "known defect: " : "";
@@ -65,7 +71,7 @@ function* testcase(result: CheckResult, strict: boolean): Generator<string> {
     const message = attributes({ message: `${known}${detail ?? ""}` });
     yield `${head}>\n      <skipped${message}/>\n    </testcase>\n`;
   } else if (hasFailed(result, strict)) {
-    const type = status === "known" ? "known defect" : "failed check";
+    const type = TYPES[status] ?? "failed check";
     const message = attributes({ message: `${known}${summary(result)}`, type });
     yield `${head}>\n      <failure${message}>${xml(story(result))}</failure>\n    </testcase>\n`;
   } else {

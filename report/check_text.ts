@@ -11,6 +11,7 @@ import { countText } from "./units.ts";
 const WORDS: Readonly<Record<CheckStatus, string>> = {
   pass: "pass ",
   fail: "FAIL ",
+  timeout: "TIMEOUT",
   skip: "skip ",
   known: "known",
 };
@@ -41,7 +42,7 @@ export function* checkResultText(
   const { status, id, detail, expected, seen, source } = result;
   if (heading) yield `\n${result.group}\n`;
   yield `  ${WORDS[status]}  ${id.padEnd(width)}  ${saying(result)}\n`;
-  if (status !== "fail") return;
+  if (status !== "fail" && status !== "timeout") return;
   const indent = " ".repeat(9);
   if (detail !== null) yield `${indent}${oneLine(detail)}\n`;
   if (expected !== null) yield `${indent}expected  ${oneLine(expected)}\n`;
@@ -61,13 +62,16 @@ export function* checkEndText(report: CheckReport): Generator<string> {
   const parts = [
     `${summary.pass} passed`,
     `${summary.fail} failed`,
+    ...(summary.timeout === 0 ? [] : [`${summary.timeout} out of time`]),
     `${summary.skip} skipped`,
     `${summary.known} ${known}`,
   ];
   const often = repeat === 1 ? "" : `, each made ${repeat} times`;
   yield `\n${countText(checks.length, "check")}${often}: ${parts.join(", ")}\n`;
-  const failed = checks.filter(({ status }) => status === "fail").map(({ id }) => id);
-  if (failed.length > 0) yield `failed: ${failed.join(", ")}\n`;
+  for (const [status, word] of [["fail", "failed"], ["timeout", "out of time"]] as const) {
+    const ids = checks.filter((one) => one.status === status).map(({ id }) => id);
+    if (ids.length > 0) yield `${word}: ${ids.join(", ")}\n`;
+  }
   const missing = incompleteText(report);
   if (missing !== null) yield `${missing}\n`;
 }
@@ -105,6 +109,6 @@ export function checkListText({ checks }: CheckList): Generator<string> {
 }
 
 function saying({ status, statement, detail }: CheckResult): string {
-  if (detail === null || status === "fail") return statement;
+  if (detail === null || status === "fail" || status === "timeout") return statement;
   return status === "pass" ? `${statement} (${oneLine(detail)})` : oneLine(detail);
 }

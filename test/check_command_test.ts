@@ -75,6 +75,12 @@ Deno.test("combineRuns() fails where one fails, and counts", () => {
     "failed in 2 of 4 runs: x",
     8,
   ]);
+  assertEquals(all(run("known"), run("timeout", "x"), run("pass")), [
+    "timeout",
+    "out of time in 1 of 3 runs: x",
+    6,
+  ]);
+  assertEquals(all(run("timeout"), run("fail", "x"))[0], "fail");
   assertEquals(all(run("pass"), run("known", "x")), ["known", "observed in 1 of 2 runs: x", 4]);
   assertEquals(all(run("pass"), run("pass")), ["pass", "passed in 2 of 2 runs", 4]);
   assertEquals(all(run("skip", "x"), run("skip", "x")), ["skip", "x", 4]);
@@ -123,7 +129,8 @@ Deno.test("check --list needs no kernel, and goes by the globs", async () => {
 const MODEL = ["check", "--backend", "model"];
 
 Deno.test("check on the model answers in every format, and nothing is left behind a file", async () => {
-  const args = [...MODEL, "--only", "cap.*,limit.*"];
+  // A limit that is given: the default is measured, and differs.
+  const args = [...MODEL, "--only", "cap.*,limit.*", "--timeout", "1m"];
   const folder = await Deno.makeTempDir();
   try {
     for (const format of ["text", "ktap", "junit", "json", "ndjson"]) {

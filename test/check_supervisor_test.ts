@@ -1,7 +1,16 @@
 // Checks that hang, throw, or end their process: each fails alone, is named, and the rest go on.
-import { assertEquals, assertMatch, assertRejects } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
+import { noteSteps, StepBoard } from "../checks/step_board.ts";
 import { type PlannedCheck, supervise, type Supervision } from "../checks/supervisor.ts";
+import { givenLimit, limitText, type TimeLimit } from "../checks/time_limit.ts";
 import { HostError } from "../ffi/host_error.ts";
+import { LIBC } from "./support/libc.ts";
 import { liveTest } from "./support/live.ts";
 
 // Checks of test/support/misbehaving_child.ts.
@@ -15,6 +24,7 @@ function supervision(changes: Partial<Supervision> = {}): Supervision {
     args: [],
     isTraced: false,
     timeoutMs: 20_000,
+    board: null,
     repeat: 1,
     abort: new AbortController().signal,
     ...changes,
@@ -69,8 +79,70 @@ Deno.test("a check that ends its process fails alone, is named, and the rest go 
 Deno.test("a check that hangs, busy or waiting, is ended after its time, and the rest go on", async () => {
   const names = ["hangs-busy", "pass", "hangs-waiting", "last.pass"];
   const found = await outcomes(names, { timeoutMs: 300 });
-  assertEquals(found.map(({ status }) => status), ["fail", "pass", "fail", "pass"]);
-  assertEquals(found[0]!.detail, "did not end within 300 ms");
+  assertEquals(found.map(({ status }) => status), ["timeout", "pass", "timeout", "pass"]);
+  const detail = "did not end within 300 ms; --timeout TIME sets another limit";
+  assertEquals([found[0]!.detail, found[2]!.detail], [detail, detail]);
+  assertEquals(await children(), []);
+});
+
+/** As outcomes(), with a board that the child notes its steps on. */
+async function boardedOutcomes(names: string[]) {
+  using board = StepBoard.create(LIBC);
+  const args = [`--steps=${board!.path}`];
+  return await outcomes(names, { timeoutMs: 1000, board, args });
+}
+
+Deno.test("a check that is out of time tells what it waited for", async () => {
+  const found = await boardedOutcomes(["hangs-in-ioctl", "hangs-between", "hangs-busy", "pass"]);
+  const statuses = found.map(({ status }) => status);
+  assertEquals(statuses, ["timeout", "timeout", "timeout", "pass"]);
+  const [within, between, before] = found.map(({ detail }) => detail!);
+  assertMatch(
+    within!,
+    /^did not end within 1 s: in KVM_RUN for \d\.\d s, ioctl\(\) 1; --timeout/,
+  );
+  assertStringIncludes(
+    between!,
+    ": between ioctl() calls, KVM_RESET_DIRTY_RINGS the last of 2; --timeout",
+  );
+  assertStringIncludes(before!, ": before its first ioctl(); --timeout");
+});
+
+Deno.test("a board that cannot be reached, or made, costs nothing but its words", () => {
+  assertEquals(noteSteps(LIBC, "/proc/1/fd/none")(LIBC), LIBC);
+  assertEquals(StepBoard.create({ ...LIBC, backend: "model" }), null);
+  assertEquals(StepBoard.create({ ...LIBC, open: () => -1 }), null);
+});
+
+// The limit that supervise() tells of, and what the check came to.
+async function limitWith(pace: string, timeoutMs: number | null = null) {
+  let limit: TimeLimit | undefined;
+  const told = (one: TimeLimit) => limit = one;
+  const [first] = await outcomes(["pass"], { timeoutMs, args: [pace], told });
+  return [first?.status, limit];
+}
+
+Deno.test("the default limit grows with how slow the host is measured to be", async () => {
+  const slow = { ms: 12_000, given: false, slowness: 1.2 };
+  assertEquals(await limitWith("slow"), ["pass", slow]);
+  assertEquals(limitText(slow), "12 s (10 s × 1.2 for this host's speed)");
+  // One that is asked for is taken as it is, and nothing is measured.
+  assertEquals(await limitWith("hangs", 1500), ["pass", givenLimit(1500)]);
+});
+
+Deno.test("a host that cannot be measured gets the usual limit, and the checks are made", async () => {
+  const usual = { ms: 10_000, given: false, slowness: null };
+  for (const pace of ["throws", "exits"]) assertEquals(await limitWith(pace), ["pass", usual]);
+  assertEquals(limitText(usual), "10 s (this host's speed could not be measured)");
+  await assertRejects(() => limitWith("unusable"), HostError, "no such host; get another");
+  assertEquals(await children(), []);
+});
+
+Deno.test("measuring a host that hangs is given up, and called off", async () => {
+  const found = await outcomes(["pass"], { timeoutMs: null, args: ["hangs"], paceMs: 200 });
+  assertEquals(found.map(({ status }) => status), ["pass"]);
+  const abort = AbortSignal.timeout(500);
+  assertEquals(await outcomes(["pass"], { timeoutMs: null, args: ["hangs"], abort }), []);
   assertEquals(await children(), []);
 });
 
@@ -122,8 +194,15 @@ Deno.test("a host that cannot be used at all, or a child that does not begin, is
 });
 
 liveTest("a check that hangs in KVM_RUN is ended after its time, and the rest go on", async () => {
-  const found = await outcomes(["hangs-in-kvm-run", "pass"], { timeoutMs: 1000 });
-  assertEquals(found.map(({ status }) => status), ["fail", "pass"]);
-  assertEquals(found[0]!.detail, "did not end within 1 s");
+  using board = StepBoard.create(LIBC);
+  const args = [`--steps=${board!.path}`];
+  // A slow host takes its time to get there.
+  for (let timeoutMs = 1000;; timeoutMs *= 2) {
+    const found = await outcomes(["hangs-in-kvm-run", "pass"], { timeoutMs, board, args });
+    assertEquals(found.map(({ status }) => status), ["timeout", "pass"]);
+    const detail = found[0]!.detail!;
+    if (/: in KVM_RUN for \d+\.\d s, ioctl\(\) \d+; /.test(detail)) break;
+    assert(timeoutMs < 60_000, detail);
+  }
   assertEquals(await children(), []);
 });

@@ -3,7 +3,7 @@ import { checkJunit } from "../report/check_junit.ts";
 import { checkKtap } from "../report/check_ktap.ts";
 import { checkEndNdjson, checkResultNdjson } from "../report/check_ndjson.ts";
 import { checkListText, checkText } from "../report/check_text.ts";
-import { reportOf, RESULTS } from "./support/check_results.ts";
+import { OUT_OF_TIME, reportOf, RESULTS } from "./support/check_results.ts";
 
 const WHEN = new Date("2026-01-02T03:04:05.678Z");
 const junit = (...args: Parameters<typeof reportOf>) =>
@@ -50,47 +50,75 @@ Deno.test("checkText() says what is missing, how often checks were made, and sho
   ]);
 });
 
+Deno.test("a check that is out of time counts as failed in every format, and tells why", () => {
+  assertEquals(text([OUT_OF_TIME]).split("\n").slice(2), [
+    "resetting",
+    "  TIMEOUT  reset.signal  a signal ends the walk",
+    "         did not end within 12 s: in KVM_RUN for 11.9 s; --timeout TIME sets another limit",
+    "         source    virt/kvm/kvm_main.c",
+    "",
+    "1 check: 0 passed, 0 failed, 1 out of time, 0 skipped, 0 known",
+    "out of time: reset.signal",
+    "",
+  ]);
+  assertStringIncludes(
+    ktap([OUT_OF_TIME]),
+    "not ok 1 reset.signal # TIMEOUT did not end within 12 s: in KVM_RUN for 11.9 s; --timeout",
+  );
+  assertStringIncludes(ktap([OUT_OF_TIME]), "\nnot ok 3 resetting\n");
+  const xml = junit([OUT_OF_TIME]);
+  assertMatch(xml, /name="resetting"[^>]* failures="1" errors="0" skipped="0"/);
+  assertMatch(xml, /<failure message="did not end within 12 s[^"]*" type="timeout">/);
+  assertEquals(reportOf([OUT_OF_TIME]).summary.timeout, 1);
+});
+
 Deno.test("checkKtap() nests groups, plans them, and says why", () => {
   assertEquals(ktap(RESULTS).split("\n"), [
     "KTAP version 1",
     "1..3",
     "# kernel: Linux 6.18",
-    "    KTAP version 1",
-    "    # Subtest: enabling",
-    "    1..2",
-    "    ok 1 cap.max-bytes",
-    '    # enable.too-big: a size of <2 MiB> & "more" is E2BIG',
-    "    # enable.too-big: ENABLE_CAP(2097152) # on a; fresh VM",
-    "    # enable.too-big: expected E2BIG",
-    "    # enable.too-big: seen 0 ??[31m? ü",
-    "    # enable.too-big: source virt/kvm/kvm_main.c",
-    "    not ok 2 enable.too-big",
+    "  KTAP version 1",
+    "  # Subtest: enabling",
+    "  1..2",
+    "  ok 1 cap.max-bytes",
+    '  # enable.too-big: a size of <2 MiB> & "more" is E2BIG',
+    "  # enable.too-big: ENABLE_CAP(2097152) # on a; fresh VM",
+    "  # enable.too-big: expected E2BIG",
+    "  # enable.too-big: seen 0 ??[31m? ü",
+    "  # enable.too-big: source virt/kvm/kvm_main.c",
+    "  not ok 2 enable.too-big",
     "not ok 1 enabling",
-    "    KTAP version 1",
-    "    # Subtest: mapping",
-    "    1..1",
-    "    # mmap.exec: the answer is EPERM",
-    "    ok 1 mmap.exec",
+    "  KTAP version 1",
+    "  # Subtest: mapping",
+    "  1..1",
+    "  # mmap.exec: the answer is EPERM",
+    "  ok 1 mmap.exec",
     "ok 2 mapping",
-    "    KTAP version 1",
-    "    # Subtest: resetting",
-    "    1..2",
-    "    ok 1 reset.signal # SKIP of Linux 6.17 \\# SKIP and newer",
-    "    ok 2 reset.signal-lost-batch # SKIP known defect: pages 4 to 9 were not re-protected",
-    "ok 3 resetting # SKIP all of it",
+    "  KTAP version 1",
+    "  # Subtest: resetting",
+    "  1..2",
+    "  ok 1 reset.signal # SKIP of Linux 6.17 \\# SKIP and newer",
+    "  # reset.signal-lost-batch: known defect: pages 4 to 9 were not re-protected",
+    "  ok 2 reset.signal-lost-batch # XFAIL pages 4 to 9 were not re-protected",
+    "ok 3 resetting",
     "",
   ]);
 });
 
 Deno.test("checkKtap() takes a known defect for failed where strict, and leaves out what was not reached", () => {
   const strict = ktap(RESULTS, { strict: true });
-  assertStringIncludes(strict, "    not ok 2 reset.signal-lost-batch\nnot ok 3 resetting\n");
+  assertStringIncludes(strict, "  not ok 2 reset.signal-lost-batch\nnot ok 3 resetting\n");
   assertStringIncludes(strict, "# reset.signal-lost-batch: known defect: pages 4 to 9");
   const part = ktap(RESULTS.slice(0, 1), { complete: false, interrupted: "SIGTERM" });
   assertStringIncludes(part, "1..3\n");
-  assertStringIncludes(part, "    1..2\n    ok 1 cap.max-bytes\nok 1 enabling\n");
+  assertStringIncludes(part, "  1..2\n  ok 1 cap.max-bytes\nok 1 enabling\n");
   assertStringIncludes(part, "# incomplete: interrupted by SIGTERM after 1 of 5 checks\n");
   assert(!part.includes("mapping"));
+});
+
+Deno.test("checkKtap() says that a group is skipped only where all of it is", () => {
+  const [skipped] = RESULTS.filter(({ status }) => status === "skip");
+  assertStringIncludes(ktap([skipped!]), "\nok 3 resetting # SKIP all of it\n");
 });
 
 Deno.test("checkJunit() writes a suite for each group, escaped", () => {

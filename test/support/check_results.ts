@@ -49,6 +49,16 @@ export const RESULTS: readonly CheckResult[] = [
   },
 ];
 
+/** A check that did not end in its time. */
+export const OUT_OF_TIME: CheckResult = {
+  ...BASE,
+  id: "reset.signal",
+  group: "resetting",
+  statement: "a signal ends the walk",
+  status: "timeout",
+  detail: "did not end within 12 s: in KVM_RUN for 11.9 s; --timeout TIME sets another limit",
+};
+
 /** A report of them. */
 export function reportOf(
   checks: readonly CheckResult[],
@@ -68,6 +78,7 @@ export function reportOf(
     strict: false,
     seed: null,
     repeat: 1,
+    limit: { ms: 12_000, given: false, slowness: 1.2 },
     planned: countGroups(RESULTS),
     checks,
     summary: summarise(checks),

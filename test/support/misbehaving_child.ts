@@ -1,9 +1,13 @@
 // A child that speaks to its parent as check_child.ts does, and whose checks are what their ids say.
 import { CheckHost } from "../../checks/check_host.ts";
 import type { CheckRun } from "../../checks/check_result.ts";
+import { parseSetup } from "../../checks/child_setup.ts";
 import { linesOf } from "../../checks/lines.ts";
+import type { Pace } from "../../checks/pace.ts";
 import { serveChecks } from "../../checks/serve_checks.ts";
+import { noteSteps } from "../../checks/step_board.ts";
 import { HostError } from "../../ffi/host_error.ts";
+import { KVM_RESET_DIRTY_RINGS, KVM_RUN } from "../../ffi/kvm_ioctls.ts";
 import { openLibc } from "../../ffi/libc.ts";
 import { long64 } from "../../guest/long64.ts";
 
@@ -14,6 +18,8 @@ const PASS: CheckRun = {
   seen: null,
   ms: 1,
 };
+
+const STEPS = parseSetup(Deno.args).steps ?? undefined;
 
 let runs = 0;
 
@@ -30,13 +36,28 @@ const CHECKS: Readonly<Record<string, () => CheckRun | Promise<CheckRun>>> = {
   "hangs-busy"() {
     for (;;);
   },
+  "hangs-in-ioctl"() {
+    const libc = openLibc();
+    const nothing = new Int32Array(new SharedArrayBuffer(4));
+    const ioctl = () => Atomics.wait(nothing, 0, 0) === "ok" ? 0 : 1;
+    noteSteps(libc, STEPS!)({ ...libc, ioctl }).ioctl(0, KVM_RUN, 0);
+    return PASS;
+  },
+  "hangs-between"() {
+    const libc = openLibc();
+    const noting = noteSteps(libc, STEPS!)({ ...libc, ioctl: () => 0 });
+    for (const request of [KVM_RUN, KVM_RESET_DIRTY_RINGS]) noting.ioctl(0, request, 0);
+    for (;;);
+  },
   "hangs-in-kvm-run"() {
     // The long-mode guest with a jump to itself in place of its program.
     const place = (memory: Uint8Array<ArrayBuffer>) => {
       long64.place(memory);
       memory.set([0xeb, 0xfe], long64.codeAt);
     };
-    using host = new CheckHost(openLibc(), { allowWarn: false });
+    const libc = openLibc();
+    const kernel = STEPS === undefined ? libc : noteSteps(libc, STEPS)(libc);
+    using host = new CheckHost(kernel, { allowWarn: false });
     const machine = host.machine({ guest: { ...long64, place } });
     machine.store(0, [machine.gfn]);
     return PASS;
@@ -63,6 +84,14 @@ const CHECKS: Readonly<Record<string, () => CheckRun | Promise<CheckRun>>> = {
   unusable: () => Promise.reject(new HostError("no such host", "get another")),
 };
 
+const PACES: Readonly<Record<string, () => Pace | Promise<Pace>>> = {
+  slow: () => ({ machineMs: 1, storeUs: 12 }),
+  throws: () => Promise.reject(new Error("the kernel refused")),
+  hangs: () => new Promise(() => setInterval(() => {}, 1000)),
+  exits: () => Deno.exit(3),
+  unusable: () => Promise.reject(new HostError("no such host", "get another")),
+};
+
 function killed(signal: Deno.Signal): Promise<CheckRun> {
   Deno.kill(Deno.pid, signal);
   return new Promise(() => {});
@@ -74,6 +103,7 @@ if (import.meta.main) {
   await serveChecks({
     ids: linesOf(Deno.stdin.readable),
     write: (line) => void Deno.stdout.writeSync(encoder.encode(line)),
+    pace: async () => await PACES[Deno.args.at(-1)!]!(),
     run: async (id) => await CHECKS[id.replace(/^.*\./, "")]!(),
   });
   Deno.exit(0);
