@@ -22,6 +22,8 @@ export interface Check {
   readonly source: string;
   /** Whether a real kernel can be asked, or only a kernel in memory. */
   readonly where: "live" | "model";
+  /** Whether the kernel warns where the statement is shown: its WARN_ON() is then no failure. */
+  readonly warns?: true;
   /**
    * Asks the kernel.
    *

@@ -1,4 +1,5 @@
 import type { InterruptSignal } from "../lab/interrupt.ts";
+import type { KernelLogFacts } from "../lab/kernel_log.ts";
 import type { Result } from "../lab/result.ts";
 import type { Group } from "./check.ts";
 import type { CheckResult, CheckStatus } from "./check_result.ts";
@@ -19,6 +20,8 @@ export type CheckSummary = Readonly<Record<CheckStatus, number>>;
 export interface CheckReport extends Result {
   /** What it is. */
   readonly schema: "dirtyring.check/1";
+  /** How far the kernel's log was looked at; `null` for a model, which has none. */
+  readonly kernelLog: KernelLogFacts | null;
   /** Whether every check that was to be made was made. */
   readonly complete: boolean;
   /** The signal that ended it early, or `null`. */

@@ -16,6 +16,8 @@ export interface CheckRun {
   readonly expected: string | null;
   /** What was seen instead. */
   readonly seen: string | null;
+  /** What the kernel reported in its log meanwhile: the first lines of each report of a problem. */
+  readonly reports: readonly (readonly string[])[];
   /** Milliseconds that it took. */
   readonly ms: number;
 }
@@ -44,6 +46,6 @@ export function checkResult(
   run: CheckRun,
 ): CheckResult {
   const { id, group, statement, source } = check;
-  const { status, detail, expected, seen, ms } = run;
-  return { id, group, statement, status, detail, expected, seen, source, ms };
+  const { status, detail, expected, seen, reports, ms } = run;
+  return { id, group, statement, status, detail, expected, seen, reports, source, ms };
 }

@@ -1,5 +1,8 @@
 import type { CheckRun, CheckStatus } from "./check_result.ts";
 
+/** Reports of the kernel that are kept of all runs. */
+const MOST_REPORTS = 8;
+
 const WORDS: Readonly<Record<CheckStatus, string>> = {
   fail: "failed",
   timeout: "out of time",
@@ -26,5 +29,6 @@ export function combineRuns(runs: readonly [CheckRun, ...CheckRun[]]): CheckRun 
   if (first === undefined) return { ...runs[0], ms };
   const counted = `${WORDS[first.status]} in ${of.length} of ${runs.length} runs`;
   const detail = first.detail === null ? counted : `${counted}: ${first.detail}`;
-  return { ...first, detail, ms };
+  const reports = runs.flatMap((run) => run.reports).slice(0, MOST_REPORTS);
+  return { ...first, detail, reports, ms };
 }

@@ -2,6 +2,7 @@ import type { Kernel } from "../ffi/kernel.ts";
 import { System } from "../kvm/system.ts";
 import { type KernelFacts, kernelFacts } from "../lab/host.ts";
 import { Interrupt } from "../lab/interrupt.ts";
+import { KernelLog, type KernelLogFacts } from "../lab/kernel_log.ts";
 import { largestRing } from "../lab/ring_limits.ts";
 import { type CheckReport, countGroups, summarise } from "./check_report.ts";
 import type { CheckResult } from "./check_result.ts";
@@ -32,7 +33,7 @@ export interface ConformanceOptions {
 /** Who wants to see what there is before the end. Each answers whether it wants to see more. */
 export interface Watcher {
   /** The checks begin. */
-  begin(kernel: KernelFacts): boolean;
+  begin(kernel: KernelFacts, log: KernelLogFacts | null): boolean;
   /** A check has ended. */
   result(result: CheckResult): boolean;
 }
@@ -53,13 +54,14 @@ export async function conformance(
   options: ConformanceOptions,
   watcher: Watcher,
 ): Promise<CheckReport> {
+  using log = new KernelLog(kernel);
   const facts = factsOf(kernel);
   const calledOff = new AbortController();
   using interrupt = new Interrupt(() => calledOff.abort());
   const checks: CheckResult[] = [];
   const { seed, repeat, strict, timeoutMs, trace } = options;
   let limit: TimeLimit | null = null;
-  if (watcher.begin(facts)) {
+  if (watcher.begin(facts, log.facts)) {
     // A trace shows the steps.
     using board = trace ? null : StepBoard.create(kernel);
     const steps = board?.path ?? null;
@@ -70,6 +72,7 @@ export async function conformance(
       timeoutMs,
       told: (told) => limit = told,
       board,
+      log,
       repeat,
       abort: calledOff.signal,
     });
@@ -81,6 +84,7 @@ export async function conformance(
   return {
     schema: "dirtyring.check/1",
     kernel: facts,
+    kernelLog: log.facts,
     complete: checks.length === plan.length && !calledOff.signal.aborted,
     interrupted: interrupt.signal,
     strict,

@@ -144,6 +144,7 @@ export const FULL_RING_CHECKS: readonly Check[] = [
       "oldest entry",
     source: RING,
     where: "live",
+    warns: true,
     run: overflow,
   },
   {

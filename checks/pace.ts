@@ -57,8 +57,12 @@ export function measurePace(host: CheckHost): Pace {
  * @example
  * ```ts
  * import { slownessOf } from "./pace.ts";
- * slownessOf({ machineMs: 4, storeUs: 1 }); // 1
- * slownessOf({ machineMs: 250, storeUs: 200 }); // 20
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(slownessOf({ machineMs: 4, storeUs: 1 }), 1);
+ * assertEquals(slownessOf({ machineMs: 250, storeUs: 200 }), 20);
+ * assertEquals(slownessOf({ machineMs: 251, storeUs: 1 }), 5.1);
+ * assertEquals(slownessOf({ machineMs: 1e9, storeUs: 1 }), 60);
  * ```
  *
  * @param pace What it took.

@@ -61,9 +61,9 @@ function skipped(reason: string): Verdict {
 function failed(error: unknown): Verdict {
   if (!(error instanceof CheckFailure)) return verdict("fail", String(error));
   const { what, expected, seen } = error;
-  return { status: "fail", detail: what, expected, seen };
+  return { status: "fail", detail: what, expected, seen, reports: [] };
 }
 
 function verdict(status: CheckRun["status"], detail: string | null): Verdict {
-  return { status, detail, expected: null, seen: null };
+  return { status, detail, expected: null, seen: null, reports: [] };
 }

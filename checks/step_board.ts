@@ -124,7 +124,10 @@ function noting(kernel: Kernel, numbers: Float64Array<ArrayBuffer>): Kernel {
  * @example
  * ```ts
  * import { stepText } from "./step_board.ts";
- * stepText({ calls: 57, request: "KVM_RUN", waitingMs: 9800 }); // "in KVM_RUN for 9.8 s, ioctl() 57"
+ * import { assertEquals } from "@std/assert";
+ *
+ * const text = stepText({ calls: 57, request: "KVM_RUN", waitingMs: 9800 });
+ * assertEquals(text, "in KVM_RUN for 9.8 s, ioctl() 57");
  * ```
  *
  * @param step The step.

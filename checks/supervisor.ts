@@ -1,7 +1,9 @@
 import type { GroupedCheck } from "./all_checks.ts";
 import { type CheckResult, checkResult, type CheckRun } from "./check_result.ts";
 import { type ChildAnswer, ChildProcess, type Ending } from "./child_process.ts";
+import type { KernelLog } from "../lab/kernel_log.ts";
 import { combineRuns } from "./combine_runs.ts";
+import { judgeReports } from "./judge_reports.ts";
 import { type StepBoard, stepText } from "./step_board.ts";
 import { givenLimit, limitText, measuredLimit, type TimeLimit } from "./time_limit.ts";
 import { until } from "./until.ts";
@@ -22,6 +24,8 @@ export interface Supervision {
   readonly told?: (limit: TimeLimit) => void;
   /** Where the child notes its steps; `null` where it does not. */
   readonly board: StepBoard | null;
+  /** Tells what the kernel reported since it was last asked. */
+  readonly log: Pick<KernelLog, "take">;
   /** How often each check is made. */
   readonly repeat: number;
   /** Calls the rest off; the child is ended at once. */
@@ -29,7 +33,7 @@ export interface Supervision {
 }
 
 /** A check as its parent knows it. */
-export type PlannedCheck = Pick<GroupedCheck, "id" | "group" | "statement" | "source">;
+export type PlannedCheck = Pick<GroupedCheck, "id" | "group" | "statement" | "source" | "warns">;
 
 /** An interrupt at a terminal reaches the child too, and may be seen there first: the longest before. */
 const INTERRUPT_MS = 500;
@@ -54,12 +58,14 @@ export async function* supervise(
   const desk = new Desk(supervision);
   try {
     if (!await desk.begin()) return;
-    for (const check of plan) {
+    for (const [n, check] of plan.entries()) {
       const runs: CheckRun[] = [];
       while (runs.length < supervision.repeat) {
         const run = await desk.make(check.id);
         if (run === null) break;
-        runs.push(run);
+        // What the kernel says of the child's end belongs to the last check.
+        if (n === plan.length - 1 && runs.length === supervision.repeat - 1) await desk.close();
+        runs.push(judgeReports(run, supervision.log.take(), check.warns ?? false));
       }
       const [first, ...more] = runs;
       // Runs that were called off tell something only where one failed.
@@ -70,7 +76,6 @@ export async function* supervise(
       }
       if (!isWhole) return;
     }
-    await desk.close();
   } finally {
     await desk.clear();
   }
@@ -117,7 +122,7 @@ class Desk {
     const lost = await this.#lost(answer, doing);
     if (lost === null) return null;
     const ms = Math.round((performance.now() - began) * 1000) / 1000;
-    return { ...lost, expected: null, seen: null, ms };
+    return { ...lost, expected: null, seen: null, reports: [], ms };
   }
 
   // What became of a child that does not go on; null where it was called off.

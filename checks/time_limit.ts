@@ -40,8 +40,11 @@ export function measuredLimit(pace: Pace | null): TimeLimit {
  * @example
  * ```ts
  * import { limitText } from "./time_limit.ts";
- * limitText({ ms: 12_000, given: false, slowness: 1.2 }); // "12 s (10 s × 1.2 for this host's speed)"
- * limitText({ ms: 500, given: true, slowness: null }); // "500 ms"
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(limitText({ ms: 500, given: true, slowness: null }), "500 ms");
+ * const measured = limitText({ ms: 12_000, given: false, slowness: 1.2 });
+ * assertEquals(measured, "12 s (10 s × 1.2 for this host's speed)");
  * ```
  *
  * @param limit The limit.

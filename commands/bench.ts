@@ -2,7 +2,9 @@ import { parsePattern, type Pattern } from "../guest/pattern.ts";
 import type { BenchResult } from "../sweeps/bench.ts";
 import { type BenchOptions, SWEEPS } from "../sweeps/bench_options.ts";
 import { Interrupt } from "../lab/interrupt.ts";
+import type { Watched } from "../lab/kernel_log.ts";
 import { UsageError } from "../lab/usage_error.ts";
+import { kernelLogText } from "../report/kernel_log_text.ts";
 import { backendOptions } from "./backend_options.ts";
 import { type Command, type Context, defineCommand, type Formatter } from "./command.ts";
 import { json } from "./formats.ts";
@@ -12,6 +14,7 @@ import { loadModule } from "./load_module.ts";
 import { choice, count, type Option, optionalCount } from "./option.ts";
 import { outputOption } from "./output_option.ts";
 import { memorySize, ringSize } from "./size.ts";
+import { watchKernel } from "./watch_kernel.ts";
 
 const MIB = 2 ** 20;
 const GIB = 2 ** 30;
@@ -27,12 +30,19 @@ const pictures = async () =>
 const outputFiles = async () =>
   await loadModule("./output_file.ts") as typeof import("./output_file.ts");
 
-async function text(): Promise<Formatter<BenchResult, unknown>> {
-  return (await loadModule("../report/bench_text.ts") as typeof import("../report/bench_text.ts"))
-    .benchText;
+type Outcome = Watched<BenchResult>;
+
+async function text(): Promise<Formatter<Outcome, unknown>> {
+  const { benchText } = await loadModule(
+    "../report/bench_text.ts",
+  ) as typeof import("../report/bench_text.ts");
+  return function* (outcome) {
+    yield* benchText(outcome);
+    yield* kernelLogText(outcome.kernelLog);
+  };
 }
 
-async function csv(): Promise<Formatter<BenchResult, unknown>> {
+async function csv(): Promise<Formatter<Outcome, unknown>> {
   return (await loadModule("../report/bench_csv.ts") as typeof import("../report/bench_csv.ts"))
     .benchCsv;
 }
@@ -76,17 +86,22 @@ async function pictureFile({ svg, output }: Options) {
 async function run(
   options: Options & Parameters<Context["openKernel"]>[0],
   context: Context,
-): Promise<BenchResult> {
+): Promise<Outcome> {
   const picture = await pictureFile(options);
   const { bench } = await benches();
   const { liveRing } = await liveRings();
   const kernel = await context.openKernel(options);
   using interrupt = new Interrupt();
   const isSeen = context.terminal !== null;
-  const result = await bench({ kernel, interrupt, problems: [] }, options, {
-    progress: (what) => isSeen && context.note(what),
-    runRingSize: liveRing,
-  });
+  const result = await watchKernel(
+    kernel,
+    context.note,
+    () =>
+      bench({ kernel, interrupt, problems: [] }, options, {
+        progress: (what) => isSeen && context.note(what),
+        runRingSize: liveRing,
+      }),
+  );
   if (picture === null) return result;
   const { benchSvg } = await pictures();
   picture.add(benchSvg(result));

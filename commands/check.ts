@@ -3,6 +3,7 @@ import type { CheckReport } from "../checks/check_report.ts";
 import type { Watcher } from "../checks/conformance.ts";
 import type { FuzzResult } from "../checks/fuzz_result.ts";
 import type { Backend } from "../lab/backend.ts";
+import type { Watched } from "../lab/kernel_log.ts";
 import type { ModelChoice } from "../lab/model_choice.ts";
 import { UsageError } from "../lab/usage_error.ts";
 import { backendOptions } from "./backend_options.ts";
@@ -16,7 +17,7 @@ import { choice, count, flag, type Option, optionalCount } from "./option.ts";
 import { outputOption } from "./output_option.ts";
 
 type Format = "text" | "ktap" | "junit" | "json" | "ndjson";
-type CheckOutcome = CheckReport | CheckList | FuzzResult;
+type CheckOutcome = CheckReport | CheckList | Watched<FuzzResult>;
 
 // The status of a process that a closed pipe ended: not all that was to be checked was.
 const CLOSED_PIPE = 141;

@@ -5,9 +5,11 @@ import { parseProgram } from "../checks/fuzz_script.ts";
 import type { Backend } from "../lab/backend.ts";
 import { readHostFile } from "../lab/host_files.ts";
 import { Interrupt } from "../lab/interrupt.ts";
+import type { Watched } from "../lab/kernel_log.ts";
 import type { ModelChoice } from "../lab/model_choice.ts";
 import { UsageError } from "../lab/usage_error.ts";
 import type { Context } from "./command.ts";
+import { watchKernel } from "./watch_kernel.ts";
 
 /** The seed where none is given: without one, a run could not be repeated. */
 const SEED = 1;
@@ -46,7 +48,10 @@ export interface FuzzRequest {
  * @throws {HostError} Where the host has no usable KVM, or no dirty ring.
  * @throws {KernelError} Where a file cannot be read, or a kernel fails a call that is needed.
  */
-export async function fuzzAskedFor(request: FuzzRequest, context: Context): Promise<FuzzResult> {
+export async function fuzzAskedFor(
+  request: FuzzRequest,
+  context: Context,
+): Promise<Watched<FuzzResult>> {
   const { fuzz: programs, "fuzz-file": file, seed } = request;
   refuse(request);
   const program = file === undefined
@@ -56,9 +61,14 @@ export async function fuzzAskedFor(request: FuzzRequest, context: Context): Prom
   const choice = request.model ?? modelLike(real);
   const model = await context.openKernel({ backend: "model", model: choice });
   using interrupt = new Interrupt();
-  return program === null
-    ? await fuzz(real, model, { programs: programs ?? 0, seed: seed ?? SEED }, interrupt)
-    : await replay(real, model, program, interrupt);
+  return await watchKernel(
+    real,
+    context.note,
+    () =>
+      program === null
+        ? fuzz(real, model, { programs: programs ?? 0, seed: seed ?? SEED }, interrupt)
+        : replay(real, model, program, interrupt),
+  );
 }
 
 function refuse(request: FuzzRequest): void {

@@ -17,7 +17,7 @@ export function textProgress(print: Print, ids: readonly string[], isGrouped: bo
   const width = Math.max(...ids.map((id) => id.length));
   let group: string | null = null;
   return {
-    begin: (kernel) => print(checkHeadText(kernel)),
+    begin: (kernel, log) => print(checkHeadText(kernel, log)),
     result(result) {
       const isHead = isGrouped && result.group !== group;
       group = result.group;

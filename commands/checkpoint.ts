@@ -1,5 +1,7 @@
 import type { CheckpointResult } from "../checkpoint/checkpoint_result.ts";
 import type { RestoreResult } from "../checkpoint/restore_result.ts";
+import type { Watched } from "../lab/kernel_log.ts";
+import { kernelLogText } from "../report/kernel_log_text.ts";
 import type { TrackingKind } from "../checkpoint/dirty_tracker.ts";
 import { type Command, defineCommand, type Formatter } from "./command.ts";
 import { duration, optionalDuration } from "./duration.ts";
@@ -9,7 +11,7 @@ import { labOptions } from "./lab_options.ts";
 import { loadModule } from "./load_module.ts";
 import { choice, count, type Option, optionalCount } from "./option.ts";
 
-type Outcome = CheckpointResult | RestoreResult;
+type Outcome = Watched<CheckpointResult> | Watched<RestoreResult>;
 
 // Each cast names what the module exports.
 const keeping = async () =>
@@ -21,7 +23,7 @@ const keepText = async () =>
 const restoreText = async () =>
   await loadModule("../report/restore_text.ts") as typeof import("../report/restore_text.ts");
 
-function isRestored(outcome: Outcome): outcome is RestoreResult {
+function isRestored(outcome: Outcome): outcome is Watched<RestoreResult> {
   return outcome.schema === "dirtyring.restore/1";
 }
 
@@ -29,7 +31,10 @@ async function text(): Promise<
   Formatter<Outcome, { readonly restore: string | undefined }>
 > {
   const [{ checkpointText }, restored] = [await keepText(), await restoreText()];
-  return (outcome) => isRestored(outcome) ? restored.restoreText(outcome) : checkpointText(outcome);
+  return function* (outcome) {
+    yield* isRestored(outcome) ? restored.restoreText(outcome) : checkpointText(outcome);
+    yield* kernelLogText(outcome.kernelLog);
+  };
 }
 
 // The epochs have been printed by then.

@@ -7,11 +7,13 @@ import { CheckpointWriter } from "../checkpoint/checkpoint_writer.ts";
 import type { TrackingKind } from "../checkpoint/dirty_tracker.ts";
 import type { Epoch } from "../checkpoint/epoch.ts";
 import { Interrupt } from "../lab/interrupt.ts";
+import type { Watched } from "../lab/kernel_log.ts";
 import type { LabOptions } from "../lab/plan.ts";
 import { TrackedMachine } from "../checkpoint/tracked_machine.ts";
 import { UsageError } from "../lab/usage_error.ts";
 import type { Context } from "./command.ts";
 import { makePlan } from "./lab_options.ts";
+import { watchKernel } from "./watch_kernel.ts";
 
 /** What a command line asks for. */
 export interface KeepRequest extends BackendSelection, Omit<LabOptions, "rounds" | "passes"> {
@@ -52,7 +54,7 @@ const LEAST_BLOCK = 1 << 11;
 export async function keepReplica(
   request: KeepRequest,
   context: Context,
-): Promise<CheckpointResult> {
+): Promise<Watched<CheckpointResult>> {
   const { tracking, vcpus, output, duration, epochs = null, stores = null } = request;
   const maxDirty = request["max-dirty"] ?? null;
   if (maxDirty !== null && tracking !== "ring") {
@@ -65,9 +67,6 @@ export async function keepReplica(
     ...{ ...request, rounds: 1 },
     passes: (stores) => passesFor(stores, vcpus, LEAST_BLOCK),
   });
-  using machine = new TrackedMachine(await context.openKernel(request), plan, tracking);
-  if (output !== undefined) await prepareFolder(output);
-  using interrupt = new Interrupt();
   const isEndless = epochs === null && stores === null;
   const options: CheckpointOptions = {
     ...{ intervalMs: request.interval, maxDirty, epochs, stores },
@@ -76,7 +75,13 @@ export async function keepReplica(
   };
   const watch = (epoch: Epoch) => context.print([`${JSON.stringify(epoch)}\n`]);
   const isStreamed = request.format === "ndjson";
-  const result = await checkpoint(machine, interrupt, isStreamed ? { ...options, watch } : options);
+  const kernel = await context.openKernel(request);
+  const result = await watchKernel(kernel, context.note, async () => {
+    using machine = new TrackedMachine(kernel, plan, tracking);
+    if (output !== undefined) await prepareFolder(output);
+    using interrupt = new Interrupt();
+    return await checkpoint(machine, interrupt, isStreamed ? { ...options, watch } : options);
+  });
   if (result.error !== null) context.note(result.error);
   return result;
 }

@@ -3,9 +3,11 @@ import { readChain } from "../checkpoint/checkpoint_chain.ts";
 import { Interrupt } from "../lab/interrupt.ts";
 import { restore } from "../checkpoint/restore.ts";
 import type { RestoreResult } from "../checkpoint/restore_result.ts";
+import type { Watched } from "../lab/kernel_log.ts";
 import { UsageError } from "../lab/usage_error.ts";
 import type { Context } from "./command.ts";
 import type { OptionTable } from "./option.ts";
+import { watchKernel } from "./watch_kernel.ts";
 
 /** What a command line asks for. */
 export interface RestoreRequest extends BackendSelection {
@@ -32,7 +34,7 @@ export async function restoreCheckpoint(
   request: RestoreRequest,
   options: OptionTable,
   context: Context,
-): Promise<RestoreResult> {
+): Promise<Watched<RestoreResult>> {
   const { restore: folder = "" } = request;
   for (const [name, value] of Object.entries(request)) {
     const option = options[name];
@@ -49,8 +51,13 @@ export async function restoreCheckpoint(
   }
   const more = chain.skipped.length - NOTED;
   if (more > 0) context.note(`${folder}: ${more} more files are not used`);
+  const kernel = await context.openKernel(request);
   using interrupt = new Interrupt();
-  const result = await restore(await context.openKernel(request), chain, interrupt);
+  const result = await watchKernel(
+    kernel,
+    context.note,
+    () => restore(kernel, chain, interrupt),
+  );
   if (result.error !== null) context.note(result.error);
   return result;
 }

@@ -1,7 +1,9 @@
 import { Interrupt } from "../lab/interrupt.ts";
+import type { Watched } from "../lab/kernel_log.ts";
 import type { LiveResult } from "../live/live_result.ts";
 import { run, type RunResult } from "../lab/run.ts";
 import { UsageError } from "../lab/usage_error.ts";
+import { kernelLogText } from "../report/kernel_log_text.ts";
 import { runText } from "../report/run_text.ts";
 import { type Command, defineCommand, type Formatter } from "./command.ts";
 import { optionalDuration } from "./duration.ts";
@@ -11,23 +13,27 @@ import { loadModule } from "./load_module.ts";
 import { choice, count, flag, optionalCount } from "./option.ts";
 import { roundsStatus, ruleOption } from "./rounds.ts";
 import { INTERVAL_MS, TIMEOUT_MS } from "./run_live_defaults.ts";
+import { watchKernel } from "./watch_kernel.ts";
 
 const ROUNDS = 4;
 
-type RunOutcome = RunResult | LiveResult;
+type RunOutcome = Watched<RunResult> | Watched<LiveResult>;
 
 // Each cast names what the module exports.
 const liveCommand = async () => await loadModule("./run_live.ts") as typeof import("./run_live.ts");
 const liveText = async () =>
   await loadModule("../report/live_text.ts") as typeof import("../report/live_text.ts");
 
-function isLive(outcome: RunOutcome): outcome is LiveResult {
+function isLive(outcome: RunOutcome): outcome is Watched<LiveResult> {
   return outcome.schema === "dirtyring.live/1";
 }
 
 async function text(): Promise<Formatter<RunOutcome, { readonly live: boolean }>> {
   const { liveEndText } = await liveText();
-  return (outcome) => isLive(outcome) ? liveEndText(outcome) : runText(outcome);
+  return function* (outcome) {
+    yield* isLive(outcome) ? liveEndText(outcome) : runText(outcome);
+    yield* kernelLogText(outcome.kernelLog);
+  };
 }
 
 // `run` refuses it without --live.
@@ -120,9 +126,12 @@ export const command: Command = defineCommand({
     }
     if (options.witness) throw new UsageError("--witness: works with --live alone");
     const { rounds = ROUNDS } = options;
-    using lab = await makeLab(await context.openKernel(options), { ...options, rounds });
-    using interrupt = new Interrupt();
-    return await run(lab, interrupt, options.rule, options.sort);
+    const kernel = await context.openKernel(options);
+    return await watchKernel(kernel, context.note, async () => {
+      using lab = await makeLab(kernel, { ...options, rounds });
+      using interrupt = new Interrupt();
+      return await run(lab, interrupt, options.rule, options.sort);
+    });
   },
   status: (outcome) => isLive(outcome) ? liveStatus(outcome) : roundsStatus(outcome),
 });

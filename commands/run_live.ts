@@ -1,5 +1,7 @@
+import type { Kernel } from "../ffi/kernel.ts";
 import { passesFor } from "../lab/blocks.ts";
 import { Interrupt } from "../lab/interrupt.ts";
+import type { Watched } from "../lab/kernel_log.ts";
 import { live } from "../live/live.ts";
 import type { LiveProgress, LiveResult } from "../live/live_result.ts";
 import type { BackendSelection } from "../lab/backend.ts";
@@ -11,6 +13,7 @@ import { liveLines } from "../report/live_lines.ts";
 import type { Context } from "./command.ts";
 import { makeLab } from "./lab_options.ts";
 import { DURATION_MS, INTERVAL_MS, TIMEOUT_MS } from "./run_live_defaults.ts";
+import { watchKernel } from "./watch_kernel.ts";
 
 /** What a command line with `--live` asks for. */
 export interface LiveRequest extends BackendSelection, Omit<LabOptions, "rounds" | "passes"> {
@@ -48,13 +51,24 @@ const PAGE_BYTES = 4096;
  * @returns What the run came to.
  * @throws {UsageError} Where options do not go together.
  */
-export async function runLive(request: LiveRequest, context: Context): Promise<LiveResult> {
+export async function runLive(
+  request: LiveRequest,
+  context: Context,
+): Promise<Watched<LiveResult>> {
   refuse(request);
+  const kernel = await context.openKernel(request);
+  return await watchKernel(kernel, context.note, () => runWatched(kernel, request, context));
+}
+
+async function runWatched(
+  kernel: Kernel,
+  request: LiveRequest,
+  context: Context,
+): Promise<LiveResult> {
   const { memory, pattern, vcpus, stores, interval, timeout } = request;
   const pages = request.pages ??
     (pattern.name === "file" ? undefined : Math.min(memory / PAGE_BYTES, MOST_PAGES));
   const durationMs = request.duration ?? (stores === undefined ? DURATION_MS : null);
-  const kernel = await context.openKernel(request);
   using lab = await makeLab(kernel, {
     ...request,
     ...{ pages, rounds: 1, passes: (stores) => passesFor(stores, vcpus, LEAST_BLOCK) },

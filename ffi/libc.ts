@@ -44,8 +44,6 @@ const SYMBOLS = {
 const LATE_SYMBOLS = {
   // ssize_t pread(int fd, void buf[count], size_t count, off_t offset);
   pread: { parameters: ["i32", "buffer", "u64", "i64"], result: "i64" },
-  // off_t lseek(int fd, off_t offset, int whence);
-  lseek: { parameters: ["i32", "i64", "i32"], result: "i64" },
   // int statx(int dirfd, const char *pathname, int flags, unsigned int mask, struct statx *buf);
   statx: { parameters: ["i32", "buffer", "i32", "u32", "buffer"], result: "i32" },
   // int pthread_sigmask(int how, const sigset_t *set, sigset_t *oldset);
@@ -74,11 +72,18 @@ const LATE_SYMBOLS = {
   },
 } as const satisfies Deno.ForeignLibraryInterface;
 
+// Of its own, for commands that need no other late one.
+const SEEK_SYMBOLS = {
+  // off_t lseek(int fd, off_t offset, int whence);
+  lseek: { parameters: ["i32", "i64", "i32"], result: "i64" },
+} as const satisfies Deno.ForeignLibraryInterface;
+
 const PERMISSION = "run bin/dirtyring, or add --allow-ffi to deno run";
 
 // Bound once a thread, and never closed: it is libc, which the process itself lives in.
 let early: Deno.DynamicLibrary<typeof SYMBOLS>["symbols"] | undefined;
 let late: Deno.DynamicLibrary<typeof LATE_SYMBOLS>["symbols"] | undefined;
+let seek: Deno.DynamicLibrary<typeof SEEK_SYMBOLS>["symbols"] | undefined;
 
 function load<Symbols extends Deno.ForeignLibraryInterface>(
   symbols: Symbols,
@@ -147,7 +152,7 @@ export function openLibc(): Kernel {
       return answer(Number(pread(fd, into, BigInt(into.length), BigInt(offset))));
     },
     lseek: (fd, offset, whence) =>
-      answer(Number((late ??= load(LATE_SYMBOLS)).lseek(fd, BigInt(offset), whence))),
+      answer(Number((seek ??= load(SEEK_SYMBOLS)).lseek(fd, BigInt(offset), whence))),
     statx(path, into) {
       if (into.length < STATX_BYTES) throw new RangeError(`Cannot statx into ${into.length} bytes`);
       // SAFETY: the path ends in NUL; statx() writes STATX_BYTES, checked above, of the caller's.

@@ -10,7 +10,9 @@ const NAMES = new Map<number, string>(
  * @example
  * ```ts
  * import { requestName } from "./request_name.ts";
- * requestName(0xae80); // "KVM_RUN"
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals([requestName(0xae80), requestName(1)], ["KVM_RUN", "0x1"]);
  * ```
  *
  * @param request The request number.

@@ -2,6 +2,7 @@ import type { CheckReport } from "../checks/check_report.ts";
 import type { CheckResult, CheckStatus } from "../checks/check_result.ts";
 import { hasFailed } from "./has_failed.ts";
 import { incompleteText } from "./incomplete_text.ts";
+import { lostLogText, reportLines, unreadLogText } from "./kernel_log_text.ts";
 
 /** What the schema wants to know beyond the result. */
 export interface JunitFacts {
@@ -81,10 +82,11 @@ function* testcase(result: CheckResult, strict: boolean): Generator<string> {
 
 // What a test that passed says: the schemas have no place in the test for it.
 function words(report: CheckReport, results: readonly CheckResult[]): string[] {
-  const missing = incompleteText(report);
+  const { kernelLog: log } = report;
+  const missing = [unreadLogText(log), lostLogText(log), incompleteText(report)];
   const said = results.filter(({ status, detail }) => status === "pass" && detail !== null);
   return [
-    ...(missing === null ? [] : [missing]),
+    ...missing.filter((one) => one !== null),
     ...said.map(({ id, detail }) => `${id}: ${detail}`),
   ];
 }
@@ -98,12 +100,13 @@ function summary({ detail, expected, seen, statement }: CheckResult): string {
   return expected === null ? what : `${what}: expected ${expected}, seen ${seen}`;
 }
 
-function story({ statement, detail, expected, seen, source }: CheckResult): string {
+function story({ statement, detail, expected, seen, reports, source }: CheckResult): string {
   return [
     statement,
     ...(detail === null ? [] : [detail]),
     ...(expected === null ? [] : [`expected  ${expected}`]),
     ...(seen === null ? [] : [`seen      ${seen}`]),
+    ...reportLines(reports).map((line) => `kernel    ${line}`),
     `source    ${source}`,
   ].join("\n");
 }

@@ -2,6 +2,7 @@ import type { CheckReport } from "../checks/check_report.ts";
 import type { CheckResult } from "../checks/check_result.ts";
 import { hasFailed } from "./has_failed.ts";
 import { incompleteText } from "./incomplete_text.ts";
+import { lostLogText, reportLines, unreadLogText } from "./kernel_log_text.ts";
 import { oneLine } from "./one_line.ts";
 
 /**
@@ -19,8 +20,10 @@ export function* checkKtap(report: CheckReport): Generator<string> {
   yield `# kernel: ${kernel.model === null ? "" : `model ${kernel.model}, `}Linux ${
     oneLine(kernel.release)
   }\n`;
-  const missing = incompleteText(report);
-  if (missing !== null) yield `# ${missing}\n`;
+  const { kernelLog: log } = report;
+  for (const missing of [unreadLogText(log), lostLogText(log), incompleteText(report)]) {
+    if (missing !== null) yield `# ${missing}\n`;
+  }
   for (const [n, { group, checks: count }] of planned.entries()) {
     const results = checks.filter((one) => one.group === group);
     if (results.length === 0) continue; // missed by an interrupt
@@ -51,7 +54,7 @@ function* subtests(
 
 // Diagnostics stand before the line of their test.
 function* diagnostics(result: CheckResult, strict: boolean): Generator<string> {
-  const { id, status, statement, detail, expected, seen, source } = result;
+  const { id, status, statement, detail, expected, seen, reports, source } = result;
   const isKnown = status === "known";
   const what = `${id}: ${isKnown ? "known defect: " : ""}${detail}`;
   if ((status === "pass" || isKnown && !strict) && detail !== null) yield what;
@@ -60,6 +63,7 @@ function* diagnostics(result: CheckResult, strict: boolean): Generator<string> {
   if (detail !== null) yield what;
   if (expected !== null) yield `${id}: expected ${expected}`;
   if (seen !== null) yield `${id}: seen ${seen}`;
+  for (const line of reportLines(reports)) yield `${id}: kernel ${line}`;
   yield `${id}: source ${source}`;
 }
 

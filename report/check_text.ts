@@ -2,7 +2,9 @@ import type { CheckList } from "../checks/check_list.ts";
 import type { CheckReport } from "../checks/check_report.ts";
 import type { CheckResult, CheckStatus } from "../checks/check_result.ts";
 import type { KernelFacts } from "../lab/host.ts";
+import type { KernelLogFacts } from "../lab/kernel_log.ts";
 import { incompleteText } from "./incomplete_text.ts";
+import { lostLogText, reportLines, unreadLogText } from "./kernel_log_text.ts";
 import { kernelLine } from "./lab_text.ts";
 import { oneLine } from "./one_line.ts";
 import { table } from "./table.ts";
@@ -20,10 +22,16 @@ const WORDS: Readonly<Record<CheckStatus, string>> = {
  * The first lines of `dirtyring check` for people.
  *
  * @param kernel Which kernel answers.
+ * @param log How far its log is looked at.
  * @returns Lines with their ends.
  */
-export function* checkHeadText(kernel: KernelFacts): Generator<string> {
+export function* checkHeadText(
+  kernel: KernelFacts,
+  log: KernelLogFacts | null,
+): Generator<string> {
   yield `${kernelLine(kernel)}\n`;
+  const unread = unreadLogText(log);
+  if (unread !== null) yield `        ${unread}\n`;
 }
 
 /**
@@ -39,7 +47,7 @@ export function* checkResultText(
   width: number,
   heading: boolean,
 ): Generator<string> {
-  const { status, id, detail, expected, seen, source } = result;
+  const { status, id, detail, expected, seen, reports, source } = result;
   if (heading) yield `\n${result.group}\n`;
   yield `  ${WORDS[status]}  ${id.padEnd(width)}  ${saying(result)}\n`;
   if (status !== "fail" && status !== "timeout") return;
@@ -47,6 +55,7 @@ export function* checkResultText(
   if (detail !== null) yield `${indent}${oneLine(detail)}\n`;
   if (expected !== null) yield `${indent}expected  ${oneLine(expected)}\n`;
   if (seen !== null) yield `${indent}seen      ${oneLine(seen)}\n`;
+  for (const line of reportLines(reports)) yield `${indent}kernel    ${line}\n`;
   yield `${indent}source    ${source}\n`;
 }
 
@@ -72,8 +81,9 @@ export function* checkEndText(report: CheckReport): Generator<string> {
     const ids = checks.filter((one) => one.status === status).map(({ id }) => id);
     if (ids.length > 0) yield `${word}: ${ids.join(", ")}\n`;
   }
-  const missing = incompleteText(report);
-  if (missing !== null) yield `${missing}\n`;
+  for (const missing of [incompleteText(report), lostLogText(report.kernelLog)]) {
+    if (missing !== null) yield `${missing}\n`;
+  }
 }
 
 /**
@@ -83,7 +93,7 @@ export function* checkEndText(report: CheckReport): Generator<string> {
  * @returns Lines with their ends.
  */
 export function* checkText(report: CheckReport): Generator<string> {
-  yield* checkHeadText(report.kernel);
+  yield* checkHeadText(report.kernel, report.kernelLog);
   yield* checkResultsText(report);
   yield* checkEndText(report);
 }

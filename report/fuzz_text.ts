@@ -1,4 +1,6 @@
 import type { FuzzMismatch, FuzzResult } from "../checks/fuzz_result.ts";
+import type { Watched } from "../lab/kernel_log.ts";
+import { kernelLogText } from "./kernel_log_text.ts";
 import { kernelLine } from "./lab_text.ts";
 import { countText } from "./units.ts";
 
@@ -12,7 +14,9 @@ const SHOWN = 12;
  * @param result The result.
  * @returns Lines with their ends.
  */
-export function* fuzzText(result: FuzzResult): Generator<string> {
+export function* fuzzText(
+  result: FuzzResult & Partial<Watched<unknown>>,
+): Generator<string> {
   const { kernel, model, seed, mismatch, interrupted } = result;
   const [comment, say] = mismatch === null ? ["", saying("")] : ["# ", saying("# ")];
   // The two stand below each other.
@@ -37,6 +41,7 @@ export function* fuzzText(result: FuzzResult): Generator<string> {
   }
   if (mismatch === null) yield say("no mismatch");
   else yield* mismatchText(mismatch, seed);
+  for (const line of kernelLogText(result.kernelLog ?? null)) yield `${comment}${line}`;
 }
 
 function saying(before: string): (text: string) => string {

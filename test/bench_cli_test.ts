@@ -48,6 +48,7 @@ Deno.test("bench writes the same figures as text, JSON and CSV, and a picture", 
       ...["schema", "kernel", "options", "repetitions", "cells", "crossover"],
       ...["ringSizeGuest", "ringSizes"],
       ...["patterns", "sorting", "sortPays", "emulated", "problems", "ok", "interrupted"],
+      "kernelLog",
     ]);
     assertEquals(Object.keys(result.cells[0]).slice(0, 4), [
       ...["memoryBytes", "dirtyPages", "dirtyFraction", "tracking"],

@@ -61,6 +61,7 @@ const run = (status: CheckRun["status"], detail: string | null = null): CheckRun
   detail,
   expected: null,
   seen: null,
+  reports: [],
   ms: 2,
 });
 
@@ -282,7 +283,8 @@ liveTest(
     assertEquals([schema, kernel.backend, complete], ["dirtyring.check/1", "kvm", true]);
     assertEquals(checks.map(({ id }: CheckResult) => id), ALL_CHECKS.map(({ id }) => id));
     assertEquals(Object.keys(checks[0]), [
-      ...["id", "group", "statement", "status", "detail", "expected", "seen", "source", "ms"],
+      ...["id", "group", "statement", "status", "detail", "expected", "seen", "reports", "source"],
+      "ms",
     ]);
     for (const { id, status, detail } of checks) {
       assert(status !== "skip" || detail.length > 10, id);

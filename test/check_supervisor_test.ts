@@ -25,6 +25,7 @@ function supervision(changes: Partial<Supervision> = {}): Supervision {
     isTraced: false,
     timeoutMs: 20_000,
     board: null,
+    log: { take: () => [] },
     repeat: 1,
     abort: new AbortController().signal,
     ...changes,

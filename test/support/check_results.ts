@@ -2,7 +2,13 @@
 import { type CheckReport, countGroups, summarise } from "../../checks/check_report.ts";
 import type { CheckResult } from "../../checks/check_result.ts";
 
-const BASE = { expected: null, seen: null, source: "virt/kvm/kvm_main.c", ms: 1.5 } as const;
+const BASE = {
+  expected: null,
+  seen: null,
+  reports: [],
+  source: "virt/kvm/kvm_main.c",
+  ms: 1.5,
+} as const;
 
 export const RESULTS: readonly CheckResult[] = [
   {
@@ -73,6 +79,7 @@ export function reportOf(
       module: "kvm_pvm",
       ringMaxBytes: 1048576,
     },
+    kernelLog: { read: true, why: null, lost: 0 },
     complete: true,
     interrupted: null,
     strict: false,
