@@ -1,3 +1,4 @@
+import { bisectStatus } from "./commands/bisect_status.ts";
 import { GLOBAL_OPTIONS } from "./commands/global_options.ts";
 import { OutputStream } from "./commands/output_stream.ts";
 import { parseLine } from "./commands/parse.ts";
@@ -200,6 +201,8 @@ if (import.meta.main) {
       : "";
     note(what + (error instanceof Error ? (wantsStack ? error.stack : error.message) : error));
   }
+  // A command line that is wrong, and a defect, are answers to git, too.
+  if (Deno.args.includes("--bisect")) status = bisectStatus(status);
   // Not by returning: a listener or a library must not be able to keep the process alive.
   Deno.exit(status);
 }

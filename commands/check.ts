@@ -103,6 +103,7 @@ interface CheckOptions {
   readonly repeat: number;
   readonly strict: boolean;
   readonly "allow-warn": boolean;
+  readonly bisect: boolean;
   readonly fuzz: number | undefined;
   readonly "fuzz-file": string | undefined;
 }
@@ -115,7 +116,10 @@ async function watcher(options: CheckOptions, ids: string[], context: Context): 
 }
 
 async function run(options: CheckOptions, context: Context): Promise<CheckOutcome> {
-  const { list, format } = options;
+  const { list, format, bisect } = options;
+  if (list && bisect) {
+    throw new UsageError("--bisect: does not go with --list, which asks no kernel");
+  }
   if (options.fuzz !== undefined || options["fuzz-file"] !== undefined) {
     return await (await fuzzing()).fuzzAskedFor(options, context);
   }
@@ -142,8 +146,10 @@ async function run(options: CheckOptions, context: Context): Promise<CheckOutcom
   );
 }
 
-function statusOf(outcome: CheckOutcome): number {
+function statusOf(outcome: CheckOutcome, { bisect }: Pick<CheckOptions, "bisect">): number {
   if (outcome.schema === "dirtyring.check-list/1") return 0;
+  // Who interrupts a bisection wants it to end, whatever was found by then.
+  if (bisect && outcome.interrupted !== null) return interruptStatus(outcome.interrupted);
   if (!isReport(outcome)) return outcome.ok ? interruptStatus(outcome.interrupted) : 1;
   const { summary, strict, complete, interrupted } = outcome;
   if (summary.fail + summary.timeout > 0 || (strict && summary.known > 0)) return 1;
@@ -159,7 +165,8 @@ export const command: Command = defineCommand({
   details:
     "Each check gets a VM of its own, in a process apart: one that ends that process fails alone, and one " +
     "that hangs is a timeout, which counts as failed. A check that this host cannot make is skipped, with the reason. Known defects of the " +
-    "kernel are reported as known. The exit status is 1 if a check failed, 4 if none could be made. " +
+    "kernel are reported as known. The exit status is 1 if a check failed, 4 if none could be made; with " +
+    "--bisect 125 for all that says nothing about the kernel, 129 for a wrong command line. " +
     "With --fuzz random programs of kernel calls run on /dev/kvm and on the model instead, which are " +
     "compared call by call; a mismatch is shrunk and printed as a script that --fuzz-file runs again.",
   options: {
@@ -179,6 +186,7 @@ export const command: Command = defineCommand({
     repeat: count("make each check N times; it fails if it fails once", 1, { min: 1 }),
     strict: flag("a known defect of the kernel counts as failed"),
     "allow-warn": flag("also checks that make the kernel warn, which taints it"),
+    bisect: flag("answer for git bisect run: 0 good, 1 bad, 125 untested, from 128 on an end"),
     fuzz: optionalCount("run N random programs on /dev/kvm and on the model", { min: 1 }, "none"),
     "fuzz-file": fuzzFile,
     format: choice("how the result is written", ["text", "ktap", "junit", "json", "ndjson"]),
@@ -191,6 +199,7 @@ export const command: Command = defineCommand({
       "dirtyring check --only 'reset.*' --skip 'reset.signal*' --format ktap --output result.ktap",
       "some, for the kernel's kunit.py parse",
     ],
+    ["dirtyring check --only 'reset.*' --bisect", "in a script for git bisect run"],
     ["dirtyring check --fuzz 100 --seed 2", "do this kernel and the model agree?"],
     ["dirtyring check --list --format json", "what there is, without a kernel"],
   ],

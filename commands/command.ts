@@ -56,7 +56,7 @@ export interface Declaration<Table extends OptionTable, Result> {
   /** Does it. */
   run(options: Values<Table>, context: Context): Promise<Result>;
   /** The exit status that its result stands for. */
-  status(result: Result): number;
+  status(result: Result, options: Values<Table>): number;
 }
 
 /** What a command came to. */
@@ -110,7 +110,7 @@ export function defineCommand<Table extends OptionTable, Result>(
         terminal,
       });
       const format = await load();
-      const status = declaration.status(result);
+      const status = declaration.status(result, typed);
       const output = format(result, typed);
       if (file === null) return { output, status };
       file.add(output);

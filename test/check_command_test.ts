@@ -95,9 +95,9 @@ Deno.test("parseChildLine() takes a child's lines alone", () => {
 });
 
 // One line on stderr that begins with the program's name, nothing on stdout.
-async function refuses(args: readonly string[], message: string) {
+async function refuses(args: readonly string[], message: string, status = 2) {
   const { code, stdout, stderr } = await dirtyring(["check", ...args]);
-  assertEquals([code, stdout], [2, ""], args.join(" "));
+  assertEquals([code, stdout], [status, ""], args.join(" "));
   assertMatch(stderr, /^dirtyring: [^\n]+\n$/, args.join(" "));
   assertStringIncludes(stderr, message);
 }
@@ -113,6 +113,9 @@ Deno.test("check: a wrong command line gets one line and status 2", async () => 
   await refuses(["--output", "/nowhere/at/all"], "--output /nowhere/at/all: No such file");
   await refuses(["--output", "/"], "--output /: is a folder");
   await refuses(["--output", "/dev/full"], "--output /dev/full: Deno has no permission");
+  await refuses(["--list", "--bisect"], "--bisect: does not go with --list", 129);
+  await refuses(["--only", "reset.cuont", "--bisect"], "did you mean reset.count?", 129);
+  await refuses(["--bisect=x"], "--bisect takes no value");
   await refuses(["--model", "v5.11"], "--model v5.11: works with --backend model or auto");
 });
 
