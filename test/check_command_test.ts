@@ -13,6 +13,7 @@ import { checksAskedFor } from "../commands/check_selection.ts";
 import { duration } from "../commands/duration.ts";
 import { globs } from "../commands/globs.ts";
 import { UsageError } from "../lab/usage_error.ts";
+import { hasFailed } from "../report/has_failed.ts";
 import { denoArgs, dirtyring, shell } from "./support/cli.ts";
 import { liveTest } from "./support/live.ts";
 
@@ -281,7 +282,7 @@ liveTest(
   async () => {
     const { code, stdout, stderr } = await dirtyring(["check", "--format", "json"]);
     const { schema, kernel, complete, planned, checks, summary } = JSON.parse(stdout);
-    const failed = checks.filter(({ status }: CheckResult) => status === "fail");
+    const failed = checks.filter((one: CheckResult) => hasFailed(one, false));
     assertEquals([code, stderr, failed], [0, "", []]);
     assertEquals([schema, kernel.backend, complete], ["dirtyring.check/1", "kvm", true]);
     assertEquals(checks.map(({ id }: CheckResult) => id), ALL_CHECKS.map(({ id }) => id));
@@ -296,8 +297,8 @@ liveTest(
       if (where === "live") continue;
       assertEquals(checks.find((one: CheckResult) => one.id === id).status, "skip", id);
     }
-    const { pass, fail, skip, known } = summary;
-    assertEquals(pass + fail + skip + known, checks.length);
+    const { pass, fail, timeout, skip, known } = summary;
+    assertEquals(pass + fail + timeout + skip + known, checks.length);
     const sum = planned.reduce((all: number, one: PlannedGroup) => all + one.checks, 0);
     assertEquals([planned.length, sum], [9, checks.length]);
   },
