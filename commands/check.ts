@@ -164,7 +164,8 @@ export const command: Command = defineCommand({
   summary: "the conformance suite: one check for each statement of docs/abi.md",
   details:
     "Each check gets a VM of its own, in a process apart: one that ends that process fails alone, and one " +
-    "that hangs is a timeout, which counts as failed. A check that this host cannot make is skipped, with the reason. Known defects of the " +
+    "that hangs is a timeout, which counts as failed. A check that this host cannot make is skipped, with the reason. A problem that the kernel reports in its log " +
+    "while a check runs fails it. Known defects of the " +
     "kernel are reported as known. The exit status is 1 if a check failed, 4 if none could be made; with " +
     "--bisect 125 for all that says nothing about the kernel, 129 for a wrong command line. " +
     "With --fuzz random programs of kernel calls run on /dev/kvm and on the model instead, which are " +

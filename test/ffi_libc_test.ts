@@ -18,6 +18,7 @@ Deno.test("every call of the kernel answers EBADF on a bogus fd", () => {
   const answers = [
     kernel.close(BOGUS),
     kernel.read(BOGUS, new Uint8Array(1)),
+    kernel.lseek(BOGUS, 0, 2),
     kernel.ioctl(BOGUS, ioctls.KVM_RUN, 0),
     kernel.ioctl(BOGUS, ioctls.KVM_ENABLE_CAP, enableCapStruct(192, 0)),
     kernel.mmap(4096, 1, 1, BOGUS, 0),
