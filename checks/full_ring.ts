@@ -153,6 +153,7 @@ export const FULL_RING_CHECKS: readonly Check[] = [
       "KVM_PRE_FAULT_MEMORY looks at no full ring: a range longer than the ring's free entries overwrites entries",
     source: `${MAIN}, v6.11`,
     where: "live",
+    warns: true,
     run: preFaultOverflow,
   },
 ];
