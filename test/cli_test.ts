@@ -128,8 +128,9 @@ Deno.test("the launcher takes a new deno of PATH, and no old one", async () => {
     const taken = await shell(line);
     assertMatch(taken.stdout, /^FAKE 3\.0\.1: run .*--allow-ffi.*main\.ts --version\n$/);
     // What was found is remembered; a newer file at the same place is looked at again.
-    await new Promise((resolve) => setTimeout(resolve, 1100));
     await fake("2.8.9");
+    const later = new Date(Date.now() + 60_000);
+    await Deno.utime(`${folder}/deno`, later, later);
     const refused = await shell(line.replace("PATH=", "NPM_CONFIG_LOGLEVEL=silent PATH="));
     assert(!refused.stdout.includes("FAKE"), refused.stdout);
   } finally {

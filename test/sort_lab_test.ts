@@ -174,7 +174,7 @@ Deno.test("an interrupt before the measurement leaves it out", async () => {
   using lab = makeLab({ ...RANDOM, pages: 20 }, openModel(MODEL));
   using interrupt = new Interrupt();
   Deno.kill(Deno.pid, "SIGTERM"); // SIGINT would end the test runner
-  await new Promise((resolve) => setTimeout(resolve, 50));
+  while (interrupt.signal === null) await interrupt.pause(true);
   const { interrupted, sort } = await run(lab, interrupt, "auto", true);
   assertEquals([interrupted, sort!.repetitions, sort!.ratio], ["SIGTERM", 0, null]);
   const text = [...sortText(sort!, "kvm")].join("");

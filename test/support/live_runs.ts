@@ -47,7 +47,7 @@ export async function runLive(changes: LiveChanges, kernel?: Kernel): Promise<Li
   );
   prepare?.(lab);
   return await live(lab, interrupt, {
-    ...{ stores: null, durationMs: null, intervalMs: 5, timeoutMs: 30_000 },
+    ...{ stores: null, durationMs: null, intervalMs: 5, timeoutMs: 600_000 },
     ...rest,
   });
 }
