@@ -1,7 +1,7 @@
 // The command line on a live kernel, spawned.
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { COMMAND_NAMES, loadCommand } from "../commands/registry.ts";
-import { denoArgs, dirtyring, shell } from "./support/cli.ts";
+import { dirtyring, RunningCli, shell } from "./support/cli.ts";
 import { liveTest } from "./support/live.ts";
 
 async function json(...args: string[]) {
@@ -139,39 +139,22 @@ liveTest("--trace shows every kernel call on stderr, and stdout stays as it is",
 
 for (const [signal, status] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
   liveTest(`${signal} ends run at once, with what it gathered and status ${status}`, async () => {
-    const child = new Deno.Command(Deno.execPath(), {
-      args: denoArgs(["run", "--rounds", "1000000", "--format", "json"]),
-      stdout: "piped",
-      stderr: "piped",
-    }).spawn();
-    await new Promise((resolve) => setTimeout(resolve, 1000));
-    child.kill(signal);
-    const { code, stdout } = await child.output();
-    const result = JSON.parse(new TextDecoder().decode(stdout));
+    const args = ["run", "--rounds", "1000000", "--format", "json", "--trace"];
+    const child = new RunningCli(args);
+    await child.prints("stderr", "KVM_RESET_DIRTY_RINGS", 3); // at least one in a round
+    const { code, stdout } = await child.ends(signal);
+    const result = JSON.parse(stdout);
     assertEquals([code, result.interrupted, result.ok], [status, signal, true]);
     assert(result.rounds.length > 0 && result.rounds.length < 1_000_000);
   });
 }
 
-liveTest("an interrupt stops a vCPU that is inside KVM_RUN for seconds", async () => {
-  const child = new Deno.Command(Deno.execPath(), {
-    args: denoArgs([
-      "run",
-      "--vcpus",
-      "1",
-      "--pages",
-      "10000000",
-      "--ring",
-      "65536",
-      "--rounds",
-      "9",
-    ]),
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  await new Promise((resolve) => setTimeout(resolve, 2000));
-  child.kill("SIGINT");
-  const { code, stdout } = await child.output();
+liveTest("an interrupt stops a vCPU that is inside KVM_RUN for long", async () => {
+  // A ring that never fills up: a round is one KVM_RUN.
+  const size = ["--memory", "1MiB", "--pages", "2000000", "--ring", "65536", "--rounds", "1000000"];
+  const child = new RunningCli(["run", "--vcpus", "1", ...size, "--trace"]);
+  await child.prints("stderr", "KVM_SET_REGS"); // the last call before it
+  const { code, stdout } = await child.ends("SIGINT");
   assertEquals(code, 130);
-  assertStringIncludes(new TextDecoder().decode(stdout), "interrupted by SIGINT");
+  assertStringIncludes(stdout, "interrupted by SIGINT");
 });

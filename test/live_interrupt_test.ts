@@ -1,26 +1,15 @@
 // Live runs that are interrupted at any moment, as processes of their own.
-import { assert, assertEquals } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import { seeded } from "../guest/random.ts";
-import { type CliResult, spawnDirtyring } from "./support/cli.ts";
+import { type CliResult, closedEarly, RunningCli } from "./support/cli.ts";
 import { liveTest } from "./support/live.ts";
 
-const TIMES = 50;
 /** As many at a time as keep two processors busy; each begins while others end. */
 const BESIDE = 4;
-/** A process is up, runs, and has harvested some after about half of this. */
-const LATEST_MS = 1500;
-const ARGS = ["run", "--live", "--duration", "60s", "--memory", "4MiB", "--format", "ndjson"];
-
-async function interrupted(args: readonly string[], signal: Deno.Signal, afterMs: number) {
-  const child = spawnDirtyring(args);
-  await new Promise((resolve) => setTimeout(resolve, afterMs));
-  child.kill(signal);
-  return await child.result;
-}
+const ARGS = ["run", "--live", "--duration", "60m", "--memory", "4MiB", "--format", "ndjson"];
 
 // Once there was a line of progress, there is a result, and it is whole.
-function checkGathered({ stdout, stderr }: CliResult, signal: string): boolean {
-  if (stdout === "") return false;
+function checkGathered({ stdout, stderr }: CliResult, signal: string): void {
   const result = JSON.parse(stdout.trimEnd().split("\n").at(-1)!);
   assertEquals(result.schema, "dirtyring.live/1", stderr);
   assertEquals([result.ok, result.lost.count, result.interrupted], [true, 0, signal], stderr);
@@ -29,32 +18,58 @@ function checkGathered({ stdout, stderr }: CliResult, signal: string): boolean {
     0,
   );
   assertEquals(result.resetEntries, entries);
-  return true;
 }
 
-liveTest(`a live run ends in order at ${TIMES} random moments of SIGINT`, async () => {
-  const random = seeded(4);
-  const moments = Array.from({ length: TIMES }, () => random(LATEST_MS));
-  let gathered = 0;
+/** Does something with each of some numbers, a few at a time. */
+async function forEach(
+  numbers: readonly number[],
+  work: (number: number) => Promise<void>,
+): Promise<void> {
+  const left = [...numbers];
   const worker = async (): Promise<void> => {
-    for (let moment = moments.pop(); moment !== undefined; moment = moments.pop()) {
-      const guest = moment % 2 === 0 ? "real16" : "long64";
-      const result = await interrupted([...ARGS, "--guest", guest], "SIGINT", moment);
-      assertEquals(result.code, 130, `after ${moment} ms: ${result.stderr}`);
-      if (checkGathered(result, "SIGINT")) gathered++;
-    }
+    for (let next = left.pop(); next !== undefined; next = left.pop()) await work(next);
   };
   await Promise.all(Array.from({ length: BESIDE }, worker));
-  assert(gathered > 0, "at least one had begun");
+}
+
+const guestOf = (number: number) => number % 2 === 0 ? "real16" : "long64";
+
+liveTest("a live run ends in order at SIGINT after any kernel call", async () => {
+  const random = seeded(4);
+  // A VM, its rings and its vCPUs are made in some fifty calls; resets and kicks follow.
+  const moments = [0, ...Array.from({ length: 15 }, () => 1 + random(100))];
+  await forEach(moments, async (calls) => {
+    const child = new RunningCli([...ARGS, "--guest", guestOf(calls), "--trace"]);
+    if (calls > 0) await child.prints("stderr", "", calls);
+    const result = await child.ends("SIGINT");
+    assertEquals(result.code, 130, `after ${calls} calls: ${result.stderr}`);
+    if (result.stdout !== "") checkGathered(result, "SIGINT");
+  });
 });
 
+liveTest(
+  "a live run ends in order at SIGINT after any harvest, and prints what it gathered",
+  async () => {
+    const random = seeded(5);
+    await forEach(Array.from({ length: 16 }, () => 1 + random(50)), async (harvests) => {
+      const child = new RunningCli([...ARGS, "--guest", guestOf(harvests), "--interval", "5ms"]);
+      await child.prints("stdout", "dirtyring.live-progress/1", harvests);
+      const result = await child.ends("SIGINT");
+      assertEquals(result.code, 130, `after ${harvests} harvests: ${result.stderr}`);
+      checkGathered(result, "SIGINT");
+    });
+  },
+);
+
 liveTest("a live run ends in order at SIGTERM, and prints what it gathered", async () => {
-  const result = await interrupted([...ARGS, "--guest", "long64"], "SIGTERM", 3000);
-  assertEquals([result.code, checkGathered(result, "SIGTERM")], [143, true]);
+  const child = new RunningCli([...ARGS, "--guest", "long64"]);
+  await child.prints("stdout", "dirtyring.live-progress/1");
+  const result = await child.ends("SIGTERM");
+  assertEquals(result.code, 143, result.stderr);
+  checkGathered(result, "SIGTERM");
 });
 
 liveTest("a live run whose reader goes away ends by itself", async () => {
-  const args = ["run", "--live", "--duration", "60s", "--format", "ndjson"];
-  const child = spawnDirtyring(args, { readLines: 3 });
-  assertEquals((await child.result).code, 141);
+  const { code } = await closedEarly(ARGS, 3);
+  assertEquals(code, 141);
 });

@@ -33,31 +33,92 @@ export async function dirtyring(args: readonly string[], input?: string): Promis
   return decode(await child.output());
 }
 
-/** A command line that runs, and what it will come to. */
-export interface RunningCli {
-  readonly kill: (signal: Deno.Signal) => void;
-  readonly result: Promise<CliResult>;
+/** Nothing printed for as long, and what is waited for does not come. */
+const SILENT_MS = 300_000;
+
+/** `dirtyring` while it runs: a test waits for what it prints, and ends it then. */
+export class RunningCli {
+  readonly #child: Deno.ChildProcess;
+  readonly #lines: Record<"stdout" | "stderr", string[]> = { stdout: [], stderr: [] };
+  readonly #result: Promise<CliResult>;
+  #heard = Promise.withResolvers<void>();
+  #isOver = false;
+
+  /** Starts it; with `--trace` it tells each kernel call on stderr. */
+  constructor(args: readonly string[]) {
+    this.#child = new Deno.Command(Deno.execPath(), {
+      args: denoArgs(args),
+      ...{ stdin: "null", stdout: "piped", stderr: "piped" },
+    }).spawn();
+    this.#result = this.#read();
+  }
+
+  async #read(): Promise<CliResult> {
+    const child = this.#child;
+    const hang = () => child.kill("SIGKILL");
+    let timer = setTimeout(hang, SILENT_MS);
+    const take = async (name: "stdout" | "stderr"): Promise<string> => {
+      const lines = this.#lines[name];
+      let rest = "";
+      for await (const piece of child[name].pipeThrough(new TextDecoderStream())) {
+        clearTimeout(timer);
+        timer = setTimeout(hang, SILENT_MS);
+        const [first, ...more] = piece.split("\n");
+        rest += first;
+        for (const line of more) {
+          lines.push(rest);
+          rest = line;
+        }
+        this.#tell();
+      }
+      return [...lines, rest].join("\n");
+    };
+    const [stdout, stderr] = await Promise.all([take("stdout"), take("stderr")]);
+    const { code, signal } = await child.status;
+    clearTimeout(timer);
+    this.#isOver = true;
+    this.#tell();
+    return { code, signal, stdout, stderr };
+  }
+
+  #tell(): void {
+    this.#heard.resolve();
+    this.#heard = Promise.withResolvers();
+  }
+
+  /** Waits until lines with a text were printed so often; fails where it ends before. */
+  async prints(name: "stdout" | "stderr", text: string, times = 1): Promise<void> {
+    for (let seen = 0, at = 0;;) {
+      const lines = this.#lines[name];
+      for (; at < lines.length && seen < times; at++) if (lines[at]!.includes(text)) seen++;
+      if (seen === times) return;
+      if (this.#isOver) {
+        const { code, stderr } = await this.#result;
+        const end = stderr.slice(-1000);
+        throw new Error(`It ended with ${code}, after ${seen} of ${times} "${text}": ${end}`);
+      }
+      await this.#heard.promise;
+    }
+  }
+
+  /** Sends a signal, unless it has ended, and answers what it came to. */
+  async ends(signal: Deno.Signal): Promise<CliResult> {
+    if (!this.#isOver) this.#child.kill(signal);
+    return await this.#result;
+  }
 }
 
-/** Starts `dirtyring`; with `readLines` its output is closed after so many chunks of it. */
-export function spawnDirtyring(
-  args: readonly string[],
-  { readLines }: { readLines?: number } = {},
-): RunningCli {
+/** Runs `dirtyring` and closes its standard output after so many chunks of it. */
+export async function closedEarly(args: readonly string[], chunks: number): Promise<CliResult> {
   const child = new Deno.Command(Deno.execPath(), {
     args: denoArgs(args),
     ...{ stdin: "null", stdout: "piped", stderr: "piped" },
   }).spawn();
-  const result = readLines === undefined ? child.output() : readSome(child, readLines);
-  return { kill: (signal) => child.kill(signal), result: result.then(decode) };
-}
-
-async function readSome(child: Deno.ChildProcess, chunks: number): Promise<Deno.CommandOutput> {
   const reader = child.stdout.getReader();
   for (let n = 0; n < chunks; n++) await reader.read();
   await reader.cancel();
   const stderr = new Uint8Array(await new Response(child.stderr).arrayBuffer());
-  return { ...await child.status, stdout: new Uint8Array(), stderr };
+  return decode({ ...await child.status, stdout: new Uint8Array(), stderr });
 }
 
 /** Runs a line of POSIX shell in which `dirtyring` is the launcher. */
