@@ -10,18 +10,23 @@ const PLAIN = { sort: false };
 
 /** Reads pages before it resets them: a store between the two goes unseen. */
 export class ReadsBeforeReset extends Reaper {
-  readonly #between: () => void;
+  readonly #between: (read: readonly Entries[]) => void;
 
-  constructor(lab: Lab, witness: Witness, between: () => void = () => {}) {
+  constructor(
+    lab: Lab,
+    witness: Witness,
+    between: (read: readonly Entries[]) => void = () => {},
+  ) {
     super(lab, witness, PLAIN);
     this.#between = between;
   }
 
   override reap(ids: readonly number[]): readonly number[] {
     const harvested = this.harvest(ids);
+    const read = this.fresh.map(({ entries }) => entries);
     this.witness.beginHarvest();
     super.inspect();
-    this.#between();
+    this.#between(read);
     this.reset(harvested.reduce((sum, entries) => sum + entries, 0));
     return harvested;
   }

@@ -64,6 +64,44 @@ export async function keep(changes: KeepChanges, kernel: Kernel): Promise<Checkp
   });
 }
 
+/** So long without a page that is stored to is for ever. */
+const STUCK_MS = 60_000;
+
+/**
+ * Lets no epoch end before every page of the pattern was stored to in it. For vCPUs on threads, whose rings have room
+ * for all of that: nobody looks after them meanwhile.
+ */
+export function untilAllStored(): Pick<KeepChanges, "prepare" | "watch" | "interrupt"> {
+  let machine: TrackedMachine | undefined;
+  let before = new Uint32Array(0);
+  const firstWords = ({ vm }: TrackedMachine) =>
+    vm.plan.sequence.map((at) => vm.memory[at * 1024]!);
+  const begin = () => {
+    before = firstWords(machine!);
+    return true;
+  };
+  const interrupt = new class extends MadeUpInterrupt {
+    override get isDue(): boolean {
+      return true;
+    }
+
+    override async pause(): Promise<void> {
+      for (let left = Infinity, since = performance.now(); performance.now() - since < STUCK_MS;) {
+        const found = firstWords(machine!).filter((word, n) => word === before[n]).length;
+        if (found === 0) return;
+        if (found < left) since = performance.now();
+        left = found;
+        await super.pause(true);
+      }
+    }
+  }();
+  const prepare = (made: TrackedMachine) => {
+    machine = made;
+    begin();
+  };
+  return { prepare, watch: begin, interrupt };
+}
+
 /** Does something with a folder of its own, which is removed afterwards. */
 export async function inFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
   const folder = await Deno.makeTempDir();
