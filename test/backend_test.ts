@@ -7,7 +7,7 @@ import { kernelFacts, kvmModule, pageModificationLogging } from "../lab/host.ts"
 import { type ModelChoice, parseModel } from "../lab/model_choice.ts";
 import { UsageError } from "../lab/usage_error.ts";
 import { kernelLine } from "../report/lab_text.ts";
-import { type CliResult, dirtyring } from "./support/cli.ts";
+import { type CliResult, dirtyring, eachOf } from "./support/cli.ts";
 import { elsewhere, NO_NAMESPACE } from "./support/elsewhere.ts";
 import { liveTest, testUnless } from "./support/live.ts";
 
@@ -186,7 +186,7 @@ Deno.test("the model of no version in particular is the latest, and is traced li
 });
 
 Deno.test("every command works on the model without FFI, and says which it was", async () => {
-  for (const name of COMMAND_NAMES) {
+  await eachOf(COMMAND_NAMES, async (name) => {
     const args = [name, ...SMALL[name] ?? [], "--backend", "model", "--model", "v6.10+pml"];
     const { code, stdout, stderr } = await withoutFfi([...args, "--format", "json"]);
     assertEquals([code, stderr], [0, ""], name);
@@ -203,7 +203,7 @@ Deno.test("every command works on the model without FFI, and says which it was",
     const text = await withoutFfi(args);
     assertEquals([text.code, text.stderr], [0, ""], name);
     assertStringIncludes(text.stdout, "model of Linux v6.10, in memory, with PML\n", name);
-  }
+  });
 });
 
 Deno.test("probe finds the model usable, with what its processor has", async () => {

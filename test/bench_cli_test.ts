@@ -1,6 +1,6 @@
 // `dirtyring bench` as a person or a script meets it.
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { dirtyring, RunningCli, shell } from "./support/cli.ts";
+import { dirtyring, eachOf, RunningCli, shell } from "./support/cli.ts";
 import { liveTest } from "./support/live.ts";
 
 const SMALL = ["bench", "--sweep", "cost", "--memory", "1MiB,4MiB", "--pages", "16,64,256"];
@@ -16,20 +16,22 @@ async function refuses(args: readonly string[], code: number, message: string) {
 Deno.test("bench says what is wrong on its command line, with status 2", async () => {
   const folder = await Deno.makeTempDir();
   try {
-    await refuses(["--memory", "64MiB,x"], 2, "--memory 64MiB,x: x: expected a size with a unit");
-    await refuses(["--memory", "64MiB,64MiB"], 2, "64MiB stands there twice");
-    await refuses(["--pages", "16,0"], 2, "--pages 16,0: 0: expected a whole number from 1");
-    await refuses(["--sweep", "costs"], 2, "expected cost, ring-size, pattern or sort");
-    await refuses(["--pattern", "hot:2"], 2, "every page is to be stored to once");
-    await refuses(["--pattern", "file:x"], 2, "expected sequential, reverse, stride:N");
-    await refuses(["--repetitions", "0"], 2, "--repetitions 0: expected");
-    await refuses(["--format", "ndjson"], 2, "expected text, csv or json");
-    await refuses(["--svg", folder], 2, `--svg ${folder}: is a folder`);
-    await refuses(["--svg", `${folder}/no/such`], 2, `--svg ${folder}/no/such: No such file`);
-    await refuses(["--svg", "x", "--output", "x"], 2, "expected two different files");
-    const model = ["--backend", "model"];
-    await refuses([...model, "--pages", "99999", "--memory", "1MiB"], 2, "--pages 99999: more");
-    await refuses([...model, "--memory", "64GiB"], 2, "--memory 64GiB");
+    const cases: readonly Parameters<typeof refuses>[] = [
+      [["--memory", "64MiB,x"], 2, "--memory 64MiB,x: x: expected a size with a unit"],
+      [["--memory", "64MiB,64MiB"], 2, "64MiB stands there twice"],
+      [["--pages", "16,0"], 2, "--pages 16,0: 0: expected a whole number from 1"],
+      [["--sweep", "costs"], 2, "expected cost, ring-size, pattern or sort"],
+      [["--pattern", "hot:2"], 2, "every page is to be stored to once"],
+      [["--pattern", "file:x"], 2, "expected sequential, reverse, stride:N"],
+      [["--repetitions", "0"], 2, "--repetitions 0: expected"],
+      [["--format", "ndjson"], 2, "expected text, csv or json"],
+      [["--svg", folder], 2, `--svg ${folder}: is a folder`],
+      [["--svg", `${folder}/no/such`], 2, `--svg ${folder}/no/such: No such file`],
+      [["--svg", "x", "--output", "x"], 2, "expected two different files"],
+      [["--backend", "model", "--pages", "99999", "--memory", "1MiB"], 2, "--pages 99999: more"],
+      [["--backend", "model", "--memory", "64GiB"], 2, "--memory 64GiB"],
+    ];
+    await eachOf(cases, (one) => refuses(...one));
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

@@ -2,7 +2,7 @@
 // looked at apart. Nothing here needs /dev/kvm.
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { COMMAND_NAMES, loadCommand } from "../commands/registry.ts";
-import { dirtyring, shell } from "./support/cli.ts";
+import { dirtyring, eachOf, shell } from "./support/cli.ts";
 import { elsewhere, NO_NAMESPACE } from "./support/elsewhere.ts";
 import { testUnless } from "./support/live.ts";
 
@@ -18,7 +18,7 @@ Deno.test("help lists every command, with every option's default", async () => {
   const { code, stdout, stderr } = await dirtyring(["help"]);
   assertEquals([code, stderr], [0, ""]);
   for (const name of COMMAND_NAMES) assertStringIncludes(stdout, `\n  ${name} `);
-  for (const name of COMMAND_NAMES) {
+  await eachOf(COMMAND_NAMES, async (name) => {
     const shown = await dirtyring([name, "--help"]);
     assertEquals([shown.code, shown.stdout], [0, (await dirtyring(["help", name])).stdout]);
     const { options } = await loadCommand(name);
@@ -27,7 +27,7 @@ Deno.test("help lists every command, with every option's default", async () => {
       assertStringIncludes(flat, `--${option} `);
       if (fallbackText !== null) assertStringIncludes(flat, `(default: ${fallbackText})`);
     }
-  }
+  });
 });
 
 Deno.test("--version prints the version of deno.json", async () => {
@@ -37,23 +37,26 @@ Deno.test("--version prints the version of deno.json", async () => {
 });
 
 Deno.test("a wrong command line gets one line and status 2", async () => {
-  await refuses([], 2, "a command is missing");
-  await refuses(["dmp"], 2, "unknown command dmp; did you mean dump?");
-  await refuses(["help", "dmp"], 2, "did you mean dump?");
-  await refuses(["dump", "extra"], 2, "unexpected extra");
-  await refuses(["dump", "--page", "3"], 2, "did you mean --pages?");
-  await refuses(["dump", "--rounds", "2"], 2, "unknown option --rounds");
-  await refuses(["reset", "--rounds", "2"], 2, "unknown option --rounds");
-  await refuses(["dump", "--vcpus", "0"], 2, "--vcpus 0: expected");
-  await refuses(["dump", "--vcpu", "1"], 2, "--vcpu 1: expected 0 to 0");
-  await refuses(["dump", "--limit", "1", "--format", "csv"], 2, "--limit 1");
-  await refuses(["dump", "--format", "xml"], 2, "expected text, json, ndjson or csv");
-  await refuses(["dump", "--ring", "4GiB"], 2, "--ring 4GiB");
-  await refuses(["dump", "--ring", "100B"], 2, "--ring 100B");
-  await refuses(["dump", "--memory", "4GiB"], 2, "32-bit addresses");
-  await refuses(["dump", "--pattern", "stride"], 2, "expected stride:N");
-  await refuses(["reset", "--gap", "1", "--harvest-first", "1"], 2, "expected one of them");
-  await refuses(["stats", "--rule", "v5.10"], 2, "expected auto, v5.11, v6.10 or v6.17");
+  const cases: readonly Parameters<typeof refuses>[] = [
+    [[], 2, "a command is missing"],
+    [["dmp"], 2, "unknown command dmp; did you mean dump?"],
+    [["help", "dmp"], 2, "did you mean dump?"],
+    [["dump", "extra"], 2, "unexpected extra"],
+    [["dump", "--page", "3"], 2, "did you mean --pages?"],
+    [["dump", "--rounds", "2"], 2, "unknown option --rounds"],
+    [["reset", "--rounds", "2"], 2, "unknown option --rounds"],
+    [["dump", "--vcpus", "0"], 2, "--vcpus 0: expected"],
+    [["dump", "--vcpu", "1"], 2, "--vcpu 1: expected 0 to 0"],
+    [["dump", "--limit", "1", "--format", "csv"], 2, "--limit 1"],
+    [["dump", "--format", "xml"], 2, "expected text, json, ndjson or csv"],
+    [["dump", "--ring", "4GiB"], 2, "--ring 4GiB"],
+    [["dump", "--ring", "100B"], 2, "--ring 100B"],
+    [["dump", "--memory", "4GiB"], 2, "32-bit addresses"],
+    [["dump", "--pattern", "stride"], 2, "expected stride:N"],
+    [["reset", "--gap", "1", "--harvest-first", "1"], 2, "expected one of them"],
+    [["stats", "--rule", "v5.10"], 2, "expected auto, v5.11, v6.10 or v6.17"],
+  ];
+  await eachOf(cases, (one) => refuses(...one));
 });
 
 Deno.test("a wrong pattern file gets one line that names it, and status 2", async () => {

@@ -1,10 +1,10 @@
 // Live runs that are interrupted at any moment, as processes of their own.
 import { assertEquals } from "@std/assert";
 import { seeded } from "../guest/random.ts";
-import { type CliResult, closedEarly, RunningCli } from "./support/cli.ts";
+import { type CliResult, closedEarly, eachOf, RunningCli } from "./support/cli.ts";
 import { liveTest } from "./support/live.ts";
 
-/** As many at a time as keep two processors busy; each begins while others end. */
+/** At a time, so that each begins while others end. */
 const BESIDE = 4;
 const ARGS = ["run", "--live", "--duration", "60m", "--memory", "4MiB", "--format", "ndjson"];
 
@@ -20,44 +20,32 @@ function checkGathered({ stdout, stderr }: CliResult, signal: string): void {
   assertEquals(result.resetEntries, entries);
 }
 
-/** Does something with each of some numbers, a few at a time. */
-async function forEach(
-  numbers: readonly number[],
-  work: (number: number) => Promise<void>,
-): Promise<void> {
-  const left = [...numbers];
-  const worker = async (): Promise<void> => {
-    for (let next = left.pop(); next !== undefined; next = left.pop()) await work(next);
-  };
-  await Promise.all(Array.from({ length: BESIDE }, worker));
-}
-
 const guestOf = (number: number) => number % 2 === 0 ? "real16" : "long64";
 
 liveTest("a live run ends in order at SIGINT after any kernel call", async () => {
   const random = seeded(4);
   // A VM, its rings and its vCPUs are made in some fifty calls; resets and kicks follow.
   const moments = [0, ...Array.from({ length: 15 }, () => 1 + random(100))];
-  await forEach(moments, async (calls) => {
+  await eachOf(moments, async (calls) => {
     const child = new RunningCli([...ARGS, "--guest", guestOf(calls), "--trace"]);
     if (calls > 0) await child.prints("stderr", "", calls);
     const result = await child.ends("SIGINT");
     assertEquals(result.code, 130, `after ${calls} calls: ${result.stderr}`);
     if (result.stdout !== "") checkGathered(result, "SIGINT");
-  });
+  }, BESIDE);
 });
 
 liveTest(
   "a live run ends in order at SIGINT after any harvest, and prints what it gathered",
   async () => {
     const random = seeded(5);
-    await forEach(Array.from({ length: 16 }, () => 1 + random(50)), async (harvests) => {
+    await eachOf(Array.from({ length: 16 }, () => 1 + random(50)), async (harvests) => {
       const child = new RunningCli([...ARGS, "--guest", guestOf(harvests), "--interval", "5ms"]);
       await child.prints("stdout", "dirtyring.live-progress/1", harvests);
       const result = await child.ends("SIGINT");
       assertEquals(result.code, 130, `after ${harvests} harvests: ${result.stderr}`);
       checkGathered(result, "SIGINT");
-    });
+    }, BESIDE);
   },
 );
 

@@ -121,6 +121,19 @@ export async function closedEarly(args: readonly string[], chunks: number): Prom
   return decode({ ...await child.status, stdout: new Uint8Array(), stderr });
 }
 
+/** Does something with each of some, two at a time: what is done is mostly waited for. */
+export async function eachOf<One>(
+  all: Iterable<One>,
+  work: (one: One) => Promise<void>,
+  beside = 2,
+): Promise<void> {
+  const left = all[Symbol.iterator]();
+  const worker = async (): Promise<void> => {
+    for (let next = left.next(); !next.done; next = left.next()) await work(next.value);
+  };
+  await Promise.all(Array.from({ length: beside }, worker));
+}
+
 /** Runs a line of POSIX shell in which `dirtyring` is the launcher. */
 export async function shell(line: string, cwd?: string): Promise<CliResult> {
   const path = `${Deno.env.get("PATH")}:${ROOT}bin`;
