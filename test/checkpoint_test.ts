@@ -198,7 +198,7 @@ for (const [kernel, test] of [[model, Deno.test], [() => LIBC, liveTest]] as con
     test(`checkpoint() finds out a tracker that is broken: ${Broken.name}`, async () => {
       // In each of the two epochs every page is stored to, however long that takes.
       const changes: KeepChanges = { guest: "long64", intervalMs: 20, epochs: 2 };
-      const gate = kernel === model ? {} : untilAllStored();
+      const gate = kernel === model ? {} : untilAllStored(2);
       const result = await keep({ ...changes, ...gate, broken: ringOf(Broken) }, kernel());
       assertEquals([result.ok, result.equal], [false, false]);
       const { count, pages } = result.differing;

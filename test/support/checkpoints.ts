@@ -68,24 +68,25 @@ export async function keep(changes: KeepChanges, kernel: Kernel): Promise<Checkp
 const STUCK_MS = 60_000;
 
 /**
- * Lets no epoch end before every page of the pattern was stored to in it. For vCPUs on threads, whose rings have room
- * for all of that: nobody looks after them meanwhile.
+ * Lets none of a run's epochs end before every page of the pattern was stored to in it. For vCPUs on threads, whose
+ * rings have room for all of that: nobody looks after them meanwhile.
  */
-export function untilAllStored(): Pick<KeepChanges, "prepare" | "watch" | "interrupt"> {
+export function untilAllStored(
+  epochs: number,
+): Pick<KeepChanges, "prepare" | "watch" | "interrupt" | "epochs"> {
+  let isOver = false;
   let machine: TrackedMachine | undefined;
   let before = new Uint32Array(0);
   const firstWords = ({ vm }: TrackedMachine) =>
     vm.plan.sequence.map((at) => vm.memory[at * 1024]!);
-  const begin = () => {
-    before = firstWords(machine!);
-    return true;
-  };
+  const begin = () => before = firstWords(machine!);
   const interrupt = new class extends MadeUpInterrupt {
     override get isDue(): boolean {
-      return true;
+      return !isOver;
     }
 
     override async pause(): Promise<void> {
+      if (isOver) return; // memory is compared, and nothing is stored any more
       for (let left = Infinity, since = performance.now(); performance.now() - since < STUCK_MS;) {
         const found = firstWords(machine!).filter((word, n) => word === before[n]).length;
         if (found === 0) return;
@@ -99,7 +100,12 @@ export function untilAllStored(): Pick<KeepChanges, "prepare" | "watch" | "inter
     machine = made;
     begin();
   };
-  return { prepare, watch: begin, interrupt };
+  const watch = ({ epoch }: { readonly epoch: number }) => {
+    isOver = epoch === epochs;
+    begin();
+    return true;
+  };
+  return { prepare, watch, interrupt, epochs };
 }
 
 /** Does something with a folder of its own, which is removed afterwards. */
