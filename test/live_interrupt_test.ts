@@ -25,7 +25,7 @@ const guestOf = (number: number) => number % 2 === 0 ? "real16" : "long64";
 liveTest("a live run ends in order at SIGINT after any kernel call", async () => {
   const random = seeded(4);
   // A VM, its rings and its vCPUs are made in some fifty calls; resets and kicks follow.
-  const moments = [0, ...Array.from({ length: 15 }, () => 1 + random(100))];
+  const moments = [0, ...Array.from({ length: 11 }, () => 1 + random(100))];
   await eachOf(moments, async (calls) => {
     const child = new RunningCli([...ARGS, "--guest", guestOf(calls), "--trace"]);
     if (calls > 0) await child.prints("stderr", "", calls);
@@ -39,7 +39,7 @@ liveTest(
   "a live run ends in order at SIGINT after any harvest, and prints what it gathered",
   async () => {
     const random = seeded(5);
-    await eachOf(Array.from({ length: 16 }, () => 1 + random(50)), async (harvests) => {
+    await eachOf(Array.from({ length: 8 }, () => 1 + random(20)), async (harvests) => {
       const child = new RunningCli([...ARGS, "--guest", guestOf(harvests), "--interval", "5ms"]);
       await child.prints("stdout", "dirtyring.live-progress/1", harvests);
       const result = await child.ends("SIGINT");
