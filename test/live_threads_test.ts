@@ -26,7 +26,8 @@ for (const guest of GUESTS) {
       assertEquals([result.ok, result.problems, result.error], [true, [], null]);
       assertEquals([total(result, "stores"), result.lost.count], [50_000, 0]);
       assertEquals(result.resetEntries, total(result, "entries"));
-      assert(total(result, "entries") >= 50_000);
+      // Each store pushes where no page comes again within a ring; in a larger one it may still be dirty.
+      assert(total(result, "entries") >= (ring === RING_ENTRIES ? 50_000 : lab.pages));
       if (ring === RING_ENTRIES) assert(result.fullStop.count > 0);
       if (ring === 65536) assertEquals(total(result, "fullExits"), 0);
       assertEquals(result.order === null, ring !== RING_ENTRIES);
