@@ -1,22 +1,23 @@
-// `deno test` with the arguments given, and with tests that are skipped shown as one line for each reason.
-import { FoldedSkips } from "./support/skips.ts";
+// `deno test` with the arguments up to `--`, in two processes beside each other: the tests of test/, and the examples
+// in the documentation of all else, each of which takes Deno a moment to load. What follows `--` names files or a
+// filter, and is one process's. Skipped tests are shown as one line for each reason.
+import { closing, FoldedSkips } from "./support/skips.ts";
 
-const isTerminal = Deno.stdout.isTerminal();
-const child = new Deno.Command(Deno.execPath(), {
-  args: ["test", ...Deno.args],
-  env: isTerminal ? {} : { NO_COLOR: "1" }, // Deno colours what it writes into a pipe, too
-  stdout: "piped",
-}).spawn();
-// An interrupt is sent to both: the tests that were under way are told before it ends.
+const started = performance.now();
+const end = Deno.args.indexOf("--");
+const [flags, wanted] = end < 0
+  ? [Deno.args, []]
+  : [Deno.args.slice(0, end), Deno.args.slice(end + 1)];
+const parts = wanted.length > 0 ? [wanted] : [["test"], ["--ignore=test"]];
+
+// An interrupt is sent to all: the tests that were under way are told before they end.
 for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, () => {});
 
-const folded = new FoldedSkips();
-const encoder = new TextEncoder();
 let isRead = true;
 
 async function show(text: string): Promise<void> {
   try {
-    for (let bytes = encoder.encode(text); isRead && bytes.length > 0;) {
+    for (let bytes = new TextEncoder().encode(text); isRead && bytes.length > 0;) {
       bytes = bytes.subarray(await Deno.stdout.write(bytes));
     }
   } catch (error) {
@@ -25,8 +26,21 @@ async function show(text: string): Promise<void> {
   }
 }
 
-for await (const piece of child.stdout.pipeThrough(new TextDecoderStream())) {
-  await show(folded.take(piece));
+const runs = parts.map((part) => {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["test", ...flags, ...part],
+    env: Deno.stdout.isTerminal() ? {} : { NO_COLOR: "1" }, // Deno colours what it writes into a pipe, too
+    stdout: "piped",
+  }).spawn();
+  return { child, folded: new FoldedSkips() };
+});
+
+// The first is shown as it goes; what another prints is kept until it is its turn.
+const kept = runs.slice(1).map(({ child }) => new Response(child.stdout).text());
+for await (const piece of runs[0]!.child.stdout.pipeThrough(new TextDecoderStream())) {
+  await show(runs[0]!.folded.take(piece));
 }
-await show(folded.end());
-Deno.exit((await child.status).code);
+for (const [n, text] of kept.entries()) await show(runs[n + 1]!.folded.take(await text));
+const codes = await Promise.all(runs.map(async ({ child }) => (await child.status).code));
+await show(closing(runs.map(({ folded }) => folded), performance.now() - started));
+Deno.exit(codes.find((code) => code !== 0) ?? 0);

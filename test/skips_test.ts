@@ -1,6 +1,6 @@
 // Skipped tests are folded, and counted truly: nothing that fails or comes to no end may pass as skipped.
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { FoldedSkips } from "./support/skips.ts";
+import { closing, FoldedSkips } from "./support/skips.ts";
 
 const PRINTED = `running 2 tests from ./test/a_test.ts
 live: one (skipped: open(/dev/kvm): ENOENT (no such file)) ... \x1b[33mignored\x1b[0m (0ms)
@@ -35,7 +35,7 @@ Deno.test("FoldedSkips shows one line for each reason, wherever what it takes is
     for (let at = 0; at < PRINTED.length; at += size) {
       shown += folded.take(PRINTED.slice(at, at + size));
     }
-    assertEquals(shown + folded.end(), FOLDED, `pieces of ${size}`);
+    assertEquals(shown + closing([folded], 3000), FOLDED, `pieces of ${size}`);
   }
 });
 
@@ -44,7 +44,32 @@ Deno.test("FoldedSkips shows the name of a test that runs, and what was skipped 
   assertEquals(folded.take("running 2 tests from ./a.ts\nx (skipped: y) ..."), "");
   assertEquals(folded.take(" ignored (0ms)\nadds ..."), "running 2 tests from ./a.ts\nadds ...");
   assertEquals(folded.take(" ok (1ms)\nhangs ..."), " ok (1ms)\nhangs ...");
-  assertEquals(folded.end(), "1 test skipped: y\n\n");
+  assertEquals(closing([folded], 1), "1 test skipped: y\n\n");
+});
+
+Deno.test("closing() adds up what all parts came to, and is silent where one came to nothing", () => {
+  const parts = [
+    PRINTED,
+    "x (skipped: needs root) ... ignored (0ms)\nok | 5 passed | 0 failed (1s)\n",
+  ];
+  const runs = parts.map((printed) => {
+    const folded = new FoldedSkips();
+    folded.take(printed);
+    return folded;
+  });
+  const skips = FOLDED.split("\n").slice(-5);
+  assertEquals(closing(runs, 62_400).split("\n"), [
+    skips[0],
+    "2 tests skipped: needs root",
+    "",
+    "\x1b[31mFAILED\x1b[0m | 6 passed | 1 failed | 3 ignored (1m2s)",
+    "",
+  ]);
+  const text = closing([...runs, new FoldedSkips()], 1);
+  assertEquals(text.includes("passed"), false);
+  const fine = new FoldedSkips();
+  fine.take("ok | 5 passed | 0 failed | 700 filtered out (1s)\n");
+  assertEquals(closing([fine], 900), "ok | 5 passed | 0 failed | 700 filtered out (1s)\n");
 });
 
 const TESTS = `
@@ -66,7 +91,8 @@ Deno.test("the test command folds what Deno prints, and its status is the tests'
           program,
           "--no-check",
           "--no-config",
-          `${folder}/some_test.js`,
+          "--",
+          folder,
         ],
         stderr: "null",
       }).output();

@@ -5,13 +5,17 @@ const COLOUR = /\x1b\[[0-9;]*m/g;
 const SKIPPED = /^.* \(skipped: (.*)\) \.\.\. ignored \([^()]*\)$/;
 const HEADER = /^running \d+ tests? from /;
 const SUMMARY = /^(ok|FAILED) \| \d+ passed/;
+const COUNTS = ["passed", "failed", "ignored", "measured", "filtered out"] as const;
 
 /**
- * Takes what Deno's reporter writes, piece by piece, and leaves out the lines of skipped tests and the headings of
- * files with no other. How many were skipped stands before Deno's last line, once for each reason.
+ * Takes what Deno's reporter writes, piece by piece, and keeps back the lines of skipped tests, the headings of files
+ * with no other, and Deno's last line: `closing()` has what becomes of them.
  */
 export class FoldedSkips {
-  readonly #reasons = new Map<string, number>();
+  /** How many were skipped for each reason. */
+  readonly reasons = new Map<string, number>();
+  /** Deno's last line; `null` where it came to none. */
+  summary: string | null = null;
   /** A line whose end is still to come, but for what was handed on of it. */
   #rest = "";
   #header = "";
@@ -36,35 +40,22 @@ export class FoldedSkips {
     return shown;
   }
 
-  /**
-   * Takes the end.
-   *
-   * @returns What is left, and the skipped tests where Deno came to no last line.
-   */
-  end(): string {
-    const rest = this.#rest === "" ? "" : this.#shown(this.#rest);
-    this.#rest = "";
-    return rest + this.#skips();
-  }
-
   #line(line: string): string {
-    const text = plain(line);
     if (this.#isBegun) {
       this.#isBegun = false;
       return `${line}\n`;
     }
+    const text = plain(line);
     const reason = SKIPPED.exec(text)?.[1];
-    if (reason !== undefined) {
-      this.#reasons.set(reason, (this.#reasons.get(reason) ?? 0) + 1);
-      return "";
-    }
-    if (HEADER.test(text)) {
-      this.#header = `${line}\n`;
-      return "";
-    }
-    // Blank lines, and what follows them, belong to no file.
-    if (text === "") this.#header = "";
-    return this.#shown(SUMMARY.test(text) ? `${this.#skips()}${line}\n` : `${line}\n`);
+    if (reason !== undefined) this.reasons.set(reason, (this.reasons.get(reason) ?? 0) + 1);
+    else if (SUMMARY.test(text)) this.summary = line;
+    else if (HEADER.test(text)) this.#header = `${line}\n`;
+    else if (text === "" && this.summary !== null) return ""; // closing() has one
+    else if (text === "") {
+      this.#header = ""; // what follows belongs to no file
+      return "\n";
+    } else return this.#shown(`${line}\n`);
+    return "";
   }
 
   #shown(text: string): string {
@@ -72,15 +63,47 @@ export class FoldedSkips {
     this.#header = "";
     return header + text;
   }
+}
 
-  #skips(): string {
-    if (this.#reasons.size === 0) return "";
-    const lines = [...this.#reasons].map(([reason, count]) =>
-      `${count} ${count === 1 ? "test" : "tests"} skipped: ${reason}\n`
-    );
-    this.#reasons.clear();
-    return `${lines.join("")}\n`;
+/**
+ * What the tests came to.
+ *
+ * @param runs What was printed of each part, to its end.
+ * @param ms Milliseconds that all took.
+ * @returns A line for each reason of skipped tests, and Deno's last line with the counts of all parts. That is missing
+ * where a part came to none: nobody shall take the rest for the whole.
+ */
+export function closing(runs: readonly FoldedSkips[], ms: number): string {
+  const reasons = new Map<string, number>();
+  for (const [reason, count] of runs.flatMap((run) => [...run.reasons])) {
+    reasons.set(reason, (reasons.get(reason) ?? 0) + count);
   }
+  const skips = [...reasons].map(([reason, count]) =>
+    `${count} ${count === 1 ? "test" : "tests"} skipped: ${reason}\n`
+  );
+  const last = runs.map(({ summary }) => summary);
+  const lines = last.filter((line) => line !== null);
+  const text = skips.length === 0 ? "" : `${skips.join("")}\n`;
+  if (lines.length < runs.length) return text;
+  const [word] = (lines.find((line) => plain(line).startsWith("FAILED")) ?? lines[0]!).split(" | ");
+  const counts = COUNTS.map((
+    name,
+  ) => [lines.reduce((n, line) => n + countOf(line, name), 0), name]);
+  const shown = counts.filter(([count, name]) =>
+    count !== 0 || name === "failed" || name === "passed"
+  );
+  return `${text}${[word, ...shown.map((count) => count.join(" "))].join(" | ")} (${
+    timeText(ms)
+  })\n`;
+}
+
+function countOf(summary: string, name: string): number {
+  return Number(new RegExp(`\\| (\\d+) ${name}`).exec(plain(summary))?.[1] ?? 0);
+}
+
+function timeText(ms: number): string {
+  const seconds = Math.round(ms / 1000);
+  return seconds < 60 ? `${seconds}s` : `${Math.floor(seconds / 60)}m${seconds % 60}s`;
 }
 
 function plain(text: string): string {
