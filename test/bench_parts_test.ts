@@ -96,7 +96,7 @@ Deno.test("takeTurns() ends at an interrupt, with the rows that are whole", asyn
   const turn = async () => {
     if (++calls !== 5) return calls;
     Deno.kill(Deno.pid, "SIGTERM");
-    await interrupt.pause(true);
+    while (interrupt.signal === null) await interrupt.pause(true);
     return calls;
   };
   const rows = await takeTurns([turn, turn], 99, interrupt, { warmUp: false });
