@@ -5,7 +5,7 @@ import { type CliResult, closedEarly, eachOf, RunningCli } from "./support/cli.t
 import { liveTest } from "./support/live.ts";
 
 /** At a time, so that each begins while others end. */
-const BESIDE = 4;
+const BESIDE = 2;
 const ARGS = ["run", "--live", "--duration", "60m", "--memory", "4MiB", "--format", "ndjson"];
 
 // Once there was a line of progress, there is a result, and it is whole.

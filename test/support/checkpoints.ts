@@ -66,6 +66,7 @@ export async function keep(changes: KeepChanges, kernel: Kernel): Promise<Checkp
 
 /** So long without a page that is stored to is for ever. */
 const STUCK_MS = 60_000;
+const NEVER = new Int32Array(new SharedArrayBuffer(4));
 
 /**
  * Lets none of a run's epochs end before every page of the pattern was stored to in it. For vCPUs on threads, whose
@@ -80,22 +81,27 @@ export function untilAllStored(
   const firstWords = ({ vm }: TrackedMachine) =>
     vm.plan.sequence.map((at) => vm.memory[at * 1024]!);
   const begin = () => before = firstWords(machine!);
-  const interrupt = new class extends MadeUpInterrupt {
-    override get isDue(): boolean {
-      return !isOver;
+  // Looked at in each turn of an epoch before it may end, and then when the run is over.
+  const waitForAll = () => {
+    for (let left = Infinity, since = performance.now(); performance.now() - since < STUCK_MS;) {
+      const found = firstWords(machine!).filter((word, n) => word === before[n]).length;
+      if (found === 0) return;
+      if (found < left) since = performance.now();
+      left = found;
+      Atomics.wait(NEVER, 0, 0, 1);
     }
-
-    override async pause(): Promise<void> {
-      if (isOver) return; // memory is compared, and nothing is stored any more
-      for (let left = Infinity, since = performance.now(); performance.now() - since < STUCK_MS;) {
-        const found = firstWords(machine!).filter((word, n) => word === before[n]).length;
-        if (found === 0) return;
-        if (found < left) since = performance.now();
-        left = found;
-        await super.pause(true);
-      }
-    }
-  }();
+  };
+  const turns = new MadeUpInterrupt();
+  const interrupt: InterruptWatch = {
+    get signal() {
+      if (!isOver) waitForAll();
+      return null;
+    },
+    get isDue() {
+      return turns.isDue;
+    },
+    pause: (now) => turns.pause(now),
+  };
   const prepare = (made: TrackedMachine) => {
     machine = made;
     begin();
