@@ -1,6 +1,7 @@
 import type { ModelChoice as Choice, ModelVersion } from "../ffi/model_choice.ts";
 
-const VERSIONS: readonly ModelVersion[] = [
+/** The versions that can be chosen, the oldest first. */
+export const MODEL_VERSIONS: readonly ModelVersion[] = [
   "v5.11",
   "v6.1",
   "v6.10",
@@ -38,13 +39,13 @@ export interface ModelChoice extends Choice {
  */
 export function parseModel(text: string): ModelChoice {
   const [first, ...traits] = text.split("+");
-  const version = VERSIONS.find((one) => one === first);
+  const version = MODEL_VERSIONS.find((one) => one === first);
   const pml = traits.includes("pml");
   const emulator = traits.includes("emulator");
   // Each trait once, and nothing else.
   if (version === undefined || traits.length !== Number(pml) + Number(emulator)) {
     throw new SyntaxError(
-      `expected ${VERSIONS.slice(0, -1).join(", ")} or latest, then +pml, +emulator or both`,
+      `expected ${MODEL_VERSIONS.slice(0, -1).join(", ")} or latest, then +pml, +emulator or both`,
     );
   }
   return { version, pml, emulator, text };

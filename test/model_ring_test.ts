@@ -11,20 +11,12 @@ import {
   kvm_dirty_ring_used,
 } from "../model/dirty_ring.ts";
 import type { ModelVersion } from "../ffi/model_choice.ts";
+import { MODEL_VERSIONS } from "../lab/model_choice.ts";
 import { rulesOf } from "../model/rules.ts";
 import { coalesce } from "../ring/coalesce.ts";
 import { entriesOf } from "../ring/entries.ts";
 import fc from "./support/fast_check.ts";
 
-const VERSIONS: readonly ModelVersion[] = [
-  "v5.11",
-  "v6.1",
-  "v6.10",
-  "v6.12",
-  "v6.14",
-  "v6.17",
-  "latest",
-];
 const rules = (version: ModelVersion, pml = false) => rulesOf({ version, pml, emulator: false });
 
 // Forges an entry, as a program may, and marks it harvested.
@@ -60,7 +52,7 @@ Deno.test("the model's reset makes the batches of ring/coalesce.ts, in every ver
         mask: wide(batch.maskLow, batch.maskHigh),
       });
     });
-    for (const version of VERSIONS) {
+    for (const version of MODEL_VERSIONS) {
       const ring = kvm_dirty_ring_alloc(rules(version), 4096);
       list.forEach(([slot, offset], n) => forge(ring, n, slot, offset));
       const { count, calls } = reset(ring, version);
@@ -100,7 +92,7 @@ Deno.test("the model's indices run free over 2^32", () => {
 });
 
 Deno.test("a signal ends the model's reset from v6.17 on, and its batch is lost", () => {
-  for (const version of VERSIONS) {
+  for (const version of MODEL_VERSIONS) {
     const ring = kvm_dirty_ring_alloc(rules(version), 4096);
     for (let n = 0; n < 10; n++) forge(ring, n, 1, n < 5 ? BigInt(n) : BigInt(1000 + n));
     const { count, interrupted, calls } = reset(ring, version, 7);
