@@ -90,8 +90,8 @@ Deno.test("checkpoint() parts a pause into its steps", async () => {
   assert(overall! > 0 && overall! < 1 && median! > 0 && median! < 1);
 });
 
-// More pages than a ring has room for.
 const HOUR_MS = 3_600_000;
+// More pages than a ring has room for.
 const FULL: KeepChanges = { guest: "long64", memory: 8 << 20, pages: 2000 };
 
 for (const [kernel, test] of [[model, Deno.test], [() => LIBC, liveTest]] as const) {

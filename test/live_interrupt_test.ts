@@ -4,8 +4,6 @@ import { seeded } from "../guest/random.ts";
 import { type CliResult, closedEarly, eachOf, RunningCli } from "./support/cli.ts";
 import { liveTest } from "./support/live.ts";
 
-/** At a time, so that each begins while others end. */
-const BESIDE = 2;
 const ARGS = ["run", "--live", "--duration", "60m", "--memory", "4MiB", "--format", "ndjson"];
 
 // Once there was a line of progress, there is a result, and it is whole.
@@ -32,7 +30,7 @@ liveTest("a live run ends in order at SIGINT after any kernel call", async () =>
     const result = await child.ends("SIGINT");
     assertEquals(result.code, 130, `after ${calls} calls: ${result.stderr}`);
     if (result.stdout !== "") checkGathered(result, "SIGINT");
-  }, BESIDE);
+  });
 });
 
 liveTest(
@@ -45,7 +43,7 @@ liveTest(
       const result = await child.ends("SIGINT");
       assertEquals(result.code, 130, `after ${harvests} harvests: ${result.stderr}`);
       checkGathered(result, "SIGINT");
-    }, BESIDE);
+    });
   },
 );
 

@@ -125,13 +125,12 @@ export async function closedEarly(args: readonly string[], chunks: number): Prom
 export async function eachOf<One>(
   all: Iterable<One>,
   work: (one: One) => Promise<void>,
-  beside = 2,
 ): Promise<void> {
   const left = all[Symbol.iterator]();
   const worker = async (): Promise<void> => {
     for (let next = left.next(); !next.done; next = left.next()) await work(next.value);
   };
-  await Promise.all(Array.from({ length: beside }, worker));
+  await Promise.all([worker(), worker()]);
 }
 
 /** Runs a line of POSIX shell in which `dirtyring` is the launcher. */
