@@ -1,6 +1,7 @@
-// `deno test` with the arguments up to `--`, in two processes beside each other: the tests of test/, and the examples
-// in the documentation of all else, each of which takes Deno a moment to load. What follows `--` names files or a
-// filter, and is one process's. Skipped tests are shown as one line for each reason.
+// `deno test` with the arguments up to `--`, in three processes beside each other: the tests of test/ but for the
+// wrong kernels; these, of which each is asked all checks; and the examples in the documentation of all else, each of
+// which takes Deno a moment to load. The first alone touches a real kernel. What follows `--` names files or a filter, and is one
+// process's. Skipped tests are shown as one line for each reason.
 import { closing, FoldedSkips } from "./support/skips.ts";
 
 const started = performance.now();
@@ -8,7 +9,10 @@ const end = Deno.args.indexOf("--");
 const [flags, wanted] = end < 0
   ? [Deno.args, []]
   : [Deno.args.slice(0, end), Deno.args.slice(end + 1)];
-const parts = wanted.length > 0 ? [wanted] : [["test"], ["--ignore=test"]];
+const apart = "test/checks_mutations_test.ts";
+const parts = wanted.length > 0
+  ? [wanted]
+  : [[`--ignore=${apart}`, "test"], [apart], ["--ignore=test"]];
 
 // An interrupt is sent to all: the tests that were under way are told before they end.
 for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, () => {});
