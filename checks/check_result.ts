@@ -16,6 +16,8 @@ export interface CheckRun {
   readonly expected: string | null;
   /** What was seen instead. */
   readonly seen: string | null;
+  /** Whether it failed by an error of this program's own: that says nothing about the kernel. */
+  readonly defect: boolean;
   /** What the kernel reported in its log meanwhile: the first lines of each report of a problem. */
   readonly reports: readonly (readonly string[])[];
   /** Milliseconds that it took. */
@@ -46,6 +48,6 @@ export function checkResult(
   run: CheckRun,
 ): CheckResult {
   const { id, group, statement, source } = check;
-  const { status, detail, expected, seen, reports, ms } = run;
-  return { id, group, statement, status, detail, expected, seen, reports, source, ms };
+  const { status, detail, expected, seen, defect, reports, ms } = run;
+  return { id, group, statement, status, detail, expected, seen, defect, reports, source, ms };
 }

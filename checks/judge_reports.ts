@@ -24,5 +24,5 @@ export function judgeReports(
   if (foreign === undefined || run.status === "fail" || run.status === "timeout") return told;
   const otherwise = `otherwise ${run.status}${run.detail === null ? "" : `, ${run.detail}`}`;
   const detail = `the kernel reported: ${foreign.lines[0]}; ${otherwise}`;
-  return { ...told, status: "fail", detail };
+  return { ...told, status: "fail", detail, defect: false };
 }

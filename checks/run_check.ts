@@ -10,6 +10,9 @@ type Verdict = Omit<CheckRun, "ms">;
 const NEEDS_MODEL =
   "only the model can show it: a real kernel hides it, is of another version, or could be harmed";
 
+/** What no kernel causes: the errors of a program that is wrong. */
+const DEFECTS = [TypeError, RangeError, ReferenceError];
+
 /**
  * Makes a check, in this process, with a host of its own.
  *
@@ -59,11 +62,14 @@ function skipped(reason: string): Verdict {
 }
 
 function failed(error: unknown): Verdict {
+  if (DEFECTS.some((kind) => error instanceof kind)) {
+    return { ...verdict("fail", `a defect of dirtyring: ${error}`), defect: true };
+  }
   if (!(error instanceof CheckFailure)) return verdict("fail", String(error));
   const { what, expected, seen } = error;
-  return { status: "fail", detail: what, expected, seen, reports: [] };
+  return { ...verdict("fail", what), expected, seen };
 }
 
 function verdict(status: CheckRun["status"], detail: string | null): Verdict {
-  return { status, detail, expected: null, seen: null, reports: [] };
+  return { status, detail, expected: null, seen: null, defect: false, reports: [] };
 }

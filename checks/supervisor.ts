@@ -122,7 +122,7 @@ class Desk {
     const lost = await this.#lost(answer, doing);
     if (lost === null) return null;
     const ms = Math.round((performance.now() - began) * 1000) / 1000;
-    return { ...lost, expected: null, seen: null, reports: [], ms };
+    return { ...lost, expected: null, seen: null, defect: false, reports: [], ms };
   }
 
   // What became of a child that does not go on; null where it was called off.

@@ -15,13 +15,10 @@ import { interruptStatus } from "./interrupt_status.ts";
 import { loadModule } from "./load_module.ts";
 import { choice, count, flag, type Option, optionalCount } from "./option.ts";
 import { outputOption } from "./output_option.ts";
+import { reportStatus } from "./report_status.ts";
 
 type Format = "text" | "ktap" | "junit" | "json" | "ndjson";
 type CheckOutcome = CheckReport | CheckList | Watched<FuzzResult>;
-
-// The status of a process that a closed pipe ended: not all that was to be checked was.
-const CLOSED_PIPE = 141;
-const CANNOT = 4;
 
 // Each cast names what the module exports.
 const allChecks = async () =>
@@ -151,11 +148,7 @@ function statusOf(outcome: CheckOutcome, { bisect }: Pick<CheckOptions, "bisect"
   // Who interrupts a bisection wants it to end, whatever was found by then.
   if (bisect && outcome.interrupted !== null) return interruptStatus(outcome.interrupted);
   if (!isReport(outcome)) return outcome.ok ? interruptStatus(outcome.interrupted) : 1;
-  const { summary, strict, complete, interrupted } = outcome;
-  if (summary.fail + summary.timeout > 0 || (strict && summary.known > 0)) return 1;
-  if (interrupted !== null) return interruptStatus(interrupted);
-  if (!complete) return CLOSED_PIPE;
-  return summary.pass + summary.known > 0 ? 0 : CANNOT;
+  return reportStatus(outcome);
 }
 
 /** `dirtyring check` */

@@ -1,7 +1,13 @@
 // `check --bisect` as git bisect run sees it: what it takes for good, for bad, for untested, and for an end.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { ALL_CHECKS } from "../checks/all_checks.ts";
 import { linesOf } from "../checks/lines.ts";
+import { runCheck } from "../checks/run_check.ts";
 import { bisectStatus } from "../commands/bisect_status.ts";
+import { reportStatus } from "../commands/report_status.ts";
+import { KernelError } from "../ffi/kernel_error.ts";
+import { openModel } from "../model/model_kernel.ts";
+import { reportOf } from "./support/check_results.ts";
 import { denoArgs, dirtyring, shell } from "./support/cli.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname;
@@ -39,6 +45,27 @@ Deno.test("check --bisect: 125 for a host that cannot, and for a defect of the t
   const defect = await run(["--allow-ffi"]);
   assertEquals(defect.code, 125);
   assertStringIncludes(text(defect), "a defect of dirtyring");
+});
+
+Deno.test("a check that fails by an error of this program's own says nothing about the kernel", async () => {
+  const kernel = openModel({ version: "latest", pml: false, emulator: false });
+  const failing = async (error: Error) => {
+    const run = () => Promise.reject(error);
+    return await runCheck({ ...ALL_CHECKS[0]!, run }, kernel, { allowWarn: false });
+  };
+  const defect = await failing(new TypeError("x is undefined"));
+  assertEquals([defect.status, defect.defect, defect.detail], [
+    "fail",
+    true,
+    "a defect of dirtyring: TypeError: x is undefined",
+  ]);
+  const refused = await failing(new KernelError("KVM_RUN", -22));
+  assertEquals([refused.status, refused.defect], ["fail", false]);
+  const statuses = [[defect], [defect, defect], [defect, refused], [refused]].map((checks) =>
+    reportStatus(reportOf(checks))
+  );
+  assertEquals(statuses, [70, 70, 1, 1]);
+  assertEquals(statuses.map(bisectStatus), [125, 125, 1, 1]);
 });
 
 Deno.test("check --bisect: 129 ends the bisection for a command line that is wrong", async () => {

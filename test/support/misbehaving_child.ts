@@ -16,6 +16,7 @@ const PASS: CheckRun = {
   detail: `process ${Deno.pid}`,
   expected: null,
   seen: null,
+  defect: false,
   reports: [],
   ms: 1,
 };
