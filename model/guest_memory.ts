@@ -1,4 +1,4 @@
-import { KVM_MEM_LOG_DIRTY_PAGES, KVM_MEM_READONLY } from "../ffi/kvm_constants.ts";
+import { KVM_MEM_READONLY } from "../ffi/kvm_constants.ts";
 import { PAGE_SIZE } from "../ffi/linux.ts";
 import type { CpuMemory } from "./cpu_memory.ts";
 import { type MemorySlot, PageState, slotMemory } from "./slots.ts";
@@ -166,11 +166,12 @@ export class GuestMemory implements CpuMemory {
     const state = slot.pages[page];
     if (state !== PageState.DIRTY) {
       const { pmlEntries } = this.#vm.state.rules;
-      const isNoted = state === PageState.CLEAN && pmlEntries > 0 &&
-        (slot.flags & KVM_MEM_LOG_DIRTY_PAGES) !== 0;
-      if (!isNoted) return this.#fault(slot, page);
-      if (this.#pml.length >= pmlEntries) return this.#leave("pml");
-      this.#pml.push(slot.base_gfn + page);
+      if (state !== PageState.CLEAN || pmlEntries === 0) return this.#fault(slot, page);
+      // The page is writable: the processor sets its dirty bit, and notes it whichever slot it belongs to.
+      if (this.#vm.isLogging) {
+        if (this.#pml.length >= pmlEntries) return this.#leave("pml");
+        this.#pml.push(slot.base_gfn + page);
+      }
       slot.pages[page] = PageState.DIRTY;
     }
     write(found, offset, size, low, high);

@@ -83,6 +83,14 @@ export class ModelVm {
     return 0;
   }
 
+  /** Whether a slot is logged: as long as none is, a processor with PML notes nothing (`nr_memslots_dirty_logging`). */
+  get isLogging(): boolean {
+    for (const { flags } of this.slots.all) {
+      if ((flags & KVM_MEM_LOG_DIRTY_PAGES) !== 0) return true;
+    }
+    return false;
+  }
+
   /**
    * `kvm_set_memory_region`.
    *
