@@ -115,7 +115,6 @@ export class Machine implements Disposable {
     });
     if (pages > 0) checked(this.setSlot(1, { gfn: FIRST_GFN, pages }), "logged slot 1");
     if (ringBytes !== null && ringAfterSlot) this.#enableRing(ringBytes);
-    this.vm.placeRealModePages(0);
     options.beforeVcpus?.(this.vm);
     const mmapSize = system.vcpuMmapSize();
     const made: Vcpu[] = [];

@@ -56,6 +56,7 @@ export class Vm extends KvmFd {
   // Written anew by each call: both stand in loops that are measured.
   readonly #getLog = new DataView(new ArrayBuffer(kvm_dirty_log.size));
   readonly #clearLog = new DataView(new ArrayBuffer(kvm_clear_dirty_log.size));
+  #hasRealModePages = false;
 
   /**
    * `KVM_ENABLE_CAP` with one argument, raw.
@@ -95,6 +96,7 @@ export class Vm extends KvmFd {
    */
   placeRealModePages(end: number): void {
     const answer = this.ioctl(KVM_CHECK_EXTENSION, KVM_CAP_SET_TSS_ADDR);
+    this.#hasRealModePages = true;
     if (checked(answer, "KVM_CHECK_EXTENSION(KVM_CAP_SET_TSS_ADDR)") === 0) return;
     if (end <= REAL_MODE_LIMIT) {
       const segment = REAL_MODE_LIMIT + PAGE_SIZE; // behind the page table, which is there by default
@@ -109,7 +111,8 @@ export class Vm extends KvmFd {
   }
 
   /**
-   * Makes a vCPU. With the ring enabled this also allocates the vCPU's ring.
+   * Makes a vCPU. With the ring enabled this also allocates the vCPU's ring. The first one has
+   * {@linkcode Vm.placeRealModePages} called, as for little memory, where that was not done.
    *
    * @param id The vCPU's id.
    * @param mmapSize Bytes of its `kvm_run` mapping, from {@linkcode System.vcpuMmapSize}.
@@ -117,6 +120,7 @@ export class Vm extends KvmFd {
    * @throws {KernelError} Where the kernel refuses: EINVAL above its limit, EMFILE, ENOMEM.
    */
   createVcpu(id: number, mmapSize: number): Vcpu {
+    if (!this.#hasRealModePages) this.placeRealModePages(0);
     const fd = checked(this.ioctl(KVM_CREATE_VCPU, id), () => `KVM_CREATE_VCPU(${id})`);
     return Vcpu.take(this.kernel, fd, id, mmapSize);
   }
