@@ -24,7 +24,8 @@ interface PreFault {
   readonly pages: number;
 }
 
-// Pre-faults pages of slot 1 that have memory behind them, from the first on, with one call.
+// Pre-faults pages of slot 1, from the first on, with one call. They are written before: others would be mapped
+// read-only, and not pushed.
 function preFault(machine: Machine, pages: number): PreFault {
   numbers(pages).forEach((page) => machine.memory[page * PAGE_SIZE / 4] = 0);
   const view = new DataView(new ArrayBuffer(kvm_pre_fault_memory.size));
