@@ -1,5 +1,5 @@
 import type { Kernel } from "../ffi/kernel.ts";
-import { PAGE_SIZE } from "../ffi/linux.ts";
+import { MADV_NOHUGEPAGE, PAGE_SIZE } from "../ffi/linux.ts";
 import { long64 } from "../guest/long64.ts";
 import { Mapping } from "../kvm/mapping.ts";
 import { System } from "../kvm/system.ts";
@@ -43,7 +43,10 @@ export class FuzzKernel implements Disposable {
     this.#program = resources.use(Mapping.anonymous(kernel, low, "guest code and lists"));
     this.#host = resources.use(Mapping.anonymous(kernel, HOST_PAGES * PAGE_SIZE, "guest memory"));
     // A page that the host populates only later would leave the guest's page tables once more.
-    for (const { bytes } of [this.#program, this.#host]) {
+    // So would one of a huge page: as logging ends KVM drops it, for a huge one to be mapped in its place. A kernel
+    // without huge pages refuses the advice, and needs none.
+    for (const { address, bytes } of [this.#program, this.#host]) {
+      kernel.madvise(address, bytes.length, MADV_NOHUGEPAGE);
       for (let at = 0; at < bytes.length; at += PAGE_SIZE) bytes[at] = 0;
     }
     long64.place(this.#program.bytes);

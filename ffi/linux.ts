@@ -33,6 +33,8 @@ export const MAP_NORESERVE = 0x4000;
 // <asm-generic/mman-common.h>
 /** Advice for madvise(2): back this memory with huge pages where that can be. */
 export const MADV_HUGEPAGE = 14;
+/** Advice for madvise(2): never back this memory with huge pages. */
+export const MADV_NOHUGEPAGE = 15;
 
 /** Bytes in a page of an x86 host, and in a guest page that the dirty ring counts. */
 export const PAGE_SIZE = 4096;
