@@ -23,7 +23,7 @@ export interface MachineOptions {
   readonly ringBytes?: number | null;
   /** Pages of the first logged slot, 1024 by default; 0 makes no such slot. */
   readonly pages?: number;
-  /** Pages of host memory behind all logged slots, 4096 by default. */
+  /** Pages of host memory behind all logged slots: by default 2048, or as many as the first slot has. */
   readonly hostPages?: number;
   /** Whether the ring is enabled after the first logged slot was made; before it unless given. */
   readonly ringAfterSlot?: boolean;
@@ -60,6 +60,8 @@ const LIST_STORES = 8192;
 /** The first guest frame of the first logged slot: beyond the guest's program and lists. */
 const FIRST_GFN = 0x1000;
 const WORDS_PER_PAGE = PAGE_SIZE / 4;
+/** Host memory of most machines: a kernel in memory takes milliseconds to make more. */
+const HOST_PAGES = 2048;
 
 /**
  * A fresh VM that does what a check tells it, step by step: slots anywhere, stores to any page, entries
@@ -101,7 +103,7 @@ export class Machine implements Disposable {
     if (ringBytes !== null && !ringAfterSlot) this.#enableRing(ringBytes);
     const low = guest.listAt + vcpus * LIST_STORES * guest.listElement;
     const program = resources.use(Mapping.anonymous(kernel, low, "guest code and list"));
-    const hostBytes = (options.hostPages ?? 4096) * PAGE_SIZE;
+    const hostBytes = (options.hostPages ?? Math.max(HOST_PAGES, pages)) * PAGE_SIZE;
     this.#host = resources.use(Mapping.anonymous(kernel, hostBytes, "guest memory"));
     this.memory = this.#host.words;
     guest.place(program.bytes);
