@@ -4,7 +4,7 @@ import { batchesOf } from "./batches_of.ts";
 import { type Check, CheckSkip } from "./check.ts";
 import type { CheckHost } from "./check_host.ts";
 import { COALESCING_VECTORS } from "./coalescing_vectors.ts";
-import { CoalescingWitness, pastTheSlot, randomWalk } from "./coalescing_witness.ts";
+import { CoalescingWitness, pastTheSlot, randomWalk, WITNESS_PAGES } from "./coalescing_witness.ts";
 import { expect, expectThat } from "./expect.ts";
 import type { Place } from "./forged.ts";
 import { callTexts, resetCallsOf } from "./reset_calls.ts";
@@ -203,7 +203,7 @@ export const COALESCING_CHECKS: readonly Check[] = [
     source: RING,
     where: "live",
     run(host) {
-      const witness = new CoalescingWitness(host.machine());
+      const witness = new CoalescingWitness(host.machine({ hostPages: 2 * WITNESS_PAGES }));
       const random = seeded(1);
       const sequences = [
         ...COALESCING_VECTORS.flatMap(({ entries }) => pastTheSlot(entries)),

@@ -36,7 +36,7 @@ export class CoalescingWitness {
   /**
    * Takes a machine over.
    *
-   * @param machine A machine with nothing in its rings.
+   * @param machine A machine with nothing in its rings, and host memory for two slots of {@linkcode WITNESS_PAGES}.
    */
   constructor(machine: Machine) {
     this.#machine = machine;

@@ -23,7 +23,7 @@ export interface MachineOptions {
   readonly ringBytes?: number | null;
   /** Pages of the first logged slot, 1024 by default; 0 makes no such slot. */
   readonly pages?: number;
-  /** Pages of host memory behind all logged slots: by default 2048, or as many as the first slot has. */
+  /** Pages of host memory behind all logged slots: by default 1536, or as many as the first slot has. */
   readonly hostPages?: number;
   /** Whether the ring is enabled after the first logged slot was made; before it unless given. */
   readonly ringAfterSlot?: boolean;
@@ -61,7 +61,7 @@ const LIST_STORES = 8192;
 const FIRST_GFN = 0x1000;
 const WORDS_PER_PAGE = PAGE_SIZE / 4;
 /** Host memory of most machines: a kernel in memory takes milliseconds to make more. */
-const HOST_PAGES = 2048;
+const HOST_PAGES = 1536;
 
 /**
  * A fresh VM that does what a check tells it, step by step: slots anywhere, stores to any page, entries
