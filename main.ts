@@ -1,5 +1,9 @@
 import { bisectStatus } from "./commands/bisect_status.ts";
 import { GLOBAL_OPTIONS } from "./commands/global_options.ts";
+import type { Command, Context } from "./commands/command.ts";
+import { EndedElsewhere } from "./commands/ended_elsewhere.ts";
+import type { MachineRequest } from "./commands/machine_request.ts";
+import { VM_OPTIONS } from "./commands/vm_options.ts";
 import { OutputStream } from "./commands/output_stream.ts";
 import { parseLine } from "./commands/parse.ts";
 import { loadModule } from "./commands/load_module.ts";
@@ -9,12 +13,16 @@ import { KernelError } from "./ffi/kernel_error.ts";
 import { openKernel } from "./lab/backend.ts";
 import { GuestError } from "./lab/guest_error.ts";
 import { UsageError } from "./lab/usage_error.ts";
+import { oneLine } from "./report/one_line.ts";
+import { KernelFileError } from "./vm/kernel_file_error.ts";
+import { VmFailure } from "./vm/vm_failure.ts";
 
 // Exit statuses: README.md, "Exit statuses".
 const USAGE = 2;
 const KERNEL = 3;
 const HOST = 4;
 const DEFECT = 70;
+const NO_ANSWER = 125;
 
 /** What a person without a usable /dev/kvm can do too. */
 const OR_MODEL = "; or try the model of a kernel: --backend model";
@@ -22,6 +30,14 @@ const OR_MODEL = "; or try the model of a kernel: --backend model";
 const encoder = new TextEncoder();
 /** Bytes gathered before they are written: a line each would be a system call each. */
 const WRITE_AT = 1 << 16;
+
+/** What a command line runs in: a process of this machine, or of one that was booted for it. */
+export interface World {
+  /** The terminal that standard output is, or `null`. */
+  terminal(): { readonly columns: number } | null;
+  /** Tells who watches from outside which step is under way. */
+  announce(what: string): void;
+}
 
 /** Standard output failed for another reason than a closed pipe: a full disk, say. */
 class OutputError extends Error {}
@@ -107,11 +123,21 @@ function say(line: string): void {
   }
 }
 
+// A line that is drawn over: what is said next takes its place.
+function showStatus(text: string): void {
+  if (!Deno.stderr.isTerminal()) return;
+  try {
+    Deno.stderr.writeSync(encoder.encode(`\r\x1b[K${text}`));
+  } catch {
+    // As above.
+  }
+}
+
 function note(text: string): void {
   say(`dirtyring: ${text}`);
 }
 
-async function main(args: readonly string[]): Promise<number> {
+async function main(args: readonly string[], world: World): Promise<number> {
   const at = args.findIndex((arg) => !arg.startsWith("-"));
   const name = at === -1 ? undefined : args[at];
   if (name === undefined || name === "help") return await withoutCommand(args, at);
@@ -131,15 +157,24 @@ async function main(args: readonly string[]): Promise<number> {
   }
   const trace = values["trace"] === true ? say : null;
   const progress = openProgress();
+  const machines = await machinesAskedFor(values, [name, ...rest]);
+  const context: Context = {
+    openKernel: (selection) => openKernel(selection, trace, note),
+    note,
+    say,
+    status: showStatus,
+    print,
+    stream: progress.print,
+    terminal: world.terminal(),
+    machines,
+    announce: world.announce,
+    trace: trace !== null,
+  };
   try {
-    const { output, status } = await command.execute(values, {
-      openKernel: (selection) => openKernel(selection, trace, note),
-      note,
-      print,
-      stream: progress.print,
-      terminal: terminal(),
-      trace: trace !== null,
-    });
+    if (machines !== null && !command.asksMachines(values, machines.choices.length)) {
+      return await runInMachine(machines, values, command, context);
+    }
+    const { output, status } = await command.execute(values, context);
     await progress.end();
     print(output);
     return status;
@@ -150,6 +185,33 @@ async function main(args: readonly string[]): Promise<number> {
     }
     throw error;
   }
+}
+
+// What `--kernel` asks for: few command lines do, and the modules are not loaded for the others.
+async function machinesAskedFor(
+  values: Readonly<Record<string, unknown>>,
+  args: readonly string[],
+): Promise<MachineRequest | null> {
+  if (!args.some((arg) => Object.hasOwn(VM_OPTIONS, arg.split("=", 1)[0]!.slice(2)))) return null;
+  const module = await loadModule(
+    "./machine_request.ts",
+  ) as typeof import("./commands/machine_request.ts");
+  return module.machineRequest(values, args);
+}
+
+async function runInMachine(
+  machines: MachineRequest,
+  values: Readonly<Record<string, unknown>>,
+  { name, options }: Command,
+  context: Context,
+): Promise<number> {
+  if (machines.choices.length > 1) {
+    throw new UsageError(
+      `--kernel: ${name} runs on one; check, check --fuzz and bench compare several`,
+    );
+  }
+  const module = await loadModule("./in_machine.ts") as typeof import("./commands/in_machine.ts");
+  return await module.runInMachine(machines, values, options, context);
 }
 
 // `dirtyring`, `dirtyring --help`, `dirtyring --version`, `dirtyring help [COMMAND]`.
@@ -179,7 +241,15 @@ function isOutOfMemory(error: unknown): boolean {
   return error instanceof RangeError && /allocation failed|Invalid typed array/.test(error.message);
 }
 
+// The end of what a machine's console said: the kernel may have written anything.
+function sayConsole({ console }: VmFailure): void {
+  if (console.length > 0) say("the last lines of its console:");
+  for (const line of console) say(`  ${oneLine(line)}`);
+}
+
 function statusOf(error: unknown): number {
+  if (error instanceof EndedElsewhere) return error.status;
+  if (error instanceof VmFailure) return NO_ANSWER;
   if (error instanceof UsageError) return USAGE;
   if (error instanceof KernelError || error instanceof GuestError) return KERNEL;
   if (error instanceof OutputError) return KERNEL;
@@ -187,22 +257,37 @@ function statusOf(error: unknown): number {
   return error instanceof HostError ? HOST : DEFECT;
 }
 
-if (import.meta.main) {
+/**
+ * Runs a command line, and says on standard error what went wrong.
+ *
+ * @param args What follows the program's name.
+ * @param world What it runs in.
+ * @returns The exit status.
+ */
+export async function commandLine(args: readonly string[], world: World): Promise<number> {
   let status: number;
   try {
-    status = await main(Deno.args);
+    status = await main(args, world);
   } catch (error) {
     status = statusOf(error);
-    const wantsStack = Deno.args.includes("--verbose");
+    if (error instanceof EndedElsewhere) return status;
+    const wantsStack = args.includes("--verbose");
     const what = status === DEFECT
       ? "a defect of dirtyring, please report it with the output of --verbose: "
       : isOutOfMemory(error)
       ? "out of memory, ask for less with --pages, --ring or --vcpus: "
       : "";
     note(what + (error instanceof Error ? (wantsStack ? error.stack : error.message) : error));
+    if (error instanceof VmFailure) sayConsole(error);
+    // A commit that does not build is not bad.
+    if (error instanceof KernelFileError && args.includes("--bisect")) return NO_ANSWER;
   }
   // A command line that is wrong, and a defect, are answers to git, too.
-  if (Deno.args.includes("--bisect")) status = bisectStatus(status);
+  return args.includes("--bisect") ? bisectStatus(status) : status;
+}
+
+if (import.meta.main) {
+  const status = await commandLine(Deno.args, { terminal, announce: () => {} });
   // Not by returning: a listener or a library must not be able to keep the process alive.
   Deno.exit(status);
 }

@@ -10,7 +10,7 @@ import {
   VERSION,
 } from "./checkpoint_layout.ts";
 import { DIGEST_BYTES, DigestedPieces, digestText, PIECE_BYTES } from "./digested_pieces.ts";
-import { fileErrorText } from "./file_error.ts";
+import { fileErrorText } from "../lab/file_error.ts";
 
 /** A checkpoint file that is not whole, or not a checkpoint: the message says why, in a clause. */
 export class BrokenFile extends Error {}

@@ -1,4 +1,4 @@
-import { fileErrorText } from "./file_error.ts";
+import { fileErrorText } from "../lab/file_error.ts";
 import { UsageError } from "../lab/usage_error.ts";
 
 const NAME = /^epoch-(\d{6,})(-full)?\.ckpt$/;

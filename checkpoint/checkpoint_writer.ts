@@ -6,7 +6,7 @@ import { checkpointName, PART } from "./checkpoint_folder.ts";
 import type { CheckpointHeader } from "./checkpoint_header.ts";
 import { encodeHead } from "./checkpoint_layout.ts";
 import { DigestedPieces, digestText } from "./digested_pieces.ts";
-import { fileErrno } from "./file_error.ts";
+import { fileErrno } from "../lab/file_error.ts";
 
 /** What goes into a checkpoint beside what the writer knows itself. */
 export interface CheckpointContent {

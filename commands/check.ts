@@ -85,6 +85,7 @@ const fuzzFile: Option<string | undefined> = {
   help: "run the program in FILE, as a mismatch is printed; - is standard input",
   fallback: undefined,
   fallbackText: "none",
+  file: (path) => path === undefined ? null : { path, use: "read" },
   parse: (text) => text,
 };
 

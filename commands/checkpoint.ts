@@ -52,12 +52,16 @@ const tracking: Option<TrackingKind> = choice(
   ["ring", "bitmap", "bitmap-manual"],
 );
 
-function folderOption(help: string): Option<string | undefined> {
+function folderOption(
+  help: string,
+  use: "read folder" | "write folder",
+): Option<string | undefined> {
   return {
     value: "DIR",
     help,
     fallback: undefined,
     fallbackText: "none",
+    file: (path) => path === undefined ? null : { path, use },
     parse(text) {
       if (text !== "") return text;
       throw new SyntaxError("expected the name of a folder");
@@ -97,8 +101,12 @@ export const command: Command = defineCommand({
     stores: optionalCount("stores to make, over all vCPUs", { min: 1 }, "as many as fit"),
     output: folderOption(
       "write a full checkpoint, and a file for each epoch, into a new or empty folder",
+      "write folder",
     ),
-    restore: folderOption("restore the last whole epoch of such a folder instead"),
+    restore: folderOption(
+      "restore the last whole epoch of such a folder instead",
+      "read folder",
+    ),
     format: choice("how the result is written; ndjson streams an object an epoch", [
       "text",
       "json",

@@ -1,6 +1,7 @@
 import type { Kernel } from "../ffi/kernel.ts";
 import type { BackendSelection } from "../lab/backend.ts";
 import { loadModule } from "./load_module.ts";
+import type { MachineRequest } from "./machine_request.ts";
 import type { OptionTable, Values } from "./option.ts";
 import type { OutputFile } from "./output_file.ts";
 
@@ -24,6 +25,14 @@ export interface Context {
   stream(chunks: Iterable<string>): boolean;
   /** The terminal that standard output is, with its width; `null` where it is none. */
   readonly terminal: { readonly columns: number } | null;
+  /** Says a line on stderr as it is. */
+  say(line: string): void;
+  /** Shows on stderr, where that is a terminal, what is going on; an empty text takes it away. */
+  status(text: string): void;
+  /** What `--kernel` asks for: machines, and what is asked in each; `null` where this host answers. */
+  readonly machines: MachineRequest | null;
+  /** Tells who watches from outside which step is under way: what a machine did that then stopped. */
+  announce(what: string): void;
   /** Whether every kernel call is to be shown, for a command that makes them in another process. */
   readonly trace: boolean;
 }
@@ -53,6 +62,11 @@ export interface Declaration<Table extends OptionTable, Result> {
   readonly formats: Readonly<Record<string, LateFormatter<Result, Values<Table>>>>;
   /** Whether the option `output` is its own affair, a folder that it fills: its result is then printed. */
   readonly ownsOutput?: true;
+  /**
+   * Whether it asks the machines of `--kernel` itself. Otherwise it runs in one, as it is, and what it prints comes out
+   * here.
+   */
+  asksMachines?(options: Values<Table>, machines: number): boolean;
   /** Does it. */
   run(options: Values<Table>, context: Context): Promise<Result>;
   /** The exit status that its result stands for. */
@@ -68,8 +82,13 @@ export interface Outcome {
 }
 
 /** A command whose option values are checked when it is executed. */
-export interface Command
-  extends Omit<Declaration<OptionTable, unknown>, "formats" | "ownsOutput" | "run" | "status"> {
+export interface Command extends
+  Pick<
+    Declaration<OptionTable, unknown>,
+    "name" | "summary" | "details" | "options" | "examples"
+  > {
+  /** As its declaration says, with values that were parsed by its own options. */
+  asksMachines(values: Readonly<Record<string, unknown>>, machines: number): boolean;
   /**
    * Runs it with values that were parsed by its own options.
    *
@@ -96,6 +115,9 @@ export function defineCommand<Table extends OptionTable, Result>(
     details,
     options,
     examples,
+    // As in `execute`.
+    asksMachines: (values, machines) =>
+      declaration.asksMachines?.(values as Values<Table>, machines) ?? false,
     async execute(values, context) {
       // commands/parse.ts filled `values` from `options`: a parsed value or the fallback of each.
       const typed = values as Values<Table>;

@@ -18,6 +18,7 @@ const patternOption: Option<Pattern> = {
     "0x, counted over all logged slots; - is standard input)",
   fallback: { name: "sequential", parameter: 0 },
   fallbackText: "sequential",
+  file: (pattern) => pattern.name === "file" ? { path: pattern.path, use: "read" } : null,
   parse: parsePattern,
 };
 

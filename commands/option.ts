@@ -8,6 +8,10 @@ export interface Option<T> {
   readonly fallback: T;
   /** The default as help shows it; `null` where there is none to show. */
   readonly fallbackText: string | null;
+  /** Whether it may be given several times: its value is then the list of what each gives. */
+  readonly isMany?: true;
+  /** The file or folder that a value names, which a machine of its own must be given; `null` where it names none. */
+  file?(value: T): OptionFile | null;
   /** The values that a shell may complete. */
   readonly choices?: readonly string[];
   /**
@@ -16,6 +20,14 @@ export interface Option<T> {
    * @throws {SyntaxError} With what was expected, where the text is none.
    */
   parse(text: string): T;
+}
+
+/** A file or a folder that an option names, and what the command does with it. */
+export interface OptionFile {
+  /** The path as it was given; `-` is standard input. */
+  readonly path: string;
+  /** What is done with it. A file that is written is written in the end; a folder may grow meanwhile. */
+  readonly use: "read" | "read folder" | "write" | "write folder";
 }
 
 /** Options by name, without the two dashes. */

@@ -6,6 +6,7 @@ export const outputOption: Option<string | undefined> = {
   help: "write the result to FILE, whole or not at all",
   fallback: undefined,
   fallbackText: "standard output",
+  file: (path) => path === undefined ? null : { path, use: "write" },
   parse(text) {
     if (text !== "") return text;
     throw new SyntaxError("expected the name of a file");

@@ -80,12 +80,18 @@ function valueOf(name: string, given: unknown, options: OptionTable): unknown {
   const texts = Array.isArray(given) ? given : [];
   if (texts.length === 0) return option.fallback;
   if (option.value === null) return true;
+  // The value of an option that may be given several times is a list.
+  if (option.isMany) return texts.flatMap((text) => parseValue(name, `${text}`, option));
   if (texts.length > 1) throw new UsageError(`--${name} is given ${texts.length} times`);
+  return parseValue(name, `${texts[0]}`, option);
+}
+
+function parseValue(name: string, text: string, option: Option<unknown>): unknown {
   try {
-    return option.parse(`${texts[0]}`);
+    return option.parse(text);
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
-    throw new UsageError(`--${name} ${texts[0] === "" ? '""' : texts[0]}: ${error.message}`);
+    throw new UsageError(`--${name} ${text === "" ? '""' : text}: ${error.message}`);
   }
 }
 

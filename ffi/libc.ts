@@ -85,7 +85,14 @@ let early: Deno.DynamicLibrary<typeof SYMBOLS>["symbols"] | undefined;
 let late: Deno.DynamicLibrary<typeof LATE_SYMBOLS>["symbols"] | undefined;
 let seek: Deno.DynamicLibrary<typeof SEEK_SYMBOLS>["symbols"] | undefined;
 
-function load<Symbols extends Deno.ForeignLibraryInterface>(
+/**
+ * Binds functions of libc. The only place in the program that calls `Deno.dlopen`.
+ *
+ * @param symbols Their signatures.
+ * @returns The functions.
+ * @throws {HostError} Where libc cannot be loaded: another system, or no `--allow-ffi`.
+ */
+export function loadLibc<Symbols extends Deno.ForeignLibraryInterface>(
   symbols: Symbols,
 ): Deno.DynamicLibrary<Symbols>["symbols"] {
   if (Deno.build.os !== "linux" || Deno.build.arch !== "x86_64") {
@@ -109,7 +116,7 @@ function load<Symbols extends Deno.ForeignLibraryInterface>(
 }
 
 /**
- * The real kernel, reached through libc. The only place in the program that calls `Deno.dlopen`.
+ * The real kernel, reached through libc.
  *
  * errno is read through a view that is taken once: libc keeps it in thread-local storage, so its
  * address never changes for this thread, and nothing runs between a synchronous call and the read.
@@ -118,7 +125,7 @@ function load<Symbols extends Deno.ForeignLibraryInterface>(
  * @throws {HostError} Where libc cannot be loaded: another system, or no `--allow-ffi`.
  */
 export function openLibc(): Kernel {
-  const libc = early ??= load(SYMBOLS);
+  const libc = early ??= loadLibc(SYMBOLS);
   // SAFETY: 4 bytes, an int of this thread's storage, owned by libc; it lives as long as the thread.
   const errnoAt = libc.__errno_location();
   if (errnoAt === null) throw new HostError("__errno_location() answered NULL", "use glibc");
@@ -129,7 +136,7 @@ export function openLibc(): Kernel {
 
   // The copy of the file descriptor is one that the other process inherits.
   const elsewhere = (fd: number, errand: Errand): number => {
-    const copy = answer((late ??= load(LATE_SYMBOLS)).dup(fd));
+    const copy = answer((late ??= loadLibc(LATE_SYMBOLS)).dup(fd));
     if (copy < 0) return copy;
     try {
       return askElsewhere(copy, errand);
@@ -147,17 +154,17 @@ export function openLibc(): Kernel {
     // SAFETY: read() writes at most into.length bytes into memory that the caller owns.
     read: (fd, into) => answer(Number(libc.read(fd, into, BigInt(into.length)))),
     pread(fd, into, offset) {
-      const { pread } = late ??= load(LATE_SYMBOLS);
+      const { pread } = late ??= loadLibc(LATE_SYMBOLS);
       // SAFETY: pread() writes at most into.length bytes into memory that the caller owns.
       return answer(Number(pread(fd, into, BigInt(into.length), BigInt(offset))));
     },
     lseek: (fd, offset, whence) =>
-      answer(Number((seek ??= load(SEEK_SYMBOLS)).lseek(fd, BigInt(offset), whence))),
+      answer(Number((seek ??= loadLibc(SEEK_SYMBOLS)).lseek(fd, BigInt(offset), whence))),
     statx(path, into) {
       if (into.length < STATX_BYTES) throw new RangeError(`Cannot statx into ${into.length} bytes`);
       // SAFETY: the path ends in NUL; statx() writes STATX_BYTES, checked above, of the caller's.
       return answer(
-        (late ??= load(LATE_SYMBOLS)).statx(-1, cString(path), 0, STATX_BASIC_STATS, into),
+        (late ??= loadLibc(LATE_SYMBOLS)).statx(-1, cString(path), 0, STATX_BASIC_STATS, into),
       );
     },
     ioctl(fd, request, argument) {
@@ -182,19 +189,19 @@ export function openLibc(): Kernel {
     munmap: (address, length) => answer(libc.munmap(BigInt(address), BigInt(length))),
     // SAFETY: the range is a mapping of the caller's, and the advice is of a kind that keeps what is in it.
     madvise: (address, length, advice) =>
-      answer((late ??= load(LATE_SYMBOLS)).madvise(BigInt(address), BigInt(length), advice)),
+      answer((late ??= loadLibc(LATE_SYMBOLS)).madvise(BigInt(address), BigInt(length), advice)),
     sigmask(set, old) {
       if (set.length < SIGSET_BYTES || (old !== null && old.length < SIGSET_BYTES)) {
         throw new RangeError(`Cannot use a signal set of under ${SIGSET_BYTES} bytes`);
       }
       // SAFETY: both sets are SIGSET_BYTES long, checked above, and the caller's. The result is an
       // errno itself, not -1.
-      return -(late ??= load(LATE_SYMBOLS)).pthread_sigmask(SIG_SETMASK, set, old);
+      return -(late ??= loadLibc(LATE_SYMBOLS)).pthread_sigmask(SIG_SETMASK, set, old);
     },
-    raise: (signal) => (late ??= load(LATE_SYMBOLS)).raise(signal),
-    gettid: () => Number((late ??= load(LATE_SYMBOLS)).syscall_numbers(SYS_GETTID, 0n, 0n, 0n)),
+    raise: (signal) => (late ??= loadLibc(LATE_SYMBOLS)).raise(signal),
+    gettid: () => Number((late ??= loadLibc(LATE_SYMBOLS)).syscall_numbers(SYS_GETTID, 0n, 0n, 0n)),
     tgkill(tid, signal) {
-      const { syscall_numbers } = late ??= load(LATE_SYMBOLS);
+      const { syscall_numbers } = late ??= loadLibc(LATE_SYMBOLS);
       const [process, thread] = [BigInt(Deno.pid), BigInt(tid)];
       return answer(Number(syscall_numbers(SYS_TGKILL, process, thread, BigInt(signal))));
     },
@@ -203,11 +210,11 @@ export function openLibc(): Kernel {
       // SAFETY: the set is SIGSET_BYTES long, checked above; no siginfo is asked for (NULL), and the
       // timeout is a `struct timespec` of this call, all zero: it does not wait.
       return answer(
-        (late ??= load(LATE_SYMBOLS)).sigtimedwait(set, 0n, new Uint8Array(TIME_BYTES)),
+        (late ??= loadLibc(LATE_SYMBOLS)).sigtimedwait(set, 0n, new Uint8Array(TIME_BYTES)),
       );
     },
     setitimer(microseconds) {
-      const { signal, setitimer, dlsym } = late ??= load(LATE_SYMBOLS);
+      const { signal, setitimer, dlsym } = late ??= loadLibc(LATE_SYMBOLS);
       // SAFETY: abs() takes an int and touches no memory, which makes it a handler that does nothing; it
       // is libc's and stays for as long as the process lives. It is there before the timer, and goes after it.
       if (microseconds > 0) signal(SIGALRM, dlsym(0n, cString("abs")));
@@ -224,7 +231,7 @@ export function openLibc(): Kernel {
     perfEventOpen(attr, tid) {
       const size = new DataView(attr.buffer, attr.byteOffset).getUint32(PERF_ATTR_SIZE_AT, true);
       if (attr.length < size) throw new RangeError(`Cannot pass ${attr.length} bytes of ${size}`);
-      const { syscall_perf } = late ??= load(LATE_SYMBOLS);
+      const { syscall_perf } = late ??= loadLibc(LATE_SYMBOLS);
       // SAFETY: the kernel reads as many bytes as the struct itself says, which are there, checked above,
       // and keeps no pointer to them. Processor -1 is any, and -1 is no group.
       const fd = syscall_perf(

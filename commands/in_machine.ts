@@ -1,0 +1,163 @@
+import { Interrupt } from "../lab/interrupt.ts";
+import { Machine, type MachineEnd, type MachineListener } from "../vm/machine.ts";
+import { type PreparedMachine, prepareMachine } from "../vm/prepare.ts";
+import type { Context } from "./command.ts";
+import { interruptStatus } from "./interrupt_status.ts";
+import { MachineFiles } from "./machine_files.ts";
+import type { MachineRequest } from "./machine_request.ts";
+import type { OptionTable } from "./option.ts";
+
+/** The status line is drawn this often. */
+const STATUS_MS = 500;
+
+/** A command that is to run in a machine. */
+export interface GuestCommand {
+  /** Its command line. */
+  readonly args: readonly string[];
+  /** The width of the terminal that it writes to, or `null`. */
+  readonly columns: number | null;
+  /** The files of this host that it reads and writes. */
+  readonly files: MachineFiles;
+}
+
+/**
+ * Makes the machine in which a command runs.
+ *
+ * @param prepared Its parts.
+ * @param command The command.
+ * @param listener Gets what it says; files are written to this host.
+ * @returns The machine, which was not started yet.
+ */
+export function machineFor(
+  { kernel, settings, emulator, modules, order }: PreparedMachine,
+  { args, columns, files }: GuestCommand,
+  listener: Omit<MachineListener, "file">,
+): Machine {
+  const content = {
+    request: {
+      ...{ args, columns, cwd: Deno.cwd(), inputs: files.inputs, outputs: files.outputs },
+      ...{ hasStdin: files.stdin !== null, modules: order },
+    },
+    ...{ modules, files: files.files, folders: files.folders, stdin: files.stdin },
+  };
+  return new Machine({ kernel, settings, emulator, content }, {
+    ...listener,
+    file: (file, bytes) => files.take(file, bytes),
+  });
+}
+
+/**
+ * The exit status of a command that ended in a machine.
+ *
+ * @param end How it ended.
+ * @returns The status.
+ */
+export function endStatus(end: MachineEnd): number {
+  return "code" in end ? end.code : interruptStatus(end.interrupted);
+}
+
+/**
+ * Runs a command in one machine as if it ran here: what it prints comes out here, its files are this host's, and an
+ * interrupt reaches it.
+ *
+ * @param request The machine, and the command line.
+ * @param values The values of the command's options.
+ * @param options The options.
+ * @param context What it may use.
+ * @returns Its exit status.
+ * @throws {VmFailure} Where the machine came to no answer.
+ * @throws {KernelFileError} Where the kernel, or its modules, cannot be had.
+ * @throws {HostError} Where there is no emulator, or this kernel has no KVM.
+ * @throws {UsageError} Where a file cannot be read, or written.
+ */
+export async function runInMachine(
+  request: MachineRequest,
+  values: Readonly<Record<string, unknown>>,
+  options: OptionTable,
+  context: Context,
+): Promise<number> {
+  const files = await MachineFiles.of(values, options);
+  const prepared = await prepareMachine(request.choices[0]!);
+  const command = { args: request.args, columns: context.terminal?.columns ?? null, files };
+  using boot = new BootStatus(context, prepared);
+  const out = new TextDecoder();
+  const lines = new LineReader(context.say);
+  const machine = machineFor(prepared, command, {
+    booted: () => boot.end(),
+    stdout: (bytes) => context.print([out.decode(bytes, { stream: true })]),
+    stderr(bytes) {
+      lines.add(bytes);
+      return true;
+    },
+  });
+  using interrupt = new Interrupt(() => machine.interrupt(interrupt.signal!));
+  const end = await machine.run();
+  lines.end();
+  return endStatus(end);
+}
+
+/** Tells a person at a terminal that a machine boots, and how long that has taken. */
+export class BootStatus implements Disposable {
+  readonly #context: Pick<Context, "status">;
+  readonly #text: string;
+  readonly #began = performance.now();
+  readonly #timer: ReturnType<typeof setInterval>;
+
+  /**
+   * Begins to tell.
+   *
+   * @param context Where.
+   * @param machine Which machine.
+   */
+  constructor(context: Pick<Context, "status">, { kernel, emulator }: PreparedMachine) {
+    this.#context = context;
+    this.#text = `booting Linux ${kernel.image.release} in ${emulator.name}`;
+    this.#timer = setInterval(() => this.#show(), STATUS_MS);
+    this.#show();
+  }
+
+  #show(): void {
+    const seconds = ((performance.now() - this.#began) / 1000).toFixed(1);
+    this.#context.status(`${this.#text}: ${seconds} s`);
+  }
+
+  /** It has booted. */
+  end(): void {
+    clearInterval(this.#timer);
+    this.#context.status("");
+  }
+
+  /** Ends with it. */
+  [Symbol.dispose](): void {
+    this.end();
+  }
+}
+
+/** Turns bytes into lines. */
+export class LineReader {
+  readonly #take: (line: string) => void;
+  readonly #decoder = new TextDecoder();
+  #rest = "";
+
+  /**
+   * Begins with none.
+   *
+   * @param take Takes each line, without its end.
+   */
+  constructor(take: (line: string) => void) {
+    this.#take = take;
+  }
+
+  /** Adds bytes, in pieces of any size. */
+  add(bytes: Uint8Array): void {
+    const lines = (this.#rest + this.#decoder.decode(bytes, { stream: true })).split("\n");
+    this.#rest = lines.pop()!;
+    for (const line of lines) this.#take(line);
+  }
+
+  /** Takes what is left as a line. */
+  end(): void {
+    if (this.#rest !== "") this.#take(this.#rest);
+    this.#rest = "";
+  }
+}

@@ -1,0 +1,110 @@
+import { prepareFolder } from "../checkpoint/checkpoint_folder.ts";
+import { KernelError } from "../ffi/kernel_error.ts";
+import { fileErrorText } from "../lab/file_error.ts";
+import { readHostFile } from "../lab/host_files.ts";
+import { UsageError } from "../lab/usage_error.ts";
+import type { GuestFile } from "../vm/guest_request.ts";
+import type { OptionTable } from "./option.ts";
+import { OutputFile } from "./output_file.ts";
+
+/** The files of this host that a command in a machine reads and writes. */
+export class MachineFiles {
+  /** Those that it reads, by absolute path. */
+  readonly files: Map<string, Uint8Array> = new Map();
+  /** Folders that it reads. */
+  readonly folders: string[] = [];
+  /** What it may write: absolute paths. */
+  readonly outputs: string[] = [];
+  /** Its standard input, where it reads that. */
+  stdin: Uint8Array | null = null;
+  readonly #written: Map<string, OutputFile> = new Map();
+
+  /**
+   * Reads what a command will read, and looks whether it can write where it will.
+   *
+   * @param values The values of its options.
+   * @param options The options.
+   * @returns The files.
+   * @throws {UsageError} Where one cannot be read, or written.
+   */
+  static async of(
+    values: Readonly<Record<string, unknown>>,
+    options: OptionTable,
+  ): Promise<MachineFiles> {
+    const files = new MachineFiles();
+    for (const [name, option] of Object.entries(options)) {
+      const file = option.file?.(values[name]) ?? null;
+      if (file === null) continue;
+      const { path, use } = file;
+      const what = `--${name} ${path}`;
+      const absolute = path.startsWith("/") ? path : `${Deno.cwd()}/${path}`;
+      if (use === "read" && path === "-") files.stdin = contentOf(null, what);
+      else if (use === "read") files.files.set(absolute, contentOf(path, what));
+      else if (use === "read folder") await files.#addFolder(path, absolute, what);
+      else files.outputs.push(absolute);
+      if (use === "write") {
+        files.#written.set(absolute, await OutputFile.prepare(path, `--${name}`));
+      }
+      if (use === "write folder") await prepareFolder(path);
+    }
+    return files;
+  }
+
+  /** Absolute paths of all that it reads. */
+  get inputs(): string[] {
+    const single = [...this.files.keys()].filter((path) =>
+      !this.folders.some((folder) => path.startsWith(`${folder}/`))
+    );
+    return [...single, ...this.folders];
+  }
+
+  async #addFolder(path: string, absolute: string, what: string): Promise<void> {
+    const folder = absolute.replace(/\/+$/, "");
+    this.folders.push(folder);
+    try {
+      for await (const { name, isDirectory } of Deno.readDir(path)) {
+        if (!isDirectory) this.files.set(`${folder}/${name}`, contentOf(`${path}/${name}`, what));
+      }
+    } catch (error) {
+      if (!(error instanceof Error) || error instanceof UsageError) throw error;
+      throw new UsageError(`${what}: ${fileErrorText(error)}; expected a folder`);
+    }
+  }
+
+  /**
+   * Writes a file that came from the machine.
+   *
+   * @param file Which.
+   * @param packed Its bytes, compressed ("deflate-raw").
+   * @throws {UsageError} Where it cannot be written.
+   */
+  async take(file: GuestFile, packed: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<void> {
+    const bytes = packed.pipeThrough(new DecompressionStream("deflate-raw"));
+    const single = this.#written.get(file.output);
+    if (single !== undefined) {
+      single.add([await new Response(bytes).text()]);
+      return await single.write();
+    }
+    if (file.below === "/") return await bytes.cancel();
+    // The name of a file of the machine's own folder, which no path of this host may become.
+    if (/[/\0]/.test(file.below) || file.below.startsWith(".")) return await bytes.cancel();
+    const path = `${file.output}/${file.below}`;
+    try {
+      await Deno.writeFile(`${path}.part`, bytes);
+      await Deno.rename(`${path}.part`, path);
+    } catch (error) {
+      await Deno.remove(`${path}.part`).catch(() => {});
+      if (!(error instanceof Error)) throw error;
+      throw new UsageError(`${path}: ${fileErrorText(error)}`);
+    }
+  }
+}
+
+function contentOf(path: string | null, what: string): Uint8Array {
+  try {
+    return readHostFile(path);
+  } catch (error) {
+    if (!(error instanceof KernelError)) throw error;
+    throw new UsageError(`${what}: ${error.message}`);
+  }
+}

@@ -1,0 +1,70 @@
+import { UsageError } from "../lab/usage_error.ts";
+import type { MachineChoice } from "../vm/prepare.ts";
+import type { VmAccel, VmCpu } from "../vm/vm_settings.ts";
+import { VM_OPTIONS, withoutOptions } from "./vm_options.ts";
+
+/** What `--kernel` and the options beside it ask for. */
+export interface MachineRequest {
+  /** The machines, at least one. */
+  readonly choices: readonly MachineChoice[];
+  /** The command line without them: the command's name first. */
+  readonly args: readonly string[];
+}
+
+/**
+ * The machines that a command line asks for. `--kernel`, `--modules`, `--kernel-args` and `--vm-cpu` may be given once
+ * for all of them, or once for each.
+ *
+ * @param values The values of all options.
+ * @param args The command line, the command's name first.
+ * @returns The machines; `null` where `--kernel` is not given.
+ * @throws {UsageError} Where the options do not go together.
+ */
+export function machineRequest(
+  values: Readonly<Record<string, unknown>>,
+  args: readonly string[],
+): MachineRequest | null {
+  // Parsed by the options of VM_OPTIONS, which these types are of.
+  const kernels = values["kernel"] as readonly string[];
+  const given = Object.keys(VM_OPTIONS).filter((name) =>
+    args.some((arg) => arg === `--${name}` || arg.startsWith(`--${name}=`))
+  );
+  if (kernels.length === 0) {
+    if (given.length === 0) return null;
+    throw new UsageError(`--${given[0]}: goes with --kernel, of whose machine it tells`);
+  }
+  if (values["backend"] !== undefined && values["backend"] !== "kvm") {
+    throw new UsageError(
+      `--backend ${values["backend"]}: does not go with --kernel, which asks a real one`,
+    );
+  }
+  const lists = {
+    kernel: kernels,
+    modules: values["modules"] as readonly string[],
+    "kernel-args": values["kernel-args"] as readonly string[],
+    "vm-cpu": values["vm-cpu"] as readonly VmCpu[],
+  };
+  const count = Math.max(...Object.values(lists).map(({ length }) => length));
+  for (const [name, { length }] of Object.entries(lists)) {
+    if (length > 1 && length !== count) {
+      throw new UsageError(
+        `--${name}: given ${length} times for ${count} machines; expected it once, or once for each`,
+      );
+    }
+  }
+  const nth = <Value>(list: readonly Value[], n: number) => list.length > 1 ? list[n] : list[0];
+  const timeoutMs = (values["vm-timeout"] as number | undefined) ?? null;
+  const choices = Array.from({ length: count }, (_, n) => ({
+    kernel: nth(kernels, n)!,
+    modules: nth(lists.modules, n) ?? null,
+    settings: {
+      accel: values["vm-accel"] as VmAccel,
+      cpu: nth(lists["vm-cpu"], n) ?? null,
+      cpus: values["vm-cpus"] as number,
+      memoryBytes: values["vm-memory"] as number,
+      timeoutMs,
+      kernelArgs: nth(lists["kernel-args"], n) ?? "",
+    },
+  }));
+  return { choices, args: withoutOptions(args, Object.keys(VM_OPTIONS)) };
+}

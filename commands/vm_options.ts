@@ -1,0 +1,98 @@
+import type { VmAccel, VmCpu } from "../vm/vm_settings.ts";
+import { optionalDuration } from "./duration.ts";
+import { choice, count, type Option } from "./option.ts";
+import { memorySize } from "./size.ts";
+
+/** An option that may be given once for each kernel. */
+function forEach(
+  value: string,
+  help: string,
+  fallbackText: string | null,
+  expected: string,
+): Option<readonly string[]> {
+  return {
+    value,
+    help,
+    fallback: [],
+    fallbackText,
+    isMany: true,
+    parse(text) {
+      if (text !== "") return [text];
+      throw new SyntaxError(`expected ${expected}`);
+    },
+  };
+}
+
+const vmCpu: Option<readonly VmCpu[]> = {
+  value: "amd|intel",
+  help: "its processor: amd is QEMU's in software, intel is Bochs' with EPT and PML (slow)",
+  fallback: [],
+  fallbackText: "amd, or this host's with --vm-accel kvm",
+  choices: ["amd", "intel"],
+  isMany: true,
+  parse(text) {
+    if (text === "amd" || text === "intel") return [text];
+    throw new SyntaxError("expected amd or intel");
+  },
+};
+
+/** The options of every command that let it run on another kernel, in a machine that is thrown away. */
+export const VM_OPTIONS: {
+  readonly kernel: Option<readonly string[]>;
+  readonly modules: Option<readonly string[]>;
+  readonly "kernel-args": Option<readonly string[]>;
+  readonly "vm-accel": Option<VmAccel>;
+  readonly "vm-cpu": Option<readonly VmCpu[]>;
+  readonly "vm-cpus": Option<number>;
+  readonly "vm-memory": Option<number>;
+  readonly "vm-timeout": Option<number | undefined>;
+} = {
+  kernel: forEach(
+    "FILE|TREE",
+    "run on this kernel, booted in a machine of its own: a bzImage, a built tree, a vmlinuz of /boot, or an " +
+      "unpacked package; check, check --fuzz and bench take several",
+    "the kernel of this host",
+    "a bzImage, or a tree in which one was built",
+  ),
+  modules: forEach("DIR", "the modules of --kernel", "found beside it", "a folder"),
+  "kernel-args": forEach(
+    "ARGS",
+    "more of its command line; what is meant for a module is handed to it (kvm_amd.npt=0)",
+    "none",
+    "kernel arguments",
+  ),
+  "vm-accel": choice(
+    "what runs that machine: KVM, software, or auto: KVM where this host has it nested",
+    ["auto", "kvm", "tcg"],
+  ),
+  "vm-cpu": vmCpu,
+  "vm-cpus": count("its virtual CPUs", 2, { min: 1, max: 64 }),
+  "vm-memory": memorySize("its memory", 2 ** 31, "2GiB"),
+  "vm-timeout": optionalDuration("the longest that it may run", "15m, with Bochs 60m"),
+};
+
+/**
+ * A command line without some options.
+ *
+ * @example
+ * ```ts
+ * import { withoutOptions } from "./vm_options.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const args = ["dump", "--kernel", "bzImage", "--pages=3", "--vm-cpus=1", "--trace"];
+ * assertEquals(withoutOptions(args, ["kernel", "vm-cpus"]), ["dump", "--pages=3", "--trace"]);
+ * ```
+ *
+ * @param args The command line, which was parsed without an error.
+ * @param names Options that take a value.
+ * @returns The rest.
+ */
+export function withoutOptions(args: readonly string[], names: readonly string[]): string[] {
+  const rest: string[] = [];
+  for (let n = 0; n < args.length; n++) {
+    const [name, value] = args[n]!.split("=", 2);
+    if (!name!.startsWith("--") || !names.includes(name!.slice(2))) rest.push(args[n]!);
+    else if (value === undefined) n++;
+  }
+  return rest;
+}

@@ -1,0 +1,113 @@
+import { createHash } from "node:crypto";
+import { cpio } from "./cpio.ts";
+import { cacheFolder } from "./environment.ts";
+import { cachedFiles, denoFiles, programFiles } from "./guest_files.ts";
+import { PROGRAM } from "./guest_request.ts";
+
+/** Folders that the machine mounts file systems on, or writes to. */
+const EMPTY = ["/proc", "/sys", "/dev", "/tmp", "/root"];
+/** Images that are kept: those of this version and of some others that are in use beside it. */
+const KEPT = 3;
+const HOUR_MS = 3_600_000;
+const PIECE_BYTES = 1 << 20;
+
+/**
+ * The part of the initramfs that is the same for every kernel: Deno with its libraries, this program, and the packages
+ * that it needs. It is kept in the cache under a name that tells what it was made of and what it holds, and made anew
+ * where it is not that.
+ *
+ * @returns The archive, in pieces.
+ * @throws {HostError} Where Deno or a package cannot be found.
+ */
+export async function baseImage(): Promise<Iterable<Uint8Array>> {
+  const program = await programFiles();
+  const made = createHash("sha256");
+  for (const { path, content } of program) {
+    if ("link" in content) continue;
+    made.update(`${path}\0${content.length}\0`);
+    made.update(content);
+  }
+  const { size, mtime } = await Deno.stat(Deno.execPath());
+  made.update(`${Deno.execPath()}\0${size}\0${mtime?.getTime()}\0${Deno.version.deno}`);
+  const name = `base-${made.digest("hex").slice(0, 32)}`;
+  const folder = await cacheFolder();
+  const kept = folder === null ? null : await keptImage(folder, name);
+  if (kept !== null) return piecesOf(kept);
+  await translate(program.map(({ path }) => path.slice(PROGRAM.length + 1)));
+  const files = [...await denoFiles(), ...program, ...await cachedFiles(program)];
+  const image = [...cpio(files, EMPTY)];
+  if (folder !== null) await keep(folder, `${name}-${sha256(image)}`, image);
+  return image;
+}
+
+function sha256(pieces: Iterable<Uint8Array>): string {
+  const hash = createHash("sha256");
+  for (const piece of pieces) hash.update(piece);
+  return hash.digest("hex");
+}
+
+// One buffer for all of it: a hundred megabytes of fresh memory would take longer than to read them.
+function* piecesOf(path: string): Generator<Uint8Array> {
+  using file = Deno.openSync(path);
+  const buffer = new Uint8Array(PIECE_BYTES);
+  for (let got; (got = file.readSync(buffer)) !== null;) yield buffer.subarray(0, got);
+}
+
+// One that is not what its name says is taken away.
+async function keptImage(folder: string, name: string): Promise<string | null> {
+  for await (const { name: found } of Deno.readDir(folder)) {
+    if (!found.startsWith(`${name}-`)) continue;
+    const path = `${folder}/${found}`;
+    try {
+      if (found === `${name}-${sha256(piecesOf(path))}`) {
+        await Deno.utime(path, new Date(), new Date()).catch(() => {});
+        return path;
+      }
+    } catch {
+      // It is made anew.
+    }
+    await Deno.remove(path, { recursive: true }).catch(() => {});
+  }
+  return null;
+}
+
+// Whole or not at all: a disk that is full costs the time to make it again, and nothing else.
+async function keep(folder: string, name: string, image: readonly Uint8Array[]): Promise<void> {
+  const part = `${folder}/${name}.${Deno.pid}.part`;
+  try {
+    await Deno.writeFile(part, ReadableStream.from(image));
+    await Deno.rename(part, `${folder}/${name}`);
+    await clear(folder);
+  } catch {
+    await Deno.remove(part).catch(() => {});
+  }
+}
+
+// Old images, and parts whose process has gone.
+async function clear(folder: string): Promise<void> {
+  const images: { readonly path: string; readonly used: number }[] = [];
+  for await (const { name } of Deno.readDir(folder)) {
+    if (!name.startsWith("base-")) continue;
+    const path = `${folder}/${name}`;
+    const used = (await Deno.stat(path)).mtime?.getTime() ?? 0;
+    const isOldPart = name.endsWith(".part") && Date.now() - used > HOUR_MS;
+    if (isOldPart) await Deno.remove(path).catch(() => {});
+    else images.push({ path, used });
+  }
+  images.sort((a, b) => b.used - a.used);
+  for (const { path } of images.slice(KEPT)) await Deno.remove(path).catch(() => {});
+}
+
+// Has Deno turn the program's files into JavaScript: what it has in its cache goes along.
+async function translate(files: readonly string[]): Promise<void> {
+  const root = new URL("..", import.meta.url);
+  await new Deno.Command(Deno.execPath(), {
+    args: [
+      ...["cache", "--quiet", "--no-lock", "--no-config", "--cached-only"],
+      ...["--import-map", decodeURIComponent(new URL("import_map.json", root).pathname)],
+      ...files.filter((file) => file.endsWith(".ts")).map((file) => new URL(file, root).href),
+    ],
+    stdout: "null",
+    stderr: "null",
+  }).output();
+}

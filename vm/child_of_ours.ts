@@ -1,0 +1,48 @@
+import { HostError } from "../ffi/host_error.ts";
+import { environment } from "./environment.ts";
+
+/**
+ * Finds a program.
+ *
+ * @param names Its names; one with a slash is a path.
+ * @returns The path of the first that PATH, or the name itself, leads to; `null` where there is none.
+ */
+export async function findProgram(names: readonly string[]): Promise<string | null> {
+  const folders = (environment("PATH") ?? "/usr/bin:/bin").split(":").filter((one) => one !== "");
+  const paths = names.flatMap((name) =>
+    name.includes("/") ? [name] : folders.map((folder) => `${folder}/${name}`)
+  );
+  for (const path of paths) {
+    const info = await Deno.stat(path).catch(() => null);
+    if (info?.isFile && ((info.mode ?? 0) & 0o111) !== 0) return path;
+  }
+  return null;
+}
+
+/**
+ * Starts a program in a session of its own that the kernel ends with this process, even where that is killed.
+ *
+ * @param command The path of the program, and its arguments.
+ * @returns The process, with pipes.
+ * @throws {HostError} Where Deno may not start one.
+ */
+export function startBound(command: readonly string[]): Deno.ChildProcess {
+  const starter = new URL("../vm_start.ts", import.meta.url);
+  try {
+    return new Deno.Command(Deno.execPath(), {
+      args: [
+        ...["run", "--quiet", "--no-prompt", "--no-config", "--no-lock", "--allow-ffi"],
+        ...[starter.href, `${Deno.pid}`, ...command],
+      ],
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotCapable)) throw error;
+    throw new HostError(
+      "Deno has no permission to start a machine",
+      "run bin/dirtyring, or add --allow-run to deno run",
+    );
+  }
+}

@@ -1,0 +1,60 @@
+/** Lines that are kept. */
+const KEPT = 40;
+/** The longest line. */
+const MOST_CHARACTERS = 400;
+
+/** QEMU tells of features that its processor in software lacks, which is no news. */
+const NOISE = /^\S*qemu\S*: warning: (TCG doesn't support|host doesn't support)/;
+
+/** What the console of a machine says: its last lines, and what they tell. */
+export class VmConsole {
+  readonly #lines: string[] = [];
+  readonly #decoder = new TextDecoder();
+  #rest = "";
+  #panic: string | null = null;
+  #step: string | null = null;
+
+  /**
+   * Takes what was said.
+   *
+   * @param bytes The bytes.
+   */
+  add(bytes: Uint8Array): void {
+    const lines = (this.#rest + this.#decoder.decode(bytes, { stream: true })).split("\n");
+    this.#rest = lines.pop()!.slice(-MOST_CHARACTERS);
+    for (const line of lines) this.#addLine(line);
+  }
+
+  #addLine(text: string): void {
+    const line = text.replaceAll("\r", "").trimEnd().slice(0, MOST_CHARACTERS);
+    if (line === "" || NOISE.test(line)) return;
+    const panic = /Kernel panic - not syncing: (.*)/.exec(line);
+    if (panic !== null) this.#panic ??= panic[1]!;
+    const step = /dirtyring: (\S+)$/.exec(line);
+    if (step !== null) this.#step = step[1]!;
+    this.#lines.push(line);
+    if (this.#lines.length > KEPT) this.#lines.shift();
+  }
+
+  /** The last lines, the unfinished one included. */
+  get last(): readonly string[] {
+    const rest = this.#rest.replaceAll("\r", "").trimEnd();
+    return rest === "" ? this.#lines : [...this.#lines, rest];
+  }
+
+  /** What the kernel said when it panicked, or `null`. */
+  get panic(): string | null {
+    return this.#panic;
+  }
+
+  /** The last step that the command announced, or `null`. */
+  get step(): string | null {
+    return this.#step;
+  }
+
+  /** What QEMU said of itself, or `null`. */
+  get complaint(): string | null {
+    const line = this.last.findLast((one) => /^\S*(qemu|bochs)\S*: /.test(one));
+    return line?.replace(/^\S+: /, "") ?? null;
+  }
+}

@@ -1,0 +1,48 @@
+import type { KernelImage } from "./kernel_image.ts";
+import type { VmSettings } from "./vm_settings.ts";
+
+/** What an emulator boots. */
+export interface Boot {
+  /** The kernel. */
+  readonly image: KernelImage;
+  /** A path of the initramfs. */
+  readonly initrd: string;
+  /** The kernel's command line. */
+  readonly cmdline: string;
+  /** What the machine shall be. */
+  readonly settings: VmSettings;
+}
+
+/** The process of a machine. */
+export interface Emulation {
+  /** What the first serial port says: the kernel's console, and the emulator's own complaints. */
+  readonly console: AsyncIterable<Uint8Array>;
+  /** What the second serial port says. */
+  readonly line: AsyncIterable<Uint8Array>;
+  /** Sends bytes to the second serial port. */
+  write(bytes: Uint8Array): Promise<void>;
+  /** The end of the process. */
+  readonly ended: Promise<{ readonly code: number }>;
+  /** Ends the process, whatever it does, and waits until nothing of it is left. */
+  kill(): Promise<void>;
+}
+
+/** An emulator as this host has it. */
+export interface Emulator {
+  /** What runs the machine, for a person: `QEMU 7.2.22, in software`. */
+  readonly name: string;
+  /** What the kernel needs to be told on this one. */
+  readonly kernelArgs: string;
+  /** The longest that a machine may run, unless told otherwise, in milliseconds. */
+  readonly timeoutMs: number;
+  /** The longest that a machine that is well says nothing, in milliseconds. */
+  readonly silenceMs: number;
+  /** Whether the host's processor is the machine's: then either vendor's module may be needed. */
+  readonly vendors: readonly ("amd" | "intel")[];
+  /**
+   * Starts a machine.
+   *
+   * @throws {HostError} Where it cannot be started.
+   */
+  start(boot: Boot): Promise<Emulation>;
+}

@@ -1,0 +1,139 @@
+import { HostError } from "../ffi/host_error.ts";
+import { readHostFile } from "../lab/host_files.ts";
+import type { ArchiveFile } from "./cpio.ts";
+import { Elf } from "./elf.ts";
+import { DENO, DENO_DIR, PROGRAM } from "./guest_request.ts";
+
+const ROOT = new URL("..", import.meta.url);
+/** What of the project's folder is no part of a program that runs. */
+const LEFT_OUT: ReadonlySet<string> = new Set([
+  "test",
+  "bench",
+  "docs",
+  "coverage",
+  "node_modules",
+]);
+/** The npm package that a command needs; others are for tests. */
+const PACKAGE = "deno-std";
+
+/** What `deno info --json` tells. */
+interface DenoInfo {
+  readonly npmCache: string;
+  readonly typescriptCache: string;
+}
+
+/**
+ * The program's own files.
+ *
+ * @returns Them, at {@linkcode PROGRAM}.
+ */
+export async function programFiles(): Promise<ArchiveFile[]> {
+  const files: ArchiveFile[] = [];
+  for (const path of await filesBelow(folderOf(ROOT), isOfProgram)) {
+    files.push({ path: `${PROGRAM}/${path}`, content: await Deno.readFile(new URL(path, ROOT)) });
+  }
+  return files;
+}
+
+function isOfProgram(name: string, isFolder: boolean): boolean {
+  if (isFolder) return !LEFT_OUT.has(name) && !name.startsWith(".");
+  return name.endsWith(".ts") || name === "import_map.json" || name === "deno.json";
+}
+
+/**
+ * Deno, and the libraries that this process of it has loaded: those that one in the machine will ask for.
+ *
+ * @returns The files.
+ * @throws {HostError} Where Deno is a script.
+ */
+export async function denoFiles(): Promise<ArchiveFile[]> {
+  const path = Deno.execPath();
+  const content = await Deno.readFile(path);
+  const program = Elf.of(content);
+  if (program === null) throw new HostError(`${path}: is no program`, "run bin/dirtyring");
+  const files: ArchiveFile[] = [{ path: DENO, content, isProgram: true }];
+  // Deno reads nothing of /proc without all permissions; libc does.
+  const maps = new TextDecoder().decode(readHostFile("/proc/self/maps"));
+  const mapped = new Set(maps.split("\n").map((line) => line.split(/\s+/, 6)[5] ?? ""));
+  for (const library of mapped) {
+    if (!/\/[^/]*\.so(\.[\d.]+)?$/.test(library)) continue;
+    const bytes = await Deno.readFile(library);
+    files.push({ path: library, content: bytes, isProgram: true });
+    // It is asked for by its name, and the loader by its path.
+    const name = Elf.of(bytes)?.soname ?? null;
+    const folder = library.slice(0, library.lastIndexOf("/"));
+    if (name !== null && library !== `${folder}/${name}`) {
+      files.push({ path: `${folder}/${name}`, content: { link: library } });
+    }
+    const { interpreter } = program;
+    if (interpreter !== null && interpreter !== library && interpreter.endsWith(`/${name}`)) {
+      files.push({ path: interpreter, content: { link: library } });
+    }
+  }
+  return files;
+}
+
+/**
+ * Deno's cache, as far as a command needs it: the packages, and the program's files as JavaScript, so that the
+ * machine does not translate them again.
+ *
+ * @param program The program's files.
+ * @returns The files, at {@linkcode DENO_DIR}.
+ * @throws {HostError} Where a package is not in the cache.
+ */
+export async function cachedFiles(program: readonly ArchiveFile[]): Promise<ArchiveFile[]> {
+  const { npmCache, typescriptCache } = await denoInfo();
+  const files: ArchiveFile[] = [];
+  const all = await filesBelow(npmCache, () => true);
+  const packages = all.filter((path) => path.split("/")[1] === PACKAGE);
+  if (packages.length === 0) {
+    throw new HostError(`${npmCache}: npm's ${PACKAGE} is not there`, "run bin/dirtyring once");
+  }
+  for (const path of packages) {
+    files.push({
+      path: `${DENO_DIR}/npm/${path}`,
+      content: await Deno.readFile(`${npmCache}/${path}`),
+    });
+  }
+  const translated = `${typescriptCache}/file${folderOf(ROOT)}`;
+  for (const { path } of program) {
+    const file = `${path.slice(PROGRAM.length + 1)}.js`;
+    const content = await Deno.readFile(`${translated}${file}`).catch(() => null);
+    if (content !== null) files.push({ path: `${DENO_DIR}/gen/file${PROGRAM}/${file}`, content });
+  }
+  return files;
+}
+
+async function denoInfo(): Promise<DenoInfo> {
+  const { stdout } = await new Deno.Command(Deno.execPath(), {
+    args: ["info", "--json", "--no-config"],
+    stderr: "null",
+  }).output();
+  return JSON.parse(new TextDecoder().decode(stdout));
+}
+
+function folderOf(url: URL): string {
+  return decodeURIComponent(url.pathname);
+}
+
+// The files below a folder by their paths from there; none where there is no such folder.
+async function filesBelow(
+  folder: string,
+  isWanted: (name: string, isFolder: boolean) => boolean,
+): Promise<string[]> {
+  const found: string[] = [];
+  const walk = async (below: string): Promise<void> => {
+    for await (const { name, isDirectory, isFile } of Deno.readDir(`${folder}/${below}`)) {
+      const path = `${below}${name}`;
+      if (!isWanted(name, isDirectory)) continue;
+      if (isDirectory) await walk(`${path}/`);
+      else if (isFile) found.push(path);
+    }
+  };
+  try {
+    await walk("");
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  return found.sort();
+}

@@ -1,0 +1,57 @@
+/** What the machine is asked to do: a file of its initramfs. */
+export interface GuestRequest {
+  /** The command line of dirtyring. */
+  readonly args: readonly string[];
+  /** The folder in which it runs. */
+  readonly cwd: string;
+  /** Columns of the terminal that standard output is here; `null` where it is none. */
+  readonly columns: number | null;
+  /** Whether {@linkcode STDIN} is its standard input; otherwise that is empty. */
+  readonly hasStdin: boolean;
+  /** Files and folders of this host that it reads: they lie below {@linkcode STAGED}, by their absolute paths. */
+  readonly inputs: readonly string[];
+  /** Absolute paths of files and folders that it may write: what is there in the end is sent back. */
+  readonly outputs: readonly string[];
+  /** Modules in the order in which they are loaded, by the processor's vendor. */
+  readonly modules: Readonly<Record<Vendor, readonly string[]>>;
+}
+
+/** Whose virtualization a processor has. */
+export type Vendor = "amd" | "intel";
+
+/** Where the program, Deno and its cache are in the machine. */
+export const PROGRAM = "/dirtyring";
+export const DENO = "/bin/deno";
+export const DENO_DIR = "/deno";
+
+/** Where the request is, and what came with it. */
+export const REQUEST = "/request/request.json";
+export const STDIN = "/request/stdin";
+export const STAGED = "/request/files";
+export const MODULES = "/request/modules";
+
+/** How a command ended. */
+export interface GuestEnd {
+  /** Its exit status; where a signal ended it, 128 and the signal's number. */
+  readonly code: number;
+}
+
+/** A machine that has no KVM that could be asked. */
+export interface GuestProblem {
+  /** Modules that the kernel did not take, with the errno. */
+  readonly refused: readonly { readonly name: string; readonly errno: number }[];
+  /** What the kernel's log says of KVM. */
+  readonly words: readonly string[];
+  /** The processor's vendor, as /proc/cpuinfo has it. */
+  readonly vendor: Vendor;
+  /** What went wrong in the machine's first process; `null` where only KVM is missing. */
+  readonly error: string | null;
+}
+
+/** A file that the command wrote: `bytes` frames follow, compressed ("deflate-raw"), an empty one last. */
+export interface GuestFile {
+  /** One of the request's outputs. */
+  readonly output: string;
+  /** Its path below a folder, or `/` for the folder itself; empty where the output is the file. */
+  readonly below: string;
+}

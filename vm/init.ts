@@ -1,0 +1,243 @@
+import { openLibc } from "../ffi/libc.ts";
+import { O_CLOEXEC, O_NONBLOCK, O_RDONLY } from "../ffi/linux.ts";
+import { type MachineCalls, openMachineCalls } from "../ffi/machine.ts";
+import { frameBytes, type FrameKind, framesOf, jsonFrame } from "./frames.ts";
+import {
+  DENO,
+  type GuestProblem,
+  type GuestRequest,
+  MODULES,
+  PROGRAM,
+  REQUEST,
+  STAGED,
+  STDIN,
+  type Vendor,
+} from "./guest_request.ts";
+import { sendOutputs } from "./send_outputs.ts";
+
+/** The serial line that frames go over; the first is the kernel's console. */
+const LINE = "/dev/ttyS1";
+/** The guest says that it is alive this often. */
+const ALIVE_MS = 1000;
+/** As much as goes into a frame: what comes behind it waits as long. */
+const PIECE_BYTES = 1 << 14;
+
+const MOUNTS: readonly (readonly [kind: string, target: string])[] = [
+  ["proc", "/proc"],
+  ["sysfs", "/sys"],
+  ["devtmpfs", "/dev"],
+  ["tmpfs", "/tmp"],
+  ["tracefs", "/sys/kernel/tracing"],
+];
+
+/**
+ * The first process of a machine: mounts what the kernel offers, loads KVM, runs the command that was asked for, sends
+ * what it says over a serial line, and ends the machine. A kernel may lack any of the file systems but /proc and /dev.
+ */
+export async function runMachine(): Promise<void> {
+  const calls = openMachineCalls();
+  for (const [kind, target] of MOUNTS) calls.mount(kind, target);
+  const kernel = openLibc();
+  const fd = kernel.open(LINE, 2 | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) throw new Error(`${LINE}: errno ${-fd}; the kernel needs two serial ports`);
+  const raw = calls.makeRaw(fd);
+  if (raw < 0) throw new Error(`${LINE}: errno ${-raw}; the kernel needs two serial ports`);
+  const line = await Line.open();
+  try {
+    await serve(calls, line);
+  } catch (error) {
+    await line.send(
+      "problem",
+      {
+        ...{ refused: [], words: [], vendor: "amd" },
+        error: error instanceof Error ? error.message : String(error),
+      } satisfies GuestProblem,
+    );
+  }
+  await line.drained();
+  calls.reboot();
+}
+
+async function serve(calls: MachineCalls, line: Line): Promise<void> {
+  const request: GuestRequest = JSON.parse(await Deno.readTextFile(REQUEST));
+  const problem = await loadKvm(calls, request);
+  const release = (await Deno.readTextFile("/proc/sys/kernel/osrelease")).trim();
+  if (problem !== null) return await line.send("problem", problem);
+  await line.send("hello", { release });
+  await placeFiles(request);
+  const alive = setInterval(() => line.sayAlive(), ALIVE_MS);
+  const code = await runCommand(request, line);
+  clearInterval(alive);
+  await sendOutputs(request.outputs, (kind, body) => line.sendBytes(kind, body));
+  await line.send("end", { code });
+}
+
+async function loadKvm(
+  calls: MachineCalls,
+  { modules }: GuestRequest,
+): Promise<GuestProblem | null> {
+  const cpuinfo = await Deno.readTextFile("/proc/cpuinfo");
+  const vendor: Vendor = /AuthenticAMD|HygonGenuine/.test(cpuinfo) ? "amd" : "intel";
+  if (await exists("/dev/kvm")) return null;
+  const cmdline = await Deno.readTextFile("/proc/cmdline");
+  const refused: { name: string; errno: number }[] = [];
+  for (const name of modules[vendor]) {
+    const image = await Deno.readFile(`${MODULES}/${name}.ko`);
+    const done = calls.initModule(image, moduleParameters(cmdline, name));
+    if (done < 0) refused.push({ name, errno: -done });
+  }
+  if (await exists("/dev/kvm")) return null;
+  return { refused, words: kernelWords(), vendor, error: null };
+}
+
+/**
+ * What a kernel's command line says to a module: `kvm_amd.npt=0` is `npt=0` to `kvm_amd`.
+ *
+ * @example
+ * ```ts
+ * import { moduleParameters } from "./init.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const line = "quiet kvm-amd.npt=0 kvm.tdp_mmu=N kvm_amd.avic=0\n";
+ * assertEquals(moduleParameters(line, "kvm_amd"), "npt=0 avic=0");
+ * ```
+ *
+ * @param cmdline The command line, /proc/cmdline.
+ * @param name The module's name, with underscores.
+ * @returns Its parameters.
+ */
+export function moduleParameters(cmdline: string, name: string): string {
+  return cmdline.trim().split(/\s+/).flatMap((word) => {
+    const at = word.indexOf(".");
+    return at > 0 && word.slice(0, at).replaceAll("-", "_") === name ? [word.slice(at + 1)] : [];
+  }).join(" ");
+}
+
+// What the kernel's log says of KVM.
+function kernelWords(): string[] {
+  const kernel = openLibc();
+  const fd = kernel.open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  const words: string[] = [];
+  const buffer = new Uint8Array(8192);
+  for (let got; fd >= 0 && (got = kernel.read(fd, buffer)) > 0;) {
+    const record = new TextDecoder().decode(buffer.subarray(0, got));
+    const text = record.slice(record.indexOf(";") + 1).split("\n", 1)[0]!;
+    if (/\b(kvm|svm|vmx)/i.test(text) && !text.startsWith("Command line")) words.push(text);
+  }
+  return words.filter((text) => !/command line/i.test(text));
+}
+
+// What the command reads is where its path says, and the folders are there that it writes to.
+async function placeFiles({ cwd, inputs, outputs }: GuestRequest): Promise<void> {
+  await Deno.mkdir(cwd, { recursive: true });
+  for (const path of [...inputs, ...outputs]) {
+    await Deno.mkdir(path.slice(0, path.lastIndexOf("/")) || "/", { recursive: true });
+  }
+  for (const path of inputs) await Deno.symlink(`${STAGED}${path}`, path);
+  for (const name of ["/root", "/tmp"]) await Deno.mkdir(name, { recursive: true });
+}
+
+async function runCommand(request: GuestRequest, line: Line): Promise<number> {
+  const { args, cwd, columns, hasStdin } = request;
+  const child = new Deno.Command(DENO, {
+    args: [
+      ...["run", "--quiet", "--no-prompt", "--no-config", "--no-lock", "--cached-only"],
+      ...["--no-check", "--import-map", `${PROGRAM}/import_map.json`, "--allow-all"],
+      ...[`${PROGRAM}/vm_command.ts`, `${columns ?? ""}`, ...args],
+    ],
+    cwd,
+    stdin: hasStdin ? "piped" : "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const streams = { stdout: child.stdout.getReader(), stderr: child.stderr.getReader() };
+  line.onSignal = (signal) => {
+    try {
+      child.kill(signal);
+    } catch {
+      // It has ended.
+    }
+  };
+  line.onClose = (name) => void streams[name].cancel().catch(() => {});
+  // A command that ends before it has read it all is none that failed.
+  if (hasStdin) (await Deno.open(STDIN)).readable.pipeTo(child.stdin).catch(() => {});
+  await Promise.all([line.relay("stdout", streams.stdout), line.relay("stderr", streams.stderr)]);
+  return (await child.status).code;
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(() => true, () => false);
+}
+
+/** The serial line, from the guest's side. */
+class Line {
+  readonly #out: Deno.FsFile;
+  /** Done when all was said. */
+  #last: Promise<void> = Promise.resolve();
+  /** Frames that were not sent yet. */
+  #waiting = 0;
+  /** Called for a signal from the host. */
+  onSignal: (signal: Deno.Signal) => void = () => {};
+  /** Called where nobody reads a stream any more. */
+  onClose: (name: "stdout" | "stderr") => void = () => {};
+
+  private constructor(out: Deno.FsFile, from: Deno.FsFile) {
+    this.#out = out;
+    this.#listen(from).catch(() => {});
+  }
+
+  /** Opens it: for both directions apart, so that one who waits for a byte holds up nobody. */
+  static async open(): Promise<Line> {
+    return new Line(await Deno.open(LINE, { write: true }), await Deno.open(LINE));
+  }
+
+  async #listen(from: Deno.FsFile): Promise<void> {
+    for await (const { kind, body } of framesOf(from.readable)) {
+      const said = JSON.parse(new TextDecoder().decode(body));
+      if (kind === "signal") this.onSignal(said);
+      if (kind === "close") this.onClose(said);
+    }
+  }
+
+  /** Says something in JSON. */
+  send(kind: FrameKind, value: unknown): Promise<void> {
+    return this.#write(jsonFrame(kind, value));
+  }
+
+  /** Sends bytes. */
+  sendBytes(kind: FrameKind, body: Uint8Array): Promise<void> {
+    return this.#write(frameBytes(kind, body));
+  }
+
+  /** Says that this machine is alive, unless something else on its way says so. */
+  sayAlive(): void {
+    if (this.#waiting === 0) this.sendBytes("alive", new Uint8Array(0));
+  }
+
+  /** Sends what a stream says until its end, no faster than it is taken. */
+  async relay(kind: FrameKind, stream: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {
+    for (;;) {
+      const { done, value } = await stream.read();
+      if (done) return;
+      for (let at = 0; at < value.length; at += PIECE_BYTES) {
+        await this.sendBytes(kind, value.subarray(at, at + PIECE_BYTES));
+      }
+    }
+  }
+
+  /** Waits until all was said. */
+  drained(): Promise<void> {
+    return this.#last;
+  }
+
+  #write(bytes: Uint8Array): Promise<void> {
+    const before = this.#last;
+    this.#waiting++;
+    this.#last = (async () => {
+      await before;
+      for (let rest = bytes; rest.length > 0;) rest = rest.subarray(await this.#out.write(rest));
+      this.#waiting--;
+    })();
+    return this.#last;
+  }
+}

@@ -1,0 +1,149 @@
+import { HostError } from "../ffi/host_error.ts";
+import { fileErrorText } from "../lab/file_error.ts";
+import { Elf } from "./elf.ts";
+import { KernelFileError } from "./kernel_file_error.ts";
+
+/** A module of a kernel, as init_module(2) takes it. */
+export interface KernelModule {
+  /** Its name, as the kernel writes it: `kvm_amd`. */
+  readonly name: string;
+  /** The ELF file. */
+  readonly image: Uint8Array;
+}
+
+/** What a file's end says of its compression, and the program that undoes it. */
+const PACKERS: Readonly<Record<string, readonly string[] | null>> = {
+  ".ko": null,
+  ".ko.gz": ["gzip", "-dc"],
+  ".ko.xz": ["xz", "-dc"],
+  ".ko.zst": ["zstd", "-dc", "--quiet"],
+};
+/** Where a tree, or a package, has KVM and what it needs. */
+const LIKELY = ["arch/x86/kvm", "virt/lib", "drivers/crypto/ccp"]
+  .flatMap((place) => [place, `kernel/${place}`]);
+
+/**
+ * The modules that a module needs, in an order in which the kernel takes them, itself last. What they depend on stands in
+ * themselves (`.modinfo`, `depends=`): an unpacked package has no `modules.dep`.
+ *
+ * @param folder A folder of modules: `/lib/modules/RELEASE`, or a built tree.
+ * @param wanted Names, `kvm_amd`; one that the folder does not have is passed over.
+ * @param release The kernel's release, which they must have been built for.
+ * @returns The modules; none where the kernel has all of it built in.
+ * @throws {KernelFileError} Where one that is needed is missing, of another release, or cannot be read.
+ * @throws {HostError} Where the program that decompresses it is missing.
+ */
+export async function modulesFor(
+  folder: string,
+  wanted: readonly string[],
+  release: string,
+): Promise<KernelModule[]> {
+  let files = await filesIn(folder, LIKELY);
+  const found = new Map<string, KernelModule>();
+  const add = async (name: string, by: string | null): Promise<void> => {
+    // Reading all folders takes a second: only where a module is not where it is expected.
+    if (!files.has(name)) files = await filesIn(folder, await orderedFolders(folder) ?? ["."]);
+    const file = files.get(name);
+    if (file === undefined) {
+      if (by === null) return;
+      throw new KernelFileError(
+        `${folder}: ${by} depends on ${name}, which is missing; build it with \`make modules\`, or give ` +
+          "the whole folder with --modules",
+      );
+    }
+    if (found.has(name)) return;
+    const image = await unpacked(file);
+    const info = modinfo(image);
+    const builtFor = info.get("vermagic")?.split(" ", 1)[0];
+    if (builtFor !== release) {
+      throw new KernelFileError(
+        `${file}: ${
+          builtFor === undefined ? "is no module" : `is of Linux ${builtFor}`
+        }; the kernel is ` +
+          `${release}: build both, or give another --modules`,
+      );
+    }
+    for (const needed of (info.get("depends") ?? "").split(",").filter((one) => one !== "")) {
+      await add(moduleName(needed), name);
+    }
+    found.set(name, { name, image });
+  };
+  for (const name of wanted) await add(name, null);
+  return [...found.values()];
+}
+
+/** A module's name: its file may have dashes where the kernel has underscores. */
+function moduleName(text: string): string {
+  return text.replaceAll("-", "_");
+}
+
+/**
+ * The tags of a module.
+ *
+ * @param image The ELF file.
+ * @returns The first value of each, by name; none where it is no module.
+ */
+export function modinfo(image: Uint8Array): ReadonlyMap<string, string> {
+  const section = Elf.of(image)?.section(".modinfo") ?? new Uint8Array(0);
+  const tags = new Map<string, string>();
+  for (const text of new TextDecoder().decode(section).split("\0")) {
+    const at = text.indexOf("=");
+    if (at > 0 && !tags.has(text.slice(0, at))) tags.set(text.slice(0, at), text.slice(at + 1));
+  }
+  return tags;
+}
+
+// Files of some folders, by module name.
+async function filesIn(folder: string, places: readonly string[]): Promise<Map<string, string>> {
+  const files = new Map<string, string>();
+  for (const place of new Set(places)) {
+    for (const name of await namesIn(`${folder}/${place}`)) {
+      const stem = /^(.+?)\.ko(?:\.\w+)?$/.exec(name)?.[1];
+      if (stem !== undefined) files.set(moduleName(stem), `${folder}/${place}/${name}`);
+    }
+  }
+  return files;
+}
+
+// `modules.order` names all modules, in a tree as `.o` or `.ko`, in a package without what compression adds.
+async function orderedFolders(folder: string): Promise<string[] | null> {
+  try {
+    const order = await Deno.readTextFile(`${folder}/modules.order`);
+    const lines = order.split("\n").filter((line) => line.includes("/"));
+    return lines.map((line) => line.slice(0, line.lastIndexOf("/")));
+  } catch {
+    return null;
+  }
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name);
+  } catch {
+    return []; // a kernel may be built without any of it
+  }
+}
+
+async function unpacked(file: string): Promise<Uint8Array> {
+  const ending = /\.ko(?:\.\w+)?$/.exec(file)?.[0] ?? "";
+  const packer = PACKERS[ending];
+  if (packer === undefined) {
+    throw new KernelFileError(
+      `${file}: compressed in a way that is not known; expected .xz, .zst or .gz`,
+    );
+  }
+  try {
+    if (packer === null) return await Deno.readFile(file);
+    const [program, ...args] = packer;
+    const { code, stdout, stderr } = await new Deno.Command(program!, { args: [...args, file] })
+      .output();
+    if (code === 0) return stdout;
+    throw new KernelFileError(`${file}: ${new TextDecoder().decode(stderr).trim().split("\n")[0]}`);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound && packer !== null) {
+      throw new HostError(`${file}: no ${packer[0]} to decompress it`, `install ${packer[0]}`);
+    }
+    if (error instanceof KernelFileError || !(error instanceof Error)) throw error;
+    throw new KernelFileError(`${file}: ${fileErrorText(error)}`);
+  }
+}

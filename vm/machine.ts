@@ -1,0 +1,284 @@
+import { HostError } from "../ffi/host_error.ts";
+import type { InterruptSignal } from "../lab/interrupt.ts";
+import { VmConsole } from "./console.ts";
+import type { Emulation, Emulator } from "./emulator.ts";
+import { type Frame, FrameError, framesOf, jsonFrame } from "./frames.ts";
+import type { GuestEnd, GuestFile, GuestProblem } from "./guest_request.ts";
+import { initramfs, type MachineContent } from "./initramfs.ts";
+import type { KernelSource } from "./kernel_source.ts";
+import { kvmProblem } from "./kvm_problem.ts";
+import { VmFailure } from "./vm_failure.ts";
+import type { VmSettings } from "./vm_settings.ts";
+
+/** A machine that is wanted. */
+export interface MachineWish {
+  /** Its kernel. */
+  readonly kernel: KernelSource;
+  /** What it shall be. */
+  readonly settings: VmSettings;
+  /** What runs it. */
+  readonly emulator: Emulator;
+  /** What is asked of it. */
+  readonly content: MachineContent;
+}
+
+/** Who gets what a machine says. */
+export interface MachineListener {
+  /** The kernel has booted, and KVM is there. */
+  booted(release: string): void;
+  /** Bytes of the command's standard output. Answers whether somebody reads on. */
+  stdout(bytes: Uint8Array): Promise<boolean> | boolean;
+  /** Bytes of its standard error. */
+  stderr(bytes: Uint8Array): Promise<boolean> | boolean;
+  /** A file that the command wrote, compressed ("deflate-raw"). */
+  file(file: GuestFile, bytes: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<void>;
+}
+
+/** How a command in a machine ended: with its exit status, or by an interrupt before it began or that it did not heed. */
+export type MachineEnd = { readonly code: number } | { readonly interrupted: InterruptSignal };
+
+/** How long a command may take to end after an interrupt, in parts of the machine's time limit. */
+const HEED_PART = 1 / 15;
+
+/**
+ * Kernel arguments of every machine. The console is the first serial port; a panic ends the machine; what the command
+ * says to /dev/kmsg is not held back; and the processor's flaws are no concern of a machine that is thrown away.
+ */
+const KERNEL_ARGS = "console=ttyS0 loglevel=4 panic=-1 mitigations=off printk.devkmsg=on";
+/** Process 1: Deno, of whose environment the kernel hands over what it does not know itself. */
+const INIT_ARGS = "rdinit=/bin/deno HOME=/root DENO_DIR=/deno DENO_NO_UPDATE_CHECK=1 NO_COLOR=1";
+const INIT = "run --quiet --no-prompt --no-config --no-lock --no-check --cached-only --allow-all " +
+  "/dirtyring/vm_init.ts";
+/** COMMAND_LINE_SIZE of x86, with its NUL. */
+const MOST_CMDLINE = 2047;
+
+/** Runs a command in a machine of its own, from its boot to its end. */
+export class Machine {
+  readonly #wish: MachineWish;
+  readonly #listener: MachineListener;
+  readonly #console = new VmConsole();
+  #emulation: Emulation | null = null;
+  #isUp = false;
+  #interrupted: InterruptSignal | null = null;
+  #stop: (outcome: MachineEnd | Error) => void = () => {};
+
+  /**
+   * Takes a wish.
+   *
+   * @param wish The machine.
+   * @param listener Gets what it says.
+   */
+  constructor(wish: MachineWish, listener: MachineListener) {
+    this.#wish = wish;
+    this.#listener = listener;
+  }
+
+  /** The last lines of the console. */
+  get console(): readonly string[] {
+    return this.#console.last;
+  }
+
+  /**
+   * Boots it and waits for the end. Nothing of it is left then.
+   *
+   * @returns How the command ended.
+   * @throws {VmFailure} Where the kernel did not boot, panicked, hung, or ran out of time.
+   * @throws {HostError} Where the emulator, or this kernel's KVM, cannot be used.
+   */
+  async run(): Promise<MachineEnd> {
+    const { emulator, kernel, settings, content } = this.#wish;
+    using initrd = await initramfs(content);
+    if (this.#interrupted !== null) return { interrupted: this.#interrupted };
+    const words = [KERNEL_ARGS, emulator.kernelArgs, INIT_ARGS, settings.kernelArgs, "--", INIT];
+    const cmdline = words.filter((one) => one !== "").join(" ");
+    if (cmdline.length > MOST_CMDLINE) {
+      throw new HostError(
+        `the kernel's command line would have ${cmdline.length} characters`,
+        `shorten --kernel-args: a kernel takes ${MOST_CMDLINE}`,
+      );
+    }
+    const emulation = await emulator.start({
+      image: kernel.image,
+      initrd: initrd.path,
+      cmdline,
+      settings,
+    });
+    this.#emulation = emulation;
+    const timeoutMs = settings.timeoutMs ?? emulator.timeoutMs;
+    const stopped = new Promise<MachineEnd | Error>((resolve) => this.#stop = resolve);
+    const limit = setTimeout(
+      () => this.#stop(this.#failure(`did not end within ${seconds(timeoutMs)} (--vm-timeout)`)),
+      timeoutMs,
+    );
+    const watchdog = new Watchdog(
+      emulator.silenceMs,
+      () =>
+        this.#stop(
+          this.#failure(
+            `gave no sign of life for ${seconds(emulator.silenceMs)}: the kernel hangs`,
+          ),
+        ),
+    );
+    const consoleRead = this.#readConsole(emulation, watchdog);
+    const lineRead = this.#readLine(emulation, watchdog).then(
+      async (end) => this.#stop(end ?? await this.#ended(emulation, consoleRead)),
+      (error) => this.#stop(error),
+    );
+    try {
+      const outcome = await stopped;
+      if (outcome instanceof Error) throw outcome;
+      return outcome;
+    } finally {
+      clearTimeout(limit);
+      watchdog.stop();
+      await emulation.kill();
+      await Promise.all([consoleRead, lineRead]);
+    }
+  }
+
+  /**
+   * Passes an interrupt on to the command; where it has not begun, this ends the machine.
+   *
+   * @param signal The signal.
+   */
+  interrupt(signal: InterruptSignal): void {
+    this.#interrupted ??= signal;
+    const emulation = this.#emulation;
+    if (emulation === null || !this.#isUp) return this.#stop({ interrupted: signal });
+    emulation.write(jsonFrame("signal", signal));
+    const { settings, emulator } = this.#wish;
+    const heedMs = (settings.timeoutMs ?? emulator.timeoutMs) * HEED_PART;
+    const timer = setTimeout(() => this.#stop({ interrupted: signal }), heedMs);
+    Deno.unrefTimer(timer);
+  }
+
+  async #readConsole({ console }: Emulation, watchdog: Watchdog): Promise<void> {
+    for await (const bytes of console) {
+      watchdog.hear();
+      this.#console.add(bytes);
+    }
+  }
+
+  // Until the command's end, or the line's.
+  async #readLine(emulation: Emulation, watchdog: Watchdog): Promise<MachineEnd | null> {
+    const heard = async function* (line: AsyncIterable<Uint8Array>) {
+      for await (const bytes of line) {
+        watchdog.hear();
+        yield bytes;
+      }
+    };
+    let file: FileBytes | null = null;
+    try {
+      for await (const frame of framesOf(heard(emulation.line))) {
+        if (frame.kind === "bytes") {
+          await file?.add(frame.body);
+          continue;
+        }
+        if (frame.kind === "file") {
+          file = new FileBytes();
+          file.done = this.#listener.file(said<GuestFile>(frame), file.stream);
+          file.done.catch(() => {});
+          continue;
+        }
+        const end = await this.#hear(frame, emulation);
+        if (end !== null) return end;
+      }
+    } catch (error) {
+      throw error instanceof FrameError ? this.#failure(error.message) : error;
+    }
+    return null;
+  }
+
+  async #hear(frame: Frame, emulation: Emulation): Promise<MachineEnd | null> {
+    switch (frame.kind) {
+      case "hello": {
+        this.#isUp = true;
+        this.#listener.booted(said<{ release: string }>(frame).release);
+        return null;
+      }
+      case "stdout":
+      case "stderr":
+        if (!await this.#listener[frame.kind](frame.body)) {
+          emulation.write(jsonFrame("close", frame.kind));
+        }
+        return null;
+      case "problem":
+        throw kvmProblem(said<GuestProblem>(frame), this.#wish.kernel, this.#console.last);
+      case "end":
+        return said<GuestEnd>(frame);
+      default:
+        return null;
+    }
+  }
+
+  // The process is gone before the command's end was told.
+  async #ended(emulation: Emulation, consoleRead: Promise<void>): Promise<Error> {
+    const { code } = await emulation.ended;
+    await consoleRead;
+    const { panic, complaint } = this.#console;
+    if (panic !== null) return this.#failure(`the kernel panicked: ${panic}`);
+    if (!this.#isUp && code !== 0 && complaint !== null) {
+      return new HostError(
+        `${this.#wish.emulator.name}: ${complaint}`,
+        "see --vm-memory, --vm-accel and --vm-cpus",
+      );
+    }
+    return this.#failure(this.#isUp ? "the machine stopped" : "the kernel did not boot");
+  }
+
+  #failure(what: string): VmFailure {
+    const { step, last } = this.#console;
+    const { path } = this.#wish.kernel.image;
+    const where = step === null ? (this.#isUp ? "" : ", while it booted") : `; ${step} was running`;
+    return new VmFailure(`${path}: ${what}${where}`, last);
+  }
+}
+
+/** The bytes of a file as they come. */
+class FileBytes {
+  readonly stream: ReadableStream<Uint8Array<ArrayBuffer>>;
+  done: Promise<void> = Promise.resolve();
+  readonly #writer: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>>;
+
+  constructor() {
+    const { readable, writable } = new TransformStream<Uint8Array<ArrayBuffer>>();
+    this.stream = readable;
+    this.#writer = writable.getWriter();
+  }
+
+  /** Adds bytes; none at all is the end. */
+  async add(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+    if (bytes.length > 0) return await this.#writer.write(bytes);
+    await this.#writer.close();
+    await this.done;
+  }
+}
+
+/** Calls out where nothing was heard for a while. */
+class Watchdog {
+  readonly #timer: ReturnType<typeof setInterval>;
+  #heard = performance.now();
+
+  constructor(ms: number, bark: () => void) {
+    this.#timer = setInterval(() => {
+      if (performance.now() - this.#heard > ms) bark();
+    }, Math.min(1000, ms / 4));
+  }
+
+  hear(): void {
+    this.#heard = performance.now();
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+}
+
+function said<Value>({ body }: Frame): Value {
+  // Written by vm/init.ts of this same version, as the type says.
+  return JSON.parse(new TextDecoder().decode(body));
+}
+
+function seconds(ms: number): string {
+  return ms >= 120_000 ? `${Math.round(ms / 60_000)} min` : `${Math.round(ms / 1000)} s`;
+}

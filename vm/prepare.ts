@@ -1,0 +1,65 @@
+import { UsageError } from "../lab/usage_error.ts";
+import type { Emulator } from "./emulator.ts";
+import type { Vendor } from "./guest_request.ts";
+import { type KernelModule, modulesFor } from "./kernel_modules.ts";
+import { findKernel, type KernelSource } from "./kernel_source.ts";
+import { findQemu } from "./qemu.ts";
+import type { VmSettings } from "./vm_settings.ts";
+
+/** A machine as a person asks for it. */
+export interface MachineChoice {
+  /** The kernel: an image, a tree, or a package. */
+  readonly kernel: string;
+  /** The folder of its modules; `null` where it is to be found. */
+  readonly modules: string | null;
+  /** What else it shall be. */
+  readonly settings: VmSettings;
+}
+
+/** A machine whose parts were found. */
+export interface PreparedMachine {
+  /** The kernel. */
+  readonly kernel: KernelSource;
+  /** What it shall be. */
+  readonly settings: VmSettings;
+  /** What runs it. */
+  readonly emulator: Emulator;
+  /** The modules that its KVM needs, in order. */
+  readonly modules: readonly KernelModule[];
+  /** Their names, by the processor's vendor. */
+  readonly order: Readonly<Record<Vendor, readonly string[]>>;
+}
+
+/** Less holds neither Deno, which lies in memory twice while it is unpacked, nor what checks need. */
+const LEAST_BYTES = 768 * 2 ** 20;
+
+/**
+ * Finds the parts of a machine, and says what is missing before anything is started.
+ *
+ * @param choice What is asked for.
+ * @returns The parts.
+ * @throws {KernelFileError} Where a kernel, or its modules, are not there, or are other files.
+ * @throws {HostError} Where there is no emulator for it.
+ * @throws {UsageError} Where it is asked for what cannot be.
+ */
+export async function prepareMachine(choice: MachineChoice): Promise<PreparedMachine> {
+  const { settings } = choice;
+  if (settings.memoryBytes < LEAST_BYTES) {
+    throw new UsageError(
+      `--vm-memory ${
+        Math.floor(settings.memoryBytes / 2 ** 20)
+      }MiB: too little for Deno and a guest; ` +
+        `expected ${LEAST_BYTES / 2 ** 20}MiB or more`,
+    );
+  }
+  const kernel = await findKernel(choice.kernel, choice.modules);
+  const emulator = await findQemu(settings);
+  const modules = new Map<string, KernelModule>();
+  const order: Record<Vendor, string[]> = { amd: [], intel: [] };
+  for (const vendor of kernel.modules === null ? [] : emulator.vendors) {
+    const needed = await modulesFor(kernel.modules!, [`kvm_${vendor}`], kernel.image.release);
+    for (const module of needed) modules.set(module.name, module);
+    order[vendor].push(...needed.map(({ name }) => name));
+  }
+  return { kernel, settings, emulator, modules: [...modules.values()], order };
+}

@@ -1,0 +1,114 @@
+import { HostError } from "../ffi/host_error.ts";
+import { openLibc } from "../ffi/libc.ts";
+import { O_CLOEXEC, O_RDWR } from "../ffi/linux.ts";
+import { readLine } from "../lab/read_file.ts";
+import { UsageError } from "../lab/usage_error.ts";
+import { findProgram, startBound } from "./child_of_ours.ts";
+import type { Boot, Emulation, Emulator } from "./emulator.ts";
+import type { VmSettings } from "./vm_settings.ts";
+
+const NAMES = ["qemu-system-x86_64", "/usr/libexec/qemu-kvm"];
+/** The oldest that was tried. */
+const OLDEST = [7, 2] as const;
+const INSTALL =
+  "install it (Debian: qemu-system-x86; Fedora: qemu-system-x86-core), or put it on PATH";
+const MINUTE_MS = 60_000;
+
+/**
+ * Looks whether QEMU is there, and what it can run a machine's instructions with.
+ *
+ * @param settings What is asked for.
+ * @returns QEMU.
+ * @throws {HostError} Where there is none, it is too old, or there is no nested KVM and it was asked for.
+ * @throws {UsageError} Where a processor is asked for that it cannot be.
+ */
+export async function findQemu({ accel, cpu }: VmSettings): Promise<Emulator> {
+  const path = await findProgram(NAMES);
+  if (path === null) throw new HostError("--kernel: no qemu-system-x86_64 on PATH", INSTALL);
+  const version = await qemuVersion(path);
+  const nested = nestedKvm();
+  if (accel === "kvm" && typeof nested !== "object") {
+    throw new HostError(`--vm-accel kvm: ${nested}`, "leave it out: a processor in software does");
+  }
+  const own = accel !== "tcg" && typeof nested === "object" && (cpu ?? nested.cpu) === nested.cpu
+    ? nested.cpu
+    : null;
+  if (accel === "kvm" && own === null) {
+    throw new UsageError(
+      `--vm-cpu ${cpu}: this host's processor is another, and --vm-accel is kvm`,
+    );
+  }
+  const processor = own === null
+    // One thread for all virtual CPUs: with one each, QEMU now and then runs code that the kernel is patching.
+    ? ["-accel", "tcg,thread=single", "-cpu", "EPYC,+svm,+npt"]
+    : ["-accel", "kvm", "-cpu", "host"];
+  return {
+    name: `QEMU ${version}, ${own === null ? "in software" : "with KVM"}`,
+    kernelArgs: "",
+    timeoutMs: 15 * MINUTE_MS,
+    silenceMs: 2 * MINUTE_MS,
+    vendors: [own ?? "amd"],
+    start: (boot) => Promise.resolve(start(path, processor, boot)),
+  };
+}
+
+async function qemuVersion(path: string): Promise<string> {
+  const { stdout } = await new Deno.Command(path, { args: ["--version"], stderr: "null" }).output();
+  const text = new TextDecoder().decode(stdout);
+  const found = /version (\d+)\.(\d+)[\d.]*/.exec(text);
+  if (found === null) {
+    throw new HostError(`${path}: --version says ${JSON.stringify(text.slice(0, 60))}`, INSTALL);
+  }
+  const [major, minor] = [Number(found[1]), Number(found[2])];
+  if (major < OLDEST[0] || (major === OLDEST[0] && minor < OLDEST[1])) {
+    throw new HostError(
+      `${path}: is version ${major}.${minor}; expected ${OLDEST.join(".")} or newer`,
+      INSTALL,
+    );
+  }
+  return found[0].slice("version ".length);
+}
+
+// KVM of this host whose machines can have KVM themselves, or why there is none.
+function nestedKvm(): { readonly cpu: "amd" | "intel" } | string {
+  const kernel = openLibc();
+  const fd = kernel.open("/dev/kvm", O_RDWR | O_CLOEXEC);
+  if (fd < 0) return "/dev/kvm cannot be used here";
+  kernel.close(fd);
+  for (const cpu of ["amd", "intel"] as const) {
+    const nested = readLine(kernel, `/sys/module/kvm_${cpu}/parameters/nested`);
+    if (nested === "1" || nested === "Y") return { cpu };
+  }
+  return "the KVM of this host has no nested virtualization";
+}
+
+function start(path: string, processor: readonly string[], boot: Boot): Emulation {
+  const { image, initrd, cmdline, settings } = boot;
+  const child = startBound([
+    path,
+    ...["-machine", "q35", ...processor, "-smp", `${settings.cpus}`],
+    ...["-m", `${Math.ceil(settings.memoryBytes / 2 ** 20)}M`],
+    ...["-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"],
+    ...["-chardev", "file,id=console,path=/dev/stderr", "-serial", "chardev:console"],
+    ...["-chardev", "stdio,id=line,signal=off", "-serial", "chardev:line"],
+    ...["-kernel", image.path, "-initrd", initrd, "-append", cmdline],
+  ]);
+  const writer = child.stdin.getWriter();
+  // What it has not read when it ends is of no use to anybody.
+  writer.closed.catch(() => {});
+  return {
+    console: child.stderr,
+    line: child.stdout,
+    write: (bytes) => writer.write(bytes).catch(() => {}),
+    ended: child.status,
+    async kill() {
+      try {
+        child.kill("SIGKILL");
+      } catch {
+        // It has gone.
+      }
+      await child.status;
+      await writer.abort().catch(() => {});
+    },
+  };
+}

@@ -1,0 +1,11 @@
+// Starts the process of a machine: `vm_start.ts PARENT PROGRAM [ARGUMENT ...]` becomes PROGRAM, in a session of its own,
+// so that an interrupt at a terminal does not reach it, and the kernel ends it when PARENT ends, however that comes about.
+import { errnoText } from "./ffi/errno.ts";
+import { openMachineCalls } from "./ffi/machine.ts";
+
+if (import.meta.main) {
+  const [parent, ...command] = Deno.args;
+  const failed = openMachineCalls().becomeChildOf(Number(parent), command);
+  if (failed < 0) console.error(`dirtyring: ${command[0]}: ${errnoText(-failed)}`);
+  Deno.exit(1);
+}
