@@ -133,12 +133,12 @@ export function kernelsTable(
  */
 export function* kernelProblems({ kernels, interrupted }: KernelRuns<Result>): Generator<string> {
   for (const kernel of kernels) {
-    const { console } = kernel;
+    const { console: last } = kernel;
     const problem = problemText(kernel, interrupted);
-    if (problem === null && console.length === 0) continue;
+    if (problem === null && last.length === 0) continue;
     yield "\n";
     yield `${labelText(kernel)}: ${problem ?? "the last lines of its console"}\n`;
-    for (const line of console) yield `${`  | ${oneLine(line)}`.trimEnd()}\n`;
+    for (const line of last) yield `${`  | ${oneLine(line)}`.trimEnd()}\n`;
   }
 }
 
