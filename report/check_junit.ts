@@ -2,6 +2,7 @@ import type { CheckReport } from "../checks/check_report.ts";
 import type { CheckResult, CheckStatus } from "../checks/check_result.ts";
 import { hasFailed } from "./has_failed.ts";
 import { incompleteText } from "./incomplete_text.ts";
+import { attributes, seconds, timestamp, xml } from "./junit_xml.ts";
 import { lostLogText, reportLines, unreadLogText } from "./kernel_log_text.ts";
 
 /** What the schema wants to know beyond the result. */
@@ -18,18 +19,53 @@ export interface JunitFacts {
  * @param facts What else is to be said.
  * @returns Lines with their ends.
  */
-export function* checkJunit(report: CheckReport, { when }: JunitFacts): Generator<string> {
+export function* checkJunit(report: CheckReport, facts: JunitFacts): Generator<string> {
+  yield JUNIT_BEGIN;
+  yield* junitSuites(report, facts, PLAIN);
+  yield JUNIT_END;
+}
+
+/** The lines before the first suite. */
+export const JUNIT_BEGIN = '<?xml version="1.0" encoding="UTF-8"?>\n<testsuites>\n';
+/** The line behind the last. */
+export const JUNIT_END = "</testsuites>\n";
+
+/** How the suites of a report differ from those of others in the same file. */
+export interface JunitPlace {
+  /** The number of the first. */
+  readonly first: number;
+  /** What stands before the name of a group in that of its suite. */
+  readonly suite: string;
+  /** What stands before it in the class of its tests. */
+  readonly classname: string;
+  /** Properties beside those of the report. */
+  readonly properties: Readonly<Record<string, string>>;
+}
+
+const PLAIN: JunitPlace = { first: 0, suite: "", classname: "dirtyring.", properties: {} };
+
+/**
+ * A suite for each group of a report.
+ *
+ * @param report What the checks came to.
+ * @param facts What else is to be said.
+ * @param place Where the suites stand.
+ * @returns Lines with their ends.
+ */
+export function* junitSuites(
+  report: CheckReport,
+  { when }: JunitFacts,
+  place: JunitPlace,
+): Generator<string> {
   const { planned, checks, strict } = report;
-  const timestamp = when.toISOString().slice(0, 19);
-  yield '<?xml version="1.0" encoding="UTF-8"?>\n<testsuites>\n';
   for (const [n, { group }] of planned.entries()) {
     const results = checks.filter((one) => one.group === group);
     const failures = results.filter((one) => hasFailed(one, strict)).length;
     const skipped = results.filter((one) => isSkipped(one, strict)).length;
-    yield `  <testsuite package="dirtyring" id="${n}"${
+    yield `  <testsuite package="dirtyring" id="${place.first + n}"${
       attributes({
-        name: group,
-        timestamp,
+        name: `${place.suite}${group}`,
+        timestamp: timestamp(when),
         hostname: "localhost",
         tests: `${results.length}`,
         failures: `${failures}`,
@@ -38,17 +74,16 @@ export function* checkJunit(report: CheckReport, { when }: JunitFacts): Generato
         time: seconds(results.reduce((sum, { ms }) => sum + ms, 0)),
       })
     }>\n`;
-    yield* properties(report);
-    for (const result of results) yield* testcase(result, strict);
+    yield* properties(report, place);
+    for (const result of results) yield* testcase(result, strict, place);
     yield `    <system-out>${xml(words(report, results).join("\n"))}</system-out>\n`;
     yield "    <system-err></system-err>\n  </testsuite>\n";
   }
-  yield "</testsuites>\n";
 }
 
-function* properties({ kernel, complete }: CheckReport): Generator<string> {
+function* properties({ kernel, complete }: CheckReport, place: JunitPlace): Generator<string> {
   const { backend, model, release, module } = kernel;
-  const all = { backend, model, release, module, complete };
+  const all = { ...place.properties, backend, model, release, module, complete };
   yield "    <properties>\n";
   for (const [name, value] of Object.entries(all)) {
     if (value !== null) yield `      <property${attributes({ name, value: `${value}` })}/>\n`;
@@ -62,11 +97,15 @@ const TYPES: Partial<Readonly<Record<CheckStatus, string>>> = {
   timeout: "timeout",
 };
 
-function* testcase(result: CheckResult, strict: boolean): Generator<string> {
+function* testcase(
+  result: CheckResult,
+  strict: boolean,
+  { classname }: JunitPlace,
+): Generator<string> {
   const { id, group, ms, status, detail } = result;
   const known = status === "known" ? "known defect: " : "";
   const head = `    <testcase${
-    attributes({ name: id, classname: `dirtyring.${group}`, time: seconds(ms) })
+    attributes({ name: id, classname: `${classname}${group}`, time: seconds(ms) })
   }`;
   if (isSkipped(result, strict)) {
     const message = attributes({ message: `${known}${detail ?? ""}` });
@@ -109,30 +148,4 @@ function story({ statement, detail, expected, seen, reports, source }: CheckResu
     ...reportLines(reports).map((line) => `kernel    ${line}`),
     `source    ${source}`,
   ].join("\n");
-}
-
-function seconds(ms: number): string {
-  return (ms / 1000).toFixed(6);
-}
-
-function attributes(values: Readonly<Record<string, string>>): string {
-  return Object.entries(values).map(([name, value]) => ` ${name}="${xml(value)}"`).join("");
-}
-
-const ESCAPES: Readonly<Record<string, string>> = {
-  "&": "&amp;",
-  "<": "&lt;",
-  ">": "&gt;",
-  '"': "&quot;",
-  "\t": "&#9;",
-  "\n": "&#10;",
-  "\r": "&#13;",
-};
-
-// XML has no way at all to write most control characters, half a surrogate pair, and two others.
-function xml(text: string): string {
-  return text.toWellFormed()
-    // deno-lint-ignore no-control-regex
-    .replaceAll(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g, "\ufffd")
-    .replaceAll(/[&<>"\t\n\r]/g, (one) => ESCAPES[one]!);
 }

@@ -14,8 +14,18 @@ import { oneLine } from "./one_line.ts";
  * @returns Lines with their ends.
  */
 export function* checkKtap(report: CheckReport): Generator<string> {
-  const { planned, checks, kernel, strict } = report;
   yield "KTAP version 1\n";
+  yield* ktapGroups(report);
+}
+
+/**
+ * All that stands below the version: the plan, what is to be said of the kernel, and the groups.
+ *
+ * @param report What the checks came to.
+ * @returns Lines with their ends, not indented.
+ */
+export function* ktapGroups(report: CheckReport): Generator<string> {
+  const { planned, checks, kernel, strict } = report;
   yield `1..${planned.length}\n`;
   yield `# kernel: ${kernel.model === null ? "" : `model ${kernel.model}, `}Linux ${
     oneLine(kernel.release)

@@ -1,0 +1,82 @@
+import type { InterruptSignal } from "./interrupt.ts";
+import { kernelLabels } from "./kernel_labels.ts";
+import type { Result } from "./result.ts";
+
+/** A kernel that a command ran on, in a VM of its own, and what came of it. */
+export interface KernelRun<Report extends Result = Result> {
+  /** Its name beside the others: short, and no two have the same. */
+  readonly label: string;
+  /** The file or the tree, as given. */
+  readonly kernel: string;
+  /** Its arguments, as given; empty where none were. */
+  readonly kernelArgs: string;
+  /** The VM's processor, `"amd"` or `"intel"`; `null` where none was chosen. */
+  readonly cpu: string | null;
+  /** The exit status of the command in its VM; 125 where the VM failed. */
+  readonly status: number;
+  /** What the command found, also where it did not come to its end; `null` where it told nothing. */
+  readonly report: Report | null;
+  /** Why there is no report, or no whole one, in a line; `null` where there is one. */
+  readonly problem: string | null;
+  /** The last lines of the kernel's console, where the VM failed. */
+  readonly console: readonly string[];
+}
+
+/** A run before it is known what it stands beside. */
+export type UnlabelledRun<Report extends Result> = Omit<KernelRun<Report>, "label">;
+
+/** What results of several kernels have in common. */
+export interface KernelRuns<Report extends Result> {
+  /** The kernels, as they were given. */
+  readonly kernels: readonly KernelRun<Report>[];
+  /** The signal that ended it early, or `null`. */
+  readonly interrupted: InterruptSignal | null;
+  /** Whether each kernel's exit status is 0, and nothing was interrupted. */
+  readonly ok: boolean;
+}
+
+/**
+ * Puts what kernels came to beside each other.
+ *
+ * @param runs The kernels, as they were given.
+ * @param interrupted The signal that ended it early, or `null`.
+ * @returns The kernels with their labels, and whether all is well.
+ */
+export function kernelRuns<Report extends Result>(
+  runs: readonly UnlabelledRun<Report>[],
+  interrupted: InterruptSignal | null,
+): KernelRuns<Report> {
+  const labels = kernelLabels(runs);
+  return {
+    kernels: runs.map((run, n) => ({ label: labels[n]!, ...run })),
+    interrupted,
+    ok: interrupted === null && runs.every(({ status }) => status === 0),
+  };
+}
+
+/** A VM that failed, a defect of this program, a wrong value, a refused call, a closed pipe, a host that cannot. */
+const WORST_FIRST = [125, 70, 2, 3, 141, 4] as const;
+
+/**
+ * The exit status of a command that ran on several kernels: 1 where a kernel failed, whatever became of the others;
+ * otherwise that of an interrupt, whose effects the others may be; otherwise 125 where a VM failed; otherwise the
+ * first of 70, 2, 3, 141 and 4 that there is, or the greatest of what else there is; 0 where all is well.
+ *
+ * @example
+ * ```ts
+ * import { kernelsStatus } from "./kernel_run.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(kernelsStatus([0, 125, 1], 130), 1);
+ * assertEquals(kernelsStatus([4, 0, 125], 0), 125);
+ * ```
+ *
+ * @param statuses The exit status of each.
+ * @param interrupted That of the interrupt which ended it early; 0 where there was none.
+ * @returns The exit status.
+ */
+export function kernelsStatus(statuses: readonly number[], interrupted: number): number {
+  if (statuses.includes(1)) return 1;
+  if (interrupted !== 0) return interrupted;
+  return WORST_FIRST.find((status) => statuses.includes(status)) ?? Math.max(0, ...statuses);
+}

@@ -1,0 +1,52 @@
+/**
+ * A point in time as JUnit's schema wants it.
+ *
+ * @param when The point in time.
+ * @returns It, in UTC, in seconds.
+ */
+export function timestamp(when: Date): string {
+  return when.toISOString().slice(0, 19);
+}
+
+/**
+ * A time as JUnit has it.
+ *
+ * @param ms Milliseconds.
+ * @returns Seconds.
+ */
+export function seconds(ms: number): string {
+  return (ms / 1000).toFixed(6);
+}
+
+/**
+ * Attributes of an element.
+ *
+ * @param values Their values by name.
+ * @returns The attributes, each with a space before it.
+ */
+export function attributes(values: Readonly<Record<string, string>>): string {
+  return Object.entries(values).map(([name, value]) => ` ${name}="${xml(value)}"`).join("");
+}
+
+const ESCAPES: Readonly<Record<string, string>> = {
+  "&": "&amp;",
+  "<": "&lt;",
+  ">": "&gt;",
+  '"': "&quot;",
+  "\t": "&#9;",
+  "\n": "&#10;",
+  "\r": "&#13;",
+};
+
+/**
+ * A text as XML. That has no way at all to write most control characters, half a surrogate pair, and two others.
+ *
+ * @param text The text.
+ * @returns It, escaped for an element and for an attribute.
+ */
+export function xml(text: string): string {
+  return text.toWellFormed()
+    // deno-lint-ignore no-control-regex
+    .replaceAll(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g, "\ufffd")
+    .replaceAll(/[&<>"\t\n\r]/g, (one) => ESCAPES[one]!);
+}

@@ -1,0 +1,69 @@
+// Kernels that were checked, made up: for what stands beside each other.
+import type { CheckReport } from "../../checks/check_report.ts";
+import type { CheckResult } from "../../checks/check_result.ts";
+import { type KernelsReport, kernelsReport } from "../../checks/kernels_report.ts";
+import type { InterruptSignal } from "../../lab/interrupt.ts";
+import type { Result } from "../../lab/result.ts";
+import type { UnlabelledRun } from "../../lab/kernel_run.ts";
+import { reportOf, RESULTS } from "./check_results.ts";
+
+/** The order of made-up statements. */
+export const ORDER = RESULTS.map(({ id }) => id);
+
+/** A kernel's run. */
+export function runOf<Report extends Result>(
+  report: Report | null,
+  changes: Partial<UnlabelledRun<Report>> = {},
+): UnlabelledRun<Report> {
+  return {
+    kernel: `/boot/vmlinuz-${report?.kernel.release ?? "dead"}`,
+    kernelArgs: "",
+    cpu: null,
+    status: report === null ? 125 : 0,
+    report,
+    problem: null,
+    console: [],
+    ...changes,
+  };
+}
+
+/** The made-up results with some of them changed. */
+export function checksWith(
+  changes: Readonly<Record<string, Partial<CheckResult>>> = {},
+): CheckResult[] {
+  return RESULTS.map((one) => ({ ...one, ...changes[one.id] }));
+}
+
+/** A report of a kernel of some release. */
+export function releaseReport(
+  release: string,
+  checks: readonly CheckResult[],
+  changes: Partial<CheckReport> = {},
+): CheckReport {
+  const report = reportOf(checks, changes);
+  return { ...report, kernel: { ...report.kernel, release, module: "kvm_amd" } };
+}
+
+/** All of it. */
+export function kernelsOf(
+  runs: readonly UnlabelledRun<CheckReport>[],
+  interrupted: InterruptSignal | null = null,
+): KernelsReport {
+  return kernelsReport(runs, ORDER, interrupted);
+}
+
+/** A check that passes, changed. */
+export const PASSED = { status: "pass", detail: null, expected: null, seen: null } as const;
+/** A VM that failed, whose kernel writes what it likes. */
+export const DEAD: Pick<UnlabelledRun<Result>, "problem" | "console"> = {
+  problem: "kernel panic: \u001b[2J<&>\nFatal exception; check reset.signal was running",
+  console: [
+    "BUG: \u0007\u001b[31m null",
+    "Subtest: reset",
+    "not ok 1 # SKIP",
+    "]]> Kernel panic - not syncing: VFS: Unable to mount root fs",
+    "List of all partitions:",
+    "",
+    "reboot: System halted",
+  ],
+};
