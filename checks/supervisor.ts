@@ -22,6 +22,8 @@ export interface Supervision {
   readonly paceMs?: number;
   /** Is told the limit that holds, before the first check. */
   readonly told?: (limit: TimeLimit) => void;
+  /** Is told the id of each check, as a run of it begins. */
+  readonly began?: (id: string) => void;
   /** Where the child notes its steps; `null` where it does not. */
   readonly board: StepBoard | null;
   /** Tells what the kernel reported since it was last asked. */
@@ -113,6 +115,7 @@ class Desk {
     const { module, args, isTraced, abort, board } = this.#supervision;
     this.#child ??= await ChildProcess.start(module, args, isTraced, abort);
     if (this.#child === null) return null;
+    this.#supervision.began?.(id);
     board?.clear();
     const began = performance.now();
     const answer = await this.#child.ask(id, this.#limit.ms, abort);
@@ -122,7 +125,8 @@ class Desk {
     const lost = await this.#lost(answer, doing);
     if (lost === null) return null;
     const ms = Math.round((performance.now() - began) * 1000) / 1000;
-    return { ...lost, expected: null, seen: null, defect: false, reports: [], ms };
+    const nothing = { expected: null, seen: null, withheld: null, defect: false, reports: [] };
+    return { ...lost, ...nothing, ms };
   }
 
   // What became of a child that does not go on; null where it was called off.

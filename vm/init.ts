@@ -1,6 +1,7 @@
 import { openLibc } from "../ffi/libc.ts";
 import { O_CLOEXEC, O_NONBLOCK, O_RDONLY } from "../ffi/linux.ts";
 import { type MachineCalls, openMachineCalls } from "../ffi/machine.ts";
+import { kernelFacts } from "../lab/host.ts";
 import { frameBytes, type FrameKind, framesOf, jsonFrame } from "./frames.ts";
 import {
   DENO,
@@ -61,9 +62,8 @@ export async function runMachine(): Promise<void> {
 async function serve(calls: MachineCalls, line: Line): Promise<void> {
   const request: GuestRequest = JSON.parse(await Deno.readTextFile(REQUEST));
   const problem = await loadKvm(calls, request);
-  const release = (await Deno.readTextFile("/proc/sys/kernel/osrelease")).trim();
   if (problem !== null) return await line.send("problem", problem);
-  await line.send("hello", { release });
+  await line.send("hello", kernelFacts(openLibc(), null));
   await placeFiles(request);
   const alive = setInterval(() => line.sayAlive(), ALIVE_MS);
   const code = await runCommand(request, line);

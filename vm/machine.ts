@@ -1,4 +1,5 @@
 import { HostError } from "../ffi/host_error.ts";
+import type { KernelFacts } from "../lab/host.ts";
 import type { InterruptSignal } from "../lab/interrupt.ts";
 import { VmConsole } from "./console.ts";
 import type { Emulation, Emulator } from "./emulator.ts";
@@ -25,7 +26,7 @@ export interface MachineWish {
 /** Who gets what a machine says. */
 export interface MachineListener {
   /** The kernel has booted, and KVM is there. */
-  booted(release: string): void;
+  booted(kernel: KernelFacts): void;
   /** Bytes of the command's standard output. Answers whether somebody reads on. */
   stdout(bytes: Uint8Array): Promise<boolean> | boolean;
   /** Bytes of its standard error. */
@@ -193,7 +194,7 @@ export class Machine {
     switch (frame.kind) {
       case "hello": {
         this.#isUp = true;
-        this.#listener.booted(said<{ release: string }>(frame).release);
+        this.#listener.booted(said<KernelFacts>(frame));
         return null;
       }
       case "stdout":
