@@ -181,13 +181,13 @@ async function askAlone(
     },
   );
   if (answer !== null || told.failure === null) return answer;
-  const { message, console } = told.failure;
+  const { message, console: last } = told.failure;
   return {
     ...withheld,
     status: "fail",
     withheld: null,
     detail: message,
-    reports: [console.slice(-8)],
+    reports: [last.slice(-8)],
   };
 }
 

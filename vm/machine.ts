@@ -153,8 +153,8 @@ export class Machine {
     Deno.unrefTimer(timer);
   }
 
-  async #readConsole({ console }: Emulation, watchdog: Watchdog): Promise<void> {
-    for await (const bytes of console) {
+  async #readConsole(emulation: Emulation, watchdog: Watchdog): Promise<void> {
+    for await (const bytes of emulation.console) {
       watchdog.hear();
       this.#console.add(bytes);
     }
