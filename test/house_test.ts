@@ -166,7 +166,7 @@ Deno.test("every crossing says why it is safe", async () => {
 
 Deno.test("only the programs print and exit", async () => {
   const printing = (await sources()).filter(({ text }) =>
-    /(?<![#.\w])console\.|Deno\.(exit|stdout|stderr)\b/.test(codeOf(text))
+    /(?<![#./\w])console\.|Deno\.(exit|stdout|stderr)\b/.test(codeOf(text))
   );
   assertEquals(printing.map(({ path }) => path), []);
   const others = (await programs()).filter(({ path }) => !PROGRAMS.includes(path));
