@@ -1,4 +1,5 @@
 import { Interrupt } from "../lab/interrupt.ts";
+import { initramfs } from "../vm/initramfs.ts";
 import { Machine, type MachineEnd, type MachineListener } from "../vm/machine.ts";
 import { type PreparedMachine, prepareMachine } from "../vm/prepare.ts";
 import type { Context } from "./command.ts";
@@ -40,7 +41,7 @@ export function machineFor(
     },
     ...{ modules, files: files.files, folders: files.folders, stdin: files.stdin },
   };
-  return new Machine({ kernel, settings, emulator, content }, {
+  return new Machine({ kernel, settings, emulator, initrd: () => initramfs(content) }, {
     ...listener,
     file: (file, bytes) => files.take(file, bytes),
   });
