@@ -3,7 +3,7 @@ import { GLOBAL_OPTIONS } from "./commands/global_options.ts";
 import type { Command, Context } from "./commands/command.ts";
 import { EndedElsewhere } from "./commands/ended_elsewhere.ts";
 import type { MachineRequest } from "./commands/machine_request.ts";
-import { VM_OPTIONS } from "./commands/vm_options.ts";
+import { optionName, VM_OPTIONS } from "./commands/vm_options.ts";
 import { OutputStream } from "./commands/output_stream.ts";
 import { parseLine } from "./commands/parse.ts";
 import { loadModule } from "./commands/load_module.ts";
@@ -149,7 +149,8 @@ async function main(args: readonly string[], world: World): Promise<number> {
   }
   const command = await loadCommand(name);
   const rest = [...args.slice(0, at), ...args.slice(at + 1)];
-  const { values, operands } = await parseLine(rest, { ...command.options, ...GLOBAL_OPTIONS });
+  const options = { ...command.options, ...GLOBAL_OPTIONS };
+  const { values, operands, given } = await parseLine(rest, options);
   if (values["version"] === true) return await version();
   if (values["help"] === true) return await help(name);
   if (operands.length > 0) {
@@ -157,7 +158,7 @@ async function main(args: readonly string[], world: World): Promise<number> {
   }
   const trace = values["trace"] === true ? say : null;
   const progress = openProgress();
-  const machines = await machinesAskedFor(values, [name, ...rest]);
+  const machines = await machinesAskedFor(values, [name, ...given]);
   const context: Context = {
     openKernel: (selection) => openKernel(selection, trace, note),
     note,
@@ -180,7 +181,8 @@ async function main(args: readonly string[], world: World): Promise<number> {
     return status;
   } catch (error) {
     const isNamed = error instanceof HostError && error.advice.includes("--backend model");
-    if (error instanceof HostError && !isNamed && values["backend"] === "kvm") {
+    const canModel = machines === null && values["backend"] === "kvm";
+    if (error instanceof HostError && !isNamed && canModel) {
       error.message += OR_MODEL;
     }
     throw error;
@@ -192,7 +194,7 @@ async function machinesAskedFor(
   values: Readonly<Record<string, unknown>>,
   args: readonly string[],
 ): Promise<MachineRequest | null> {
-  if (!args.some((arg) => Object.hasOwn(VM_OPTIONS, arg.split("=", 1)[0]!.slice(2)))) return null;
+  if (!args.some((arg) => Object.hasOwn(VM_OPTIONS, optionName(arg) ?? ""))) return null;
   const module = await loadModule(
     "./machine_request.ts",
   ) as typeof import("./commands/machine_request.ts");
