@@ -43,7 +43,10 @@ export async function modulesFor(
   const begun = new Set<string>();
   const add = async (name: string, by: string | null): Promise<void> => {
     // Reading all folders takes a second: only where a module is not where it is expected.
-    if (!files.has(name)) files = await filesIn(folder, await orderedFolders(folder) ?? ["."]);
+    if (!files.has(name)) {
+      const others = await filesIn(folder, await orderedFolders(folder) ?? ["."]);
+      files = new Map([...others, ...files]);
+    }
     const file = files.get(name);
     if (file === undefined) {
       if (by === null) return;
