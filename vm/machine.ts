@@ -241,30 +241,45 @@ export class Machine {
   }
 }
 
-/** The bytes of a file as they come. */
+/** The bytes of a file as they come. Who takes them may have done with them before their end: that is no error. */
 class FileBytes {
   readonly stream: ReadableStream<Uint8Array<ArrayBuffer>>;
   done: Promise<void> = Promise.resolve();
-  readonly #writer: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>>;
+  #controller!: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>;
+  #wanted = Promise.withResolvers<void>();
+  #isOpen = true;
 
   constructor() {
-    const { readable, writable } = new TransformStream<Uint8Array<ArrayBuffer>>();
-    this.stream = readable;
-    this.#writer = writable.getWriter();
+    this.stream = new ReadableStream({
+      start: (controller) => void (this.#controller = controller),
+      pull: () => this.#wanted.resolve(),
+      cancel: () => this.#close(),
+    }, { highWaterMark: 0 });
   }
 
-  /** Adds bytes; none at all is the end. Who takes them may have done with them before: that is no error. */
+  /** Adds bytes when the last were taken; none at all is the end. */
   async add(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
-    const isLast = bytes.length === 0;
-    const added = (isLast ? this.#writer.close() : this.#writer.write(bytes)).catch(() => {});
-    await Promise.race([this.done, added]);
-    if (isLast) await this.done;
+    await Promise.race([this.done, this.#wanted.promise]);
+    if (this.#isOpen && bytes.length > 0) {
+      this.#wanted = Promise.withResolvers();
+      this.#controller.enqueue(bytes);
+    }
+    if (bytes.length > 0) return;
+    if (this.#isOpen) this.#controller.close();
+    this.#close();
+    await this.done;
   }
 
   /** There will be no more: who takes them is told, unless that was all. */
   async abort(): Promise<void> {
-    await this.#writer.abort(new Error("the machine has ended")).catch(() => {});
+    if (this.#isOpen) this.#controller.error(new Error("the machine has ended"));
+    this.#close();
     await this.done.catch(() => {});
+  }
+
+  #close(): void {
+    this.#isOpen = false;
+    this.#wanted.resolve();
   }
 }
 
