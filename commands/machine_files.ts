@@ -85,9 +85,10 @@ export class MachineFiles {
       single.add([await new Response(bytes).text()]);
       return await single.write();
     }
-    if (file.below === "/") return await bytes.cancel();
-    // The name of a file of the machine's own folder, which no path of this host may become.
-    if (/[/\0]/.test(file.below) || file.below.startsWith(".")) return await bytes.cancel();
+    // A name of the machine's own folder may become no other path of this host.
+    if (/[/\0]/.test(file.below) || file.below.startsWith(".")) {
+      return void await new Response(bytes).arrayBuffer();
+    }
     const path = `${file.output}/${file.below}`;
     try {
       await Deno.writeFile(`${path}.part`, bytes);
