@@ -52,6 +52,6 @@ export interface GuestProblem {
 export interface GuestFile {
   /** One of the request's outputs. */
   readonly output: string;
-  /** Its path below a folder, or `/` for the folder itself; empty where the output is the file. */
+  /** Its name in a folder; empty where the output is the file. */
   readonly below: string;
 }
