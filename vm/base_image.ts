@@ -121,7 +121,7 @@ async function translate(files: readonly string[]): Promise<void> {
   const root = new URL("..", import.meta.url);
   await new Deno.Command(Deno.execPath(), {
     args: [
-      ...["cache", "--quiet", "--no-lock", "--no-config", "--cached-only"],
+      ...["cache", "--quiet", "--no-lock", "--no-config"],
       ...["--import-map", decodeURIComponent(new URL("import_map.json", root).pathname)],
       ...files.filter((file) => file.endsWith(".ts")).map((file) => new URL(file, root).href),
     ],
