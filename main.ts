@@ -4,6 +4,7 @@ import type { Command, Context } from "./commands/command.ts";
 import { EndedElsewhere } from "./commands/ended_elsewhere.ts";
 import type { MachineRequest } from "./commands/machine_request.ts";
 import { optionName, VM_OPTIONS } from "./commands/vm_options.ts";
+import type { OptionTable } from "./commands/option.ts";
 import { OutputStream } from "./commands/output_stream.ts";
 import { parseLine } from "./commands/parse.ts";
 import { loadModule } from "./commands/load_module.ts";
@@ -141,7 +142,7 @@ async function main(args: readonly string[], world: World): Promise<number> {
   const at = args.findIndex((arg) => !arg.startsWith("-"));
   const name = at === -1 ? undefined : args[at];
   if (name === undefined || name === "help") return await withoutCommand(args, at);
-  const before = args.slice(0, at).find((arg) => !Object.hasOwn(GLOBAL_OPTIONS, arg.slice(2)));
+  const before = args.slice(0, at).find((arg) => !isGlobalFlag(arg.slice(2)));
   if (before !== undefined) {
     throw new UsageError(
       `${before}: the command comes first; expected dirtyring COMMAND ${before} ...`,
@@ -187,6 +188,12 @@ async function main(args: readonly string[], world: World): Promise<number> {
     }
     throw error;
   }
+}
+
+// What may stand before the command: `--kernel FILE` may not, whose value would be taken for the command.
+function isGlobalFlag(name: string): boolean {
+  const options: OptionTable = GLOBAL_OPTIONS;
+  return Object.hasOwn(options, name) && options[name]!.value === null;
 }
 
 // What `--kernel` asks for: few command lines do, and the modules are not loaded for the others.
