@@ -67,7 +67,9 @@ export class Elf {
     const names = headers[this.#view.getUint16(0x3e, true)];
     if (names === undefined) return null;
     const strings = this.#number(names + 0x18);
-    const found = headers.find((at) => this.#text(strings + this.#word(at)) === wanted);
+    const found = headers.find((at) =>
+      at < this.#bytes.length && this.#text(strings + this.#word(at)) === wanted
+    );
     if (found === undefined) return null;
     const from = this.#number(found + 0x18);
     return this.#bytes.subarray(from, from + this.#number(found + 0x20));
