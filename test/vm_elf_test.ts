@@ -1,10 +1,8 @@
 // What is read of ELF files, whole or damaged: an answer, or none, and never an error.
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { Elf } from "../vm/elf.ts";
-import { denoFiles } from "../vm/guest_files.ts";
 import { modinfo } from "../vm/kernel_modules.ts";
 import fc from "./support/fast_check.ts";
-import { testUnless } from "./support/live.ts";
 import { elfFile, moduleFile } from "./support/vm_files.ts";
 
 const encode = (text: string) => new TextEncoder().encode(text);
@@ -100,29 +98,3 @@ Deno.test("offsets and counts of any size are an answer, or none", () => {
     }
   }
 });
-
-// The beginning of a file has the path of its loader.
-const head = new Uint8Array(1 << 16);
-using file = await Deno.open(Deno.execPath());
-await file.read(head);
-const deno = Elf.of(head);
-
-testUnless(
-  deno === null || deno.interpreter === null ? "this Deno is no dynamic ELF program" : null,
-  "Deno's loader and the libraries that this process has loaded are what a machine is given",
-  async () => {
-    assertMatch(deno!.interpreter!, /^\/lib.*\/ld-[\w.-]+\.so\.\d+$/);
-    const files = await denoFiles();
-    const at = (path: string) => files.find((file) => file.path === path);
-    assertEquals(at("/bin/deno")?.isProgram, true);
-    const libc = files.find(({ path }) => /\/libc[.-][\w.-]*so[\d.]*$/.test(path))!;
-    const { content } = libc;
-    assert(!("link" in content));
-    assertEquals(Elf.of(content)!.soname, "libc.so.6");
-    // The loader is found by the path in Deno, itself or by links.
-    let loader = at(deno!.interpreter!);
-    while (loader !== undefined && "link" in loader.content) loader = at(loader.content.link);
-    assert(loader !== undefined && !("link" in loader.content), "the loader is there");
-    assertMatch(Elf.of(loader.content)!.soname!, /^ld-/);
-  },
-);

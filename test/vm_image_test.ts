@@ -1,6 +1,9 @@
 // The part of an initramfs that is kept: what it holds, and that nothing else than what was kept is ever taken.
-import { assert, assertEquals } from "@std/assert";
-import { keepImage, keptImage } from "../vm/base_image.ts";
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { createHash } from "node:crypto";
+import { baseImage, keepImage, keptImage } from "../vm/base_image.ts";
+import { Elf } from "../vm/elf.ts";
+import { cacheFolder } from "../vm/environment.ts";
 import { cpioEntries } from "./support/cpio_reader.ts";
 import { elsewhere, NO_NAMESPACE } from "./support/elsewhere.ts";
 import { testUnless } from "./support/live.ts";
@@ -10,6 +13,7 @@ const ROOT = new URL("..", import.meta.url);
 const NAME = "base-0123";
 const IMAGE = [new Uint8Array([1, 2, 3]), new Uint8Array(1000).fill(7)];
 const HOUR_MS = 3_600_000;
+const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 
 async function names(folder: Folder): Promise<string[]> {
   return (await Array.fromAsync(Deno.readDir(folder.path))).map(({ name }) => name).sort();
@@ -138,7 +142,7 @@ Deno.test("the cache is where the environment says, or nowhere", async () => {
       args: script,
       ...{ clearEnv: true, env: { DENO_DIR: `${folder.path}/deno`, ...env } },
     }).output();
-    return new TextDecoder().decode(stdout).trim().replace(folder.path, "");
+    return decode(stdout).trim().replace(folder.path, "");
   };
   const home = { HOME: `${folder.path}/home` };
   const file = await folder.write("file");
@@ -154,35 +158,43 @@ Deno.test("the cache is where the environment says, or nowhere", async () => {
   assertEquals((await Deno.stat(`${folder.path}/xdg/dirtyring/vm`)).mode! & 0o777, 0o700);
 });
 
-Deno.test("the image holds Deno, this program and its package, and is made once", async () => {
-  await using folder = await Folder.make();
-  const script = await scriptArgs(
-    folder,
-    `import { createHash } from "node:crypto";
-     import { baseImage } from ${url("vm/base_image.ts")};
-     for (let n = 0; n < 2; n++) {
-       const hash = createHash("sha256");
-       for (const piece of await baseImage()) hash.update(piece);
-       console.log(hash.digest("hex"));
-     }`,
-  );
-  const info = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).output();
-  const { denoDir } = JSON.parse(new TextDecoder().decode(info.stdout));
-  const { stdout } = await new Deno.Command(Deno.execPath(), {
-    args: script,
-    env: { XDG_CACHE_HOME: `${folder.path}/xdg`, DENO_DIR: denoDir },
-  }).output();
-  const [made, again] = new TextDecoder().decode(stdout).split("\n");
-  const cache = `${folder.path}/xdg/dirtyring/vm`;
-  const kept = await Array.fromAsync(Deno.readDir(cache));
-  assertEquals([kept.length, again], [1, made]);
-  assert(kept[0]!.name.endsWith(`-${made}`), kept[0]!.name);
+const CACHE = await cacheFolder();
 
-  const image = await Deno.readFile(`${cache}/${kept[0]!.name}`);
+testUnless(
+  CACHE === null ? "there is no folder for a cache here" : null,
+  "the image holds Deno, this program and its package, and is made once",
+  async () => {
+    const hashOf = async () => {
+      const hash = createHash("sha256");
+      for (const piece of await baseImage()) hash.update(piece);
+      return hash.digest("hex");
+    };
+    const made = await hashOf();
+    const found = async () =>
+      (await Array.fromAsync(Deno.readDir(CACHE!))).find(({ name }) => name.endsWith(`-${made}`))!;
+    const { ino } = await Deno.stat(`${CACHE}/${(await found()).name}`);
+    assertEquals(await hashOf(), made);
+    const path = `${CACHE}/${(await found()).name}`;
+    assertEquals((await Deno.stat(path)).ino, ino);
+    await lookAt(await Deno.readFile(path));
+  },
+);
+
+// What is in an image.
+async function lookAt(image: Uint8Array): Promise<void> {
   const entries = new Map(cpioEntries(image).map((entry) => [entry.name, entry]));
   const size = (name: string) => entries.get(name)?.body.length;
   assertEquals(size("bin/deno"), (await Deno.stat(Deno.execPath())).size);
   assertEquals(entries.get("bin/deno")!.mode & 0o111, 0o111);
+  // Its loader is where it asks for it, itself or by links, and libc where the loader looks for it.
+  const { interpreter } = Elf.of(entries.get("bin/deno")!.body)!;
+  assertMatch(interpreter!, /^\/lib.*\/ld-[\w.-]+\.so\.\d+$/);
+  const sonames = [...entries.values()].flatMap(({ body }) => Elf.of(body)?.soname ?? []);
+  assert(sonames.includes("libc.so.6"), `${sonames}`);
+  const isLink = (mode: number) => (mode & 0o170000) === 0o120000;
+  let loader = entries.get(interpreter!.slice(1))!;
+  while (isLink(loader.mode)) loader = entries.get(decode(loader.body).slice(1))!;
+  assertMatch(Elf.of(loader.body)!.soname!, /^ld-/);
   for (const name of ["main.ts", "vm_init.ts", "vm_command.ts", "vm/init.ts", "import_map.json"]) {
     assertEquals(size(`dirtyring/${name}`), (await Deno.stat(new URL(name, ROOT))).size, name);
   }
@@ -194,4 +206,4 @@ Deno.test("the image holds Deno, this program and its package, and is made once"
   const untranslated = sources.filter((name) => !entries.has(`deno/gen/file/${name}.js`));
   assertEquals(untranslated, ["dirtyring/types/std.d.ts"]);
   assert(!has(/\/(test|bench|docs|\.git|fast-check)\//), "nothing that it has no use for");
-});
+}
