@@ -2,6 +2,7 @@
 // and what stands for QEMU ends with the command, however that ends.
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import type { CheckReport } from "../checks/check_report.ts";
+import type { KernelsReport } from "../checks/kernels_report.ts";
 import { type CliResult, denoArgs, eachOf } from "./support/cli.ts";
 import { bzImage, elfFile, Folder, moduleFile } from "./support/vm_files.ts";
 
@@ -236,4 +237,26 @@ Deno.test("a command in a machine is as one that runs here: its streams, its fil
     ...["dirtyring.check/1", "model", true],
   ]);
   assertEquals(report.checks.at(-1)!.id, "limit.pml-minimum");
+});
+
+Deno.test("a kernel that panics beside another leaves that its answer", async () => {
+  const panic = 'echo "[    1.0] Kernel panic - not syncing: x" >&2; exit 0';
+  const { folder, image, path } = await setUp(`case $* in */bad*) ${panic} ;; esac\n${PLAYS}`);
+  await using _ = folder;
+  const bad = await folder.write("bad", bzImage("6.13.0"));
+  const kernels = ["--kernel", bad, "--kernel", image];
+  const args = ["check", ...kernels, "--only", "cap.*", "--format", "json"];
+  const { code, stdout, stderr } = await resultOf(start(args, path));
+  assertEquals([code, stderr], [125, ""]);
+  const report: KernelsReport = JSON.parse(stdout);
+  assertEquals(
+    report.kernels.map(({ kernel, status, report, problem }) => [
+      ...[kernel, status, report?.complete, problem],
+    ]),
+    [
+      [bad, 125, undefined, `${bad}: the kernel panicked: x, while it booted`],
+      [image, 0, true, null],
+    ],
+  );
+  assertEquals(report.kernels[0]!.console, ["[    1.0] Kernel panic - not syncing: x"]);
 });
