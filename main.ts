@@ -182,8 +182,8 @@ async function main(args: readonly string[], world: World): Promise<number> {
     return status;
   } catch (error) {
     const isNamed = error instanceof HostError && error.advice.includes("--backend model");
-    const canModel = machines === null && values["backend"] === "kvm";
-    if (error instanceof HostError && !isNamed && canModel) {
+    const isHere = machines === null && values["backend"] === "kvm";
+    if (error instanceof HostError && !isNamed && isHere) {
       error.message += OR_MODEL;
     }
     throw error;

@@ -41,7 +41,7 @@ export type PlannedCheck = Pick<GroupedCheck, "id" | "group" | "statement" | "so
 const INTERRUPT_MS = 500;
 
 /** The longest that measuring the host may take: milliseconds where all is well, a second where it is slow. */
-const PACE_MS = 20_000;
+const PACE_MS = 60_000;
 
 /**
  * Makes checks in a child process, one after another. A check that does not end in time is out of time, one that
@@ -103,7 +103,11 @@ class Desk {
       const pace = await this.#child?.pace(paceMs, abort) ?? null;
       if (this.#child === null || pace === "aborted") return false;
       // A kernel that hangs here, or ends the child, will do so in a check, which tells what it did then.
-      if (pace === "late" || (pace !== null && "text" in pace)) await this.clear();
+      if (pace === "late") {
+        await this.clear();
+        // No less than what was not enough to measure it.
+        this.#limit = { ...this.#limit, ms: Math.max(this.#limit.ms, paceMs) };
+      } else if (pace !== null && "text" in pace) await this.clear();
       else this.#limit = measuredLimit(pace);
     }
     told?.(this.#limit);

@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { HostError } from "../ffi/host_error.ts";
 import type { KernelFacts } from "../lab/host.ts";
+import { VmConsole } from "../vm/console.ts";
 import { frameBytes } from "../vm/frames.ts";
 import type { GuestFile, GuestProblem } from "../vm/guest_request.ts";
 import { Machine, type MachineListener } from "../vm/machine.ts";
@@ -178,6 +179,31 @@ Deno.test("a machine that says nothing hangs: as long as it boots, and later", a
   }, { silenceMs: 20 });
   const { console } = await later.fails("the kernel hangs; reset.gap was running");
   assertEquals(console, ["[    9.1] dirtyring: reset.gap"]);
+});
+
+Deno.test("a machine that says now and then that it is alive may take its time", async () => {
+  const ran = new Case((guest) => {
+    guest.tell("hello", FACTS);
+    let said = 0;
+    const timer = setInterval(() => {
+      guest.send("alive", "");
+      if (++said % 2 === 0) guest.say("[    9.1] a line");
+      if (said < 40) return;
+      clearInterval(timer);
+      guest.tell("end", { code: 0 });
+    }, 10);
+  }, { silenceMs: 200 });
+  assertEquals(await ran.run(), { code: 0 });
+});
+
+Deno.test("the console is kept in lines, the last of them, however it comes", () => {
+  const console = new VmConsole();
+  const lines = Array.from({ length: 50 }, (_, n) => `[    ${n}.0] ü ${"x".repeat(n * 10)}`);
+  const bytes = new TextEncoder().encode(`${lines.join("\r\n")}\r\n\r\nunfinished`);
+  for (let at = 0; at < bytes.length; at += 7) console.add(bytes.subarray(at, at + 7));
+  const expected = [...lines.slice(-40).map((line) => line.slice(0, 400)), "unfinished"];
+  assertEquals(console.last, expected);
+  assertEquals([console.panic, console.step, console.complaint], [null, null, null]);
 });
 
 Deno.test("a machine is not silent while this process is held up by who reads its output", async () => {
