@@ -2,10 +2,12 @@ import { type CheckReport, countGroups, summarise } from "../checks/check_report
 import type { CheckResult } from "../checks/check_result.ts";
 import type { PlannedCheck } from "../checks/supervisor.ts";
 import type { KernelFacts } from "../lab/host.ts";
+import type { Interrupt } from "../lab/interrupt.ts";
 import type { Machine } from "../vm/machine.ts";
 import type { PreparedMachine } from "../vm/prepare.ts";
 import { VmFailure } from "../vm/vm_failure.ts";
 import { endStatus, LineReader, machineFor } from "./in_machine.ts";
+import { interruptStatus } from "./interrupt_status.ts";
 import type { Lanes } from "./lanes.ts";
 import { MachineFiles } from "./machine_files.ts";
 import { withoutOptions } from "./vm_options.ts";
@@ -40,6 +42,8 @@ export interface CheckQuestion {
   readonly lanes: Lanes;
   /** Machines that run now: an interrupt is for all of them. */
   readonly running: Set<Machine>;
+  /** The interrupt: after it no other machine is started. */
+  readonly interrupt: Pick<Interrupt, "signal">;
 }
 
 /** What a machine is told in another way. */
@@ -108,7 +112,7 @@ export async function checkMachine(
   if (facts === null || (rest === null && failure === null)) {
     return { report: null, status, failure };
   }
-  return { report: wholeReport(facts, plan, checks, rest), status, failure };
+  return { report: wholeReport(facts, question, checks, rest), status, failure };
 }
 
 function guestArgs(args: readonly string[], without: readonly string[]): string[] {
@@ -119,10 +123,13 @@ function guestArgs(args: readonly string[], without: readonly string[]): string[
 // Runs a command that prints a check a line, and at last the rest of its report.
 async function ask(
   prepared: PreparedMachine,
-  { running }: CheckQuestion,
+  { running, interrupt }: CheckQuestion,
   args: readonly string[],
   watcher: CheckWatcher,
 ): Promise<Told> {
+  if (interrupt.signal !== null) {
+    return { rest: null, status: interruptStatus(interrupt.signal), failure: null };
+  }
   let rest: Told["rest"] = null;
   let isWanted = true;
   const out = new LineReader((line) => {
@@ -194,13 +201,19 @@ async function askAlone(
 // The report of the machine, with what was asked in others; one that did not come to its end has no more than its checks.
 function wholeReport(
   kernel: KernelFacts,
-  plan: readonly PlannedCheck[],
+  { plan, interrupt: { signal } }: CheckQuestion,
   checks: readonly CheckResult[],
   rest: Told["rest"],
 ): CheckReport {
   const made = { checks, summary: summarise(checks) };
   if (rest !== null) {
-    return { ...rest, ...made, complete: rest.complete && checks.length === plan.length };
+    const complete = rest.complete && checks.length === plan.length;
+    return {
+      ...rest,
+      ...made,
+      complete,
+      interrupted: rest.interrupted ?? (complete ? null : signal),
+    };
   }
   return {
     ...{ schema: "dirtyring.check/1", kernel, kernelLog: null, complete: false, interrupted: null },

@@ -3,6 +3,7 @@ import type { Watcher } from "../checks/conformance.ts";
 import { type KernelsReport, kernelsReport } from "../checks/kernels_report.ts";
 import type { PlannedCheck } from "../checks/supervisor.ts";
 import { HostError } from "../ffi/host_error.ts";
+import type { Interrupt } from "../lab/interrupt.ts";
 import type { UnlabelledRun } from "../lab/kernel_run.ts";
 import type { Machine } from "../vm/machine.ts";
 import { type MachineChoice, type PreparedMachine, prepareMachine } from "../vm/prepare.ts";
@@ -36,8 +37,9 @@ export async function checkKernel(
 ): Promise<CheckReport> {
   const prepared = await prepareMachine(request.choices[0]!);
   using boot = new BootStatus(context, prepared);
-  const question = questionOf(request, plan);
-  using _ = interruptAll(question.running);
+  const running = new Set<Machine>();
+  using interrupt = interruptAll(running);
+  const question = questionOf(request, plan, running, interrupt);
   const { report, status, failure } = await checkMachine(prepared, question, {
     booted(facts) {
       boot.end();
@@ -68,8 +70,9 @@ export async function checkKernels(
 ): Promise<KernelsReport> {
   const prepared: PreparedMachine[] = [];
   for (const choice of request.choices) prepared.push(await prepareMachine(choice));
-  const question = questionOf(request, plan);
-  using interrupt = interruptAll(question.running);
+  const running = new Set<Machine>();
+  using interrupt = interruptAll(running);
+  const question = questionOf(request, plan, running, interrupt);
   const made = prepared.map(() => 0);
   const show = () => {
     const parts = made.map((count, n) => `${prepared[n]!.kernel.image.release} ${count}`);
@@ -78,8 +81,7 @@ export async function checkKernels(
   show();
   const runs = await Promise.all(prepared.map(async (machine, n) => {
     const said: string[] = [];
-    const isCalledOff = () => interrupt.signal !== null;
-    const outcome = await outcomeOf(machine, question, isCalledOff, {
+    const outcome = await outcomeOf(machine, question, {
       count() {
         made[n]!++;
         show();
@@ -101,10 +103,8 @@ interface Seen {
 async function outcomeOf(
   machine: PreparedMachine,
   question: CheckQuestion,
-  isCalledOff: () => boolean,
   { count, said }: Seen,
 ): Promise<CheckedKernel> {
-  if (isCalledOff()) return { report: null, status: 0, failure: null };
   try {
     return await checkMachine(machine, question, {
       booted: () => {},
@@ -136,7 +136,12 @@ function kernelRun(
   };
 }
 
-function questionOf({ args }: MachineRequest, plan: readonly PlannedCheck[]): CheckQuestion {
+function questionOf(
+  { args }: MachineRequest,
+  plan: readonly PlannedCheck[],
+  running: Set<Machine>,
+  interrupt: Interrupt,
+): CheckQuestion {
   const lanes = new Lanes(Math.max(1, navigator.hardwareConcurrency));
-  return { plan, args, lanes, running: new Set<Machine>() };
+  return { plan, args, lanes, running, interrupt };
 }

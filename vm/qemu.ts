@@ -1,6 +1,7 @@
 import { HostError } from "../ffi/host_error.ts";
 import { openLibc } from "../ffi/libc.ts";
 import { O_CLOEXEC, O_RDWR } from "../ffi/linux.ts";
+import { fileErrorText } from "../lab/file_error.ts";
 import { readLine } from "../lab/read_file.ts";
 import { UsageError } from "../lab/usage_error.ts";
 import { findProgram, startBound } from "./child_of_ours.ts";
@@ -59,8 +60,7 @@ export async function findQemu({ accel, cpu }: VmSettings): Promise<Emulator> {
 }
 
 async function qemuVersion(path: string): Promise<string> {
-  const { stdout } = await new Deno.Command(path, { args: ["--version"], stderr: "null" }).output();
-  const text = new TextDecoder().decode(stdout);
+  const text = await said(path, ["--version"]);
   const found = /version (\d+)\.(\d+)[\d.]*/.exec(text);
   if (found === null) {
     throw new HostError(`${path}: --version says ${JSON.stringify(text.slice(0, 60))}`, INSTALL);
@@ -73,6 +73,16 @@ async function qemuVersion(path: string): Promise<string> {
     );
   }
   return found[0].slice("version ".length);
+}
+
+async function said(path: string, args: readonly string[]): Promise<string> {
+  try {
+    const { stdout } = await new Deno.Command(path, { args: [...args], stderr: "null" }).output();
+    return new TextDecoder().decode(stdout);
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    throw new HostError(`${path}: ${fileErrorText(error)}`, INSTALL);
+  }
 }
 
 // KVM of this host whose machines can have KVM themselves, or why there is none.
