@@ -75,7 +75,7 @@ export async function checkMachine(
   question: CheckQuestion,
   watcher: CheckWatcher,
 ): Promise<CheckedKernel> {
-  const { plan, args, lanes } = question;
+  const { args, lanes } = question;
   let facts: KernelFacts | null = null;
   const checks: CheckResult[] = [];
   let last = Promise.resolve();
