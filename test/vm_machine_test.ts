@@ -1,87 +1,13 @@
 // A machine from its boot to its end, with an emulator that plays what a kernel may do: the kernel, and QEMU, are none.
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { HostError } from "../ffi/host_error.ts";
-import type { KernelFacts } from "../lab/host.ts";
 import { VmConsole } from "../vm/console.ts";
 import { frameBytes } from "../vm/frames.ts";
-import type { GuestFile, GuestProblem } from "../vm/guest_request.ts";
-import { Machine, type MachineListener } from "../vm/machine.ts";
-import { VmFailure } from "../vm/vm_failure.ts";
-import type { VmSettings } from "../vm/vm_settings.ts";
-import {
-  type FakeEmulator,
-  fakeEmulator,
-  type FakeGuest,
-  type FakeTimes,
-} from "./support/fake_emulator.ts";
+import type { GuestProblem } from "../vm/guest_request.ts";
+import type { FakeGuest } from "./support/fake_emulator.ts";
+import { Case, FACTS } from "./support/machine_case.ts";
 
-const FACTS: KernelFacts = {
-  ...{ backend: "kvm", model: null, release: "6.12.1", module: "kvm_amd", ringMaxBytes: 65536 },
-};
-const SETTINGS: VmSettings = {
-  ...{ accel: "auto", cpu: null, cpus: 2, memoryBytes: 2 ** 31, timeoutMs: null },
-  kernelArgs: "",
-};
 const PROBLEM: GuestProblem = { refused: [], words: [], vendor: "amd", error: null };
-const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-
-/** A machine of a test: what it said, and whether its initramfs is gone. */
-class Case {
-  readonly emulator: FakeEmulator;
-  readonly machine: Machine;
-  readonly said: string[] = [];
-  readonly files: (readonly [GuestFile, string])[] = [];
-  isFreed = false;
-
-  constructor(
-    play: (guest: FakeGuest) => Promise<void> | void,
-    { listener = {}, modules = null, settings = {}, ...times }: FakeTimes & {
-      readonly listener?: Partial<MachineListener>;
-      readonly modules?: string | null;
-      readonly settings?: Partial<VmSettings>;
-    } = {},
-  ) {
-    this.emulator = fakeEmulator(play, times);
-    const kernel = { image: { path: "a/bzImage", release: "6.12.1" }, modules };
-    const initrd = () =>
-      Promise.resolve({
-        path: "/initrd",
-        [Symbol.dispose]: () => void (this.isFreed = true),
-      });
-    const wish = {
-      kernel,
-      settings: { ...SETTINGS, ...settings },
-      emulator: this.emulator,
-      initrd,
-    };
-    this.machine = new Machine(wish, {
-      booted: ({ release }) => void this.said.push(`booted ${release}`),
-      stdout: (bytes) => this.said.push(`stdout ${decode(bytes)}`) > 0,
-      stderr: (bytes) => this.said.push(`stderr ${decode(bytes)}`) > 0,
-      file: async (file, bytes) => {
-        this.files.push([file, await new Response(bytes).text()]);
-      },
-      ...listener,
-    });
-  }
-
-  /** Runs it, and sees that nothing of it is left. */
-  async run() {
-    try {
-      return await this.machine.run();
-    } finally {
-      assertEquals([this.isFreed, this.emulator.kills], [true, 1]);
-    }
-  }
-
-  /** Runs it to a failure of its own: in one line. */
-  async fails(...parts: readonly string[]): Promise<VmFailure> {
-    const error = await assertRejects(() => this.run(), VmFailure, "a/bzImage: ");
-    for (const part of parts) assertStringIncludes(error.message, part);
-    assert(!error.message.includes("\n"));
-    return error;
-  }
-}
 
 Deno.test("a command's output comes out in both streams, in order, and its exit status", async () => {
   const ran = new Case((guest) => {
@@ -350,75 +276,4 @@ Deno.test("what goes wrong with the output ends the machine, and is what goes wr
     guest.send("stdout", "a line");
   }, { listener: { stdout: () => Promise.reject(new RangeError("a full disk")) } });
   await assertRejects(() => ran.run(), RangeError, "a full disk");
-});
-
-/** Sends a file in pieces. */
-function sendFile(guest: FakeGuest, file: GuestFile, pieces: readonly string[]): void {
-  guest.tell("file", file);
-  for (const piece of pieces) guest.send("bytes", piece);
-  guest.send("bytes", "");
-}
-
-Deno.test("files come whole, one after another, with other frames between their pieces", async () => {
-  const ran = new Case((guest) => {
-    guest.tell("hello", FACTS);
-    guest.send("bytes", "of no file");
-    guest.tell("file", { output: "/a", below: "" });
-    guest.send("bytes", "one ");
-    guest.send("alive", "");
-    guest.send("bytes", "two");
-    guest.send("bytes", "");
-    sendFile(guest, { output: "/b", below: "c" }, []);
-    guest.tell("end", { code: 0 });
-  });
-  assertEquals(await ran.run(), { code: 0 });
-  assertEquals(ran.files, [
-    [{ output: "/a", below: "" }, "one two"],
-    [{ output: "/b", below: "c" }, ""],
-  ]);
-});
-
-const PIECES = Array.from({ length: 50 }, () => "x".repeat(5000));
-
-Deno.test("a file that cannot be written ends the machine, however long it is", async () => {
-  for (const pieces of [[], ["x"], PIECES]) {
-    const ran = new Case((guest) => {
-      sendFile(guest, { output: "/a", below: "" }, pieces);
-      guest.tell("end", { code: 0 });
-    }, { listener: { file: () => Promise.reject(new RangeError("no space left")) } });
-    await assertRejects(() => ran.run(), RangeError, "no space left");
-  }
-});
-
-Deno.test("a file that nobody wants is passed over", async () => {
-  const refusals: readonly MachineListener["file"][] = [
-    (_, bytes) => bytes.cancel(),
-    (_, bytes) => bytes.pipeThrough(new DecompressionStream("deflate-raw")).cancel(),
-    () => Promise.resolve(),
-  ];
-  for (const file of refusals) {
-    const ran = new Case((guest) => {
-      sendFile(guest, { output: "/a", below: "" }, PIECES);
-      guest.tell("end", { code: 0 });
-    }, { listener: { file } });
-    assertEquals(await ran.run(), { code: 0 });
-  }
-});
-
-Deno.test("a file that is cut off is an error to who writes it, before the machine has ended", async () => {
-  let seen: unknown;
-  const ran = new Case((guest) => {
-    guest.tell("hello", FACTS);
-    guest.tell("file", { output: "/a", below: "" });
-    guest.send("bytes", "half");
-    guest.exit(0);
-  }, {
-    listener: {
-      async file(_, bytes) {
-        await new Response(bytes).text().catch((error) => seen = error);
-      },
-    },
-  });
-  await ran.fails("the machine stopped");
-  assert(seen instanceof Error && seen.message === "the machine has ended", `${seen}`);
 });
