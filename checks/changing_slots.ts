@@ -202,6 +202,7 @@ export const SLOTS_CHECKS: readonly Check[] = [
       "2026 fix",
     source: RING,
     where: "live",
+    harms: true,
     run: wraparound,
   },
   ...SLOT_KIND_CHECKS,

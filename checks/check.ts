@@ -24,6 +24,8 @@ export interface Check {
   readonly where: "live" | "model";
   /** Whether the kernel warns where the statement is shown: its WARN_ON() is then no failure. */
   readonly warns?: true;
+  /** Whether a kernel without a fix could be harmed by it: it is made last, and with `--allow-harm` alone. */
+  readonly harms?: true;
   /**
    * Asks the kernel.
    *

@@ -35,7 +35,10 @@ export interface Supervision {
 }
 
 /** A check as its parent knows it. */
-export type PlannedCheck = Pick<GroupedCheck, "id" | "group" | "statement" | "source" | "warns">;
+export type PlannedCheck = Pick<
+  GroupedCheck,
+  "id" | "group" | "statement" | "source" | "warns" | "harms"
+>;
 
 /** An interrupt at a terminal reaches the child too, and may be seen there first: the longest before. */
 const INTERRUPT_MS = 500;

@@ -90,7 +90,11 @@ async function run(options: CheckOptions, context: Context): Promise<CheckOutcom
     throw new UsageError(`--list: works with --format text or json, not with ${format}`);
   }
   const { checksAskedFor } = await selection();
-  const plan = checksAskedFor(await allChecks(), options);
+  const asked = checksAskedFor(await allChecks(), options);
+  // A kernel that was harmed is asked nothing more.
+  const plan = options["allow-harm"] && context.machines === null && !list
+    ? [...asked.filter(({ harms }) => !harms), ...asked.filter(({ harms }) => harms)]
+    : asked;
   if (list) return (await checkList()).listChecks(plan);
   const seen = await watcher(options, plan.map(({ id }) => id), context);
   const { machines } = context;

@@ -1,5 +1,5 @@
 import { type CheckReport, countGroups, summarise } from "../checks/check_report.ts";
-import type { CheckResult } from "../checks/check_result.ts";
+import { type CheckResult, checkResult, type CheckRun } from "../checks/check_result.ts";
 import type { PlannedCheck } from "../checks/supervisor.ts";
 import type { KernelFacts } from "../lab/host.ts";
 import type { Interrupt } from "../lab/interrupt.ts";
@@ -7,6 +7,7 @@ import type { Machine } from "../vm/machine.ts";
 import type { PreparedMachine } from "../vm/prepare.ts";
 import { VmFailure } from "../vm/vm_failure.ts";
 import { endStatus, LineReader, machineFor } from "./in_machine.ts";
+import { InOrder } from "./in_order.ts";
 import { interruptStatus } from "./interrupt_status.ts";
 import type { Lanes } from "./lanes.ts";
 import { MachineFiles } from "./machine_files.ts";
@@ -50,8 +51,10 @@ export interface CheckQuestion {
 const FORMAT = ["format", "output"];
 /** What one check alone has no use for. */
 const CHOOSING = ["only", "skip", "seed"];
-/** What the status means to git is this side's affair, and what may harm a kernel has a machine of its own. */
+/** What the status means to git is this side's affair, and what is allowed goes by the machine. */
 const NOT_THERE = ["--bisect", "--allow-warn", "--allow-harm"];
+/** Lines of a console that are shown of a check that cost the machine. */
+const LAST_LINES = 8;
 
 interface Told {
   /** All of the report but its checks; `null` where the command came to no end. */
@@ -61,8 +64,8 @@ interface Told {
 }
 
 /**
- * Asks a kernel, in a machine of its own. What makes a kernel warn, or could harm it, is asked as well, in one more
- * machine for each: it is thrown away.
+ * Asks a kernel, in a machine of its own. What could harm it is asked last there, since it is thrown away; what makes it
+ * warn, in one more machine for each, since a kernel that is tainted is no longer what was to be asked.
  *
  * @param prepared The machine's parts.
  * @param question What is asked.
@@ -75,44 +78,58 @@ export async function checkMachine(
   question: CheckQuestion,
   watcher: CheckWatcher,
 ): Promise<CheckedKernel> {
-  const { args, lanes } = question;
+  const { args, lanes, plan } = question;
   let facts: KernelFacts | null = null;
   const checks: CheckResult[] = [];
-  let last = Promise.resolve();
   let isWanted = true;
-  // Results come out in their order, those of other machines in the place of what was withheld here.
-  const take = (result: CheckResult): boolean => {
-    const before = last;
-    const asked = result.withheld === null
-      ? Promise.resolve(result)
-      : lanes.run(() => askAlone(prepared, question, result, watcher));
-    // Its failure is told below, when it is its turn.
-    asked.catch(() => {});
-    last = (async () => {
-      await before;
-      const answer = await asked;
-      if (answer === null || !isWanted) return;
-      checks.push(answer);
-      isWanted = watcher.result(answer);
-    })();
-    last.catch(() => {});
-    return isWanted;
-  };
-  const { rest, status, failure } = await lanes.run(() =>
-    ask(prepared, question, guestArgs(args, FORMAT), {
+  // What is shuffled has no last.
+  const isShuffled = args.some((arg) => arg === "--seed" || arg.startsWith("--seed="));
+  const order = isShuffled ? [] : plan.map(({ id }) => id);
+  const results = new InOrder<CheckResult>(order, (answer) => {
+    if (!isWanted) return;
+    checks.push(answer);
+    isWanted = watcher.result(answer);
+  });
+  const made = new Set<string>();
+  const told = await lanes.run(() =>
+    ask(prepared, question, [...guestArgs(args, FORMAT), ...(isShuffled ? [] : ["--allow-harm"])], {
       booted(found) {
         facts = found;
         watcher.booted(found);
       },
-      result: take,
+      result(result) {
+        made.add(result.id);
+        results.add(
+          result.id,
+          result.withheld === null
+            ? Promise.resolve(result)
+            : lanes.run(() => askAlone(prepared, question, result, watcher)),
+        );
+        return isWanted;
+      },
       say: watcher.say,
     })
   );
-  await last;
-  if (facts === null || (rest === null && failure === null)) {
-    return { report: null, status, failure };
+  const { rest, status } = told;
+  let { failure } = told;
+  const missing = plan.filter(({ id }) => !made.has(id));
+  if (failure !== null && missing.length > 0 && missing.every(({ harms }) => harms)) {
+    const [check] = missing;
+    results.add(check!.id, Promise.resolve(checkResult(check!, costly(failure))));
+    failure = null;
   }
+  await results.rest();
+  const isKnown = rest !== null || failure !== null || checks.length === plan.length;
+  if (facts === null || !isKnown) return { report: null, status, failure };
   return { report: wholeReport(facts, question, checks, rest), status, failure };
+}
+
+// A check that cost the machine.
+function costly({ message, console: last }: VmFailure): CheckRun {
+  return {
+    ...{ status: "fail", detail: message, expected: null, seen: null, withheld: null },
+    ...{ defect: false, reports: [last.slice(-LAST_LINES)], ms: 0 },
+  };
 }
 
 function guestArgs(args: readonly string[], without: readonly string[]): string[] {
@@ -188,14 +205,7 @@ async function askAlone(
     },
   );
   if (answer !== null || told.failure === null) return answer;
-  const { message, console: last } = told.failure;
-  return {
-    ...withheld,
-    status: "fail",
-    withheld: null,
-    detail: message,
-    reports: [last.slice(-8)],
-  };
+  return { ...withheld, ...costly(told.failure) };
 }
 
 // The report of the machine, with what was asked in others; one that did not come to its end has no more than its checks.
@@ -215,8 +225,9 @@ function wholeReport(
       interrupted: rest.interrupted ?? (complete ? null : signal),
     };
   }
+  const complete = checks.length === plan.length;
   return {
-    ...{ schema: "dirtyring.check/1", kernel, kernelLog: null, complete: false, interrupted: null },
+    ...{ schema: "dirtyring.check/1", kernel, kernelLog: null, complete, interrupted: null },
     ...{ strict: false, seed: null, repeat: 1, limit: null, planned: countGroups(plan), ...made },
   };
 }

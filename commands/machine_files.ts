@@ -3,6 +3,7 @@ import { KernelError } from "../ffi/kernel_error.ts";
 import { fileErrorText } from "../lab/file_error.ts";
 import { readHostFile } from "../lab/host_files.ts";
 import { UsageError } from "../lab/usage_error.ts";
+import { FrameError } from "../vm/frames.ts";
 import type { GuestFile } from "../vm/guest_request.ts";
 import type { OptionTable } from "./option.ts";
 import { OutputFile } from "./output_file.ts";
@@ -82,7 +83,7 @@ export class MachineFiles {
     const bytes = packed.pipeThrough(new DecompressionStream("deflate-raw"));
     const single = this.#written.get(file.output);
     if (single !== undefined) {
-      single.add([await new Response(bytes).text()]);
+      single.add([await textOf(bytes, file.output)]);
       return await single.write();
     }
     // A kernel under test may have it say anything: it writes where the command was to write, and nowhere else.
@@ -98,6 +99,14 @@ export class MachineFiles {
       if (!(error instanceof Error)) throw error;
       throw new UsageError(`${path}: ${fileErrorText(error)}`);
     }
+  }
+}
+
+async function textOf(bytes: ReadableStream<Uint8Array>, name: string): Promise<string> {
+  try {
+    return await new Response(bytes).text();
+  } catch {
+    throw new FrameError(`the serial line of the machine carried ${name} damaged`);
   }
 }
 

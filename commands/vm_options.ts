@@ -3,12 +3,16 @@ import { optionalDuration } from "./duration.ts";
 import { choice, count, type Option } from "./option.ts";
 import { memorySize } from "./size.ts";
 
+/** Behind it a kernel finds what it hands to process 1. */
+const TO_INIT = /(^|\s)--(\s|$)/;
+
 /** An option that may be given once for each kernel. */
 function forEach(
   value: string,
   help: string,
   fallbackText: string | null,
   expected: string,
+  refused = /^$/,
 ): Option<readonly string[]> {
   return {
     value,
@@ -17,7 +21,7 @@ function forEach(
     fallbackText,
     isMany: true,
     parse(text) {
-      if (text !== "") return [text];
+      if (text !== "" && !refused.test(text)) return [text];
       throw new SyntaxError(`expected ${expected}`);
     },
   };
@@ -59,7 +63,8 @@ export const VM_OPTIONS: {
     "ARGS",
     "more of its command line; what is meant for a module is handed to it (kvm_amd.npt=0)",
     "none",
-    "kernel arguments",
+    "kernel arguments, without --",
+    TO_INIT,
   ),
   "vm-accel": choice(
     "what runs that machine: KVM, software, or auto: KVM where this host has it nested",

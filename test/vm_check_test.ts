@@ -90,7 +90,7 @@ Deno.test("what was withheld is asked in a machine of its own, and answered in i
     ...["booted 6.12.1", "cap.max-bytes pass", "full.overflow pass", "mmap.exec pass"],
   ]);
   assertEquals(requests, [
-    ["check", "--only=x.*", "--repeat=2", "--format", "ndjson"],
+    ["check", "--only=x.*", "--repeat=2", "--format", "ndjson", "--allow-harm"],
     [
       ...["check", "--repeat=2", "--format", "ndjson", "--only", "full.overflow"],
       "--allow-warn",
@@ -115,6 +115,35 @@ Deno.test("a machine that a check costs fails that check, with the end of its co
   assertStringIncludes(first!.detail!, "bzImage: the kernel panicked: stack-protector");
   assertEquals(first!.reports, [["[    9.1] Kernel panic - not syncing: stack-protector"]]);
   assertEquals(reportStatus(report!), 1);
+});
+
+// What could harm a kernel is the last that its machine makes.
+const HARMS = { ...PASS, id: "slot.wraparound", harms: true } as const;
+
+Deno.test("what could harm a kernel comes last there, and out in its place", async () => {
+  const { report, requests, seen } = await asked([PASS, HARMS, SECOND], 1, (guest) => {
+    guest.tell("hello", FACTS);
+    guest.send("stdout", printed([PASS, SECOND, HARMS]));
+    guest.tell("end", { code: 0 });
+  });
+  assertEquals(requests.length, 1);
+  assertEquals(seen, [
+    ...["booted 6.12.1", "cap.max-bytes pass", "slot.wraparound pass", "mmap.exec pass"],
+  ]);
+  assertEquals(report!.complete, true);
+});
+
+Deno.test("a machine that it costs fails it alone", async () => {
+  const { report, failure, seen } = await asked([PASS, HARMS, SECOND], 1, (guest) => {
+    guest.tell("hello", FACTS);
+    guest.send("stdout", printed([PASS, SECOND]).split("\n").slice(0, 2).join("\n") + "\n");
+    guest.say("[    9.1] Kernel panic - not syncing: Fatal exception");
+    guest.exit(0);
+  });
+  assertEquals([failure, report!.complete, reportStatus(report!)], [null, true, 1]);
+  assertEquals(seen, [
+    ...["booted 6.12.1", "cap.max-bytes pass", "slot.wraparound fail", "mmap.exec pass"],
+  ]);
 });
 
 Deno.test("a machine that fails has told what it had until then", async () => {

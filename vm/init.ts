@@ -183,8 +183,9 @@ class Sending {
 
   #wait(): void {
     this.#timer = setTimeout(() => {
-      this.#look = this.#sender.sendFinished();
-      this.#look.finally(() => this.#wait());
+      // A file may go between the look and the sending: in the end all is looked at again.
+      this.#look = this.#sender.sendFinished().catch(() => {});
+      this.#look.then(() => this.#wait());
     }, LOOK_MS);
   }
 

@@ -41,6 +41,7 @@ export async function findKernel(path: string, modules: string | null): Promise<
     return { image, modules: tree };
   }
   const folder = file.includes("/") ? file.slice(0, file.lastIndexOf("/")) : ".";
+  if (await stat(`${folder}/modules.order`) !== null) return { image, modules: folder };
   // Of an unpacked package: boot/vmlinuz-RELEASE and lib/modules/RELEASE.
   for (const place of [`${folder}/..`, folder, ""]) {
     const modules = `${place}/lib/modules/${release}`;
@@ -52,6 +53,8 @@ export async function findKernel(path: string, modules: string | null): Promise<
 async function imageOf(folder: string, what: string): Promise<string> {
   const built = `${folder}/${IN_TREE}`;
   if (await stat(built) !== null) return built;
+  // Some distributions have the image beside its modules.
+  if (await stat(`${folder}/vmlinuz`) !== null) return `${folder}/vmlinuz`;
   const names = await list(`${folder}/boot`) ?? await list(folder) ?? [];
   const images = names.filter((name) => name.startsWith("vmlinuz-")).sort();
   const place = await list(`${folder}/boot`) === null ? folder : `${folder}/boot`;

@@ -4,7 +4,7 @@ import { O_CLOEXEC, O_RDWR } from "../ffi/linux.ts";
 import { fileErrorText } from "../lab/file_error.ts";
 import { readLine } from "../lab/read_file.ts";
 import { UsageError } from "../lab/usage_error.ts";
-import { findProgram, startBound } from "./child_of_ours.ts";
+import { findProgram, startBound } from "./bound_process.ts";
 import type { Boot, Emulation, Emulator } from "./emulator.ts";
 import type { VmSettings } from "./vm_settings.ts";
 

@@ -50,10 +50,10 @@ export class OutputSender {
   async #sendOnce(output: string, below: string): Promise<void> {
     const path = below === "" ? output : `${output}/${below}`;
     if (this.#sent.has(path)) return;
+    const content = (await Deno.open(path)).readable;
     this.#sent.add(path);
     const file: GuestFile = { output, below };
     await this.#send("file", new TextEncoder().encode(JSON.stringify(file)));
-    const content = (await Deno.open(path)).readable;
     for await (const piece of content.pipeThrough(new CompressionStream("deflate-raw"))) {
       for (let at = 0; at < piece.length; at += PIECE_BYTES) {
         await this.#send("bytes", piece.subarray(at, at + PIECE_BYTES));

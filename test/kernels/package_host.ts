@@ -1,5 +1,5 @@
 // The programs of a Debian host, as what fetches kernels uses them: a test puts its own in their place.
-import { findProgram } from "../../vm/child_of_ours.ts";
+import { findProgram } from "../../vm/bound_process.ts";
 
 /** What a program came to. */
 export interface Ran {

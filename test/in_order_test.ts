@@ -1,0 +1,35 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { InOrder } from "../commands/in_order.ts";
+
+function collecting(order: readonly string[]) {
+  const given: string[] = [];
+  return { given, inOrder: new InOrder<string>(order, (thing) => void given.push(thing)) };
+}
+
+Deno.test("things come out in their order, each as soon as all before it are there", async () => {
+  const { given, inOrder } = collecting(["a", "b", "c", "d"]);
+  const late = Promise.withResolvers<string>();
+  inOrder.add("b", late.promise);
+  inOrder.add("d", Promise.resolve("D"));
+  inOrder.add("a", Promise.resolve("A"));
+  late.resolve("B");
+  await late.promise;
+  await inOrder.rest();
+  assertEquals(given, ["A", "B", "D"]);
+});
+
+Deno.test("what comes to nothing is passed over, and what has no place comes last", async () => {
+  const { given, inOrder } = collecting(["a"]);
+  inOrder.add("z", Promise.resolve("Z"));
+  inOrder.add("a", Promise.resolve(null));
+  await inOrder.rest();
+  assertEquals(given, ["Z"]);
+});
+
+Deno.test("a failure is told in the end", async () => {
+  const { given, inOrder } = collecting(["a", "b"]);
+  inOrder.add("b", Promise.resolve("B"));
+  inOrder.add("a", Promise.reject(new Error("no machine")));
+  await assertRejects(() => inOrder.rest(), Error, "no machine");
+  assertEquals(given, []);
+});
