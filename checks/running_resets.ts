@@ -13,7 +13,7 @@ import { X86 } from "./sources.ts";
 /** Pages that a vCPU spins on, one after another. */
 const SPINS = 3;
 /** Resets of each. With PML one: what the processor notes is seen once the vCPU has stopped. */
-const RESETS = 10;
+const RESETS = 30;
 /** A slot that is not logged, for the page that stops the guest. */
 const STOP = { slot: 2, gfn: 0x8000, hostPage: 1024 } as const;
 
