@@ -6,11 +6,12 @@ export const NOTICED: Readonly<Record<string, readonly string[]>> = {
   "a bitmap beside the ring": ["cap.with-bitmap"],
   "enabling on /dev/kvm": ["enable.on-vm-fd"],
   "sizes count entries": (
-    "enable.bytes enable.too-small limit.reserved mmap.offset mmap.private mmap.partial " +
-    "mmap.too-long entry.wrap push.before-store push.once-more-after-full push.prefault " +
-    "harvest.while-running harvest.cleared-wedges full.exit full.sticky " +
-    "full.one-reset-one-push full.others-run full.beats-signal full.prefault-overflow " +
-    "slot.rewritten-order coalesce.live-witness"
+    "enable.bytes enable.too-small limit.reserved mmap.offset mmap.private " +
+    "mmap.partial mmap.too-long entry.wrap push.before-store " +
+    "push.once-more-after-full push.prefault harvest.while-running " +
+    "harvest.cleared-wedges reset.flushes-running full.exit full.sticky " +
+    "full.one-reset-one-push full.others-run full.beats-signal " +
+    "full.prefault-overflow slot.rewritten-order coalesce.live-witness"
   ).split(" "),
   "sizes that are no power of two": ["enable.power-of-two"],
   "rings of 2048 bytes": ["enable.too-small"],
@@ -36,22 +37,25 @@ export const NOTICED: Readonly<Record<string, readonly string[]>> = {
   ],
   "small rings with PML": ["limit.pml-minimum"],
   "the ring at page 65": (
-    "enable.slot-logged-before enable.alloc-in-create-vcpu limit.reserved mmap.offset " +
-    "mmap.private mmap.exec mmap.read-only mmap.partial mmap.too-long mmap.size-excluded " +
-    "mmap.other-process entry.layout entry.states entry.slot-encoding entry.reset-bit-only " +
-    "entry.stale-after-reset entry.publish-order entry.offset-31-bits entry.wrap " +
-    "entry.private-indices push.logged-slots-only push.host-writes push.own-ring " +
-    "push.once-until-reset push.again-after-reset push.before-store push.read-may-push " +
-    "push.once-more-after-full push.no-running-vcpu push.prefault push.vcpu-ioctl push.4k " +
-    "harvest.in-order harvest.while-running harvest.gap-stops harvest.gap-filled " +
-    "harvest.cleared-wedges reset.number reset.ring-off reset.count reset.other-process " +
-    "reset.one-flush reset.before-read reset.closed-vcpu reset.signal " +
-    "reset.signal-lost-batch reset.int-max reset.concurrent exclusive.get-dirty-log " +
-    "exclusive.manual-protect full.exit full.sticky full.one-reset-one-push full.others-run " +
-    "full.beats-signal full.overflow full.prefault-overflow slot.gone slot.batch-dropped " +
-    "slot.entries-survive slot.log-off slot.reread slot.rewritten-order slot.wraparound " +
-    "slot.moved slot.read-only coalesce.start coalesce.forward coalesce.duplicate " +
-    "coalesce.backward coalesce.flush coalesce.calls-v6.17 coalesce.live-witness"
+    "enable.slot-logged-before enable.alloc-in-create-vcpu limit.reserved " +
+    "mmap.offset mmap.private mmap.exec mmap.read-only mmap.partial mmap.too-long " +
+    "mmap.size-excluded mmap.other-process entry.layout entry.states " +
+    "entry.slot-encoding entry.reset-bit-only entry.stale-after-reset " +
+    "entry.publish-order entry.offset-31-bits entry.wrap entry.private-indices " +
+    "push.logged-slots-only push.host-writes push.own-ring push.once-until-reset " +
+    "push.again-after-reset push.before-store push.read-may-push " +
+    "push.once-more-after-full push.no-running-vcpu push.prefault push.vcpu-ioctl " +
+    "push.4k harvest.in-order harvest.while-running harvest.gap-stops " +
+    "harvest.gap-filled harvest.cleared-wedges reset.number reset.ring-off " +
+    "reset.count reset.other-process reset.one-flush reset.flushes-running " +
+    "reset.before-read reset.closed-vcpu reset.signal reset.signal-lost-batch " +
+    "reset.int-max reset.concurrent exclusive.get-dirty-log exclusive.manual-protect " +
+    "full.exit full.sticky full.one-reset-one-push full.others-run full.beats-signal " +
+    "full.overflow full.prefault-overflow slot.gone slot.batch-dropped " +
+    "slot.entries-survive slot.log-off slot.reread slot.rewritten-order " +
+    "slot.wraparound slot.moved slot.read-only coalesce.start coalesce.forward " +
+    "coalesce.duplicate coalesce.backward coalesce.flush coalesce.calls-v6.17 " +
+    "coalesce.live-witness"
   ).split(" "),
   "private mappings": ["mmap.private"],
   "mappings for execution": ["mmap.exec"],
@@ -72,58 +76,67 @@ export const NOTICED: Readonly<Record<string, readonly string[]>> = {
     "enable.before-vcpus enable.size-first enable.slot-logged-before " +
     "enable.alloc-in-create-vcpu limit.reserved mmap.offset mmap.private mmap.exec " +
     "mmap.read-only mmap.partial mmap.too-long mmap.ring-off mmap.size-excluded " +
-    "mmap.other-process entry.layout entry.states entry.slot-encoding entry.reset-bit-only " +
-    "entry.stale-after-reset entry.publish-order entry.offset-31-bits entry.wrap " +
-    "entry.private-indices push.logged-slots-only push.host-writes push.own-ring " +
-    "push.once-until-reset push.again-after-reset push.before-store push.read-may-push " +
-    "push.once-more-after-full push.no-running-vcpu push.prefault push.vcpu-ioctl push.4k " +
-    "harvest.in-order harvest.while-running harvest.gap-stops harvest.gap-filled " +
-    "harvest.cleared-wedges reset.number reset.ring-off reset.count reset.other-process " +
-    "reset.one-flush reset.before-read reset.closed-vcpu reset.signal " +
-    "reset.signal-lost-batch reset.int-max reset.concurrent exclusive.get-dirty-log " +
-    "exclusive.manual-protect full.exit full.sticky full.one-reset-one-push full.others-run " +
-    "full.beats-signal full.overflow full.prefault-overflow slot.gone slot.batch-dropped " +
-    "slot.entries-survive slot.log-off slot.reread slot.rewritten-order slot.wraparound " +
-    "slot.moved slot.read-only coalesce.start coalesce.forward coalesce.duplicate " +
-    "coalesce.backward coalesce.flush coalesce.calls-v6.17 coalesce.live-witness"
+    "mmap.other-process entry.layout entry.states entry.slot-encoding " +
+    "entry.reset-bit-only entry.stale-after-reset entry.publish-order " +
+    "entry.offset-31-bits entry.wrap entry.private-indices push.logged-slots-only " +
+    "push.host-writes push.own-ring push.once-until-reset push.again-after-reset " +
+    "push.before-store push.read-may-push push.once-more-after-full " +
+    "push.no-running-vcpu push.prefault push.vcpu-ioctl push.4k harvest.in-order " +
+    "harvest.while-running harvest.gap-stops harvest.gap-filled " +
+    "harvest.cleared-wedges reset.number reset.ring-off reset.count " +
+    "reset.other-process reset.one-flush reset.flushes-running reset.before-read " +
+    "reset.closed-vcpu reset.signal reset.signal-lost-batch reset.int-max " +
+    "reset.concurrent exclusive.get-dirty-log exclusive.manual-protect full.exit " +
+    "full.sticky full.one-reset-one-push full.others-run full.beats-signal " +
+    "full.overflow full.prefault-overflow slot.gone slot.batch-dropped " +
+    "slot.entries-survive slot.log-off slot.reread slot.rewritten-order " +
+    "slot.wraparound slot.moved slot.read-only coalesce.start coalesce.forward " +
+    "coalesce.duplicate coalesce.backward coalesce.flush coalesce.calls-v6.17 " +
+    "coalesce.live-witness"
   ).split(" "),
   "no mapping in another process": ["mmap.other-process"],
   "offsets of more than 31 bits": (
-    "enable.slot-logged-before mmap.offset mmap.read-only mmap.partial mmap.other-process " +
-    "entry.layout entry.slot-encoding entry.stale-after-reset entry.offset-31-bits " +
-    "entry.wrap entry.private-indices push.logged-slots-only push.host-writes push.own-ring " +
-    "push.once-until-reset push.again-after-reset push.before-store push.read-may-push " +
-    "push.once-more-after-full push.no-running-vcpu push.prefault push.vcpu-ioctl push.4k " +
-    "harvest.in-order harvest.while-running reset.number reset.before-read " +
+    "enable.slot-logged-before mmap.offset mmap.read-only mmap.partial " +
+    "mmap.other-process entry.layout entry.slot-encoding entry.stale-after-reset " +
+    "entry.offset-31-bits entry.wrap entry.private-indices push.logged-slots-only " +
+    "push.host-writes push.own-ring push.once-until-reset push.again-after-reset " +
+    "push.before-store push.read-may-push push.once-more-after-full " +
+    "push.no-running-vcpu push.prefault push.vcpu-ioctl push.4k harvest.in-order " +
+    "harvest.while-running reset.number reset.flushes-running reset.before-read " +
     "reset.closed-vcpu reset.signal-lost-batch reset.int-max reset.concurrent " +
     "exclusive.manual-protect full.one-reset-one-push full.others-run " +
-    "full.prefault-overflow slot.gone slot.batch-dropped slot.entries-survive slot.log-off " +
-    "slot.reread slot.rewritten-order slot.wraparound slot.moved coalesce.live-witness"
+    "full.prefault-overflow slot.gone slot.batch-dropped slot.entries-survive " +
+    "slot.log-off slot.reread slot.rewritten-order slot.wraparound slot.moved " +
+    "coalesce.live-witness"
   ).split(" "),
   "entries pushed as harvested": (
-    "enable.slot-logged-before limit.reserved mmap.offset mmap.read-only mmap.partial " +
-    "mmap.other-process entry.layout entry.states entry.stale-after-reset entry.wrap " +
-    "entry.private-indices push.logged-slots-only push.host-writes push.own-ring " +
-    "push.once-until-reset push.again-after-reset push.before-store push.read-may-push " +
-    "push.once-more-after-full push.no-running-vcpu push.prefault push.vcpu-ioctl push.4k " +
-    "harvest.in-order harvest.while-running harvest.gap-stops harvest.gap-filled " +
-    "harvest.cleared-wedges reset.number reset.count reset.other-process reset.one-flush " +
-    "reset.before-read reset.closed-vcpu reset.signal reset.signal-lost-batch reset.int-max " +
-    "reset.concurrent exclusive.manual-protect full.exit full.sticky " +
-    "full.one-reset-one-push full.others-run full.beats-signal slot.gone slot.batch-dropped " +
-    "slot.entries-survive slot.log-off slot.reread slot.rewritten-order slot.wraparound " +
-    "slot.moved slot.read-only coalesce.start coalesce.forward coalesce.duplicate " +
-    "coalesce.backward coalesce.flush coalesce.calls-v6.17 coalesce.live-witness"
+    "enable.slot-logged-before limit.reserved mmap.offset mmap.read-only " +
+    "mmap.partial mmap.other-process entry.layout entry.states " +
+    "entry.stale-after-reset entry.wrap entry.private-indices push.logged-slots-only " +
+    "push.host-writes push.own-ring push.once-until-reset push.again-after-reset " +
+    "push.before-store push.read-may-push push.once-more-after-full " +
+    "push.no-running-vcpu push.prefault push.vcpu-ioctl push.4k harvest.in-order " +
+    "harvest.while-running harvest.gap-stops harvest.gap-filled " +
+    "harvest.cleared-wedges reset.number reset.count reset.other-process " +
+    "reset.one-flush reset.flushes-running reset.before-read reset.closed-vcpu " +
+    "reset.signal reset.signal-lost-batch reset.int-max reset.concurrent " +
+    "exclusive.manual-protect full.exit full.sticky full.one-reset-one-push " +
+    "full.others-run full.beats-signal slot.gone slot.batch-dropped " +
+    "slot.entries-survive slot.log-off slot.reread slot.rewritten-order " +
+    "slot.wraparound slot.moved slot.read-only coalesce.start coalesce.forward " +
+    "coalesce.duplicate coalesce.backward coalesce.flush coalesce.calls-v6.17 " +
+    "coalesce.live-witness"
   ).split(" "),
   "the slot's id one off": (
     "enable.slot-logged-before mmap.offset mmap.read-only mmap.partial entry.layout " +
     "entry.slot-encoding entry.stale-after-reset entry.private-indices " +
     "push.logged-slots-only push.once-until-reset push.again-after-reset " +
-    "push.once-more-after-full push.no-running-vcpu push.prefault push.4k reset.number " +
-    "reset.before-read reset.closed-vcpu reset.signal-lost-batch reset.int-max " +
-    "reset.concurrent exclusive.manual-protect slot.gone slot.batch-dropped " +
-    "slot.entries-survive slot.log-off slot.reread slot.rewritten-order slot.wraparound " +
-    "slot.moved slot.read-only coalesce.live-witness"
+    "push.once-more-after-full push.no-running-vcpu push.prefault push.4k " +
+    "reset.number reset.flushes-running reset.before-read reset.closed-vcpu " +
+    "reset.signal-lost-batch reset.int-max reset.concurrent exclusive.manual-protect " +
+    "slot.gone slot.batch-dropped slot.entries-survive slot.log-off slot.reread " +
+    "slot.rewritten-order slot.wraparound slot.moved slot.read-only " +
+    "coalesce.live-witness"
   ).split(" "),
   "both bits needed for a reset": ["entry.reset-bit-only"],
   "entries wiped by the reset": (
@@ -155,7 +168,9 @@ export const NOTICED: Readonly<Record<string, readonly string[]>> = {
     "exclusive.manual-protect",
     "slot.log-off",
   ],
-  "the program's stores are logged": ["coalesce.live-witness"],
+  "the program's stores are logged": (
+    "reset.flushes-running coalesce.live-witness"
+  ).split(" "),
   "one ring for all vCPUs": (
     "push.own-ring push.again-after-reset push.no-running-vcpu push.vcpu-ioctl " +
     "harvest.cleared-wedges reset.count reset.closed-vcpu reset.int-max reset.concurrent " +
@@ -178,11 +193,12 @@ export const NOTICED: Readonly<Record<string, readonly string[]>> = {
   ).split(" "),
   "nothing is re-protected": (
     "enable.slot-logged-before push.once-until-reset push.again-after-reset " +
-    "push.once-more-after-full push.no-running-vcpu push.prefault push.4k reset.number " +
-    "reset.before-read reset.closed-vcpu reset.signal-lost-batch reset.int-max " +
-    "reset.concurrent slot.gone slot.batch-dropped slot.reread slot.rewritten-order " +
-    "slot.wraparound slot.moved coalesce.start coalesce.forward coalesce.duplicate " +
-    "coalesce.backward coalesce.flush coalesce.calls-v6.17 coalesce.live-witness"
+    "push.once-more-after-full push.no-running-vcpu push.prefault push.4k " +
+    "reset.number reset.flushes-running reset.before-read reset.closed-vcpu " +
+    "reset.signal-lost-batch reset.int-max reset.concurrent slot.gone " +
+    "slot.batch-dropped slot.reread slot.rewritten-order slot.wraparound slot.moved " +
+    "coalesce.start coalesce.forward coalesce.duplicate coalesce.backward " +
+    "coalesce.flush coalesce.calls-v6.17 coalesce.live-witness"
   ).split(" "),
   "emulated stores push once": ["push.emulated-writes-repeat"],
   "the store before the push": ["push.before-store", "push.read-may-push"],
@@ -207,15 +223,16 @@ export const NOTICED: Readonly<Record<string, readonly string[]>> = {
     "enable.slot-logged-before mmap.other-process entry.states entry.reset-bit-only " +
     "entry.stale-after-reset entry.wrap entry.private-indices push.host-writes " +
     "push.once-until-reset push.again-after-reset push.before-store " +
-    "push.once-more-after-full push.no-running-vcpu push.prefault push.vcpu-ioctl push.4k " +
-    "harvest.in-order harvest.while-running harvest.gap-stops harvest.gap-filled " +
-    "harvest.cleared-wedges reset.number reset.ring-off reset.count reset.other-process " +
-    "reset.one-flush reset.before-read reset.closed-vcpu reset.signal " +
-    "reset.signal-lost-batch reset.int-max reset.concurrent full.sticky " +
-    "full.one-reset-one-push slot.gone slot.batch-dropped slot.entries-survive slot.log-off " +
-    "slot.reread slot.rewritten-order slot.wraparound slot.moved coalesce.start " +
-    "coalesce.forward coalesce.duplicate coalesce.backward coalesce.flush " +
-    "coalesce.calls-v6.17 coalesce.live-witness"
+    "push.once-more-after-full push.no-running-vcpu push.prefault push.vcpu-ioctl " +
+    "push.4k harvest.in-order harvest.while-running harvest.gap-stops " +
+    "harvest.gap-filled harvest.cleared-wedges reset.number reset.ring-off " +
+    "reset.count reset.other-process reset.one-flush reset.flushes-running " +
+    "reset.before-read reset.closed-vcpu reset.signal reset.signal-lost-batch " +
+    "reset.int-max reset.concurrent full.sticky full.one-reset-one-push slot.gone " +
+    "slot.batch-dropped slot.entries-survive slot.log-off slot.reread " +
+    "slot.rewritten-order slot.wraparound slot.moved coalesce.start coalesce.forward " +
+    "coalesce.duplicate coalesce.backward coalesce.flush coalesce.calls-v6.17 " +
+    "coalesce.live-witness"
   ).split(" "),
   "a processor's buffer that is off": ["harvest.kick-flushes"],
   "gaps are passed over": (
@@ -243,9 +260,8 @@ export const NOTICED: Readonly<Record<string, readonly string[]>> = {
   ).split(" "),
   "EINTR for a signal": ["reset.signal", "reset.signal-lost-batch"],
   "every tenth batch is lost": (
-    "push.again-after-reset push.no-running-vcpu reset.signal-lost-batch reset.int-max " +
-    "reset.concurrent slot.rewritten-order slot.wraparound coalesce.forward " +
-    "coalesce.backward coalesce.flush coalesce.live-witness"
+    "reset.flushes-running reset.signal-lost-batch reset.concurrent " +
+    "slot.rewritten-order coalesce.flush coalesce.live-witness"
   ).split(" "),
   "no maximum for a reset": ["reset.int-max"],
   "large counts of other rings are cut": ["reset.concurrent"],
