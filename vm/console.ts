@@ -3,8 +3,11 @@ const KEPT = 40;
 /** The longest line. */
 const MOST_CHARACTERS = 400;
 
-/** QEMU tells of features that its processor in software lacks, which is no news. */
-const NOISE = /^\S*qemu\S*: warning: (TCG doesn't support|host doesn't support)/;
+/** QEMU tells of features that its processor in software lacks, and Bochs of its parts: no news. */
+const NOISE =
+  /^\S*qemu\S*: warning: (TCG doesn't support|host doesn't support)|^\d{11}[ide]\[|^=+$|^Bochs connected to screen/;
+/** What an emulator says of itself where it cannot start. */
+const COMPLAINT = /^\S*qemu\S*: (.*)|^\d{11}p\[.*?>>PANIC<< (.*)/;
 
 /** What the console of a machine says: its last lines, and what they tell. */
 export class VmConsole {
@@ -52,9 +55,9 @@ export class VmConsole {
     return this.#step;
   }
 
-  /** What QEMU said of itself, or `null`. */
+  /** What the emulator said of itself when it could not start, or `null`. */
   get complaint(): string | null {
-    const line = this.last.findLast((one) => /^\S*(qemu|bochs)\S*: /.test(one));
-    return line?.replace(/^\S+: /, "") ?? null;
+    const found = this.last.map((line) => COMPLAINT.exec(line)).findLast((one) => one !== null);
+    return found?.[1] ?? found?.[2] ?? null;
   }
 }

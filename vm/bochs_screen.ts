@@ -1,0 +1,58 @@
+import { openLibc } from "../ffi/libc.ts";
+import { O_CLOEXEC, O_NOCTTY, O_NONBLOCK, O_RDWR } from "../ffi/linux.ts";
+import { openMachineCalls } from "../ffi/machine.ts";
+
+/** How often what it shows is taken away. */
+const READ_MS = 200;
+const PIECE_BYTES = 1 << 14;
+
+/**
+ * The screen of Bochs: the master of a terminal pair that it opens itself. What it shows has to be read by somebody, or
+ * it waits: this process does, as long as it lives, and looks at none of it.
+ */
+export class BochsScreen implements Disposable {
+  readonly #kernel = openLibc();
+  #fd = -1;
+  #timer: ReturnType<typeof setInterval> | null = null;
+
+  /**
+   * Finds the screen in what Bochs says, and begins to read it.
+   *
+   * @param said What it says.
+   * @returns The same.
+   */
+  async *foundIn(said: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    const decoder = new TextDecoder();
+    let text: string | null = "";
+    for await (const bytes of said) {
+      if (text !== null) {
+        text += decoder.decode(bytes, { stream: true });
+        const found = /connected to screen "([^"]+)"/.exec(text);
+        if (found !== null) {
+          this.#read(found[1]!);
+          text = null;
+        }
+      }
+      yield bytes;
+    }
+  }
+
+  #read(path: string): void {
+    this.#fd = this.#kernel.open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+    if (this.#fd < 0) return;
+    // An echo would be typed into the machine, and a line that does not end would never be there to be read.
+    openMachineCalls().makeRaw(this.#fd);
+    const buffer = new Uint8Array(PIECE_BYTES);
+    this.#timer = setInterval(() => {
+      while (this.#kernel.read(this.#fd, buffer) > 0);
+    }, READ_MS);
+  }
+
+  /** Reads no more. */
+  [Symbol.dispose](): void {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    this.#timer = null;
+    if (this.#fd >= 0) this.#kernel.close(this.#fd);
+    this.#fd = -1;
+  }
+}
