@@ -1,6 +1,6 @@
 import { openLibc } from "../ffi/libc.ts";
 import { O_CLOEXEC, O_NOCTTY, O_NONBLOCK, O_RDWR } from "../ffi/linux.ts";
-import { openMachineCalls } from "../ffi/machine.ts";
+import { type MachineCalls, openMachineCalls } from "../ffi/machine.ts";
 
 /** How often what it shows is taken away. */
 const READ_MS = 200;
@@ -12,8 +12,24 @@ const PIECE_BYTES = 1 << 14;
  */
 export class BochsScreen implements Disposable {
   readonly #kernel = openLibc();
+  readonly #calls: Pick<MachineCalls, "makeRaw">;
   #fd = -1;
   #timer: ReturnType<typeof setInterval> | null = null;
+  #path: string | null = null;
+
+  /**
+   * None was found yet.
+   *
+   * @param calls What sets a terminal up.
+   */
+  constructor(calls: Pick<MachineCalls, "makeRaw"> = openMachineCalls()) {
+    this.#calls = calls;
+  }
+
+  /** The slave of the terminal pair, or `null` where Bochs has not told of it yet. */
+  get path(): string | null {
+    return this.#path;
+  }
 
   /**
    * Finds the screen in what Bochs says, and begins to read it.
@@ -29,7 +45,8 @@ export class BochsScreen implements Disposable {
         text += decoder.decode(bytes, { stream: true });
         const found = /connected to screen "([^"]+)"/.exec(text);
         if (found !== null) {
-          this.#read(found[1]!);
+          this.#path = found[1]!;
+          this.#read(this.#path);
           text = null;
         }
       }
@@ -41,7 +58,7 @@ export class BochsScreen implements Disposable {
     this.#fd = this.#kernel.open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
     if (this.#fd < 0) return;
     // An echo would be typed into the machine, and a line that does not end would never be there to be read.
-    openMachineCalls().makeRaw(this.#fd);
+    this.#calls.makeRaw(this.#fd);
     const buffer = new Uint8Array(PIECE_BYTES);
     this.#timer = setInterval(() => {
       while (this.#kernel.read(this.#fd, buffer) > 0);
