@@ -148,6 +148,10 @@ Deno.test("the console tells why Bochs did not start, and not of its parts", () 
   const console = new VmConsole();
   console.add(new TextEncoder().encode(
     "00000000000i[PLUGIN] loaded plugin libbx_serial.so\n" +
+      'Bochs connected to screen "/dev/pts/0"\n' +
+      "=====\n     Bochs x86 Emulator 2.7\n   Built from SVN snapshot on August  1, 2021\n" +
+      "     Timestamp: Sun Aug  1 10:07:00 CEST 2021\n=====\nNext at t=0\n" +
+      "(0) [0x0000fffffff0] f000:fff0 (unk. ctxt): jmpf 0xf000:e05b          ; ea5be000f0\n" +
       "00000000000p[SIM   ] >>PANIC<< display library 'term' not available\n========\n",
   ));
   assertEquals(console.complaint, "display library 'term' not available");

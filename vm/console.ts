@@ -3,9 +3,14 @@ const KEPT = 40;
 /** The longest line. */
 const MOST_CHARACTERS = 400;
 
-/** QEMU tells of features that its processor in software lacks, and Bochs of its parts: no news. */
-const NOISE =
-  /^\S*qemu\S*: warning: (TCG doesn't support|host doesn't support)|^\d{11}[ide]\[|^=+$|^Bochs connected to screen/;
+/** What an emulator tells of itself that is no news. */
+const NOISE = [
+  // QEMU: features that its processor in software lacks.
+  /^\S*qemu\S*: warning: (TCG doesn't support|host doesn't support)/,
+  // Bochs: its parts, its name in a frame, and the instructions at which its debugger stands.
+  /^\d{11}[ide]\[|^=+$|^Bochs connected to screen|^\s+(Bochs x86 Emulator|Built from|Timestamp:) /,
+  /^Next at t=\d+$|^\(\d\)[. ]\[/,
+];
 /** What an emulator says of itself where it cannot start. */
 const COMPLAINT = /^\S*qemu\S*: (.*)|^\d{11}p\[.*?>>PANIC<< (.*)/;
 
@@ -30,7 +35,7 @@ export class VmConsole {
 
   #addLine(text: string): void {
     const line = text.replaceAll("\r", "").trimEnd().slice(0, MOST_CHARACTERS);
-    if (line === "" || NOISE.test(line)) return;
+    if (line === "" || NOISE.some((one) => one.test(line))) return;
     const panic = /Kernel panic - not syncing: (.*)/.exec(line);
     if (panic !== null) this.#panic ??= panic[1]!;
     const step = /dirtyring: (\S+)$/.exec(line);
