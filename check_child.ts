@@ -18,7 +18,7 @@ if (import.meta.main) {
     backend: setup.backend,
     model: setup.model === undefined ? undefined : parseModel(setup.model),
   };
-  const { allowWarn, trace, steps } = setup;
+  const { allowWarn, allowHarm, trace, steps } = setup;
   let noting: ReturnType<typeof noteSteps> | undefined;
   const open = async () => {
     const kernel = await openKernel(selection, trace ? say : null, say);
@@ -35,11 +35,11 @@ if (import.meta.main) {
     async run(id) {
       const check = ALL_CHECKS.find((one) => one.id === id);
       if (check === undefined) throw new TypeError(`no check has the id ${id}`);
-      return await runCheck(check, await open(), { allowWarn });
+      return await runCheck(check, await open(), { allowWarn, allowHarm });
     },
     async pace() {
       // No part of any check, and so not traced.
-      using host = new CheckHost(await openKernel(selection, null, say), { allowWarn });
+      using host = new CheckHost(await openKernel(selection, null, say), { allowWarn, allowHarm });
       return measurePace(host);
     },
   });

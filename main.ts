@@ -3,7 +3,8 @@ import { GLOBAL_OPTIONS } from "./commands/global_options.ts";
 import type { Command, Context } from "./commands/command.ts";
 import { EndedElsewhere } from "./commands/ended_elsewhere.ts";
 import type { MachineRequest } from "./commands/machine_request.ts";
-import { VM_OPTIONS } from "./commands/vm_options.ts";
+import { optionName, VM_OPTIONS } from "./commands/vm_options.ts";
+import type { OptionTable } from "./commands/option.ts";
 import { OutputStream } from "./commands/output_stream.ts";
 import { parseLine } from "./commands/parse.ts";
 import { loadModule } from "./commands/load_module.ts";
@@ -141,7 +142,7 @@ async function main(args: readonly string[], world: World): Promise<number> {
   const at = args.findIndex((arg) => !arg.startsWith("-"));
   const name = at === -1 ? undefined : args[at];
   if (name === undefined || name === "help") return await withoutCommand(args, at);
-  const before = args.slice(0, at).find((arg) => !Object.hasOwn(GLOBAL_OPTIONS, arg.slice(2)));
+  const before = args.slice(0, at).find((arg) => !isGlobalFlag(arg.slice(2)));
   if (before !== undefined) {
     throw new UsageError(
       `${before}: the command comes first; expected dirtyring COMMAND ${before} ...`,
@@ -149,7 +150,8 @@ async function main(args: readonly string[], world: World): Promise<number> {
   }
   const command = await loadCommand(name);
   const rest = [...args.slice(0, at), ...args.slice(at + 1)];
-  const { values, operands } = await parseLine(rest, { ...command.options, ...GLOBAL_OPTIONS });
+  const options = { ...command.options, ...GLOBAL_OPTIONS };
+  const { values, operands, given } = await parseLine(rest, options);
   if (values["version"] === true) return await version();
   if (values["help"] === true) return await help(name);
   if (operands.length > 0) {
@@ -157,7 +159,7 @@ async function main(args: readonly string[], world: World): Promise<number> {
   }
   const trace = values["trace"] === true ? say : null;
   const progress = openProgress();
-  const machines = await machinesAskedFor(values, [name, ...rest]);
+  const machines = await machinesAskedFor(values, [name, ...given]);
   const context: Context = {
     openKernel: (selection) => openKernel(selection, trace, note),
     note,
@@ -180,11 +182,18 @@ async function main(args: readonly string[], world: World): Promise<number> {
     return status;
   } catch (error) {
     const isNamed = error instanceof HostError && error.advice.includes("--backend model");
-    if (error instanceof HostError && !isNamed && values["backend"] === "kvm") {
+    const isHere = machines === null && values["backend"] === "kvm";
+    if (error instanceof HostError && !isNamed && isHere) {
       error.message += OR_MODEL;
     }
     throw error;
   }
+}
+
+// What may stand before the command: `--kernel FILE` may not, whose value would be taken for the command.
+function isGlobalFlag(name: string): boolean {
+  const options: OptionTable = GLOBAL_OPTIONS;
+  return Object.hasOwn(options, name) && options[name]!.value === null;
 }
 
 // What `--kernel` asks for: few command lines do, and the modules are not loaded for the others.
@@ -192,7 +201,7 @@ async function machinesAskedFor(
   values: Readonly<Record<string, unknown>>,
   args: readonly string[],
 ): Promise<MachineRequest | null> {
-  if (!args.some((arg) => Object.hasOwn(VM_OPTIONS, arg.split("=", 1)[0]!.slice(2)))) return null;
+  if (!args.some((arg) => Object.hasOwn(VM_OPTIONS, optionName(arg) ?? ""))) return null;
   const module = await loadModule(
     "./machine_request.ts",
   ) as typeof import("./commands/machine_request.ts");

@@ -78,6 +78,9 @@ export class CheckFailure extends Error {
   }
 }
 
+/** Options of `dirtyring check` without which some checks are not made. */
+export type Permission = "allow-warn" | "allow-harm";
+
 /** A statement that this host cannot show. */
 export class CheckSkip extends Error {
   /**
@@ -88,5 +91,22 @@ export class CheckSkip extends Error {
   constructor(reason: string) {
     super(reason);
     this.name = "CheckSkip";
+  }
+}
+
+/** A statement that this host can show, and that is not asked unless that is allowed. */
+export class CheckWithheld extends CheckSkip {
+  /** The option that allows it. */
+  readonly permission: Permission;
+
+  /**
+   * Says why.
+   *
+   * @param reason What it would do to the kernel.
+   * @param permission The option that allows it.
+   */
+  constructor(reason: string, permission: Permission) {
+    super(`${reason}: only with --${permission}`);
+    this.permission = permission;
   }
 }

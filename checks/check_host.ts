@@ -13,6 +13,8 @@ import { Machine, type MachineOptions } from "./machine.ts";
 export interface CheckOptions {
   /** Whether checks that make the kernel warn, and taint it, may run. */
   readonly allowWarn: boolean;
+  /** Whether checks that could harm a kernel without a fix may run: it is one that is thrown away. */
+  readonly allowHarm: boolean;
 }
 
 /** A kernel that is being checked: what is known of it, and machines on it. Made for one check. */

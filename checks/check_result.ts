@@ -1,4 +1,4 @@
-import type { Group } from "./check.ts";
+import type { Group, Permission } from "./check.ts";
 
 /**
  * What a check came to. `timeout` did not end in its time, and counts as failed; `known` is a defect of the
@@ -16,6 +16,8 @@ export interface CheckRun {
   readonly expected: string | null;
   /** What was seen instead. */
   readonly seen: string | null;
+  /** The option without which it was not made, though this host could show it; `null` otherwise. */
+  readonly withheld: Permission | null;
   /** Whether it failed by an error of this program's own: that says nothing about the kernel. */
   readonly defect: boolean;
   /** What the kernel reported in its log meanwhile: the first lines of each report of a problem. */
@@ -48,6 +50,7 @@ export function checkResult(
   run: CheckRun,
 ): CheckResult {
   const { id, group, statement, source } = check;
-  const { status, detail, expected, seen, defect, reports, ms } = run;
-  return { id, group, statement, status, detail, expected, seen, defect, reports, source, ms };
+  const { status, detail, expected, seen, withheld, defect, reports, ms } = run;
+  const told = { status, detail, expected, seen, withheld, defect, reports };
+  return { id, group, statement, ...told, source, ms };
 }

@@ -22,7 +22,7 @@ export type ChildAnswer = CheckRun | Ending | Waited;
 export type PaceAnswer = Pace | null | Ending | Waited;
 
 /** The longest that Deno may take to start, and that a killed process may take to go. */
-const PATIENCE_MS = 30_000;
+const PATIENCE_MS = 120_000;
 const DEATH_MS = 5_000;
 /** The longest that a child may take to leave by itself. */
 const LEAVE_MS = 1_000;

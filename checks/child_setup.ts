@@ -6,6 +6,8 @@ export interface ChildSetup {
   readonly model: string | undefined;
   /** Whether checks that make the kernel warn may run. */
   readonly allowWarn: boolean;
+  /** Whether checks that could harm a kernel may run. */
+  readonly allowHarm: boolean;
   /** Whether every kernel call is shown on stderr. */
   readonly trace: boolean;
   /** The path of a {@linkcode import("./step_board.ts").StepBoard}; `null` where there is none. */
@@ -18,11 +20,13 @@ export interface ChildSetup {
  * @param setup The setup.
  * @returns The arguments.
  */
-export function setupArguments({ backend, model, allowWarn, trace, steps }: ChildSetup): string[] {
+export function setupArguments(setup: ChildSetup): string[] {
+  const { backend, model, allowWarn, allowHarm, trace, steps } = setup;
   return [
     `--backend=${backend}`,
     ...(model === undefined ? [] : [`--model=${model}`]),
     ...(allowWarn ? ["--allow-warn"] : []),
+    ...(allowHarm ? ["--allow-harm"] : []),
     ...(trace ? ["--trace"] : []),
     ...(steps === null ? [] : [`--steps=${steps}`]),
   ];
@@ -37,8 +41,8 @@ export function setupArguments({ backend, model, allowWarn, trace, steps }: Chil
  * import { assertEquals } from "@std/assert";
  *
  * const model = { backend: "model", model: "v6.1+pml" } as const;
- * const setup = { ...model, allowWarn: true, trace: false, steps: "/proc/1/fd/3" };
- * assertEquals(parseSetup(setupArguments(setup)), setup);
+ * const setup = { ...model, allowWarn: true, allowHarm: false, trace: false };
+ * assertEquals(parseSetup(setupArguments({ ...setup, steps: null })), { ...setup, steps: null });
  * ```
  *
  * @param args Its arguments.
@@ -51,6 +55,7 @@ export function parseSetup(args: readonly string[]): ChildSetup {
     backend: value("--backend") === "model" ? "model" : "kvm",
     model: value("--model"),
     allowWarn: args.includes("--allow-warn"),
+    allowHarm: args.includes("--allow-harm"),
     trace: args.includes("--trace"),
     steps: value("--steps") ?? null,
   };

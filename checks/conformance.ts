@@ -18,6 +18,8 @@ export interface ConformanceOptions {
   readonly model: string | undefined;
   /** Whether checks that make the kernel warn may run. */
   readonly allowWarn: boolean;
+  /** Whether checks that could harm a kernel may run. */
+  readonly allowHarm: boolean;
   /** Whether every kernel call is shown on stderr. */
   readonly trace: boolean;
   /** The longest that a run of a check may take, in milliseconds; `null` for what suits this host's speed. */
@@ -34,6 +36,8 @@ export interface ConformanceOptions {
 export interface Watcher {
   /** The checks begin. */
   begin(kernel: KernelFacts, log: KernelLogFacts | null): boolean;
+  /** A run of a check begins. */
+  check?(id: string): void;
   /** A check has ended. */
   result(result: CheckResult): boolean;
 }
@@ -71,6 +75,7 @@ export async function conformance(
       isTraced: trace,
       timeoutMs,
       told: (told) => limit = told,
+      began: (id) => watcher.check?.(id),
       board,
       log,
       repeat,

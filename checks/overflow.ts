@@ -20,13 +20,13 @@ const FULL = exitName(KVM_EXIT_DIRTY_RING_FULL);
  * @throws {CheckFailure} Where entries are lost in another way.
  */
 export function overflow(host: CheckHost): Known | string {
-  needsToWarn(host);
   if (!host.emulatesRealMode) throw new CheckSkip("this host does not emulate real mode");
   if (host.reserved >= TIGHT16_STORES) {
     throw new CheckSkip(
       `the reserve of ${host.reserved} entries is more than the guest's ${TIGHT16_STORES} stores`,
     );
   }
+  needsToWarn(host);
   for (let n = 1; n <= TRIES; n++) {
     const machine = host.machine({ guest: tight16 });
     const pushed = pushPastSoftLimit(host, machine);

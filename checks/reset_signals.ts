@@ -48,7 +48,9 @@ function signalEndsWalk(host: CheckHost): CheckAnswer {
   const machine = machineFor(host);
   const pages = inRuns(1);
   using alarm = new Alarm(host.kernel);
-  for (const [n, delay] of DELAYS.entries()) {
+  // Where none is looked at it makes no difference when it comes: a few are enough.
+  const delays = DELAYS.filter((_, n) => isLookedAt || n % 3 === 0);
+  for (const [n, delay] of delays.entries()) {
     storePages(machine, pages);
     const harvested = machine.harvest(0);
     const answer = alarm.reset(machine, delay);
@@ -61,9 +63,9 @@ function signalEndsWalk(host: CheckHost): CheckAnswer {
     return `a signal ended the walk after ${answer} of ${harvested} entries, in try ${n + 1}`;
   }
   return isLookedAt
-    ? `no signal fell into the call in ${DELAYS.length} tries`
+    ? `no signal fell into the call in ${delays.length} tries`
     : `before v6.17 signals are not looked at: all ${PAGES} entries were reset in each of ` +
-      `${DELAYS.length} tries`;
+      `${delays.length} tries`;
 }
 
 function signalLosesBatch(host: CheckHost): CheckAnswer {

@@ -8,6 +8,7 @@ import { expect } from "./expect.ts";
 import { ascending, numbers } from "./numbers.ts";
 import { skipsWithoutProcess } from "./other_process.ts";
 import { RESET_SIGNAL_CHECKS } from "./reset_signals.ts";
+import { RUNNING_RESET_CHECKS } from "./running_resets.ts";
 import { API, MAIN, RING, SEED } from "./sources.ts";
 import { storePages } from "./store_pages.ts";
 import { vmStat } from "./vm_stats.ts";
@@ -108,6 +109,7 @@ export const RESETTING_CHECKS: readonly Check[] = [
       }
     },
   },
+  ...RUNNING_RESET_CHECKS,
   {
     id: "reset.before-read",
     statement: "content read before the reset may miss a later, never reported write",

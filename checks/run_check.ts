@@ -1,7 +1,7 @@
 import { HostError } from "../ffi/host_error.ts";
 import type { Kernel } from "../ffi/kernel.ts";
 import type { GroupedCheck } from "./all_checks.ts";
-import { type CheckAnswer, CheckFailure, CheckSkip, Known } from "./check.ts";
+import { type CheckAnswer, CheckFailure, CheckSkip, CheckWithheld, Known } from "./check.ts";
 import { CheckHost, type CheckOptions } from "./check_host.ts";
 import { type CheckResult, checkResult, type CheckRun } from "./check_result.ts";
 
@@ -48,6 +48,9 @@ async function ask(check: GroupedCheck, kernel: Kernel, options: CheckOptions): 
     using _ = host;
     return answered(await check.run(host));
   } catch (error) {
+    if (error instanceof CheckWithheld) {
+      return { ...skipped(error.message), withheld: error.permission };
+    }
     return error instanceof CheckSkip ? skipped(error.message) : failed(error);
   }
 }
@@ -71,5 +74,6 @@ function failed(error: unknown): Verdict {
 }
 
 function verdict(status: CheckRun["status"], detail: string | null): Verdict {
-  return { status, detail, expected: null, seen: null, defect: false, reports: [] };
+  const nothing = { expected: null, seen: null, withheld: null, defect: false, reports: [] };
+  return { status, detail, ...nothing };
 }

@@ -22,6 +22,8 @@ export interface Supervision {
   readonly paceMs?: number;
   /** Is told the limit that holds, before the first check. */
   readonly told?: (limit: TimeLimit) => void;
+  /** Is told the id of each check, as a run of it begins. */
+  readonly began?: (id: string) => void;
   /** Where the child notes its steps; `null` where it does not. */
   readonly board: StepBoard | null;
   /** Tells what the kernel reported since it was last asked. */
@@ -39,7 +41,7 @@ export type PlannedCheck = Pick<GroupedCheck, "id" | "group" | "statement" | "so
 const INTERRUPT_MS = 500;
 
 /** The longest that measuring the host may take: milliseconds where all is well, a second where it is slow. */
-const PACE_MS = 20_000;
+const PACE_MS = 60_000;
 
 /**
  * Makes checks in a child process, one after another. A check that does not end in time is out of time, one that
@@ -101,7 +103,11 @@ class Desk {
       const pace = await this.#child?.pace(paceMs, abort) ?? null;
       if (this.#child === null || pace === "aborted") return false;
       // A kernel that hangs here, or ends the child, will do so in a check, which tells what it did then.
-      if (pace === "late" || (pace !== null && "text" in pace)) await this.clear();
+      if (pace === "late") {
+        await this.clear();
+        // No less than what was not enough to measure it.
+        this.#limit = { ...this.#limit, ms: Math.max(this.#limit.ms, paceMs) };
+      } else if (pace !== null && "text" in pace) await this.clear();
       else this.#limit = measuredLimit(pace);
     }
     told?.(this.#limit);
@@ -113,6 +119,7 @@ class Desk {
     const { module, args, isTraced, abort, board } = this.#supervision;
     this.#child ??= await ChildProcess.start(module, args, isTraced, abort);
     if (this.#child === null) return null;
+    this.#supervision.began?.(id);
     board?.clear();
     const began = performance.now();
     const answer = await this.#child.ask(id, this.#limit.ms, abort);
@@ -122,7 +129,8 @@ class Desk {
     const lost = await this.#lost(answer, doing);
     if (lost === null) return null;
     const ms = Math.round((performance.now() - began) * 1000) / 1000;
-    return { ...lost, expected: null, seen: null, defect: false, reports: [], ms };
+    const nothing = { expected: null, seen: null, withheld: null, defect: false, reports: [] };
+    return { ...lost, ...nothing, ms };
   }
 
   // What became of a child that does not go on; null where it was called off.

@@ -1,5 +1,5 @@
 import { readLine } from "../lab/read_file.ts";
-import { CheckSkip } from "./check.ts";
+import { CheckSkip, CheckWithheld } from "./check.ts";
 import type { CheckHost } from "./check_host.ts";
 
 /**
@@ -10,9 +10,20 @@ import type { CheckHost } from "./check_host.ts";
  */
 export function needsToWarn(host: CheckHost): void {
   if (!host.options.allowWarn) {
-    throw new CheckSkip("the kernel would warn and be tainted: only with --allow-warn");
+    throw new CheckWithheld("the kernel would warn and be tainted", "allow-warn");
   }
   if (readLine(host.kernel, "/proc/sys/kernel/panic_on_warn") === "1") {
     throw new CheckSkip("the kernel would warn, and panic_on_warn is 1");
   }
+}
+
+/**
+ * Skips a check that could make a kernel write where it must not.
+ *
+ * @param host The kernel, and how checks are to be made.
+ * @throws {CheckSkip} On a real kernel without `--allow-harm`.
+ */
+export function needsToHarm(host: CheckHost): void {
+  if (host.kernel.insight !== null || host.options.allowHarm) return;
+  throw new CheckWithheld("a kernel without the fix could be harmed", "allow-harm");
 }

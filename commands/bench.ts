@@ -1,12 +1,20 @@
 import { parsePattern, type Pattern } from "../guest/pattern.ts";
 import type { BenchResult } from "../sweeps/bench.ts";
+import type { BenchKernels } from "../sweeps/bench_kernels.ts";
 import { type BenchOptions, SWEEPS } from "../sweeps/bench_options.ts";
 import { Interrupt } from "../lab/interrupt.ts";
+import { kernelsStatus } from "../lab/kernel_run.ts";
 import type { Watched } from "../lab/kernel_log.ts";
 import { UsageError } from "../lab/usage_error.ts";
 import { kernelLogText } from "../report/kernel_log_text.ts";
 import { backendOptions } from "./backend_options.ts";
-import { type Command, type Context, defineCommand, type Formatter } from "./command.ts";
+import {
+  type Command,
+  type Context,
+  defineCommand,
+  type Formatter,
+  type LateFormatter,
+} from "./command.ts";
 import { json } from "./formats.ts";
 import { interruptStatus } from "./interrupt_status.ts";
 import { list } from "./list.ts";
@@ -25,26 +33,42 @@ const benches = async () =>
   await loadModule("../sweeps/bench.ts") as typeof import("../sweeps/bench.ts");
 const liveRings = async () =>
   await loadModule("../sweeps/bench_live_ring.ts") as typeof import("../sweeps/bench_live_ring.ts");
+const compared = async () =>
+  await loadModule("./compare_machines.ts") as typeof import("./compare_machines.ts");
 const pictures = async () =>
   await loadModule("../report/bench_svg.ts") as typeof import("../report/bench_svg.ts");
 const outputFiles = async () =>
   await loadModule("./output_file.ts") as typeof import("./output_file.ts");
 
-type Outcome = Watched<BenchResult>;
+type Outcome = Watched<BenchResult> | BenchKernels;
 
-async function text(): Promise<Formatter<Outcome, unknown>> {
+function isCompared(outcome: Outcome): outcome is BenchKernels {
+  return outcome.schema === "dirtyring.bench-kernels/1";
+}
+
+const text: LateFormatter<Outcome, unknown> = async (result) => {
+  if (isCompared(result)) {
+    const { benchKernelsText } = await loadModule(
+      "../report/bench_kernels_text.ts",
+    ) as typeof import("../report/bench_kernels_text.ts");
+    return (outcome, _, columns) =>
+      isCompared(outcome) ? benchKernelsText(outcome, columns ?? undefined) : [];
+  }
   const { benchText } = await loadModule(
     "../report/bench_text.ts",
   ) as typeof import("../report/bench_text.ts");
   return function* (outcome) {
+    if (isCompared(outcome)) return;
     yield* benchText(outcome);
     yield* kernelLogText(outcome.kernelLog);
   };
-}
+};
 
 async function csv(): Promise<Formatter<Outcome, unknown>> {
-  return (await loadModule("../report/bench_csv.ts") as typeof import("../report/bench_csv.ts"))
-    .benchCsv;
+  const { benchCsv } = await loadModule(
+    "../report/bench_csv.ts",
+  ) as typeof import("../report/bench_csv.ts");
+  return (outcome) => isCompared(outcome) ? [] : benchCsv(outcome);
 }
 
 const FORMS = "sequential, reverse, stride:N, random, window:N, zigzag or pingpong";
@@ -70,6 +94,7 @@ const svgOption: Option<string | undefined> = {
 };
 
 interface Options extends BenchOptions {
+  readonly format: "text" | "csv" | "json";
   readonly svg: string | undefined;
   readonly output: string | undefined;
 }
@@ -83,10 +108,23 @@ async function pictureFile({ svg, output }: Options) {
   return await (await outputFiles()).OutputFile.prepare(svg, "--svg");
 }
 
+// What can tell of one kernel alone.
+function refuseForSeveral({ format, svg }: Options): void {
+  if (svg !== undefined) throw new UsageError(`--svg ${svg}: draws one --kernel, not several`);
+  if (format === "csv") {
+    throw new UsageError("--format csv: works with one --kernel; json tells of several");
+  }
+}
+
 async function run(
   options: Options & Parameters<Context["openKernel"]>[0],
   context: Context,
 ): Promise<Outcome> {
+  const { machines } = context;
+  if (machines !== null) {
+    refuseForSeveral(options);
+    return await (await compared()).benchInMachines(machines, context);
+  }
   const picture = await pictureFile(options);
   const { bench } = await benches();
   const { liveRing } = await liveRings();
@@ -176,5 +214,11 @@ export const command: Command = defineCommand({
   ],
   formats: { text, csv, json },
   run,
-  status: ({ ok, interrupted }) => ok ? interruptStatus(interrupted) : 1,
+  asksMachines: (_, machines) => machines > 1,
+  status(outcome) {
+    const { ok, interrupted } = outcome;
+    if (!isCompared(outcome)) return ok ? interruptStatus(interrupted) : 1;
+    const statuses = outcome.kernels.map(({ status }) => status);
+    return kernelsStatus(statuses, interruptStatus(interrupted));
+  },
 });

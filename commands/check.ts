@@ -1,15 +1,12 @@
-import type { CheckList } from "../checks/check_list.ts";
-import type { CheckReport } from "../checks/check_report.ts";
 import type { Watcher } from "../checks/conformance.ts";
-import type { FuzzResult } from "../checks/fuzz_result.ts";
 import type { Backend } from "../lab/backend.ts";
-import type { Watched } from "../lab/kernel_log.ts";
+import { kernelsStatus } from "../lab/kernel_run.ts";
 import type { ModelChoice } from "../lab/model_choice.ts";
 import { UsageError } from "../lab/usage_error.ts";
 import { backendOptions } from "./backend_options.ts";
-import { type Command, type Context, defineCommand, type Formatter } from "./command.ts";
+import { CHECK_FORMATS, type CheckOutcome } from "./check_formats.ts";
+import { type Command, type Context, defineCommand } from "./command.ts";
 import { optionalDuration } from "./duration.ts";
-import { json } from "./formats.ts";
 import { globs } from "./globs.ts";
 import { interruptStatus } from "./interrupt_status.ts";
 import { loadModule } from "./load_module.ts";
@@ -18,7 +15,6 @@ import { outputOption } from "./output_option.ts";
 import { reportStatus } from "./report_status.ts";
 
 type Format = "text" | "ktap" | "junit" | "json" | "ndjson";
-type CheckOutcome = CheckReport | CheckList | Watched<FuzzResult>;
 
 // Each cast names what the module exports.
 const allChecks = async () =>
@@ -31,54 +27,12 @@ const selection = async () =>
 const conformance = async () =>
   await loadModule("../checks/conformance.ts") as typeof import("../checks/conformance.ts");
 const fuzzing = async () => await loadModule("./check_fuzz.ts") as typeof import("./check_fuzz.ts");
+const kernels = async () =>
+  await loadModule("./check_machines.ts") as typeof import("./check_machines.ts");
+const compared = async () =>
+  await loadModule("./compare_machines.ts") as typeof import("./compare_machines.ts");
 const progress = async () =>
   await loadModule("./check_progress.ts") as typeof import("./check_progress.ts");
-
-function isReport(outcome: CheckOutcome): outcome is CheckReport {
-  return outcome.schema === "dirtyring.check/1";
-}
-
-// A format of the report alone: `run` refuses a list in it, and fuzzing does.
-function ofReport(format: (report: CheckReport) => Iterable<string>) {
-  return (outcome: CheckOutcome): Iterable<string> => isReport(outcome) ? format(outcome) : [];
-}
-
-// Head and checks are printed as they come.
-async function text(): Promise<Formatter<CheckOutcome, unknown>> {
-  const { checkEndText, checkListText } = await loadModule(
-    "../report/check_text.ts",
-  ) as typeof import("../report/check_text.ts");
-  const { fuzzText } = await loadModule(
-    "../report/fuzz_text.ts",
-  ) as typeof import("../report/fuzz_text.ts");
-  return (outcome) =>
-    isReport(outcome)
-      ? checkEndText(outcome)
-      : outcome.schema === "dirtyring.fuzz/1"
-      ? fuzzText(outcome)
-      : checkListText(outcome);
-}
-
-async function ndjson(): Promise<Formatter<CheckOutcome, unknown>> {
-  const { checkEndNdjson } = await loadModule(
-    "../report/check_ndjson.ts",
-  ) as typeof import("../report/check_ndjson.ts");
-  return ofReport(checkEndNdjson);
-}
-
-async function ktap(): Promise<Formatter<CheckOutcome, unknown>> {
-  const { checkKtap } = await loadModule(
-    "../report/check_ktap.ts",
-  ) as typeof import("../report/check_ktap.ts");
-  return ofReport(checkKtap);
-}
-
-async function junit(): Promise<Formatter<CheckOutcome, unknown>> {
-  const { checkJunit } = await loadModule(
-    "../report/check_junit.ts",
-  ) as typeof import("../report/check_junit.ts");
-  return ofReport((report) => checkJunit(report, { when: new Date() }));
-}
 
 const fuzzFile: Option<string | undefined> = {
   value: "FILE",
@@ -101,6 +55,7 @@ interface CheckOptions {
   readonly repeat: number;
   readonly strict: boolean;
   readonly "allow-warn": boolean;
+  readonly "allow-harm": boolean;
   readonly bisect: boolean;
   readonly fuzz: number | undefined;
   readonly "fuzz-file": string | undefined;
@@ -118,7 +73,17 @@ async function run(options: CheckOptions, context: Context): Promise<CheckOutcom
   if (list && bisect) {
     throw new UsageError("--bisect: does not go with --list, which asks no kernel");
   }
+  if (context.machines !== null) refuseMachines(options, context.machines);
   if (options.fuzz !== undefined || options["fuzz-file"] !== undefined) {
+    if (context.machines !== null) {
+      const files = { "fuzz-file": fuzzFile };
+      return await (await compared()).fuzzInMachines(
+        context.machines,
+        { "fuzz-file": options["fuzz-file"] },
+        files,
+        context,
+      );
+    }
     return await (await fuzzing()).fuzzAskedFor(options, context);
   }
   if (list && format !== "text" && format !== "json") {
@@ -127,6 +92,14 @@ async function run(options: CheckOptions, context: Context): Promise<CheckOutcom
   const { checksAskedFor } = await selection();
   const plan = checksAskedFor(await allChecks(), options);
   if (list) return (await checkList()).listChecks(plan);
+  const seen = await watcher(options, plan.map(({ id }) => id), context);
+  const { machines } = context;
+  if (machines !== null) {
+    const { checkKernel, checkKernels } = await kernels();
+    return machines.choices.length === 1
+      ? await checkKernel(machines, plan, seen, context)
+      : await checkKernels(machines, plan, context);
+  }
   const module = await conformance();
   return await module.conformance(
     await context.openKernel(options),
@@ -134,22 +107,46 @@ async function run(options: CheckOptions, context: Context): Promise<CheckOutcom
     {
       model: options.model?.text,
       allowWarn: options["allow-warn"],
+      allowHarm: options["allow-harm"],
       trace: context.trace,
       timeoutMs: options.timeout ?? null,
       repeat: options.repeat,
       seed: options.seed,
       strict: options.strict,
     },
-    await watcher(options, plan.map(({ id }) => id), context),
+    { ...seen, check: (id) => context.announce(id) },
   );
 }
 
+// Options that say nothing of machines, or of several.
+function refuseMachines(
+  { list, format, bisect }: CheckOptions,
+  { choices }: NonNullable<Context["machines"]>,
+): void {
+  if (list) throw new UsageError("--list: does not go with --kernel, since it asks no kernel");
+  if (choices.length === 1) return;
+  if (bisect) throw new UsageError("--bisect: takes one --kernel: a commit has one answer");
+  if (format === "ndjson") {
+    throw new UsageError("--format ndjson: works with one --kernel; json tells of several");
+  }
+}
+
 function statusOf(outcome: CheckOutcome, { bisect }: Pick<CheckOptions, "bisect">): number {
-  if (outcome.schema === "dirtyring.check-list/1") return 0;
-  // Who interrupts a bisection wants it to end, whatever was found by then.
-  if (bisect && outcome.interrupted !== null) return interruptStatus(outcome.interrupted);
-  if (!isReport(outcome)) return outcome.ok ? interruptStatus(outcome.interrupted) : 1;
-  return reportStatus(outcome);
+  switch (outcome.schema) {
+    case "dirtyring.check-list/1":
+      return 0;
+    case "dirtyring.check/1":
+      // Who interrupts a bisection wants it to end, whatever was found by then.
+      if (bisect && outcome.interrupted !== null) return interruptStatus(outcome.interrupted);
+      return reportStatus(outcome);
+    case "dirtyring.fuzz/1":
+      if (bisect && outcome.interrupted !== null) return interruptStatus(outcome.interrupted);
+      return outcome.ok ? interruptStatus(outcome.interrupted) : 1;
+    default: {
+      const statuses = outcome.kernels.map(({ status }) => status);
+      return kernelsStatus(statuses, interruptStatus(outcome.interrupted));
+    }
+  }
 }
 
 /** `dirtyring check` */
@@ -181,6 +178,9 @@ export const command: Command = defineCommand({
     repeat: count("make each check N times; it fails if it fails once", 1, { min: 1 }),
     strict: flag("a known defect of the kernel counts as failed"),
     "allow-warn": flag("also checks that make the kernel warn, which taints it"),
+    "allow-harm": flag(
+      "also checks that could harm a kernel without a fix: only in a machine that is thrown away",
+    ),
     bisect: flag("answer for git bisect run: 0 good, 1 bad, 125 untested, from 128 on an end"),
     fuzz: optionalCount("run N random programs on /dev/kvm and on the model", { min: 1 }, "none"),
     "fuzz-file": fuzzFile,
@@ -198,7 +198,10 @@ export const command: Command = defineCommand({
     ["dirtyring check --fuzz 100 --seed 2", "do this kernel and the model agree?"],
     ["dirtyring check --list --format json", "what there is, without a kernel"],
   ],
-  formats: { text, ktap, junit, json, ndjson },
+  formats: CHECK_FORMATS,
   run,
+  // One fuzzed kernel is asked in its machine; what several say is put together here.
+  asksMachines: ({ fuzz, "fuzz-file": file }, machines) =>
+    machines > 1 || (fuzz === undefined && file === undefined),
   status: statusOf,
 });

@@ -37,11 +37,17 @@ export interface Context {
   readonly trace: boolean;
 }
 
-/** A result turned into lines: one format of it. */
-export type Formatter<Result, Options> = (result: Result, options: Options) => Iterable<string>;
+/** A result turned into lines: one format of it. The columns are a terminal's, `null` where it goes elsewhere. */
+export type Formatter<Result, Options> = (
+  result: Result,
+  options: Options,
+  columns: number | null,
+) => Iterable<string>;
 
-/** Loads a formatter that is seldom asked for. */
-export type LateFormatter<Result, Options> = () => Promise<Formatter<Result, Options>>;
+/** Loads the formatter of a result when there is one. */
+export type LateFormatter<Result, Options> = (
+  result: Result,
+) => Promise<Formatter<Result, Options>>;
 
 /** A command: parsing, help, completion and the manual all come from this declaration. */
 export interface Declaration<Table extends OptionTable, Result> {
@@ -131,9 +137,9 @@ export function defineCommand<Table extends OptionTable, Result>(
         ...(file === null ? {} : { print, stream: print }),
         terminal,
       });
-      const format = await load();
+      const format = await load(result);
       const status = declaration.status(result, typed);
-      const output = format(result, typed);
+      const output = format(result, typed, terminal?.columns ?? null);
       if (file === null) return { output, status };
       file.add(output);
       await file.write();

@@ -1,6 +1,7 @@
 import { commandHelp, generalHelp, type HelpOption } from "../report/help_text.ts";
 import { GLOBAL_OPTIONS } from "./global_options.ts";
 import type { OptionTable } from "./option.ts";
+import { VM_OPTIONS } from "./vm_options.ts";
 import { COMMAND_NAMES, loadCommand } from "./registry.ts";
 
 function helpOptions(table: OptionTable): HelpOption[] {
@@ -20,7 +21,9 @@ function helpOptions(table: OptionTable): HelpOption[] {
  * @throws {UsageError} Where there is no such command.
  */
 export async function help(name?: string): Promise<Iterable<string>> {
-  const options = helpOptions(GLOBAL_OPTIONS);
+  const all = helpOptions(GLOBAL_OPTIONS);
+  const machine = all.filter(({ name }) => Object.hasOwn(VM_OPTIONS, name));
+  const options = { machine, program: all.filter((option) => !machine.includes(option)) };
   if (name !== undefined && name !== "help") {
     const command = await loadCommand(name);
     return commandHelp({ ...command, options: helpOptions(command.options) }, options);

@@ -29,7 +29,7 @@ export interface GuestCommand {
  * @returns The machine, which was not started yet.
  */
 export function machineFor(
-  { kernel, settings, emulator, modules, order }: PreparedMachine,
+  { kernel, settings, emulator, modules, order, initrd }: PreparedMachine,
   { args, columns, files }: GuestCommand,
   listener: Omit<MachineListener, "file">,
 ): Machine {
@@ -40,7 +40,7 @@ export function machineFor(
     },
     ...{ modules, files: files.files, folders: files.folders, stdin: files.stdin },
   };
-  return new Machine({ kernel, settings, emulator, content }, {
+  return new Machine({ kernel, settings, emulator, initrd: () => initrd(content) }, {
     ...listener,
     file: (file, bytes) => files.take(file, bytes),
   });

@@ -1,7 +1,7 @@
 import { UsageError } from "../lab/usage_error.ts";
 import type { MachineChoice } from "../vm/prepare.ts";
 import type { VmAccel, VmCpu } from "../vm/vm_settings.ts";
-import { VM_OPTIONS, withoutOptions } from "./vm_options.ts";
+import { optionName, VM_OPTIONS, withoutOptions } from "./vm_options.ts";
 
 /** What `--kernel` and the options beside it ask for. */
 export interface MachineRequest {
@@ -16,7 +16,7 @@ export interface MachineRequest {
  * for all of them, or once for each.
  *
  * @param values The values of all options.
- * @param args The command line, the command's name first.
+ * @param args The command line, the command's name first, each option with its value in one.
  * @returns The machines; `null` where `--kernel` is not given.
  * @throws {UsageError} Where the options do not go together.
  */
@@ -26,9 +26,8 @@ export function machineRequest(
 ): MachineRequest | null {
   // Parsed by the options of VM_OPTIONS, which these types are of.
   const kernels = values["kernel"] as readonly string[];
-  const given = Object.keys(VM_OPTIONS).filter((name) =>
-    args.some((arg) => arg === `--${name}` || arg.startsWith(`--${name}=`))
-  );
+  const named = new Set(args.map(optionName));
+  const given = Object.keys(VM_OPTIONS).filter((name) => named.has(name));
   if (kernels.length === 0) {
     if (given.length === 0) return null;
     throw new UsageError(`--${given[0]}: goes with --kernel, of whose machine it tells`);

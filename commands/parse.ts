@@ -9,6 +9,8 @@ export interface ParsedLine {
   readonly values: Readonly<Record<string, unknown>>;
   /** What is no option. */
   readonly operands: readonly string[];
+  /** The options as they were given, each in one: `--name=value`. */
+  readonly given: readonly string[];
 }
 
 /**
@@ -25,7 +27,8 @@ export async function parseLine(
 ): Promise<ParsedLine> {
   let unknown: string | undefined;
   const names = Object.keys(options);
-  const parsed = parseArgs(joinValues(args, options), {
+  const joined = joinValues(args, options);
+  const parsed = parseArgs(joined, {
     boolean: names.filter((name) => options[name]!.value === null),
     string: [...names.filter((name) => options[name]!.value !== null), "_"],
     collect: names,
@@ -39,7 +42,10 @@ export async function parseLine(
   if (unknown !== undefined) throw new UsageError(await unknownOption(unknown, options));
   const values: Record<string, unknown> = {};
   for (const name of names) values[name] = valueOf(name, parsed[name], options);
-  return { values, operands: parsed._.map(String) };
+  const operands = parsed._.map(String);
+  const end = joined.indexOf("--");
+  const given = joined.slice(0, end < 0 ? joined.length : end).filter((arg) => arg.startsWith("-"));
+  return { values, operands, given };
 }
 
 // `--name value` becomes `--name=value`, so that a value may begin with a dash (-1 is a wrong number,

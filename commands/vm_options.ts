@@ -79,20 +79,24 @@ export const VM_OPTIONS: {
  * import { withoutOptions } from "./vm_options.ts";
  * import { assertEquals } from "@std/assert";
  *
- * const args = ["dump", "--kernel", "bzImage", "--pages=3", "--vm-cpus=1", "--trace"];
+ * const args = ["dump", "--kernel=bzImage", "--pages=3", "--vm-cpus=1", "--trace"];
  * assertEquals(withoutOptions(args, ["kernel", "vm-cpus"]), ["dump", "--pages=3", "--trace"]);
  * ```
  *
- * @param args The command line, which was parsed without an error.
- * @param names Options that take a value.
+ * @param args The command line, each option with its value in one: `--name=value`.
+ * @param names Options.
  * @returns The rest.
  */
 export function withoutOptions(args: readonly string[], names: readonly string[]): string[] {
-  const rest: string[] = [];
-  for (let n = 0; n < args.length; n++) {
-    const [name, value] = args[n]!.split("=", 2);
-    if (!name!.startsWith("--") || !names.includes(name!.slice(2))) rest.push(args[n]!);
-    else if (value === undefined) n++;
-  }
-  return rest;
+  return args.filter((arg) => !names.includes(optionName(arg) ?? ""));
+}
+
+/**
+ * Which option a word of a command line is.
+ *
+ * @param arg The word: `--name=value`, or a flag.
+ * @returns Its name, or `null` where it is none.
+ */
+export function optionName(arg: string): string | null {
+  return arg.startsWith("--") ? arg.slice(2).split("=", 1)[0]! : null;
 }

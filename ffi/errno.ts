@@ -7,6 +7,7 @@ export type ErrnoName =
   | "EIO"
   | "ENXIO"
   | "E2BIG"
+  | "ENOEXEC"
   | "EBADF"
   | "EAGAIN"
   | "ENOMEM"
@@ -29,7 +30,9 @@ export type ErrnoName =
   | "ENAMETOOLONG"
   | "ENOSYS"
   | "EOVERFLOW"
-  | "EOPNOTSUPP";
+  | "EOPNOTSUPP"
+  | "ENOKEY"
+  | "EKEYREJECTED";
 
 // The error numbers of `<asm-generic/errno-base.h>` that this program names, with their texts.
 const TABLE: Readonly<Record<ErrnoName, readonly [number, string]>> = {
@@ -40,6 +43,7 @@ const TABLE: Readonly<Record<ErrnoName, readonly [number, string]>> = {
   EIO: [5, "input/output error"],
   ENXIO: [6, "no such device or address"],
   E2BIG: [7, "too big"],
+  ENOEXEC: [8, "no program or module of this system"],
   EBADF: [9, "bad file descriptor"],
   EAGAIN: [11, "try again"],
   ENOMEM: [12, "out of memory"],
@@ -63,6 +67,8 @@ const TABLE: Readonly<Record<ErrnoName, readonly [number, string]>> = {
   ENOSYS: [38, "function not implemented"],
   EOVERFLOW: [75, "value too large"],
   EOPNOTSUPP: [95, "operation not supported"],
+  ENOKEY: [126, "its key is not known"],
+  EKEYREJECTED: [129, "its signature was rejected"],
 };
 
 /** Errno numbers by name: `ERRNO.EINVAL` is 22. */

@@ -13,6 +13,8 @@ export const KVM_CAP_READONLY_MEM = 81;
 export const KVM_CAP_MAX_VCPUS = 66;
 /** Largest vCPU id plus one. */
 export const KVM_CAP_MAX_VCPU_ID = 128;
+/** `KVM_SMI` works. */
+export const KVM_CAP_X86_SMM = 117;
 /** Address spaces: 2 where guests can have SMM memory. */
 export const KVM_CAP_MULTI_ADDRESS_SPACE = 118;
 /** `immediate_exit` in `kvm_run` works. */

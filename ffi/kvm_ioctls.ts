@@ -64,6 +64,8 @@ export const KVM_GET_STATS_FD: number = io(KVMIO, 0xce);
 // a vCPU fd
 /** Runs the vCPU until it exits. */
 export const KVM_RUN: number = io(KVMIO, 0x80);
+/** Has the vCPU take a system-management interrupt at its next entry (`KVM_CAP_X86_SMM`). */
+export const KVM_SMI: number = io(KVMIO, 0xb7);
 /** Reads the general registers. */
 export const KVM_GET_REGS: number = ior(KVMIO, 0x81, kvm_regs.size);
 /** Writes the general registers. */

@@ -16,6 +16,8 @@ const SYMBOLS = {
 
 const MFD_CLOEXEC = 1;
 
+let bound: ReturnType<typeof loadLibc<typeof SYMBOLS>> | undefined;
+
 /** A file without a name or a place on a disk: it goes with this process, however that ends. */
 export interface MemoryFile extends Disposable {
   /** A path by which processes of the same user open it while this one lives. */
@@ -33,7 +35,7 @@ export interface MemoryFile extends Disposable {
  * @throws {HostError} Where memory is short, or libc has no memfd_create().
  */
 export function memoryFile(name: string, pieces: Iterable<Uint8Array>): MemoryFile {
-  const libc = loadLibc(SYMBOLS);
+  const libc = bound ??= loadLibc(SYMBOLS);
   // SAFETY: 4 bytes, an int of this thread's storage, owned by libc; it lives as long as the thread.
   const errno = new Int32Array(Deno.UnsafePointerView.getArrayBuffer(libc.__errno_location()!, 4));
   const failure = (call: string) =>

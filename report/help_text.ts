@@ -12,6 +12,14 @@ export interface HelpOption {
   readonly fallback: string | null;
 }
 
+/** The options of every command as help shows them: its own affairs, and the machine of `--kernel`. */
+export interface GlobalOptions {
+  /** Those of the program. */
+  readonly program: readonly HelpOption[];
+  /** Those that ask another kernel. */
+  readonly machine: readonly HelpOption[];
+}
+
 /** A command as help shows it. */
 export interface HelpCommand {
   /** Its name. */
@@ -35,7 +43,7 @@ const WIDTH = 80;
  */
 export function* generalHelp(
   commands: readonly HelpCommand[],
-  globals: readonly HelpOption[],
+  globals: GlobalOptions,
 ): Generator<string> {
   yield "dirtyring: a laboratory for KVM's dirty ring\n\n";
   yield "usage: dirtyring COMMAND [OPTION ...]\n\n";
@@ -44,8 +52,7 @@ export function* generalHelp(
     ["help", "this overview, or with a command's name all about it"],
   ];
   yield* table(rows, ["left", "left"], "  ");
-  yield "\noptions of every command:\n";
-  yield* optionsText(globals);
+  yield* globalsText(globals);
   yield "\n";
   yield* table(
     [
@@ -55,6 +62,7 @@ export function* generalHelp(
       ["3", "the kernel refused or failed a call that was needed"],
       ["4", "this host cannot do it: no /dev/kvm, no permission, no dirty ring"],
       ["70", "a defect of dirtyring"],
+      ["125", "with --kernel: that kernel did not boot, panicked, hung or ran out of time"],
       ["130, 143", "interrupted"],
     ],
     ["right", "left"],
@@ -70,7 +78,7 @@ export function* generalHelp(
  */
 export function* commandHelp(
   command: HelpCommand & { readonly options: readonly HelpOption[] },
-  globals: readonly HelpOption[],
+  globals: GlobalOptions,
 ): Generator<string> {
   const { name, summary, details, options, examples } = command;
   yield `dirtyring ${name}: ${summary}\n\n`;
@@ -78,10 +86,16 @@ export function* commandHelp(
   yield* wrap(details, WIDTH, "");
   yield "\noptions:\n";
   yield* optionsText(options);
-  yield "\noptions of every command:\n";
-  yield* optionsText(globals);
+  yield* globalsText(globals);
   yield "\nexamples:\n";
   for (const [line, shows] of examples) yield `  ${line}\n      ${shows}\n`;
+}
+
+function* globalsText({ program, machine }: GlobalOptions): Generator<string> {
+  yield "\noptions of every command, to ask another kernel than this host's:\n";
+  yield* optionsText(machine);
+  yield "\noptions of every command:\n";
+  yield* optionsText(program);
 }
 
 function* optionsText(options: readonly HelpOption[]): Generator<string> {

@@ -51,7 +51,10 @@ Deno.test("a check that fails by an error of this program's own says nothing abo
   const kernel = openModel({ version: "latest", pml: false, emulator: false });
   const failing = async (error: Error) => {
     const run = () => Promise.reject(error);
-    return await runCheck({ ...ALL_CHECKS[0]!, run }, kernel, { allowWarn: false });
+    return await runCheck({ ...ALL_CHECKS[0]!, run }, kernel, {
+      allowWarn: false,
+      allowHarm: false,
+    });
   };
   const defect = await failing(new TypeError("x is undefined"));
   assertEquals([defect.status, defect.defect, defect.detail], [

@@ -62,6 +62,7 @@ const run = (status: CheckRun["status"], detail: string | null = null): CheckRun
   detail,
   expected: null,
   seen: null,
+  withheld: null,
   defect: false,
   reports: [],
   ms: 2,

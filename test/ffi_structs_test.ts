@@ -61,6 +61,7 @@ Deno.test("ioctl numbers are computed right", () => {
     KVM_SET_MSRS: 0x4008ae89,
     KVM_PRE_FAULT_MEMORY: 0xc040aed5,
     KVM_SET_SIGNAL_MASK: 0x4004ae8b,
+    KVM_SMI: 0xaeb7,
   });
 });
 

@@ -92,7 +92,16 @@ Deno.test("KernelLog comes back from a kernel that logs without end, and from li
 });
 
 const run = (status: CheckRun["status"], detail: string | null = null): CheckRun => ({
-  ...{ status, detail, expected: null, seen: null, defect: false, reports: [], ms: 1 },
+  ...{
+    status,
+    detail,
+    expected: null,
+    seen: null,
+    withheld: null,
+    defect: false,
+    reports: [],
+    ms: 1,
+  },
 });
 const warning = { isWarning: true, lines: [WARN, "RIP: x"] };
 const kasan = { isWarning: false, lines: [KASAN] };

@@ -92,7 +92,14 @@ Deno.test("two kernels in memory differ where their versions do, and nowhere els
       kernel,
       plan,
       {
-        ...{ model: version, allowWarn: false, trace: false, timeoutMs: null, repeat: 1 },
+        ...{
+          model: version,
+          allowWarn: false,
+          allowHarm: false,
+          trace: false,
+          timeoutMs: null,
+          repeat: 1,
+        },
         // Shuffled: rows have their order all the same.
         ...{ seed: 3, strict: false },
       },

@@ -36,7 +36,7 @@ function model(changes: Partial<ModelChoice> = {}): Kernel {
 }
 
 function host(changes: Partial<ModelChoice> = {}): CheckHost {
-  return new CheckHost(model(changes), { allowWarn: false });
+  return new CheckHost(model(changes), { allowWarn: false, allowHarm: false });
 }
 
 Deno.test("the model answers EBADF, ENOTTY, ENODEV and ENOENT as files do", () => {

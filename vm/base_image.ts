@@ -36,7 +36,7 @@ export async function baseImage(): Promise<Iterable<Uint8Array>> {
   await translate(program.map(({ path }) => path.slice(PROGRAM.length + 1)));
   const files = [...await denoFiles(), ...program, ...await cachedFiles(program)];
   const image = [...cpio(files, EMPTY)];
-  if (folder !== null) await keep(folder, `${name}-${sha256(image)}`, image);
+  if (folder !== null) await keepImage(folder, name, image);
   return image;
 }
 
@@ -53,8 +53,14 @@ function* piecesOf(path: string): Generator<Uint8Array> {
   for (let got; (got = file.readSync(buffer)) !== null;) yield buffer.subarray(0, got);
 }
 
-// One that is not what its name says is taken away.
-async function keptImage(folder: string, name: string): Promise<string | null> {
+/**
+ * Looks for an image that was kept. One that is not what its name says is taken away.
+ *
+ * @param folder Where.
+ * @param name What it was made of.
+ * @returns The file, or `null`.
+ */
+export async function keptImage(folder: string, name: string): Promise<string | null> {
   for await (const { name: found } of Deno.readDir(folder)) {
     if (!found.startsWith(`${name}-`)) continue;
     const path = `${folder}/${found}`;
@@ -71,12 +77,24 @@ async function keptImage(folder: string, name: string): Promise<string | null> {
   return null;
 }
 
-// Whole or not at all: a disk that is full costs the time to make it again, and nothing else.
-async function keep(folder: string, name: string, image: readonly Uint8Array[]): Promise<void> {
-  const part = `${folder}/${name}.${Deno.pid}.part`;
+/**
+ * Keeps an image, whole or not at all: a disk that is full costs the time to make it again, and nothing else. Old images
+ * go, and parts whose process has gone.
+ *
+ * @param folder Where.
+ * @param name What it was made of.
+ * @param image The image.
+ */
+export async function keepImage(
+  folder: string,
+  name: string,
+  image: readonly Uint8Array[],
+): Promise<void> {
+  const whole = `${name}-${sha256(image)}`;
+  const part = `${folder}/${whole}.${Deno.pid}.part`;
   try {
     await Deno.writeFile(part, ReadableStream.from(image));
-    await Deno.rename(part, `${folder}/${name}`);
+    await Deno.rename(part, `${folder}/${whole}`);
     await clear(folder);
   } catch {
     await Deno.remove(part).catch(() => {});
@@ -103,7 +121,7 @@ async function translate(files: readonly string[]): Promise<void> {
   const root = new URL("..", import.meta.url);
   await new Deno.Command(Deno.execPath(), {
     args: [
-      ...["cache", "--quiet", "--no-lock", "--no-config", "--cached-only"],
+      ...["cache", "--quiet", "--no-lock", "--no-config"],
       ...["--import-map", decodeURIComponent(new URL("import_map.json", root).pathname)],
       ...files.filter((file) => file.endsWith(".ts")).map((file) => new URL(file, root).href),
     ],

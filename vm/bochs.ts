@@ -5,7 +5,7 @@ import { BIOS, BOCHS_KERNEL_ARGS, bochsConfig, SCREEN_BIOS } from "./bochs_confi
 import { BochsScreen } from "./bochs_screen.ts";
 import { bootDisk } from "./boot_disk.ts";
 import { childEmulation } from "./child_emulation.ts";
-import { findProgram, startBound } from "./child_of_ours.ts";
+import { findProgram, saidBy, startBound } from "./child_of_ours.ts";
 import type { Boot, Emulation, Emulator } from "./emulator.ts";
 import type { VmSettings } from "./vm_settings.ts";
 
@@ -54,8 +54,7 @@ export async function findBochs({ cpus, memoryBytes }: VmSettings): Promise<Emul
 }
 
 async function bochsVersion(path: string): Promise<string> {
-  const { stdout } = await new Deno.Command(path, { args: ["--help"], stderr: "null" }).output();
-  const found = /Bochs x86 Emulator ([\d.]+)/.exec(new TextDecoder().decode(stdout));
+  const found = /Bochs x86 Emulator ([\d.]+)/.exec(await saidBy(path, ["--help"], INSTALL));
   return found === null ? "Bochs" : `Bochs ${found[1]}`;
 }
 

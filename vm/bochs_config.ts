@@ -6,8 +6,9 @@ export interface BochsMachine {
   readonly disks: readonly [string, string];
 }
 
-/** The code that a machine begins with, and that of its screen. */
+/** The code that a machine begins with. */
 export const BIOS = "/usr/share/bochs/BIOS-bochs-latest";
+/** The code of its screen. */
 export const SCREEN_BIOS = "/usr/share/vgabios/vgabios.bin";
 
 /** Bochs' clock: so many instructions are a second of the machine, and so fast is its time stamp counter. */

@@ -29,7 +29,7 @@ export class VmConsole {
    */
   add(bytes: Uint8Array): void {
     const lines = (this.#rest + this.#decoder.decode(bytes, { stream: true })).split("\n");
-    this.#rest = lines.pop()!.slice(-MOST_CHARACTERS);
+    this.#rest = lines.pop()!.slice(0, MOST_CHARACTERS);
     for (const line of lines) this.#addLine(line);
   }
 

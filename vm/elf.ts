@@ -2,10 +2,14 @@ const MAGIC = 0x464c457f; // "\x7fELF", little endian
 const PT_DYNAMIC = 2;
 const PT_INTERP = 3;
 const PT_LOAD = 1;
-const DT_STRTAB = 5n;
-const DT_SONAME = 14n;
+const DT_NULL = 0;
+const DT_STRTAB = 5;
+const DT_SONAME = 14;
 
-/** A 64-bit ELF file, as far as this program asks (elf(5)). */
+/** The longest text that is read. */
+const MOST_BYTES = 4096;
+
+/** A 64-bit ELF file, as far as this program asks (elf(5)). What it says lies beyond its end reads as zeros. */
 export class Elf {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
@@ -40,8 +44,9 @@ export class Elf {
     let strings: number | null = null;
     let name: number | null = null;
     for (let at = segment.offset; at < segment.offset + segment.size; at += 16) {
-      const tag = this.#view.getBigUint64(at, true);
-      const value = Number(this.#view.getBigUint64(at + 8, true));
+      const tag = this.#number(at);
+      const value = this.#number(at + 8);
+      if (tag === DT_NULL) break;
       if (tag === DT_STRTAB) strings = this.#offsetOf(value);
       if (tag === DT_SONAME) name = value;
     }
@@ -63,7 +68,7 @@ export class Elf {
     if (names === undefined) return null;
     const strings = this.#number(names + 0x18);
     const found = headers.find((at) =>
-      this.#text(strings + this.#view.getUint32(at, true)) === wanted
+      at < this.#bytes.length && this.#text(strings + this.#word(at)) === wanted
     );
     if (found === undefined) return null;
     const from = this.#number(found + 0x18);
@@ -76,7 +81,7 @@ export class Elf {
     return Array.from({ length: this.#view.getUint16(0x38, true) }, (_, n) => {
       const at = table + n * size;
       return {
-        type: this.#view.getUint32(at, true),
+        type: this.#word(at),
         offset: this.#number(at + 0x08),
         address: this.#number(at + 0x10),
         size: this.#number(at + 0x20),
@@ -92,12 +97,17 @@ export class Elf {
     return segment === undefined ? null : address - segment.address + segment.offset;
   }
 
+  #word(at: number): number {
+    return at + 4 <= this.#bytes.length ? this.#view.getUint32(at, true) : 0;
+  }
+
   #number(at: number): number {
-    return Number(this.#view.getBigUint64(at, true));
+    return at + 8 <= this.#bytes.length ? Number(this.#view.getBigUint64(at, true)) : 0;
   }
 
   #text(at: number): string {
-    const end = this.#bytes.indexOf(0, at);
-    return new TextDecoder().decode(this.#bytes.subarray(at, end));
+    const bytes = this.#bytes.subarray(at, at + MOST_BYTES);
+    const end = bytes.indexOf(0);
+    return new TextDecoder().decode(end < 0 ? bytes : bytes.subarray(0, end));
   }
 }

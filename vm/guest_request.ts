@@ -19,15 +19,20 @@ export interface GuestRequest {
 /** Whose virtualization a processor has. */
 export type Vendor = "amd" | "intel";
 
-/** Where the program, Deno and its cache are in the machine. */
+/** Where the program is in the machine. */
 export const PROGRAM = "/dirtyring";
+/** Where Deno is in the machine. */
 export const DENO = "/bin/deno";
+/** Where Deno's cache is in the machine. */
 export const DENO_DIR = "/deno";
 
-/** Where the request is, and what came with it. */
+/** Where the request is, as JSON. */
 export const REQUEST = "/request/request.json";
+/** What the command reads from standard input. */
 export const STDIN = "/request/stdin";
+/** The folder below which the host's files have their absolute paths. */
 export const STAGED = "/request/files";
+/** The folder of the modules, `NAME.ko`. */
 export const MODULES = "/request/modules";
 
 /** How a command ended. */
@@ -52,6 +57,6 @@ export interface GuestProblem {
 export interface GuestFile {
   /** One of the request's outputs. */
   readonly output: string;
-  /** Its path below a folder, or `/` for the folder itself; empty where the output is the file. */
+  /** Its name in a folder; empty where the output is the file. */
   readonly below: string;
 }

@@ -1,6 +1,7 @@
 import { openLibc } from "../ffi/libc.ts";
 import { O_CLOEXEC, O_NONBLOCK, O_RDONLY, O_RDWR } from "../ffi/linux.ts";
 import { type MachineCalls, openMachineCalls } from "../ffi/machine.ts";
+import { kernelFacts } from "../lab/host.ts";
 import { environment } from "./environment.ts";
 import { frameBytes, type FrameKind, framesOf, jsonFrame } from "./frames.ts";
 import {
@@ -14,7 +15,7 @@ import {
   STDIN,
   type Vendor,
 } from "./guest_request.ts";
-import { sendOutputs } from "./send_outputs.ts";
+import { OutputSender } from "./send_outputs.ts";
 
 /** The serial line that frames go over; the first is the kernel's console. */
 const LINE = "/dev/ttyS1";
@@ -22,6 +23,8 @@ const LINE = "/dev/ttyS1";
 const FROM_HOST = "FROM_HOST";
 /** The guest says that it is alive this often. */
 const ALIVE_MS = 1000;
+/** Files that are whole are looked for this often. */
+const LOOK_MS = 500;
 /** As much as goes into a frame: what comes behind it waits as long. */
 const PIECE_BYTES = 1 << 14;
 
@@ -70,14 +73,16 @@ export async function runMachine(): Promise<void> {
 async function serve(calls: MachineCalls, line: Line): Promise<void> {
   const request: GuestRequest = JSON.parse(await Deno.readTextFile(REQUEST));
   const problem = await loadKvm(calls, request);
-  const release = (await Deno.readTextFile("/proc/sys/kernel/osrelease")).trim();
   if (problem !== null) return await line.send("problem", problem);
-  await line.send("hello", { release });
+  await line.send("hello", kernelFacts(openLibc(), null));
   await placeFiles(request);
   const alive = setInterval(() => line.sayAlive(), ALIVE_MS);
+  const sender = new OutputSender(request.outputs, (kind, body) => line.sendBytes(kind, body));
+  const sending = new Sending(sender);
   const code = await runCommand(request, line);
   clearInterval(alive);
-  await sendOutputs(request.outputs, (kind, body) => line.sendBytes(kind, body));
+  await sending.end();
+  await sender.sendRest();
   await line.send("end", { code });
 }
 
@@ -172,6 +177,31 @@ async function runCommand(request: GuestRequest, line: Line): Promise<number> {
   if (hasStdin) (await Deno.open(STDIN)).readable.pipeTo(child.stdin).catch(() => {});
   await Promise.all([line.relay("stdout", streams.stdout), line.relay("stderr", streams.stderr)]);
   return (await child.status).code;
+}
+
+/** Sends files while the command runs, one look after another. */
+class Sending {
+  readonly #sender: OutputSender;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #look: Promise<void> = Promise.resolve();
+
+  constructor(sender: OutputSender) {
+    this.#sender = sender;
+    this.#wait();
+  }
+
+  #wait(): void {
+    this.#timer = setTimeout(() => {
+      this.#look = this.#sender.sendFinished();
+      this.#look.finally(() => this.#wait());
+    }, LOOK_MS);
+  }
+
+  async end(): Promise<void> {
+    clearTimeout(this.#timer);
+    await this.#look;
+    clearTimeout(this.#timer);
+  }
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -21,7 +21,7 @@ export interface MachineContent {
 
 /**
  * Puts an initramfs together: the part that is the same for all, and behind it an archive with what this machine is
- * asked. Zeros make it as long as a disk is: a kernel passes them over.
+ * asked. Zeros between them make it as long as a disk is: a kernel passes them over.
  *
  * @param content What is asked.
  * @returns A file in memory.
@@ -41,12 +41,12 @@ export async function initramfs(content: MachineContent): Promise<MemoryFile> {
 }
 
 function* both(first: Iterable<Uint8Array>, second: Iterable<Uint8Array>): Generator<Uint8Array> {
-  let length = 0;
-  for (const part of [first, second]) {
-    for (const piece of part) {
-      length += piece.length;
-      yield piece;
-    }
+  const behind = [...second];
+  let length = behind.reduce((sum, piece) => sum + piece.length, 0);
+  for (const piece of first) {
+    length += piece.length;
+    yield piece;
   }
   yield new Uint8Array(cylinderRest(length));
+  yield* behind;
 }

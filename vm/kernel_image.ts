@@ -51,7 +51,10 @@ export function kernelImage(path: string, head: Uint8Array): KernelImage | strin
   const at = word(RELEASE_AT) + 0x200;
   const end = head.indexOf(0, at);
   const text = new TextDecoder().decode(head.subarray(at, end < 0 ? at : Math.min(end, at + 256)));
-  return { path, release: text.split(" ", 1)[0]! };
+  const release = text.split(" ", 1)[0]!;
+  return release === ""
+    ? "is cut off: it does not tell its release; build it anew"
+    : { path, release };
 }
 
 function whatElse(head: Uint8Array): string {

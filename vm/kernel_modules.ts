@@ -40,9 +40,13 @@ export async function modulesFor(
 ): Promise<KernelModule[]> {
   let files = await filesIn(folder, LIKELY);
   const found = new Map<string, KernelModule>();
+  const begun = new Set<string>();
   const add = async (name: string, by: string | null): Promise<void> => {
     // Reading all folders takes a second: only where a module is not where it is expected.
-    if (!files.has(name)) files = await filesIn(folder, await orderedFolders(folder) ?? ["."]);
+    if (!files.has(name)) {
+      const others = await filesIn(folder, await orderedFolders(folder) ?? ["."]);
+      files = new Map([...others, ...files]);
+    }
     const file = files.get(name);
     if (file === undefined) {
       if (by === null) return;
@@ -52,6 +56,12 @@ export async function modulesFor(
       );
     }
     if (found.has(name)) return;
+    if (begun.has(name)) {
+      throw new KernelFileError(
+        `${folder}: ${by} and ${name} depend on each other; build them anew with \`make modules\``,
+      );
+    }
+    begun.add(name);
     const image = await unpacked(file);
     const info = modinfo(image);
     const builtFor = info.get("vermagic")?.split(" ", 1)[0];

@@ -27,6 +27,9 @@ export async function findKernel(path: string, modules: string | null): Promise<
   const info = await stat(path);
   if (info === null) throw new KernelFileError(`${what}: no such file or folder`);
   const file = info.isDirectory ? await imageOf(path, what) : path;
+  if (!info.isDirectory && !info.isFile) {
+    throw new KernelFileError(`${what}: is no file; expected ${IN_TREE}, or a vmlinuz of /boot`);
+  }
   const image = kernelImage(file, await headOf(file, what));
   if (typeof image === "string") {
     throw new KernelFileError(`${what}: ${file === path ? "" : `${file} `}${image}`);

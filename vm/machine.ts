@@ -1,10 +1,11 @@
 import { HostError } from "../ffi/host_error.ts";
+import type { MemoryFile } from "../ffi/memory_file.ts";
+import type { KernelFacts } from "../lab/host.ts";
 import type { InterruptSignal } from "../lab/interrupt.ts";
 import { VmConsole } from "./console.ts";
 import type { Emulation, Emulator } from "./emulator.ts";
 import { type Frame, FrameError, framesOf, jsonFrame } from "./frames.ts";
 import type { GuestEnd, GuestFile, GuestProblem } from "./guest_request.ts";
-import { initramfs, type MachineContent } from "./initramfs.ts";
 import type { KernelSource } from "./kernel_source.ts";
 import { kvmProblem } from "./kvm_problem.ts";
 import { VmFailure } from "./vm_failure.ts";
@@ -18,14 +19,14 @@ export interface MachineWish {
   readonly settings: VmSettings;
   /** What runs it. */
   readonly emulator: Emulator;
-  /** What is asked of it. */
-  readonly content: MachineContent;
+  /** Makes its initramfs, which holds what is asked of it. */
+  initrd(): Promise<MemoryFile>;
 }
 
 /** Who gets what a machine says. */
 export interface MachineListener {
   /** The kernel has booted, and KVM is there. */
-  booted(release: string): void;
+  booted(kernel: KernelFacts): void;
   /** Bytes of the command's standard output. Answers whether somebody reads on. */
   stdout(bytes: Uint8Array): Promise<boolean> | boolean;
   /** Bytes of its standard error. */
@@ -61,6 +62,7 @@ export class Machine {
   #isUp = false;
   #interrupted: InterruptSignal | null = null;
   #stop: (outcome: MachineEnd | Error) => void = () => {};
+  #heed: ReturnType<typeof setTimeout> | undefined;
 
   /**
    * Takes a wish.
@@ -86,8 +88,8 @@ export class Machine {
    * @throws {HostError} Where the emulator, or this kernel's KVM, cannot be used.
    */
   async run(): Promise<MachineEnd> {
-    const { emulator, kernel, settings, content } = this.#wish;
-    using initrd = await initramfs(content);
+    const { emulator, kernel, settings } = this.#wish;
+    using initrd = await this.#wish.initrd();
     if (this.#interrupted !== null) return { interrupted: this.#interrupted };
     const words = [KERNEL_ARGS, emulator.kernelArgs, INIT_ARGS, settings.kernelArgs, "--", INIT];
     const cmdline = words.filter((one) => one !== "").join(" ");
@@ -106,6 +108,8 @@ export class Machine {
     this.#emulation = emulation;
     const timeoutMs = settings.timeoutMs ?? emulator.timeoutMs;
     const stopped = new Promise<MachineEnd | Error>((resolve) => this.#stop = resolve);
+    // It came while the emulator was being started.
+    if (this.#interrupted !== null) this.#stop({ interrupted: this.#interrupted });
     const limit = setTimeout(
       () => this.#stop(this.#failure(`did not end within ${seconds(timeoutMs)} (--vm-timeout)`)),
       timeoutMs,
@@ -130,6 +134,7 @@ export class Machine {
       return outcome;
     } finally {
       clearTimeout(limit);
+      clearTimeout(this.#heed);
       watchdog.stop();
       await emulation.kill();
       await Promise.all([consoleRead, lineRead]);
@@ -148,12 +153,11 @@ export class Machine {
     emulation.write(jsonFrame("signal", signal));
     const { settings, emulator } = this.#wish;
     const heedMs = (settings.timeoutMs ?? emulator.timeoutMs) * HEED_PART;
-    const timer = setTimeout(() => this.#stop({ interrupted: signal }), heedMs);
-    Deno.unrefTimer(timer);
+    this.#heed ??= setTimeout(() => this.#stop({ interrupted: signal }), heedMs);
   }
 
-  async #readConsole({ console }: Emulation, watchdog: Watchdog): Promise<void> {
-    for await (const bytes of console) {
+  async #readConsole(emulation: Emulation, watchdog: Watchdog): Promise<void> {
+    for await (const bytes of emulation.console) {
       watchdog.hear();
       this.#console.add(bytes);
     }
@@ -175,6 +179,7 @@ export class Machine {
           continue;
         }
         if (frame.kind === "file") {
+          await file?.abort();
           file = new FileBytes();
           file.done = this.#listener.file(said<GuestFile>(frame), file.stream);
           file.done.catch(() => {});
@@ -185,6 +190,8 @@ export class Machine {
       }
     } catch (error) {
       throw error instanceof FrameError ? this.#failure(error.message) : error;
+    } finally {
+      await file?.abort();
     }
     return null;
   }
@@ -193,7 +200,7 @@ export class Machine {
     switch (frame.kind) {
       case "hello": {
         this.#isUp = true;
-        this.#listener.booted(said<{ release: string }>(frame).release);
+        this.#listener.booted(said<KernelFacts>(frame));
         return null;
       }
       case "stdout":
@@ -234,39 +241,66 @@ export class Machine {
   }
 }
 
-/** The bytes of a file as they come. */
+/** The bytes of a file as they come. Who takes them may have done with them before their end: that is no error. */
 class FileBytes {
   readonly stream: ReadableStream<Uint8Array<ArrayBuffer>>;
   done: Promise<void> = Promise.resolve();
-  readonly #writer: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>>;
+  #controller!: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>;
+  #wanted = Promise.withResolvers<void>();
+  #isOpen = true;
 
   constructor() {
-    const { readable, writable } = new TransformStream<Uint8Array<ArrayBuffer>>();
-    this.stream = readable;
-    this.#writer = writable.getWriter();
+    this.stream = new ReadableStream({
+      start: (controller) => void (this.#controller = controller),
+      pull: () => this.#wanted.resolve(),
+      cancel: () => this.#close(),
+    }, { highWaterMark: 0 });
   }
 
-  /** Adds bytes; none at all is the end. */
+  /** Adds bytes when the last were taken; none at all is the end. */
   async add(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
-    if (bytes.length > 0) return await this.#writer.write(bytes);
-    await this.#writer.close();
+    await Promise.race([this.done, this.#wanted.promise]);
+    if (this.#isOpen && bytes.length > 0) {
+      this.#wanted = Promise.withResolvers();
+      this.#controller.enqueue(bytes);
+    }
+    if (bytes.length > 0) return;
+    if (this.#isOpen) this.#controller.close();
+    this.#close();
     await this.done;
+  }
+
+  /** There will be no more: who takes them is told, unless that was all. */
+  async abort(): Promise<void> {
+    if (this.#isOpen) this.#controller.error(new Error("the machine has ended"));
+    this.#close();
+    await this.done.catch(() => {});
+  }
+
+  #close(): void {
+    this.#isOpen = false;
+    this.#wanted.resolve();
   }
 }
 
-/** Calls out where nothing was heard for a while. */
+/**
+ * Calls out where nothing was heard for a while. It counts its turns and not the time: this process may have been
+ * stopped, or held up by who reads what it prints, while the machine was well.
+ */
 class Watchdog {
   readonly #timer: ReturnType<typeof setInterval>;
-  #heard = performance.now();
+  #quietMs = 0;
 
   constructor(ms: number, bark: () => void) {
+    const turnMs = Math.min(1000, ms / 4);
     this.#timer = setInterval(() => {
-      if (performance.now() - this.#heard > ms) bark();
-    }, Math.min(1000, ms / 4));
+      this.#quietMs += turnMs;
+      if (this.#quietMs > ms) bark();
+    }, turnMs);
   }
 
   hear(): void {
-    this.#heard = performance.now();
+    this.#quietMs = 0;
   }
 
   stop(): void {
@@ -275,10 +309,15 @@ class Watchdog {
 }
 
 function said<Value>({ body }: Frame): Value {
-  // Written by vm/init.ts of this same version, as the type says.
-  return JSON.parse(new TextDecoder().decode(body));
+  try {
+    // Written by vm/init.ts of this same version, as the type says.
+    return JSON.parse(new TextDecoder().decode(body));
+  } catch {
+    throw new FrameError("the serial line of the machine carried a damaged frame");
+  }
 }
 
 function seconds(ms: number): string {
+  if (ms < 1000) return `${ms} ms`;
   return ms >= 120_000 ? `${Math.round(ms / 60_000)} min` : `${Math.round(ms / 1000)} s`;
 }

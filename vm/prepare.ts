@@ -1,7 +1,9 @@
+import type { MemoryFile } from "../ffi/memory_file.ts";
 import { UsageError } from "../lab/usage_error.ts";
 import type { Emulator } from "./emulator.ts";
 import { findEmulator } from "./find_emulator.ts";
 import type { Vendor } from "./guest_request.ts";
+import { initramfs, type MachineContent } from "./initramfs.ts";
 import { type KernelModule, modulesFor } from "./kernel_modules.ts";
 import { findKernel, type KernelSource } from "./kernel_source.ts";
 import type { VmSettings } from "./vm_settings.ts";
@@ -28,6 +30,8 @@ export interface PreparedMachine {
   readonly modules: readonly KernelModule[];
   /** Their names, by the processor's vendor. */
   readonly order: Readonly<Record<Vendor, readonly string[]>>;
+  /** Makes its initramfs. */
+  initrd(content: MachineContent): Promise<MemoryFile>;
 }
 
 /** Less holds neither Deno, which lies in memory twice while it is unpacked, nor what checks need. */
@@ -61,5 +65,5 @@ export async function prepareMachine(choice: MachineChoice): Promise<PreparedMac
     for (const module of needed) modules.set(module.name, module);
     order[vendor].push(...needed.map(({ name }) => name));
   }
-  return { kernel, settings, emulator, modules: [...modules.values()], order };
+  return { kernel, settings, emulator, modules: [...modules.values()], order, initrd: initramfs };
 }

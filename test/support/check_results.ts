@@ -5,6 +5,7 @@ import type { CheckResult } from "../../checks/check_result.ts";
 const BASE = {
   expected: null,
   seen: null,
+  withheld: null,
   defect: false,
   reports: [],
   source: "virt/kvm/kvm_main.c",

@@ -236,6 +236,7 @@ export const NOTICED: Readonly<Record<string, readonly string[]>> = {
   "0 with the ring off": ["reset.ring-off"],
   "any process may reset": ["mmap.other-process", "reset.other-process"],
   "a flush for every reset": ["reset.one-flush"],
+  "a running vCPU keeps its translations": ["reset.flushes-running"],
   "closed vCPUs are passed over": (
     "push.again-after-reset harvest.cleared-wedges reset.count reset.one-flush " +
     "reset.closed-vcpu reset.int-max reset.concurrent coalesce.flush coalesce.calls-v6.17"

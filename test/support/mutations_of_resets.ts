@@ -15,6 +15,35 @@ import {
   rings,
 } from "./mutate.ts";
 
+const EAGAIN = -11;
+
+// What a reset protects while a vCPU runs is protected only when that has run for another slice.
+function keepsTranslations(): Mutation {
+  let isRunning = false;
+  let kept: (() => void)[] = [];
+  return {
+    name: "a running vCPU keeps its translations",
+    patch: method("kvm_reset_dirty_gfn", (old) =>
+      function (call) {
+        if (isRunning) kept.push(() => old.call(this, call));
+        else old.call(this, call);
+      }),
+    wrap: (kernel) => {
+      isRunning = false; // each check has a kernel of its own
+      kept = [];
+      const { runSlice } = kernel.insight!;
+      return insight({
+        runSlice(fd, instructions) {
+          const answer = runSlice(fd, instructions);
+          isRunning = answer === EAGAIN;
+          kept.splice(0).forEach((protect) => protect());
+          return answer;
+        },
+      })(kernel);
+    },
+  };
+}
+
 /** The wrong kernels. */
 export const RESET_MUTATIONS: readonly Mutation[] = [
   // resets
@@ -36,6 +65,7 @@ export const RESET_MUTATIONS: readonly Mutation[] = [
       return count;
     }),
   },
+  keepsTranslations(),
   {
     name: "closed vCPUs are passed over",
     patch: reset((vm, old) => {

@@ -1,0 +1,141 @@
+import { type FuzzKernels, fuzzKernels } from "../checks/fuzz_kernels.ts";
+import type { FuzzResult } from "../checks/fuzz_result.ts";
+import { HostError } from "../ffi/host_error.ts";
+import type { Watched } from "../lab/kernel_log.ts";
+import type { UnlabelledRun } from "../lab/kernel_run.ts";
+import type { Result } from "../lab/result.ts";
+import type { BenchResult } from "../sweeps/bench.ts";
+import { type BenchKernels, benchKernels } from "../sweeps/bench_kernels.ts";
+import type { Machine } from "../vm/machine.ts";
+import { type PreparedMachine, prepareMachine } from "../vm/prepare.ts";
+import { VmFailure } from "../vm/vm_failure.ts";
+import type { Context } from "./command.ts";
+import { endStatus, LineReader, machineFor } from "./in_machine.ts";
+import { interruptAll } from "./interrupt_all.ts";
+import { Lanes } from "./lanes.ts";
+import { MachineFiles } from "./machine_files.ts";
+import type { MachineRequest } from "./machine_request.ts";
+import type { OptionTable } from "./option.ts";
+import { withoutOptions } from "./vm_options.ts";
+
+/**
+ * `dirtyring check --fuzz` on several kernels.
+ *
+ * @param request The machines and the command line.
+ * @param values The values of the options that name files.
+ * @param options Those options.
+ * @param context What it may use.
+ * @returns What each came to.
+ * @throws {KernelFileError} Where a kernel, or its modules, cannot be had.
+ * @throws {HostError} Where there is no emulator for one.
+ */
+export async function fuzzInMachines(
+  request: MachineRequest,
+  values: Readonly<Record<string, unknown>>,
+  options: OptionTable,
+  context: Context,
+): Promise<FuzzKernels> {
+  const files = await MachineFiles.of(values, options);
+  const lanes = new Lanes(Math.max(1, navigator.hardwareConcurrency));
+  const { runs, signal } = await runAll<Watched<FuzzResult>>(request, files, lanes, context);
+  return fuzzKernels(runs, signal);
+}
+
+/**
+ * `dirtyring bench` on several kernels: one after another, since what is measured at the same time disturbs itself.
+ *
+ * @param request The machines and the command line.
+ * @param context What it may use.
+ * @returns What each came to.
+ * @throws {KernelFileError} Where a kernel, or its modules, cannot be had.
+ * @throws {HostError} Where there is no emulator for one.
+ */
+export async function benchInMachines(
+  request: MachineRequest,
+  context: Context,
+): Promise<BenchKernels> {
+  const { runs, signal } = await runAll<Watched<BenchResult>>(
+    request,
+    new MachineFiles(),
+    new Lanes(1),
+    context,
+  );
+  return benchKernels(runs, signal);
+}
+
+async function runAll<Report extends Result>(
+  request: MachineRequest,
+  files: MachineFiles,
+  lanes: Lanes,
+  context: Context,
+) {
+  const prepared: PreparedMachine[] = [];
+  for (const choice of request.choices) prepared.push(await prepareMachine(choice));
+  const args = [
+    ...withoutOptions(request.args, ["format", "output"]).filter((arg) => arg !== "--bisect"),
+    "--format",
+    "json",
+  ];
+  const running = new Set<Machine>();
+  using interrupt = interruptAll(running);
+  let ended = 0;
+  const show = () => context.status(`${ended} of ${prepared.length} kernels have ended`);
+  show();
+  const runs = await Promise.all(prepared.map((parts, n) =>
+    lanes.run(async () => {
+      const { kernel, settings } = request.choices[n]!;
+      const told = interrupt.signal === null
+        ? await runOne<Report>(parts, { args, columns: null, files }, running)
+        : { report: null, status: 0, problem: null, console: [] };
+      ended++;
+      show();
+      return { kernel, kernelArgs: settings.kernelArgs, cpu: settings.cpu, ...told };
+    })
+  ));
+  context.status("");
+  return { runs, signal: interrupt.signal };
+}
+
+type Told<Report extends Result> = Pick<
+  UnlabelledRun<Report>,
+  "report" | "status" | "problem" | "console"
+>;
+
+// One machine whose command prints an object.
+async function runOne<Report extends Result>(
+  prepared: PreparedMachine,
+  command: Parameters<typeof machineFor>[1],
+  running: Set<Machine>,
+): Promise<Told<Report>> {
+  let text = "";
+  const decoder = new TextDecoder();
+  const said: string[] = [];
+  const errors = new LineReader((line) => void said.push(line));
+  const machine = machineFor(prepared, command, {
+    booted: () => {},
+    stdout(bytes) {
+      text += decoder.decode(bytes, { stream: true });
+      return true;
+    },
+    stderr(bytes) {
+      errors.add(bytes);
+      return true;
+    },
+  });
+  running.add(machine);
+  const nothing = { report: null, console: [] };
+  try {
+    const status = endStatus(await machine.run());
+    errors.end();
+    const last = said.at(-1)?.replace(/^dirtyring: /, "") ?? null;
+    if (text === "") return { ...nothing, status, problem: last };
+    // Written by this same version, in the format that was asked for.
+    return { ...nothing, status, problem: null, report: JSON.parse(text) as Report };
+  } catch (error) {
+    if (error instanceof HostError) return { ...nothing, status: 4, problem: error.message };
+    if (!(error instanceof VmFailure)) throw error;
+    return { ...nothing, status: 125, problem: error.message, console: error.console };
+  } finally {
+    running.delete(machine);
+  }
+}

@@ -1,0 +1,106 @@
+// Asks kernels with the command line itself, as a person would, and reads what it prints for programs.
+import { ALL_CHECKS } from "../../checks/all_checks.ts";
+import type { CheckReport } from "../../checks/check_report.ts";
+import { type FuzzKernels, fuzzKernels } from "../../checks/fuzz_kernels.ts";
+import type { FuzzResult } from "../../checks/fuzz_result.ts";
+import { type KernelsReport, kernelsReport } from "../../checks/kernels_report.ts";
+import type { Watched } from "../../lab/kernel_log.ts";
+import type { UnlabelledRun } from "../../lab/kernel_run.ts";
+import type { Result } from "../../lab/result.ts";
+import { type CliResult, denoArgs } from "../support/cli.ts";
+
+/** Which kernels are asked, and how. */
+export interface Kernels {
+  /** Their unpacked packages. */
+  readonly folders: readonly string[];
+  /** What else the command line says of their VMs. */
+  readonly options: readonly string[];
+}
+
+/** Runs a command line. */
+export type RunTool = (args: readonly string[]) => Promise<CliResult>;
+
+/** Runs the tool of this checkout. */
+export const runTool: RunTool = async (args) => {
+  const command = new Deno.Command(Deno.execPath(), { args: denoArgs(args), stdin: "null" });
+  const { code, signal, stdout, stderr } = await command.output();
+  const decoder = new TextDecoder();
+  return { code, signal, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+};
+
+/** The options of the command line that name kernels. */
+export function kernelOptions({ folders, options }: Kernels): string[] {
+  return [...folders.flatMap((folder) => ["--kernel", folder]), ...options];
+}
+
+/**
+ * `check` on one or several kernels, whichever: what it came to stands there for each.
+ *
+ * @param kernels The kernels.
+ * @param run Runs the tool.
+ * @returns A run for each kernel.
+ */
+export async function askChecks(kernels: Kernels, run: RunTool): Promise<KernelsReport> {
+  const told = await ask<KernelsReport, CheckReport>("check-kernels", ["check"], kernels, run);
+  return "kernels" in told ? told : kernelsReport(told.runs, ALL_CHECKS.map(({ id }) => id), null);
+}
+
+/**
+ * `check --fuzz`, likewise.
+ *
+ * @param programs How many programs, and the seed.
+ * @param kernels The kernels.
+ * @param run Runs the tool.
+ * @returns A run for each kernel.
+ */
+export async function askFuzz(
+  { programs, seed }: { readonly programs: number; readonly seed: number },
+  kernels: Kernels,
+  run: RunTool,
+): Promise<FuzzKernels> {
+  const args = ["check", "--fuzz", `${programs}`, "--seed", `${seed}`];
+  const told = await ask<FuzzKernels, Watched<FuzzResult>>("fuzz-kernels", args, kernels, run);
+  return "kernels" in told ? told : fuzzKernels(told.runs, null);
+}
+
+// Of several kernels the tool tells itself which came to what. Otherwise its exit status, and its last words, are all
+// kernels'.
+async function ask<Several extends Result | { readonly schema: string }, One extends Result>(
+  schema: string,
+  args: readonly string[],
+  kernels: Kernels,
+  run: RunTool,
+): Promise<Several | { readonly runs: readonly UnlabelledRun<One>[] }> {
+  const { folders, options } = kernels;
+  const { code, stdout, stderr } = await run(
+    [...args, "--format", "json", ...kernelOptions(kernels)],
+  );
+  const result = stdout === "" ? null : JSON.parse(stdout);
+  // Written by this same version, whose schemas say which of them it is.
+  if (result?.schema === `dirtyring.${schema}/1`) return result as Several;
+  const valueOf = (name: string) => {
+    const at = options.indexOf(name);
+    return at < 0 ? null : options[at + 1]!;
+  };
+  const runs = folders.map((kernel) => ({
+    kernel,
+    ...{ kernelArgs: valueOf("--kernel-args") ?? "", cpu: valueOf("--vm-cpu"), status: code },
+    ...{ report: result as One | null, problem: result === null ? lastWords(stderr) : null },
+    console: consoleOf(stderr),
+  }));
+  return { runs };
+}
+
+/** What the tool said last, without its name. */
+export function lastWords(stderr: string): string {
+  const lines = stderr.trimEnd().split("\n");
+  const own = lines.findLast((line) => line.startsWith("dirtyring: ")) ?? lines.at(-1)!;
+  return own.replace(/^dirtyring: /, "") || "it said nothing";
+}
+
+// The lines below the one that heads them.
+function consoleOf(stderr: string): string[] {
+  const lines = stderr.trimEnd().split("\n");
+  const at = lines.indexOf("the last lines of its console:");
+  return at < 0 ? [] : lines.slice(at + 1).map((line) => line.trim());
+}

@@ -1,0 +1,33 @@
+// What would run a VM, found before one is wanted.
+import { HostError } from "../../ffi/host_error.ts";
+import { prepareMachine } from "../../vm/prepare.ts";
+import type { VmCpu } from "../../vm/vm_settings.ts";
+
+/** A VM's parts as the command line has them. */
+const VM = {
+  accel: "auto",
+  cpus: 2,
+  memoryBytes: 2 ** 31,
+  timeoutMs: null,
+  kernelArgs: "",
+} as const;
+
+/**
+ * The emulator that the tool takes for a VM.
+ *
+ * @param cpu Whose processor it has; `null` is the tool's choice.
+ * @param kernel An unpacked package.
+ * @returns Its name, `QEMU 7.2.22, in software`, or why the host has none.
+ */
+export async function emulatorOf(
+  cpu: VmCpu | null,
+  kernel: string,
+): Promise<string | { readonly missing: string }> {
+  try {
+    const { emulator } = await prepareMachine({ kernel, modules: null, settings: { ...VM, cpu } });
+    return emulator.name;
+  } catch (error) {
+    if (error instanceof HostError) return { missing: error.message };
+    throw error;
+  }
+}

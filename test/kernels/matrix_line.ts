@@ -1,0 +1,38 @@
+// The command line of `deno task kernels`.
+import { count, type Option, type OptionTable, type Values } from "../../commands/option.ts";
+import { parseLine } from "../../commands/parse.ts";
+import { type Configuration, pickConfigurations, pickSeries, SERIES } from "./matrix.ts";
+
+const kernels: Option<readonly string[]> = {
+  value: "SERIES",
+  help: "the kernels",
+  fallback: SERIES,
+  fallbackText: SERIES.join(),
+  parse: pickSeries,
+};
+
+const OPTIONS = {
+  kernels,
+  fuzz: count("random programs on each; 0 is none", 50),
+  seed: count("their seed", 1),
+} satisfies OptionTable;
+
+/** What is wanted. */
+export interface MatrixLine extends Values<typeof OPTIONS> {
+  /** The hosts, but for their kernels. */
+  readonly configurations: readonly Configuration[];
+}
+
+/**
+ * Parses the command line.
+ *
+ * @param args `amd`, `intel` or names of configurations, `--kernels`, `--fuzz`, `--seed`.
+ * @returns What is wanted.
+ * @throws {UsageError} Where it is wrong.
+ */
+export async function matrixLine(args: readonly string[]): Promise<MatrixLine> {
+  const { values, operands } = await parseLine(args, OPTIONS);
+  // Parsed by these options.
+  const options = values as Values<typeof OPTIONS>;
+  return { ...options, configurations: pickConfigurations(operands) };
+}

@@ -1,0 +1,49 @@
+// Why what a kernel came to is none that counts as passed.
+import type { CheckReport } from "../../checks/check_report.ts";
+import type { FuzzResult } from "../../checks/fuzz_result.ts";
+import type { Watched } from "../../lab/kernel_log.ts";
+import type { KernelRun } from "../../lab/kernel_run.ts";
+import type { Result } from "../../lab/result.ts";
+import { oneLine } from "../../report/one_line.ts";
+
+/**
+ * What is wrong with `check` on a kernel.
+ *
+ * @param run What it came to.
+ * @returns The reason in a line; `null` where all checks were made, and none failed.
+ */
+export function checksProblem(run: KernelRun<CheckReport>): string | null {
+  const { report } = run;
+  if (report === null) return noReport(run);
+  const failed = report.checks.filter(({ status }) => status === "fail" || status === "timeout");
+  if (failed.length > 0) return `failed: ${failed.map(({ id }) => id).join(", ")}`;
+  if (!report.complete) return `not all checks were made (${noReport(run)})`;
+  return unexplained(run);
+}
+
+/**
+ * What is wrong with `check --fuzz` on a kernel.
+ *
+ * @param run What it came to.
+ * @returns The reason in a line; `null` where all programs were run, without a mismatch.
+ */
+export function fuzzProblem(run: KernelRun<Watched<FuzzResult>>): string | null {
+  const { report } = run;
+  if (report === null) return noReport(run);
+  const { mismatch, programs, planned } = report;
+  if (mismatch !== null) {
+    return `program ${mismatch.number} differs in step ${mismatch.step}: ${mismatch.part}`;
+  }
+  if (programs !== planned) return `${programs} of ${planned} programs were run`;
+  return unexplained(run);
+}
+
+// Also where the host cannot: whoever has a kernel and an emulator is owed an answer.
+function noReport({ problem, status }: KernelRun<Result>): string {
+  return `${oneLine(problem ?? "it told nothing")}, status ${status}`;
+}
+
+// The command's status knows more than the report: of what the kernel logged, say.
+function unexplained({ status }: KernelRun<Result>): string | null {
+  return status === 0 ? null : `status ${status}`;
+}

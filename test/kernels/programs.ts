@@ -1,0 +1,35 @@
+// What a VM needs of its host, installed where it is missing and root may.
+import { aptGet, type PackageHost, reasonOf } from "./package_host.ts";
+
+/** Programs, any of which will do, and Debian's package of the first. Debian's modules are compressed with xz. */
+const NEEDED = [
+  { programs: ["qemu-system-x86_64", "/usr/libexec/qemu-kvm"], of: "qemu-system-x86" },
+  { programs: ["xz"], of: "xz-utils" },
+] as const;
+
+/**
+ * Installs QEMU, and what unpacks Debian's modules, where they are missing.
+ *
+ * @param host The host.
+ * @returns Why they cannot be had, in a line; `null` where they are there.
+ */
+export async function installPrograms(host: PackageHost): Promise<string | null> {
+  for (const { programs, of } of NEEDED) {
+    const found = await Promise.all(programs.map((program) => host.has(program)));
+    if (found.includes(true)) continue;
+    const why = await install(of, host);
+    if (why !== null) return `no ${programs[0]} here, and ${why}`;
+  }
+  return null;
+}
+
+async function install(name: string, host: PackageHost): Promise<string | null> {
+  if (!await host.has("apt-get")) return "no apt-get to install it";
+  if (!host.isRoot) return `only root may apt-get install ${name}`;
+  const command = aptGet("install", "-y", "--no-install-recommends", name);
+  if ((await host.run(command)).code === 0) return null;
+  // Bare machines have no lists of packages, others old ones.
+  await host.run(aptGet("update"));
+  const ran = await host.run(command);
+  return ran.code === 0 ? null : `apt-get install ${name}: ${reasonOf(ran)}`;
+}

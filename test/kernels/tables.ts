@@ -1,0 +1,120 @@
+// The tables of docs/kernels.md, and what must not stand in them.
+import type { CheckReport } from "../../checks/check_report.ts";
+import type { FuzzResult } from "../../checks/fuzz_result.ts";
+import type { Watched } from "../../lab/kernel_log.ts";
+import type { KernelRun } from "../../lab/kernel_run.ts";
+import type { Result } from "../../lab/result.ts";
+import type { Configuration } from "./matrix.ts";
+import { checksProblem, fuzzProblem } from "./problems.ts";
+
+/** A kernel that was asked, on one of the hosts. */
+export interface Asked<Report extends Result> {
+  /** The series: `6.12`. */
+  readonly series: string;
+  /** The host, but for its kernel. */
+  readonly configuration: Configuration;
+  /** Its processor, as the table has it. */
+  readonly processor: string;
+  /** What it came to. */
+  readonly run: KernelRun<Report>;
+}
+
+/** A table, and what is wrong, which nobody shall overlook. */
+export interface Table {
+  /** Its lines, in Markdown; none where nothing stands in it. */
+  readonly lines: readonly string[];
+  /** What did not come to its end, or does not hold, a line each. */
+  readonly problems: readonly string[];
+}
+
+const HOST = ["kernel", "module", "how guests are mapped", "processor"];
+const COUNTS = ["passed", "failed", "skipped", "known"];
+const FUZZ_HEAD = ["host", "programs", "calls", "entries"];
+
+/**
+ * A kernel's name as the table has it: without what all of Debian's for this processor have in common.
+ *
+ * @param release What `uname -r` prints.
+ * @returns `6.12.117` for `6.12.117+deb12-amd64`.
+ */
+export function shortRelease(release: string): string {
+  return release.replace(/(\+deb\d+)?-amd64$/, "");
+}
+
+/**
+ * The table "Checks".
+ *
+ * @param asked The kernels.
+ * @returns The table, with those alone whose checks were all made.
+ */
+export function checksTable(asked: readonly Asked<CheckReport>[]): Table {
+  return tableOf(asked, {
+    head: [...HOST, ...COUNTS],
+    problem: checksProblem,
+    isWhole: ({ complete }) => complete,
+    cells({ configuration, processor }, { kernel, summary }) {
+      const { pass, fail, timeout, skip, known } = summary;
+      const host = [...kernelCells(kernel), configuration.mapping, processor];
+      return [...host, ...[pass, fail + timeout, skip, known].map(String)];
+    },
+  });
+}
+
+/**
+ * The table of random programs.
+ *
+ * @param asked The kernels.
+ * @returns The table, with those alone on which all programs were run without a mismatch.
+ */
+export function fuzzTable(asked: readonly Asked<Watched<FuzzResult>>[]): Table {
+  return tableOf(asked, {
+    head: FUZZ_HEAD,
+    problem: fuzzProblem,
+    isWhole: (_, problem) => problem === null,
+    cells({ configuration }, { kernel, programs, seed, calls, entries }) {
+      const host = [...kernelCells(kernel), configuration.mapping].join(", ");
+      const numbers = [calls, entries].map((count) => count.toLocaleString("en"));
+      return [host, `${programs}, seed ${seed}`, ...numbers];
+    },
+  });
+}
+
+interface Columns<Report extends Result> {
+  readonly head: readonly string[];
+  problem(run: KernelRun<Report>): string | null;
+  isWhole(report: Report, problem: string | null): boolean;
+  cells(one: Asked<Report>, report: Report): readonly string[];
+}
+
+function tableOf<Report extends Result>(
+  asked: readonly Asked<Report>[],
+  { head, problem: problemOf, isWhole, cells }: Columns<Report>,
+): Table {
+  const rows: (readonly string[])[] = [];
+  const problems: string[] = [];
+  for (const one of inOrder(asked)) {
+    const { run: { report }, configuration: { cpu, mapping } } = one;
+    // What is counted must belong to what was asked.
+    const module = report?.kernel.module;
+    const isOther = report !== null && module !== `kvm_${cpu}`;
+    const problem = isOther ? `${module} answered` : problemOf(one.run);
+    if (problem !== null) {
+      problems.push(`Linux ${one.series}, kvm_${cpu}, ${mapping.replaceAll("`", "")}: ${problem}`);
+    }
+    if (report !== null && !isOther && isWhole(report, problem)) rows.push(cells(one, report));
+  }
+  const [first, ...others] = [head, ...rows].map((row) => `| ${row.join(" | ")} |`);
+  const lines = [first!, `|${"---|".repeat(head.length)}`, ...others];
+  return { lines: rows.length === 0 ? [] : lines, problems };
+}
+
+// By module, then by kernel, then by how guests are mapped. They were asked in another order.
+function inOrder<Report extends Result>(asked: readonly Asked<Report>[]): Asked<Report>[] {
+  const byHost = Map.groupBy(asked, ({ series, configuration: { cpu } }) => `${cpu} ${series}`);
+  const byCpu = Map.groupBy(byHost.values(), ([first]) => first!.configuration.cpu);
+  return [...byCpu.values()].flat(2);
+}
+
+function kernelCells({ release, module }: Result["kernel"]): string[] {
+  return [shortRelease(release), `\`${module}\``];
+}

@@ -1,0 +1,125 @@
+import type { Boot, Emulation, Emulator } from "../../vm/emulator.ts";
+import { type Frame, frameBytes, type FrameKind, framesOf, jsonFrame } from "../../vm/frames.ts";
+
+/** What a test plays as the machine. */
+export interface FakeGuest {
+  /** What was booted. */
+  readonly boot: Boot;
+  /** Says a line on the console. */
+  say(line: string): void;
+  /** Sends a frame that says something in JSON. */
+  tell(kind: FrameKind, value: unknown): void;
+  /** Sends a frame of text. */
+  send(kind: FrameKind, text: string): void;
+  /** Sends bytes, whatever they are. */
+  bytes(bytes: Uint8Array): void;
+  /** The next frame that the host sends, as its kind and what it says in JSON. */
+  heard(): Promise<readonly [kind: FrameKind, value: unknown]>;
+  /** Ends the process. */
+  exit(code: number): void;
+}
+
+/** An emulator without a machine, and what became of it. */
+export interface FakeEmulator extends Emulator {
+  /** How often a machine was killed. */
+  readonly kills: number;
+}
+
+/** What differs from an emulator that never loses patience. */
+export interface FakeTimes {
+  readonly timeoutMs?: number;
+  readonly silenceMs?: number;
+  /** Waited for before the machine is there. */
+  readonly starting?: Promise<void>;
+}
+
+const NEVER_MS = 100_000;
+const encoder = new TextEncoder();
+
+/** An emulator whose machines play what a test has them play. */
+export function fakeEmulator(
+  play: (guest: FakeGuest) => Promise<void> | void,
+  { timeoutMs = NEVER_MS, silenceMs = NEVER_MS, starting = Promise.resolve() }: FakeTimes = {},
+): FakeEmulator {
+  let kills = 0;
+  return {
+    name: "a fake",
+    kernelArgs: "fake=1",
+    timeoutMs,
+    silenceMs,
+    vendors: ["amd"],
+    get kills() {
+      return kills;
+    },
+    async start(boot) {
+      await starting;
+      return startFake(boot, play, () => kills++);
+    },
+  };
+}
+
+function startFake(
+  boot: Boot,
+  play: (guest: FakeGuest) => Promise<void> | void,
+  killed: () => void,
+): Emulation {
+  const [console, line, sent] = [pipe(), pipe(), pipe()];
+  const frames = framesOf(sent.readable);
+  const { promise: ended, resolve } = Promise.withResolvers<{ code: number }>();
+  let isOver = false;
+  const end = (code: number) => {
+    if (isOver) return;
+    isOver = true;
+    for (const one of [console, line, sent]) one.close();
+    resolve({ code });
+  };
+  const guest: FakeGuest = {
+    boot,
+    say: (text) => console.write(encoder.encode(`${text}\r\n`)),
+    tell: (kind, value) => line.write(jsonFrame(kind, value)),
+    send: (kind, text) => line.write(frameBytes(kind, encoder.encode(text))),
+    bytes: (bytes) => line.write(bytes),
+    async heard() {
+      const { value, done } = await frames.next();
+      if (done) throw new Error("the machine was ended");
+      return [(value as Frame).kind, JSON.parse(new TextDecoder().decode(value.body))];
+    },
+    exit: end,
+  };
+  // It plays on its own; what it waits for when it is killed never comes.
+  Promise.resolve(play(guest)).catch(() => {});
+  return {
+    console: console.readable,
+    line: line.readable,
+    write(bytes) {
+      sent.write(bytes);
+      return Promise.resolve();
+    },
+    ended,
+    async kill() {
+      killed();
+      end(137);
+      await ended;
+    },
+  };
+}
+
+// A stream that takes all that is written, until it is closed or nobody reads it.
+function pipe() {
+  let controller: ReadableStreamDefaultController<Uint8Array>;
+  let isOpen = true;
+  const readable = new ReadableStream<Uint8Array>({
+    start: (one) => void (controller = one),
+    cancel: () => void (isOpen = false),
+  });
+  return {
+    readable,
+    write(bytes: Uint8Array) {
+      if (isOpen) controller.enqueue(bytes);
+    },
+    close() {
+      if (isOpen) controller.close();
+      isOpen = false;
+    },
+  };
+}

@@ -1,0 +1,117 @@
+// Files as kernels, their modules and programs have them, made by hand: no kernel is needed to test what reads them.
+
+/** A folder that goes with its test. */
+export class Folder implements AsyncDisposable {
+  /** Where it is. */
+  readonly path: string;
+
+  private constructor(path: string) {
+    this.path = path;
+  }
+
+  static async make(): Promise<Folder> {
+    return new Folder(await Deno.realPath(await Deno.makeTempDir({ prefix: "dirtyring-test-" })));
+  }
+
+  /** Writes a file, with the folders that lead to it, and answers its path. */
+  async write(name: string, content: Uint8Array | string = ""): Promise<string> {
+    const path = `${this.path}/${name}`;
+    await Deno.mkdir(path.slice(0, path.lastIndexOf("/")), { recursive: true });
+    const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
+    await Deno.writeFile(path, bytes);
+    return path;
+  }
+
+  /** Writes a program that a shell runs. */
+  async program(name: string, text: string): Promise<string> {
+    const path = await this.write(name, `#!/bin/sh\n${text}\n`);
+    await Deno.chmod(path, 0o755);
+    return path;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Deno.remove(this.path, { recursive: true });
+  }
+}
+
+/** A bzImage, as far as a boot loader looks at it: Documentation/arch/x86/boot.rst. */
+export function bzImage(
+  release: string,
+  { protocol = 0x20f, loadFlags = 1 }: { protocol?: number; loadFlags?: number } = {},
+): Uint8Array {
+  const bytes = new Uint8Array(0x1000);
+  const view = new DataView(bytes.buffer);
+  view.setUint16(0x1fe, 0xaa55, true);
+  bytes.set(new TextEncoder().encode("HdrS"), 0x202);
+  view.setUint16(0x206, protocol, true);
+  view.setUint16(0x20e, 0x800 - 0x200, true);
+  view.setUint16(0x236, loadFlags, true);
+  bytes.set(new TextEncoder().encode(`${release} (someone@somewhere) #1 SMP\0`), 0x800);
+  return bytes;
+}
+
+/** What a hand-made ELF file holds. */
+export interface ElfParts {
+  readonly sections?: Readonly<Record<string, Uint8Array>>;
+  readonly segments?: readonly {
+    readonly type: number;
+    readonly address?: number;
+    readonly content: Uint8Array;
+  }[];
+  readonly machine?: number;
+}
+
+const HEADER = 64;
+const SEGMENT = 56;
+const SECTION = 64;
+
+/** A 64-bit ELF file: elf(5). */
+export function elfFile({ sections = {}, segments = [], machine = 62 }: ElfParts): Uint8Array {
+  const all = { "": new Uint8Array(0), ...sections };
+  const names = new TextEncoder().encode([...Object.keys(all), ".shstrtab", ""].join("\0"));
+  const contents = [...Object.values(all), names];
+  const bodies = [...segments.map(({ content }) => content), ...contents];
+  const table = HEADER + segments.length * SEGMENT;
+  const bodiesAt = table + contents.length * SECTION;
+  const bytes = new Uint8Array(bodiesAt + bodies.reduce((sum, { length }) => sum + length, 0));
+  const view = new DataView(bytes.buffer);
+  const long = (at: number, value: number) => view.setBigUint64(at, BigInt(value), true);
+  bytes.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]);
+  view.setUint16(0x12, machine, true);
+  long(0x20, HEADER);
+  long(0x28, table);
+  view.setUint16(0x36, SEGMENT, true);
+  view.setUint16(0x38, segments.length, true);
+  view.setUint16(0x3a, SECTION, true);
+  view.setUint16(0x3c, contents.length, true);
+  view.setUint16(0x3e, contents.length - 1, true);
+  let at = bodiesAt;
+  let name = 0;
+  for (const [n, body] of bodies.entries()) {
+    bytes.set(body, at);
+    const segment = segments[n];
+    if (segment !== undefined) {
+      const head = HEADER + n * SEGMENT;
+      view.setUint32(head, segment.type, true);
+      long(head + 0x08, at);
+      long(head + 0x10, segment.address ?? 0);
+      long(head + 0x20, body.length);
+    } else {
+      const index = n - segments.length;
+      const head = table + index * SECTION;
+      view.setUint32(head, name, true);
+      long(head + 0x18, at);
+      long(head + 0x20, body.length);
+      name += ([...Object.keys(all), ".shstrtab"][index]!).length + 1;
+    }
+    at += body.length;
+  }
+  return bytes;
+}
+
+/** A kernel module, as far as its tags go. */
+export function moduleFile(release: string, depends: string): Uint8Array {
+  const tags = ["license=GPL", `depends=${depends}`, `vermagic=${release} SMP preempt mod_unload `];
+  const modinfo = new TextEncoder().encode(tags.map((tag) => `${tag}\0`).join(""));
+  return elfFile({ sections: { ".text": new Uint8Array(32), ".modinfo": modinfo } });
+}
