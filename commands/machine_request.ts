@@ -59,7 +59,7 @@ export function machineRequest(
     settings: {
       accel: values["vm-accel"] as VmAccel,
       cpu: nth(lists["vm-cpu"], n) ?? null,
-      cpus: values["vm-cpus"] as number,
+      cpus: (values["vm-cpus"] as number | undefined) ?? null,
       memoryBytes: values["vm-memory"] as number,
       timeoutMs,
       kernelArgs: nth(lists["kernel-args"], n) ?? "",

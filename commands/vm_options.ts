@@ -1,6 +1,6 @@
 import type { VmAccel, VmCpu } from "../vm/vm_settings.ts";
 import { optionalDuration } from "./duration.ts";
-import { choice, count, type Option } from "./option.ts";
+import { choice, type Option, optionalCount } from "./option.ts";
 import { memorySize } from "./size.ts";
 
 /** Behind it a kernel finds what it hands to process 1. */
@@ -47,7 +47,7 @@ export const VM_OPTIONS: {
   readonly "kernel-args": Option<readonly string[]>;
   readonly "vm-accel": Option<VmAccel>;
   readonly "vm-cpu": Option<readonly VmCpu[]>;
-  readonly "vm-cpus": Option<number>;
+  readonly "vm-cpus": Option<number | undefined>;
   readonly "vm-memory": Option<number>;
   readonly "vm-timeout": Option<number | undefined>;
 } = {
@@ -71,7 +71,7 @@ export const VM_OPTIONS: {
     ["auto", "kvm", "tcg"],
   ),
   "vm-cpu": vmCpu,
-  "vm-cpus": count("its virtual CPUs", 2, { min: 1, max: 64 }),
+  "vm-cpus": optionalCount("its virtual CPUs", { min: 1, max: 64 }, "2, with Bochs 1"),
   "vm-memory": memorySize("its memory", 2 ** 31, "2GiB"),
   "vm-timeout": optionalDuration("the longest that it may run", "15m, with Bochs 60m"),
 };

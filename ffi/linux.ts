@@ -5,6 +5,8 @@
 export const O_RDONLY = 0;
 /** Open for reading and writing. */
 export const O_RDWR = 2;
+/** Do not make a terminal the one that controls this process. */
+export const O_NOCTTY = 0o400;
 /** Do not wait for what is not there yet: EAGAIN. */
 export const O_NONBLOCK = 0o4000;
 /** Close on exec. */

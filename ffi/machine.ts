@@ -35,6 +35,7 @@ const RB_AUTOBOOT = 0x01234567;
 // <asm-generic/termbits.h>
 const TCGETS = 0x5401;
 const TCSETS = 0x5402;
+const TCSBRK = 0x5409;
 /** `struct termios`: four words of flags, the line discipline, 19 control characters. */
 const TERMIOS_BYTES = 36;
 const RAW_CFLAG = 0x1002 | 0x30 | 0x80 | 0x800; // B115200, CS8, CREAD, CLOCAL
@@ -49,6 +50,8 @@ export interface MachineCalls {
   initModule(image: Uint8Array<ArrayBuffer>, parameters: string): number;
   /** Lets bytes pass through a terminal as they are: TCSETS. */
   makeRaw(fd: number): number;
+  /** Waits until a terminal has sent what was written to it: TCSBRK, as tcdrain(3) does. */
+  drain(fd: number): number;
   /** reboot(2): ends the machine. Returns only where it is refused. */
   reboot(): number;
   /**
@@ -100,6 +103,7 @@ export function openMachineCalls(): MachineCalls {
       termios[VTIME_AT] = 0;
       return kernel.ioctl(fd, TCSETS, termios);
     },
+    drain: (fd) => kernel.ioctl(fd, TCSBRK, 1),
     reboot: () => answer(libc.reboot(RB_AUTOBOOT)),
     becomeChildOf(parent, command) {
       const bound = answer(libc.prctl(PR_SET_PDEATHSIG, SIGKILL, 0n, 0n, 0n));

@@ -22,6 +22,8 @@ let bound: ReturnType<typeof loadLibc<typeof SYMBOLS>> | undefined;
 export interface MemoryFile extends Disposable {
   /** A path by which processes of the same user open it while this one lives. */
   readonly path: string;
+  /** Its length when it was made. */
+  readonly size: number;
 }
 
 /**
@@ -42,7 +44,9 @@ export function memoryFile(name: string, pieces: Iterable<Uint8Array>): MemoryFi
   const fd = libc.memfd_create(new TextEncoder().encode(`${name}\0`), MFD_CLOEXEC);
   if (fd < 0) throw failure("memfd_create()");
   const close = () => void libc.close(fd);
+  let size = 0;
   for (const piece of pieces) {
+    size += piece.length;
     for (let bytes = piece; bytes.length > 0;) {
       // SAFETY: bytes.length bytes of the caller's, which the kernel copies.
       const done = Number(
@@ -60,5 +64,5 @@ export function memoryFile(name: string, pieces: Iterable<Uint8Array>): MemoryFi
       bytes = bytes.subarray(done);
     }
   }
-  return { path: `/proc/${Deno.pid}/fd/${fd}`, [Symbol.dispose]: close };
+  return { path: `/proc/${Deno.pid}/fd/${fd}`, size, [Symbol.dispose]: close };
 }

@@ -36,7 +36,7 @@ const RULES: Readonly<Record<string, { values: readonly string[]; types: readonl
   sweeps: { values: ["live", "lab", "kvm", "guest", "ffi", "ring"], types: [] },
   checks: { values: ["lab", "kvm", "guest", "ffi", "ring"], types: [] },
   report: { values: [], types: ["lab", "live", "checkpoint", "sweeps", "ring", "checks"] },
-  vm: { values: ["lab", "ffi"], types: [] },
+  vm: { values: ["lab", "guest", "ffi"], types: [] },
   commands: {
     values: ["checks", "checkpoint", "sweeps", "live", "lab", "guest", "report", "vm"],
     types: ["ffi"],

@@ -43,7 +43,7 @@ async function asked(
   const seen: string[] = [];
   const contents: MachineContent[] = [];
   const emulator = fakeEmulator(async (guest) => {
-    const { request } = contents[Number(guest.boot.initrd)]!;
+    const { request } = contents[Number(guest.boot.initrd.path)]!;
     requests.push([...request.args]);
     await play(guest, request);
   });
@@ -55,7 +55,11 @@ async function asked(
     },
     ...{ emulator, modules: [], order: { amd: [], intel: [] } },
     initrd: (content) =>
-      Promise.resolve({ path: `${contents.push(content) - 1}`, [Symbol.dispose]: () => {} }),
+      Promise.resolve({
+        path: `${contents.push(content) - 1}`,
+        size: 0,
+        [Symbol.dispose]: () => {},
+      }),
   };
   const args = ["check", "--only=x.*", "--bisect", "--format=ktap", "--repeat=2"];
   // What is planned is counted by group alone.

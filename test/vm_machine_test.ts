@@ -33,7 +33,7 @@ Deno.test("what is booted: the kernel, the initramfs, a command line that ends w
     guest.tell("end", { code: 0 });
   }, { settings: { kernelArgs: "kvm_amd.npt=0 quiet" } });
   await ran.run();
-  assertEquals([booted!.image.path, booted!.initrd, booted!.settings.cpus], [
+  assertEquals([booted!.image.path, booted!.initrd.path, booted!.settings.cpus], [
     ...["a/bzImage", "/initrd", 2],
   ]);
   const [kernel, init] = booted!.cmdline.split(" -- ");

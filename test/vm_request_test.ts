@@ -17,7 +17,14 @@ async function ask(name: string, ...args: string[]) {
 }
 
 const DEFAULTS: VmSettings = {
-  ...{ accel: "auto", cpu: null, cpus: 2, memoryBytes: 2 ** 31, timeoutMs: null, kernelArgs: "" },
+  ...{
+    accel: "auto",
+    cpu: null,
+    cpus: null,
+    memoryBytes: 2 ** 31,
+    timeoutMs: null,
+    kernelArgs: "",
+  },
 };
 
 Deno.test("no --kernel asks for no machine, one for one with what goes with it", async () => {

@@ -1,4 +1,5 @@
 import { HostError } from "../ffi/host_error.ts";
+import { fileErrorText } from "../lab/file_error.ts";
 import { environment } from "./environment.ts";
 
 /**
@@ -17,6 +18,29 @@ export async function findProgram(names: readonly string[]): Promise<string | nu
     if (info?.isFile && ((info.mode ?? 0) & 0o111) !== 0) return path;
   }
   return null;
+}
+
+/**
+ * What a program says of itself on standard output.
+ *
+ * @param path The program.
+ * @param args Its arguments.
+ * @param advice What to do where it cannot be run.
+ * @returns The text, whatever its exit status.
+ * @throws {HostError} Where it cannot be run.
+ */
+export async function saidBy(
+  path: string,
+  args: readonly string[],
+  advice: string,
+): Promise<string> {
+  try {
+    const { stdout } = await new Deno.Command(path, { args: [...args], stderr: "null" }).output();
+    return new TextDecoder().decode(stdout);
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    throw new HostError(`${path}: ${fileErrorText(error)}`, advice);
+  }
 }
 
 /**

@@ -3,8 +3,16 @@ const KEPT = 40;
 /** The longest line. */
 const MOST_CHARACTERS = 400;
 
-/** QEMU tells of features that its processor in software lacks, which is no news. */
-const NOISE = /^\S*qemu\S*: warning: (TCG doesn't support|host doesn't support)/;
+/** What an emulator tells of itself that is no news. */
+const NOISE = [
+  // QEMU: features that its processor in software lacks.
+  /^\S*qemu\S*: warning: (TCG doesn't support|host doesn't support)/,
+  // Bochs: its parts, its name in a frame, and the instructions at which its debugger stands.
+  /^\d{11}[ide]\[|^=+$|^Bochs connected to screen|^\s+(Bochs x86 Emulator|Built from|Timestamp:) /,
+  /^Next at t=\d+$|^\(\d\)[. ]\[/,
+];
+/** What an emulator says of itself where it cannot start. */
+const COMPLAINT = /^\S*qemu\S*: (.*)|^\d{11}p\[.*?>>PANIC<< (.*)/;
 
 /** What the console of a machine says: its last lines, and what they tell. */
 export class VmConsole {
@@ -27,7 +35,7 @@ export class VmConsole {
 
   #addLine(text: string): void {
     const line = text.replaceAll("\r", "").trimEnd().slice(0, MOST_CHARACTERS);
-    if (line === "" || NOISE.test(line)) return;
+    if (line === "" || NOISE.some((one) => one.test(line))) return;
     const panic = /Kernel panic - not syncing: (.*)/.exec(line);
     if (panic !== null) this.#panic ??= panic[1]!;
     const step = /dirtyring: (\S+)$/.exec(line);
@@ -52,9 +60,9 @@ export class VmConsole {
     return this.#step;
   }
 
-  /** What QEMU said of itself, or `null`. */
+  /** What the emulator said of itself when it could not start, or `null`. */
   get complaint(): string | null {
-    const line = this.last.findLast((one) => /^\S*(qemu|bochs)\S*: /.test(one));
-    return line?.replace(/^\S+: /, "") ?? null;
+    const found = this.last.map((line) => COMPLAINT.exec(line)).findLast((one) => one !== null);
+    return found?.[1] ?? found?.[2] ?? null;
   }
 }

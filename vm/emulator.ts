@@ -1,3 +1,4 @@
+import type { MemoryFile } from "../ffi/memory_file.ts";
 import type { KernelImage } from "./kernel_image.ts";
 import type { VmSettings } from "./vm_settings.ts";
 
@@ -5,8 +6,8 @@ import type { VmSettings } from "./vm_settings.ts";
 export interface Boot {
   /** The kernel. */
   readonly image: KernelImage;
-  /** A path of the initramfs. */
-  readonly initrd: string;
+  /** The initramfs. */
+  readonly initrd: Pick<MemoryFile, "path" | "size">;
   /** The kernel's command line. */
   readonly cmdline: string;
   /** What the machine shall be. */

@@ -1,7 +1,8 @@
 import { openLibc } from "../ffi/libc.ts";
-import { O_CLOEXEC, O_NONBLOCK, O_RDONLY } from "../ffi/linux.ts";
+import { O_CLOEXEC, O_NONBLOCK, O_RDONLY, O_RDWR } from "../ffi/linux.ts";
 import { type MachineCalls, openMachineCalls } from "../ffi/machine.ts";
 import { kernelFacts } from "../lab/host.ts";
+import { environment } from "./environment.ts";
 import { frameBytes, type FrameKind, framesOf, jsonFrame } from "./frames.ts";
 import {
   DENO,
@@ -18,6 +19,8 @@ import { OutputSender } from "./send_outputs.ts";
 
 /** The serial line that frames go over; the first is the kernel's console. */
 const LINE = "/dev/ttyS1";
+/** Where the kernel's command line names another line for what the host says. */
+const FROM_HOST = "FROM_HOST";
 /** The guest says that it is alive this often. */
 const ALIVE_MS = 1000;
 /** Files that are whole are looked for this often. */
@@ -41,11 +44,16 @@ export async function runMachine(): Promise<void> {
   const calls = openMachineCalls();
   for (const [kind, target] of MOUNTS) calls.mount(kind, target);
   const kernel = openLibc();
-  const fd = kernel.open(LINE, 2 | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0) throw new Error(`${LINE}: errno ${-fd}; the kernel needs two serial ports`);
-  const raw = calls.makeRaw(fd);
-  if (raw < 0) throw new Error(`${LINE}: errno ${-raw}; the kernel needs two serial ports`);
-  const line = await Line.open();
+  const from = environment(FROM_HOST) ?? LINE;
+  const openRaw = (path: string) => {
+    const fd = kernel.open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+    const raw = fd < 0 ? fd : calls.makeRaw(fd);
+    if (raw < 0) throw new Error(`${path}: errno ${-raw}; the kernel needs this serial port`);
+    return fd;
+  };
+  const fd = openRaw(LINE);
+  if (from !== LINE) openRaw(from);
+  const line = await Line.open(from);
   try {
     await serve(calls, line);
   } catch (error) {
@@ -58,6 +66,7 @@ export async function runMachine(): Promise<void> {
     );
   }
   await line.drained();
+  calls.drain(fd);
   calls.reboot();
 }
 
@@ -217,9 +226,13 @@ class Line {
     this.#listen(from).catch(() => {});
   }
 
-  /** Opens it: for both directions apart, so that one who waits for a byte holds up nobody. */
-  static async open(): Promise<Line> {
-    return new Line(await Deno.open(LINE, { write: true }), await Deno.open(LINE));
+  /**
+   * Opens it: for both directions apart, so that one who waits for a byte holds up nobody.
+   *
+   * @param from The line that the host speaks on.
+   */
+  static async open(from: string): Promise<Line> {
+    return new Line(await Deno.open(LINE, { write: true }), await Deno.open(from));
   }
 
   async #listen(from: Deno.FsFile): Promise<void> {

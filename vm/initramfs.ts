@@ -1,5 +1,6 @@
 import { type MemoryFile, memoryFile } from "../ffi/memory_file.ts";
 import { baseImage } from "./base_image.ts";
+import { cylinderRest } from "./boot_disk.ts";
 import { type ArchiveFile, cpio } from "./cpio.ts";
 import { type GuestRequest, MODULES, REQUEST, STAGED, STDIN } from "./guest_request.ts";
 import type { KernelModule } from "./kernel_modules.ts";
@@ -19,7 +20,8 @@ export interface MachineContent {
 }
 
 /**
- * Puts an initramfs together: the part that is the same for all, and behind it an archive with what this machine is asked.
+ * Puts an initramfs together: the part that is the same for all, and behind it an archive with what this machine is
+ * asked. Zeros between them make it as long as a disk is: a kernel passes them over.
  *
  * @param content What is asked.
  * @returns A file in memory.
@@ -39,6 +41,12 @@ export async function initramfs(content: MachineContent): Promise<MemoryFile> {
 }
 
 function* both(first: Iterable<Uint8Array>, second: Iterable<Uint8Array>): Generator<Uint8Array> {
-  yield* first;
-  yield* second;
+  const behind = [...second];
+  let length = behind.reduce((sum, piece) => sum + piece.length, 0);
+  for (const piece of first) {
+    length += piece.length;
+    yield piece;
+  }
+  yield new Uint8Array(cylinderRest(length));
+  yield* behind;
 }

@@ -101,7 +101,7 @@ export class Machine {
     }
     const emulation = await emulator.start({
       image: kernel.image,
-      initrd: initrd.path,
+      initrd,
       cmdline,
       settings,
     });

@@ -1,11 +1,11 @@
 import type { MemoryFile } from "../ffi/memory_file.ts";
 import { UsageError } from "../lab/usage_error.ts";
 import type { Emulator } from "./emulator.ts";
+import { findEmulator } from "./find_emulator.ts";
 import type { Vendor } from "./guest_request.ts";
 import { initramfs, type MachineContent } from "./initramfs.ts";
 import { type KernelModule, modulesFor } from "./kernel_modules.ts";
 import { findKernel, type KernelSource } from "./kernel_source.ts";
-import { findQemu } from "./qemu.ts";
 import type { VmSettings } from "./vm_settings.ts";
 
 /** A machine as a person asks for it. */
@@ -57,7 +57,7 @@ export async function prepareMachine(choice: MachineChoice): Promise<PreparedMac
     );
   }
   const kernel = await findKernel(choice.kernel, choice.modules);
-  const emulator = await findQemu(settings);
+  const emulator = await findEmulator(settings);
   const modules = new Map<string, KernelModule>();
   const order: Record<Vendor, string[]> = { amd: [], intel: [] };
   for (const vendor of kernel.modules === null ? [] : emulator.vendors) {

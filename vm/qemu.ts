@@ -1,11 +1,9 @@
 import { HostError } from "../ffi/host_error.ts";
-import { openLibc } from "../ffi/libc.ts";
-import { O_CLOEXEC, O_RDWR } from "../ffi/linux.ts";
-import { fileErrorText } from "../lab/file_error.ts";
-import { readLine } from "../lab/read_file.ts";
 import { UsageError } from "../lab/usage_error.ts";
-import { findProgram, startBound } from "./bound_process.ts";
+import { childEmulation } from "./child_emulation.ts";
+import { findProgram, saidBy, startBound } from "./bound_process.ts";
 import type { Boot, Emulation, Emulator } from "./emulator.ts";
+import type { NestedKvm } from "./nested_kvm.ts";
 import type { VmSettings } from "./vm_settings.ts";
 
 const NAMES = ["qemu-system-x86_64", "/usr/libexec/qemu-kvm"];
@@ -13,6 +11,8 @@ const NAMES = ["qemu-system-x86_64", "/usr/libexec/qemu-kvm"];
 const OLDEST = [7, 2] as const;
 const INSTALL =
   "install it (Debian: qemu-system-x86; Fedora: qemu-system-x86-core), or put it on PATH";
+/** Virtual CPUs, unless told otherwise. */
+const CPUS = 2;
 const MINUTE_MS = 60_000;
 /**
  * What a kernel is told on a processor in software. On a busy host too few ticks come while it tests its timer, and it
@@ -25,15 +25,18 @@ const SOFTWARE_ARGS = "no_timer_check skew_tick=1";
  * Looks whether QEMU is there, and what it can run a machine's instructions with.
  *
  * @param settings What is asked for.
+ * @param nested The KVM of this host.
  * @returns QEMU.
  * @throws {HostError} Where there is none, it is too old, or there is no nested KVM and it was asked for.
  * @throws {UsageError} Where a processor is asked for that it cannot be.
  */
-export async function findQemu({ accel, cpu }: VmSettings): Promise<Emulator> {
+export async function findQemu(
+  { accel, cpu }: VmSettings,
+  nested: NestedKvm,
+): Promise<Emulator> {
   const path = await findProgram(NAMES);
   if (path === null) throw new HostError("--kernel: no qemu-system-x86_64 on PATH", INSTALL);
   const version = await qemuVersion(path);
-  const nested = nestedKvm();
   if (accel === "kvm" && typeof nested !== "object") {
     throw new HostError(`--vm-accel kvm: ${nested}`, "leave it out: a processor in software does");
   }
@@ -60,7 +63,7 @@ export async function findQemu({ accel, cpu }: VmSettings): Promise<Emulator> {
 }
 
 async function qemuVersion(path: string): Promise<string> {
-  const text = await said(path, ["--version"]);
+  const text = await saidBy(path, ["--version"], INSTALL);
   const found = /version (\d+)\.(\d+)[\d.]*/.exec(text);
   if (found === null) {
     throw new HostError(`${path}: --version says ${JSON.stringify(text.slice(0, 60))}`, INSTALL);
@@ -75,56 +78,15 @@ async function qemuVersion(path: string): Promise<string> {
   return found[0].slice("version ".length);
 }
 
-async function said(path: string, args: readonly string[]): Promise<string> {
-  try {
-    const { stdout } = await new Deno.Command(path, { args: [...args], stderr: "null" }).output();
-    return new TextDecoder().decode(stdout);
-  } catch (error) {
-    if (!(error instanceof Error)) throw error;
-    throw new HostError(`${path}: ${fileErrorText(error)}`, INSTALL);
-  }
-}
-
-// KVM of this host whose machines can have KVM themselves, or why there is none.
-function nestedKvm(): { readonly cpu: "amd" | "intel" } | string {
-  const kernel = openLibc();
-  const fd = kernel.open("/dev/kvm", O_RDWR | O_CLOEXEC);
-  if (fd < 0) return "/dev/kvm cannot be used here";
-  kernel.close(fd);
-  for (const cpu of ["amd", "intel"] as const) {
-    const nested = readLine(kernel, `/sys/module/kvm_${cpu}/parameters/nested`);
-    if (nested === "1" || nested === "Y") return { cpu };
-  }
-  return "the KVM of this host has no nested virtualization";
-}
-
 function start(path: string, processor: readonly string[], boot: Boot): Emulation {
   const { image, initrd, cmdline, settings } = boot;
-  const child = startBound([
+  return childEmulation(startBound([
     path,
-    ...["-machine", "q35", ...processor, "-smp", `${settings.cpus}`],
+    ...["-machine", "q35", ...processor, "-smp", `${settings.cpus ?? CPUS}`],
     ...["-m", `${Math.ceil(settings.memoryBytes / 2 ** 20)}M`],
     ...["-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"],
     ...["-chardev", "file,id=console,path=/dev/stderr", "-serial", "chardev:console"],
     ...["-chardev", "stdio,id=line,signal=off", "-serial", "chardev:line"],
-    ...["-kernel", image.path, "-initrd", initrd, "-append", cmdline],
-  ]);
-  const writer = child.stdin.getWriter();
-  // What it has not read when it ends is of no use to anybody.
-  writer.closed.catch(() => {});
-  return {
-    console: child.stderr,
-    line: child.stdout,
-    write: (bytes) => writer.write(bytes).catch(() => {}),
-    ended: child.status,
-    async kill() {
-      try {
-        child.kill("SIGKILL");
-      } catch {
-        // It has gone.
-      }
-      await child.status;
-      await writer.abort().catch(() => {});
-    },
-  };
+    ...["-kernel", image.path, "-initrd", initrd.path, "-append", cmdline],
+  ]));
 }

@@ -10,8 +10,8 @@ export interface VmSettings {
   readonly accel: VmAccel;
   /** Its processor; `null` is this host's with KVM, otherwise `amd`. */
   readonly cpu: VmCpu | null;
-  /** Virtual CPUs. */
-  readonly cpus: number;
+  /** Virtual CPUs; `null` is what suits the emulator. */
+  readonly cpus: number | null;
   /** Bytes of memory. */
   readonly memoryBytes: number;
   /** The longest that it may run, in milliseconds; `null` is what suits the emulator. */

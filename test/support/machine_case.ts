@@ -42,6 +42,7 @@ export class Case {
     const initrd = () =>
       Promise.resolve({
         path: "/initrd",
+        size: 0,
         [Symbol.dispose]: () => void (this.isFreed = true),
       });
     const wish = {
