@@ -144,6 +144,14 @@ Deno.test("a screen is found in what Bochs says, wherever it is cut, and all is 
   }
 });
 
+Deno.test("a screen that is found when Bochs has ended is left alone", async () => {
+  const screen = new BochsScreen({ makeRaw: () => assert(false, "it was opened") as never });
+  screen[Symbol.dispose]();
+  const said = new TextEncoder().encode('Bochs connected to screen "/dev/null"\n');
+  await Array.fromAsync(screen.foundIn(ReadableStream.from([said])));
+  assertEquals(screen.path, "/dev/null");
+});
+
 Deno.test("the console tells why Bochs did not start, and not of its parts", () => {
   const console = new VmConsole();
   console.add(new TextEncoder().encode(

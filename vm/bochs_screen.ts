@@ -16,6 +16,7 @@ export class BochsScreen implements Disposable {
   #fd = -1;
   #timer: ReturnType<typeof setInterval> | null = null;
   #path: string | null = null;
+  #isOver = false;
 
   /**
    * None was found yet.
@@ -55,6 +56,8 @@ export class BochsScreen implements Disposable {
   }
 
   #read(path: string): void {
+    // The screen went with Bochs: its name may be another terminal's by now.
+    if (this.#isOver) return;
     this.#fd = this.#kernel.open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
     if (this.#fd < 0) return;
     // An echo would be typed into the machine, and a line that does not end would never be there to be read.
@@ -67,6 +70,7 @@ export class BochsScreen implements Disposable {
 
   /** Reads no more. */
   [Symbol.dispose](): void {
+    this.#isOver = true;
     if (this.#timer !== null) clearInterval(this.#timer);
     this.#timer = null;
     if (this.#fd >= 0) this.#kernel.close(this.#fd);

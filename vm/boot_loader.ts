@@ -29,8 +29,8 @@ const LBA_BITS = [0xe, 0xf] as const;
 
 /**
  * The first sector of a disk, which a BIOS puts at 0x7c00 and jumps to: it reads parts of two disks to where they are
- * wanted, by itself, which takes a hundredth of the instructions that a BIOS and a boot manager need, and jumps to the
- * kernel's real-mode code, as Documentation/arch/x86/boot.rst wants it.
+ * wanted, by itself, in seconds where a BIOS and a boot manager need more than a minute, and jumps to the kernel's
+ * real-mode code, as Documentation/arch/x86/boot.rst wants it.
  */
 export const LOADER_LISTING: Listing = [
   [[0xfa], "       cli"],
