@@ -41,7 +41,7 @@ export const SLOTS_CHECKS: readonly Check[] = [
       expect("harvested", machine.harvest(0), 2);
       // Before the other stores: to delete a slot unmaps all pages of the VM, which protects them too.
       setSlot(machine, 2, { ...SECOND, pages: 0 });
-      const pages = [0, 100, 200, 300, 400, 500];
+      const pages = [0, 100, 200, 300, 400, 500, 501];
       storeTo(machine, gfnsOf(machine, pages));
       const places = [
         [1, 0],
@@ -50,6 +50,7 @@ export const SLOTS_CHECKS: readonly Check[] = [
         [NO_ADDRESS_SPACE, 300],
         [1, PAGES],
         [1, 500],
+        [NO_ADDRESS_SPACE, 501], // of the same id, and next to the page before
       ] as const;
       forgeEntries(machine, places);
       machine.harvest(0);
