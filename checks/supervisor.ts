@@ -1,6 +1,7 @@
 import type { GroupedCheck } from "./all_checks.ts";
 import { type CheckResult, checkResult, type CheckRun } from "./check_result.ts";
 import { type ChildAnswer, ChildProcess, type Ending } from "./child_process.ts";
+import { HostError } from "../ffi/host_error.ts";
 import type { KernelLog } from "../lab/kernel_log.ts";
 import { combineRuns } from "./combine_runs.ts";
 import { judgeReports } from "./judge_reports.ts";
@@ -40,6 +41,9 @@ export type PlannedCheck = Pick<
   "id" | "group" | "statement" | "source" | "warns" | "harms"
 >;
 
+/** Of a run that no child told of. */
+const NOTHING = { expected: null, seen: null, withheld: null, defect: false, reports: [] } as const;
+
 /** An interrupt at a terminal reaches the child too, and may be seen there first: the longest before. */
 const INTERRUPT_MS = 500;
 
@@ -52,38 +56,48 @@ const PACE_MS = 60_000;
  *
  * @param plan The checks.
  * @param supervision How they are made.
- * @returns What each came to, as it ends; fewer than planned where the rest was called off. No child is
- * left, however it ends.
- * @throws {HostError} Where no child can be started, or the host cannot be used at all.
+ * @returns What each came to, as it ends; fewer than planned where the rest was called off, or where after a failed one
+ * no child can be started any more. No child is left, however it ends.
+ * @throws {HostError} Where no child can be started, or the host cannot be used at all, and none has failed before.
  */
 export async function* supervise(
   plan: readonly PlannedCheck[],
   supervision: Supervision,
 ): AsyncGenerator<CheckResult> {
   const desk = new Desk(supervision);
+  let isBroken = false;
   try {
     if (!await desk.begin()) return;
     for (const [n, check] of plan.entries()) {
       const runs: CheckRun[] = [];
+      let gone: HostError | null = null;
       while (runs.length < supervision.repeat) {
-        const run = await desk.make(check.id);
-        if (run === null) break;
+        const run = await (isBroken ? desk.tryToMake(check.id) : desk.make(check.id));
+        if (run instanceof HostError) gone = run;
+        if (run === null || run instanceof HostError) break;
         // What the kernel says of the child's end belongs to the last check.
         if (n === plan.length - 1 && runs.length === supervision.repeat - 1) await desk.close();
-        runs.push(judgeReports(run, supervision.log.take(), check.warns ?? false));
+        const judged = judgeReports(run, supervision.log.take(), check.warns ?? false);
+        isBroken ||= isFailure(judged);
+        runs.push(judged);
       }
       const [first, ...more] = runs;
       // Runs that were called off tell something only where one failed.
       const isWhole = runs.length === supervision.repeat;
-      const hasFailed = runs.some(({ status }) => status === "fail" || status === "timeout");
-      if (first !== undefined && (isWhole || hasFailed)) {
+      if (first !== undefined && (isWhole || runs.some(isFailure))) {
         yield checkResult(check, combineRuns([first, ...more]));
+      } else if (gone !== null) {
+        yield checkResult(check, { ...NOTHING, status: "skip", detail: gone.what, ms: 0 });
       }
       if (!isWhole) return;
     }
   } finally {
     await desk.clear();
   }
+}
+
+function isFailure({ status }: CheckRun): boolean {
+  return status === "fail" || status === "timeout";
 }
 
 /** Keeps the child that is asked, and a new one where the last has gone. */
@@ -132,8 +146,17 @@ class Desk {
     const lost = await this.#lost(answer, doing);
     if (lost === null) return null;
     const ms = Math.round((performance.now() - began) * 1000) / 1000;
-    const nothing = { expected: null, seen: null, withheld: null, defect: false, reports: [] };
-    return { ...lost, ...nothing, ms };
+    return { ...NOTHING, ...lost, ms };
+  }
+
+  /** The same on a kernel that failed a check: it may be what keeps a child from beginning. */
+  async tryToMake(id: string): Promise<CheckRun | HostError | null> {
+    try {
+      return await this.make(id);
+    } catch (error) {
+      if (error instanceof HostError) return error;
+      throw error;
+    }
   }
 
   // What became of a child that does not go on; null where it was called off.

@@ -194,6 +194,35 @@ Deno.test("a host that cannot be used at all, or a child that does not begin, is
   assertEquals(await children(), []);
 });
 
+Deno.test("a failed check stands, where after it no child begins any more", async () => {
+  for (const repeat of [1, 2]) {
+    const found: [string, string][] = [];
+    let isBroken = false;
+    const name = () => isBroken ? "no_such_child" : "misbehaving_child";
+    const broken: Supervision = {
+      ...supervision({ repeat, log: { take: () => [] } }),
+      get module() {
+        return new URL(`support/${name()}.ts`, import.meta.url);
+      },
+      began: (id) => void (isBroken ||= id === "killed-9"),
+    };
+    let why: string | null = null;
+    for await (
+      const { id, status, detail } of supervise(plan("pass", "killed-9", "skip"), broken)
+    ) {
+      found.push([id, status]);
+      why = detail;
+    }
+    // What was made of a check that failed is told; one that could not be made says why, and is the last.
+    assertEquals(found, [
+      ...[["pass", "pass"], ["killed-9", "fail"]] satisfies [string, string][],
+      ...(repeat === 1 ? [["skip", "skip"]] satisfies [string, string][] : []),
+    ]);
+    assertStringIncludes(why!, repeat === 1 ? "no_such_child.ts" : "SIGKILL");
+    assertEquals(await children(), []);
+  }
+});
+
 liveTest("a check that hangs in KVM_RUN is ended after its time, and the rest go on", async () => {
   using board = StepBoard.create(LIBC);
   const args = [`--steps=${board!.path}`];
