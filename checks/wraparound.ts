@@ -24,6 +24,36 @@ const WRAPAROUNDS: readonly {
 /** A page whose entry ends the reset in each case: it is re-protected always. */
 const LAST = 300;
 
+/** What became of the pages of a case that the fix decides. */
+export interface WrapAnswer {
+  /** What was asked, in words. */
+  readonly what: string;
+  /** The pages pushed again. */
+  readonly pushed: readonly string[];
+  /** Those of a kernel with the fix. */
+  readonly withFix: readonly string[];
+  /** Those of one without. */
+  readonly without: readonly string[];
+}
+
+/**
+ * Whether a kernel has the fix, by what it did in every case: one that does as with the fix here and as without it there
+ * has another fault.
+ *
+ * @param answers What it did, one case at least.
+ * @returns Whether it has.
+ * @throws {CheckFailure} Where it did something else in a case, or not the same in all.
+ */
+export function hasWrapFix(answers: readonly WrapAnswer[]): boolean {
+  for (const { what, pushed, withFix, without } of answers) {
+    expectOneOf(what, pushed, [withFix, without]);
+  }
+  const same = (a: readonly string[], b: readonly string[]) => `${a}` === `${b}`;
+  if (answers.every(({ pushed, without }) => same(pushed, without))) return false;
+  for (const { what, pushed, withFix } of answers) expect(what, pushed, withFix);
+  return true;
+}
+
 /**
  * `slot.wraparound`: offsets that wrap the bound of a batch.
  *
@@ -36,22 +66,25 @@ export function wraparound(host: CheckHost): CheckAnswer {
   // Before anything is written.
   needsToHarm(host);
   const { insight } = host.kernel;
-  const answers = WRAPAROUNDS.map(({ offsets, names, always }) => {
+  const answers = WRAPAROUNDS.map(({ offsets, names, always }): WrapAnswer => {
     const machine = host.machine();
     const gfns = [0, 1, 2, LAST].map((offset) => machine.gfn + offset);
     storeTo(machine, gfns);
     resetForged(machine, [...offsets, LAST].map((offset) => [1, offset]));
     const named = (pages: readonly number[]) =>
       placeNames([...pages, LAST].map((page) => [1, page]));
-    const pushed = pushedBy(machine, gfns);
-    const what = `pages pushed again after ${offsets.join(", ")}`;
-    const [withFix, without] = [named(always), named(names)];
-    if (insight !== null) expect(what, pushed, insight.version === "latest" ? withFix : without);
-    else if (host.since(FIXED)) expect(what, pushed, withFix);
-    else expectOneOf(what, pushed, [withFix, without]);
-    return `${pushed}` === `${withFix}`;
+    return {
+      what: `pages pushed again after ${offsets.join(", ")}`,
+      pushed: pushedBy(machine, gfns),
+      withFix: named(always),
+      without: named(names),
+    };
   });
-  if (answers.every((isFixed) => isFixed)) return "the batch is dropped";
+  const isFixed = hasWrapFix(answers);
+  if (insight !== null || host.since(FIXED)) {
+    expect("whether it has the fix", isFixed, insight === null || insight.version === "latest");
+  }
+  if (isFixed) return "the batch is dropped";
   const told = "the bound check passes, and page 0 is re-protected";
   return insight === null ? new Known(`${told}: the fix of 2026 is missing`) : told;
 }
