@@ -116,21 +116,31 @@ export function loadLibc<Symbols extends Deno.ForeignLibraryInterface>(
 }
 
 /**
- * The real kernel, reached through libc.
+ * What makes an answer of a system call of what libc returned: -1 becomes minus errno. errno is read through a view that
+ * is taken once: libc keeps it in thread-local storage, so its address never changes for this thread, and nothing runs
+ * between a synchronous call and the read.
  *
- * errno is read through a view that is taken once: libc keeps it in thread-local storage, so its
- * address never changes for this thread, and nothing runs between a synchronous call and the read.
+ * @returns The function, for this thread.
+ * @throws {HostError} Where libc cannot be loaded.
+ */
+export function libcAnswers(): (result: number) => number {
+  const libc = early ??= loadLibc(SYMBOLS);
+  // SAFETY: 4 bytes, an int of this thread's storage, owned by libc; it lives as long as the thread.
+  const errnoAt = libc.__errno_location();
+  if (errnoAt === null) throw new HostError("__errno_location() answered NULL", "use glibc");
+  const errno = new Int32Array(Deno.UnsafePointerView.getArrayBuffer(errnoAt, 4));
+  return (result) => result === -1 ? -(errno[0] ?? 0) : result;
+}
+
+/**
+ * The real kernel, reached through libc.
  *
  * @returns The kernel.
  * @throws {HostError} Where libc cannot be loaded: another system, or no `--allow-ffi`.
  */
 export function openLibc(): Kernel {
   const libc = early ??= loadLibc(SYMBOLS);
-  // SAFETY: 4 bytes, an int of this thread's storage, owned by libc; it lives as long as the thread.
-  const errnoAt = libc.__errno_location();
-  if (errnoAt === null) throw new HostError("__errno_location() answered NULL", "use glibc");
-  const errno = new Int32Array(Deno.UnsafePointerView.getArrayBuffer(errnoAt, 4));
-  const answer = (result: number): number => result === -1 ? -(errno[0] ?? 0) : result;
+  const answer = libcAnswers();
   const encoder = new TextEncoder();
   const cString = (text: string): Uint8Array<ArrayBuffer> => encoder.encode(`${text}\0`);
 

@@ -1,6 +1,6 @@
-import { loadLibc, openLibc } from "./libc.ts";
+import { libcAnswers, loadLibc, openLibc } from "./libc.ts";
 
-/** `clock_t`-free calls of <sys/mount.h>, <sys/reboot.h>, <sys/prctl.h> and <unistd.h>, bound when first used. */
+// <sys/mount.h>, <sys/reboot.h>, <sys/prctl.h> and <unistd.h>
 const SYMBOLS = {
   // int mount(const char *source, const char *target, const char *filesystemtype, unsigned long mountflags,
   //           const void *data);
@@ -22,8 +22,6 @@ const SYMBOLS = {
   setsid: { parameters: [], result: "i32" },
   // int execv(const char *pathname, char *const argv[]);
   execv: { parameters: ["buffer", "buffer"], result: "i32" },
-  // int *__errno_location(void);
-  __errno_location: { parameters: [], result: "pointer" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
 const SYS_INIT_MODULE = 175n; // <asm/unistd_64.h>
@@ -73,9 +71,7 @@ export interface MachineCalls {
 export function openMachineCalls(): MachineCalls {
   const libc = loadLibc(SYMBOLS);
   const kernel = openLibc();
-  // SAFETY: 4 bytes, an int of this thread's storage, owned by libc; it lives as long as the thread.
-  const errno = new Int32Array(Deno.UnsafePointerView.getArrayBuffer(libc.__errno_location()!, 4));
-  const answer = (result: number): number => result === -1 ? -(errno[0] ?? 0) : result;
+  const answer = libcAnswers();
   const encoder = new TextEncoder();
   const cString = (text: string): Uint8Array<ArrayBuffer> => encoder.encode(`${text}\0`);
   return {

@@ -5,6 +5,7 @@ import { checked, KernelError } from "../ffi/kernel_error.ts";
 import type { Kernel } from "../ffi/kernel.ts";
 import { LIBC } from "./support/libc.ts";
 import * as ioctls from "../ffi/kvm_ioctls.ts";
+import { memoryFile } from "../ffi/memory_file.ts";
 import { traceKernel } from "../ffi/trace.ts";
 import { enableCapStruct } from "../kvm/vm.ts";
 import { System } from "../kvm/system.ts";
@@ -143,4 +144,22 @@ Deno.test("traceKernel() shows every call with its arguments and answer", () => 
   ]);
   assertStringIncludes(lines[4]!, "mmap(4096, 3, 0x22, -1, 0x0) = 0x");
   assertEquals(lines.length, 7);
+});
+
+// Its functions are bound once, and stay: before a test looks for what it left.
+memoryFile("first", [])[Symbol.dispose]();
+
+Deno.test("a file in memory holds its pieces, and goes where one cannot be had", () => {
+  const open = () => [...Deno.readDirSync("/proc/self/fd")].length;
+  const before = open();
+  {
+    using file = memoryFile("whole", [Uint8Array.of(1, 2), new Uint8Array(0), Uint8Array.of(3)]);
+    assertEquals([file.size, ...Deno.readFileSync(file.path)], [3, 1, 2, 3]);
+  }
+  const broken = function* () {
+    yield Uint8Array.of(1);
+    throw new Error("no more");
+  };
+  assertThrows(() => memoryFile("broken", broken()), Error, "no more");
+  assertEquals(open(), before);
 });
