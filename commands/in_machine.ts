@@ -29,14 +29,14 @@ export interface GuestCommand {
  * @returns The machine, which was not started yet.
  */
 export function machineFor(
-  { kernel, settings, emulator, modules, order, initrd }: PreparedMachine,
+  { kernel, settings, emulator, modules, initrd }: PreparedMachine,
   { args, columns, files }: GuestCommand,
   listener: Omit<MachineListener, "file">,
 ): Machine {
   const content = {
     request: {
       ...{ args, columns, cwd: Deno.cwd(), inputs: files.inputs, outputs: files.outputs },
-      ...{ hasStdin: files.stdin !== null, modules: order },
+      ...{ hasStdin: files.stdin !== null, modules: modules.map(({ name }) => name) },
     },
     ...{ modules, files: files.files, folders: files.folders, stdin: files.stdin },
   };

@@ -53,7 +53,7 @@ async function asked(
       ...{ accel: "auto", cpu: null, cpus: 2, memoryBytes: 2 ** 31, timeoutMs: null },
       kernelArgs: "",
     },
-    ...{ emulator, modules: [], order: { amd: [], intel: [] } },
+    ...{ emulator, modules: [] },
     initrd: (content) =>
       Promise.resolve({
         path: `${contents.push(content) - 1}`,

@@ -4,10 +4,11 @@ import { HostError } from "../ffi/host_error.ts";
 import { VmConsole } from "../vm/console.ts";
 import { frameBytes } from "../vm/frames.ts";
 import type { GuestProblem } from "../vm/guest_request.ts";
+import type { VmCpu } from "../vm/vm_settings.ts";
 import type { FakeGuest } from "./support/fake_emulator.ts";
 import { Case, FACTS } from "./support/machine_case.ts";
 
-const PROBLEM: GuestProblem = { refused: [], words: [], vendor: "amd", error: null };
+const PROBLEM: GuestProblem = { refused: [], words: [], error: null };
 
 Deno.test("a command's output comes out in both streams, in order, and its exit status", async () => {
   const ran = new Case((guest) => {
@@ -164,11 +165,15 @@ Deno.test("a machine that goes on for too long is ended", async () => {
 });
 
 Deno.test("a kernel without KVM is told in its own words, with what it lacks", async () => {
-  const told = async (problem: Partial<GuestProblem>, modules: string | null = null) => {
+  const told = async (
+    problem: Partial<GuestProblem>,
+    modules: string | null = null,
+    cpu: VmCpu = "amd",
+  ) => {
     const ran = new Case((guest) => {
       guest.say("[    2.0] the console");
       guest.tell("problem", { ...PROBLEM, ...problem });
-    }, { modules });
+    }, { modules, cpu });
     return await assertRejects(() => ran.run(), HostError).then(({ message }) => message);
   };
   const what = "a/bzImage (6.12.1): ";
@@ -177,11 +182,11 @@ Deno.test("a kernel without KVM is told in its own words, with what it lacks", a
     `${what}has no KVM, and no modules of it were found; build it with CONFIG_KVM and CONFIG_KVM_AMD, or give the folder of its modules with --modules`,
   );
   assertStringIncludes(
-    await told({ vendor: "intel" }, "/m"),
-    "nor has /m; build it with CONFIG_KVM",
+    await told({}, "/m", "intel"),
+    "nor has /m; build it with CONFIG_KVM and CONFIG_KVM_INTEL",
   );
   assertEquals(
-    await told({ words: ["first", "kvm_intel: VMX not supported by CPU 0"], vendor: "intel" }),
+    await told({ words: ["first", "kvm_intel: VMX not supported by CPU 0"] }, null, "intel"),
     `${what}its KVM refuses this processor: kvm_intel: VMX not supported by CPU 0; build it with CONFIG_KVM_INTEL`,
   );
   const refused = [{ name: "kvm", errno: 8 }, { name: "kvm_amd", errno: 95 }];

@@ -48,7 +48,7 @@ export async function findBochs({ cpus, memoryBytes }: VmSettings): Promise<Emul
     kernelArgs: BOCHS_KERNEL_ARGS,
     timeoutMs: 60 * MINUTE_MS,
     silenceMs: 15 * MINUTE_MS,
-    vendors: ["intel"],
+    cpu: "intel",
     start: (boot) => start(path, boot),
   };
 }

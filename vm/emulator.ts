@@ -1,6 +1,6 @@
 import type { MemoryFile } from "../ffi/memory_file.ts";
 import type { KernelImage } from "./kernel_image.ts";
-import type { VmSettings } from "./vm_settings.ts";
+import type { VmCpu, VmSettings } from "./vm_settings.ts";
 
 /** What an emulator boots. */
 export interface Boot {
@@ -38,8 +38,8 @@ export interface Emulator {
   readonly timeoutMs: number;
   /** The longest that a machine that is well says nothing, in milliseconds. */
   readonly silenceMs: number;
-  /** Whether the host's processor is the machine's: then either vendor's module may be needed. */
-  readonly vendors: readonly ("amd" | "intel")[];
+  /** Whose virtualization its processor has: kvm_amd drives it, or kvm_intel. */
+  readonly cpu: VmCpu;
   /**
    * Starts a machine.
    *

@@ -12,12 +12,9 @@ export interface GuestRequest {
   readonly inputs: readonly string[];
   /** Absolute paths of files and folders that it may write: what is there in the end is sent back. */
   readonly outputs: readonly string[];
-  /** Modules in the order in which they are loaded, by the processor's vendor. */
-  readonly modules: Readonly<Record<Vendor, readonly string[]>>;
+  /** KVM's modules, in the order in which they are loaded. */
+  readonly modules: readonly string[];
 }
-
-/** Whose virtualization a processor has. */
-export type Vendor = "amd" | "intel";
 
 /** Where the program is in the machine. */
 export const PROGRAM = "/dirtyring";
@@ -47,8 +44,6 @@ export interface GuestProblem {
   readonly refused: readonly { readonly name: string; readonly errno: number }[];
   /** What the kernel's log says of KVM. */
   readonly words: readonly string[];
-  /** The processor's vendor, as /proc/cpuinfo has it. */
-  readonly vendor: Vendor;
   /** What went wrong in the machine's first process; `null` where only KVM is missing. */
   readonly error: string | null;
 }

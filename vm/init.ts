@@ -13,7 +13,6 @@ import {
   REQUEST,
   STAGED,
   STDIN,
-  type Vendor,
 } from "./guest_request.ts";
 import { OutputSender } from "./send_outputs.ts";
 
@@ -60,7 +59,7 @@ export async function runMachine(): Promise<void> {
     await line.send(
       "problem",
       {
-        ...{ refused: [], words: [], vendor: "amd" },
+        ...{ refused: [], words: [] },
         error: error instanceof Error ? error.message : String(error),
       } satisfies GuestProblem,
     );
@@ -90,18 +89,16 @@ async function loadKvm(
   calls: MachineCalls,
   { modules }: GuestRequest,
 ): Promise<GuestProblem | null> {
-  const cpuinfo = await Deno.readTextFile("/proc/cpuinfo");
-  const vendor: Vendor = /AuthenticAMD|HygonGenuine/.test(cpuinfo) ? "amd" : "intel";
   if (await exists("/dev/kvm")) return null;
   const cmdline = await Deno.readTextFile("/proc/cmdline");
   const refused: { name: string; errno: number }[] = [];
-  for (const name of modules[vendor]) {
+  for (const name of modules) {
     const image = await Deno.readFile(`${MODULES}/${name}.ko`);
     const done = calls.initModule(image, moduleParameters(cmdline, name));
     if (done < 0) refused.push({ name, errno: -done });
   }
   if (await exists("/dev/kvm")) return null;
-  return { refused, words: kernelWords(), vendor, error: null };
+  return { refused, words: kernelWords(), error: null };
 }
 
 /**
@@ -127,7 +124,7 @@ export function moduleParameters(cmdline: string, name: string): string {
   }).join(" ");
 }
 
-// What the kernel's log says of KVM.
+// What the kernel's log says of KVM, but for its command line.
 function kernelWords(): string[] {
   const kernel = openLibc();
   const fd = kernel.open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
@@ -136,9 +133,9 @@ function kernelWords(): string[] {
   for (let got; fd >= 0 && (got = kernel.read(fd, buffer)) > 0;) {
     const record = new TextDecoder().decode(buffer.subarray(0, got));
     const text = record.slice(record.indexOf(";") + 1).split("\n", 1)[0]!;
-    if (/\b(kvm|svm|vmx)/i.test(text) && !text.startsWith("Command line")) words.push(text);
+    if (/\b(kvm|svm|vmx)/i.test(text) && !/command line/i.test(text)) words.push(text);
   }
-  return words.filter((text) => !/command line/i.test(text));
+  return words;
 }
 
 // What the command reads is where its path says, and the folders are there that it writes to.

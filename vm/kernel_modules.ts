@@ -27,15 +27,15 @@ const LIKELY = ["arch/x86/kvm", "virt/lib", "drivers/crypto/ccp"]
  * themselves (`.modinfo`, `depends=`): an unpacked package has no `modules.dep`.
  *
  * @param folder A folder of modules: `/lib/modules/RELEASE`, or a built tree.
- * @param wanted Names, `kvm_amd`; one that the folder does not have is passed over.
+ * @param wanted Its name, `kvm_amd`.
  * @param release The kernel's release, which they must have been built for.
- * @returns The modules; none where the kernel has all of it built in.
+ * @returns The modules; none where the folder does not have it, as where it is built in.
  * @throws {KernelFileError} Where one that is needed is missing, of another release, or cannot be read.
  * @throws {HostError} Where the program that decompresses it is missing.
  */
 export async function modulesFor(
   folder: string,
-  wanted: readonly string[],
+  wanted: string,
   release: string,
 ): Promise<KernelModule[]> {
   let files = await filesIn(folder, LIKELY);
@@ -78,7 +78,7 @@ export async function modulesFor(
     }
     found.set(name, { name, image });
   };
-  for (const name of wanted) await add(name, null);
+  await add(wanted, null);
   return [...found.values()];
 }
 

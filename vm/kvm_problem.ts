@@ -3,24 +3,27 @@ import { HostError } from "../ffi/host_error.ts";
 import type { GuestProblem } from "./guest_request.ts";
 import type { KernelSource } from "./kernel_source.ts";
 import { VmFailure } from "./vm_failure.ts";
+import type { VmCpu } from "./vm_settings.ts";
 
 /**
  * Why a kernel that booted has no KVM to be asked.
  *
  * @param problem What its first process found.
  * @param kernel The kernel.
+ * @param cpu Whose virtualization the machine has.
  * @param console The last lines of its console.
  * @returns The error: of the host where the kernel or its modules lack something.
  */
 export function kvmProblem(
   problem: GuestProblem,
   { image, modules }: KernelSource,
+  cpu: VmCpu,
   console: readonly string[],
 ): Error {
-  const { refused, words, vendor, error } = problem;
+  const { refused, words, error } = problem;
   if (error !== null) return new VmFailure(`${image.path}: ${error}`, console);
   const what = `${image.path} (${image.release})`;
-  const module = `CONFIG_KVM_${vendor.toUpperCase()}`;
+  const module = `CONFIG_KVM_${cpu.toUpperCase()}`;
   const said = words.at(-1);
   if (refused.length > 0) {
     const { name, errno } = refused.at(-1)!;

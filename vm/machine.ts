@@ -212,7 +212,12 @@ export class Machine {
         }
         return null;
       case "problem":
-        throw kvmProblem(said<GuestProblem>(frame), this.#wish.kernel, this.#console.last);
+        throw kvmProblem(
+          said<GuestProblem>(frame),
+          this.#wish.kernel,
+          this.#wish.emulator.cpu,
+          this.#console.last,
+        );
       case "end":
         return said<GuestEnd>(frame);
       default:

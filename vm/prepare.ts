@@ -2,7 +2,6 @@ import type { MemoryFile } from "../ffi/memory_file.ts";
 import { UsageError } from "../lab/usage_error.ts";
 import type { Emulator } from "./emulator.ts";
 import { findEmulator } from "./find_emulator.ts";
-import type { Vendor } from "./guest_request.ts";
 import { initramfs, type MachineContent } from "./initramfs.ts";
 import { type KernelModule, modulesFor } from "./kernel_modules.ts";
 import { findKernel, type KernelSource } from "./kernel_source.ts";
@@ -28,8 +27,6 @@ export interface PreparedMachine {
   readonly emulator: Emulator;
   /** The modules that its KVM needs, in order. */
   readonly modules: readonly KernelModule[];
-  /** Their names, by the processor's vendor. */
-  readonly order: Readonly<Record<Vendor, readonly string[]>>;
   /** Makes its initramfs. */
   initrd(content: MachineContent): Promise<MemoryFile>;
 }
@@ -58,12 +55,9 @@ export async function prepareMachine(choice: MachineChoice): Promise<PreparedMac
   }
   const kernel = await findKernel(choice.kernel, choice.modules);
   const emulator = await findEmulator(settings);
-  const modules = new Map<string, KernelModule>();
-  const order: Record<Vendor, string[]> = { amd: [], intel: [] };
-  for (const vendor of kernel.modules === null ? [] : emulator.vendors) {
-    const needed = await modulesFor(kernel.modules!, [`kvm_${vendor}`], kernel.image.release);
-    for (const module of needed) modules.set(module.name, module);
-    order[vendor].push(...needed.map(({ name }) => name));
-  }
-  return { kernel, settings, emulator, modules: [...modules.values()], order, initrd: initramfs };
+  const { image, modules: folder } = kernel;
+  const modules = folder === null
+    ? []
+    : await modulesFor(folder, `kvm_${emulator.cpu}`, image.release);
+  return { kernel, settings, emulator, modules, initrd: initramfs };
 }

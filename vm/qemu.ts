@@ -57,7 +57,7 @@ export async function findQemu(
     kernelArgs: own === null ? SOFTWARE_ARGS : "",
     timeoutMs: 15 * MINUTE_MS,
     silenceMs: 2 * MINUTE_MS,
-    vendors: [own ?? "amd"],
+    cpu: own ?? "amd",
     start: (boot) => Promise.resolve(start(path, processor, boot)),
   };
 }

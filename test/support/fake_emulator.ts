@@ -1,3 +1,4 @@
+import type { VmCpu } from "../../vm/vm_settings.ts";
 import type { Boot, Emulation, Emulator } from "../../vm/emulator.ts";
 import { type Frame, frameBytes, type FrameKind, framesOf, jsonFrame } from "../../vm/frames.ts";
 
@@ -26,9 +27,11 @@ export interface FakeEmulator extends Emulator {
 }
 
 /** What differs from an emulator that never loses patience. */
-export interface FakeTimes {
+export interface FakeTraits {
   readonly timeoutMs?: number;
   readonly silenceMs?: number;
+  /** Whose virtualization its processor has; AMD's by default. */
+  readonly cpu?: VmCpu;
   /** Waited for before the machine is there. */
   readonly starting?: Promise<void>;
 }
@@ -39,7 +42,12 @@ const encoder = new TextEncoder();
 /** An emulator whose machines play what a test has them play. */
 export function fakeEmulator(
   play: (guest: FakeGuest) => Promise<void> | void,
-  { timeoutMs = NEVER_MS, silenceMs = NEVER_MS, starting = Promise.resolve() }: FakeTimes = {},
+  {
+    timeoutMs = NEVER_MS,
+    silenceMs = NEVER_MS,
+    cpu = "amd",
+    starting = Promise.resolve(),
+  }: FakeTraits = {},
 ): FakeEmulator {
   let kills = 0;
   return {
@@ -47,7 +55,7 @@ export function fakeEmulator(
     kernelArgs: "fake=1",
     timeoutMs,
     silenceMs,
-    vendors: ["amd"],
+    cpu,
     get kills() {
       return kills;
     },

@@ -8,7 +8,7 @@ import {
   type FakeEmulator,
   fakeEmulator,
   type FakeGuest,
-  type FakeTimes,
+  type FakeTraits,
 } from "./fake_emulator.ts";
 
 /** What a machine's first process says of its kernel. */
@@ -31,7 +31,7 @@ export class Case {
 
   constructor(
     play: (guest: FakeGuest) => Promise<void> | void,
-    { listener = {}, modules = null, settings = {}, ...times }: FakeTimes & {
+    { listener = {}, modules = null, settings = {}, ...times }: FakeTraits & {
       readonly listener?: Partial<MachineListener>;
       readonly modules?: string | null;
       readonly settings?: Partial<VmSettings>;
