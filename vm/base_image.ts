@@ -11,15 +11,22 @@ const KEPT = 3;
 const HOUR_MS = 3_600_000;
 const PIECE_BYTES = 1 << 20;
 
+let found: Promise<() => Iterable<Uint8Array>> | undefined;
+
 /**
  * The part of the initramfs that is the same for every kernel: Deno with its libraries, this program, and the packages
  * that it needs. It is kept in the cache under a name that tells what it was made of and what it holds, and made anew
- * where it is not that.
+ * where it is not that. A process looks for it once, for however many machines.
  *
  * @returns The archive, in pieces.
  * @throws {HostError} Where Deno or a package cannot be found.
  */
 export async function baseImage(): Promise<Iterable<Uint8Array>> {
+  found ??= findImage();
+  return (await found)();
+}
+
+async function findImage(): Promise<() => Iterable<Uint8Array>> {
   const program = await programFiles();
   const made = createHash("sha256");
   for (const { path, content } of program) {
@@ -32,12 +39,12 @@ export async function baseImage(): Promise<Iterable<Uint8Array>> {
   const name = `base-${made.digest("hex").slice(0, 32)}`;
   const folder = await cacheFolder();
   const kept = folder === null ? null : await keptImage(folder, name);
-  if (kept !== null) return piecesOf(kept);
+  if (kept !== null) return () => piecesOf(kept);
   await translate(program.map(({ path }) => path.slice(PROGRAM.length + 1)));
   const files = [...await denoFiles(), ...program, ...await cachedFiles(program)];
   const image = [...cpio(files, EMPTY)];
   if (folder !== null) await keepImage(folder, name, image);
-  return image;
+  return () => image;
 }
 
 function sha256(pieces: Iterable<Uint8Array>): string {
