@@ -1,7 +1,6 @@
 import { bisectStatus } from "./commands/bisect_status.ts";
 import { GLOBAL_OPTIONS } from "./commands/global_options.ts";
 import type { Command, Context } from "./commands/command.ts";
-import { EndedElsewhere } from "./commands/ended_elsewhere.ts";
 import type { MachineRequest } from "./commands/machine_request.ts";
 import { optionName, VM_OPTIONS } from "./commands/vm_options.ts";
 import type { OptionTable } from "./commands/option.ts";
@@ -14,16 +13,13 @@ import { KernelError } from "./ffi/kernel_error.ts";
 import { openKernel } from "./lab/backend.ts";
 import { GuestError } from "./lab/guest_error.ts";
 import { UsageError } from "./lab/usage_error.ts";
-import { oneLine } from "./report/one_line.ts";
-import { KernelFileError } from "./vm/kernel_file_error.ts";
-import { VmFailure } from "./vm/vm_failure.ts";
 
 // Exit statuses: README.md, "Exit statuses".
 const USAGE = 2;
 const KERNEL = 3;
 const HOST = 4;
 const DEFECT = 70;
-const NO_ANSWER = 125;
+const UNTESTED = 125;
 
 /** What a person without a usable /dev/kvm can do too. */
 const OR_MODEL = "; or try the model of a kernel: --backend model";
@@ -196,12 +192,16 @@ function isGlobalFlag(name: string): boolean {
   return Object.hasOwn(options, name) && options[name]!.value === null;
 }
 
+function isOfMachines(arg: string): boolean {
+  return Object.hasOwn(VM_OPTIONS, optionName(arg) ?? "");
+}
+
 // What `--kernel` asks for: few command lines do, and the modules are not loaded for the others.
 async function machinesAskedFor(
   values: Readonly<Record<string, unknown>>,
   args: readonly string[],
 ): Promise<MachineRequest | null> {
-  if (!args.some((arg) => Object.hasOwn(VM_OPTIONS, optionName(arg) ?? ""))) return null;
+  if (!args.some(isOfMachines)) return null;
   const module = await loadModule(
     "./machine_request.ts",
   ) as typeof import("./commands/machine_request.ts");
@@ -250,15 +250,7 @@ function isOutOfMemory(error: unknown): boolean {
   return error instanceof RangeError && /allocation failed|Invalid typed array/.test(error.message);
 }
 
-// The end of what a machine's console said: the kernel may have written anything.
-function sayConsole({ console }: VmFailure): void {
-  if (console.length > 0) say("the last lines of its console:");
-  for (const line of console) say(`  ${oneLine(line)}`);
-}
-
 function statusOf(error: unknown): number {
-  if (error instanceof EndedElsewhere) return error.status;
-  if (error instanceof VmFailure) return NO_ANSWER;
   if (error instanceof UsageError) return USAGE;
   if (error instanceof KernelError || error instanceof GuestError) return KERNEL;
   if (error instanceof OutputError) return KERNEL;
@@ -275,11 +267,13 @@ function statusOf(error: unknown): number {
  */
 export async function commandLine(args: readonly string[], world: World): Promise<number> {
   let status: number;
+  const isBisected = args.includes("--bisect");
   try {
     status = await main(args, world);
   } catch (error) {
-    status = statusOf(error);
-    if (error instanceof EndedElsewhere) return status;
+    const failure = await machineFailure(args, error);
+    status = isBisected && failure?.saysNothing ? UNTESTED : failure?.status ?? statusOf(error);
+    if (failure?.isTold) return status;
     const wantsStack = args.includes("--verbose");
     const what = status === DEFECT
       ? "a defect of dirtyring, please report it with the output of --verbose: "
@@ -287,12 +281,19 @@ export async function commandLine(args: readonly string[], world: World): Promis
       ? "out of memory, ask for less with --pages, --ring or --vcpus: "
       : "";
     note(what + (error instanceof Error ? (wantsStack ? error.stack : error.message) : error));
-    if (error instanceof VmFailure) sayConsole(error);
-    // A commit that does not build is not bad.
-    if (error instanceof KernelFileError && args.includes("--bisect")) return NO_ANSWER;
+    failure?.lines.forEach(say);
   }
   // A command line that is wrong, and a defect, are answers to git, too.
-  return args.includes("--bisect") ? bisectStatus(status) : status;
+  return isBisected ? bisectStatus(status) : status;
+}
+
+// What is said of a machine of `--kernel` that failed: no other command line needs to know.
+async function machineFailure(args: readonly string[], error: unknown) {
+  if (!args.some(isOfMachines)) return null;
+  const module = await loadModule(
+    "./machine_failure.ts",
+  ) as typeof import("./commands/machine_failure.ts");
+  return module.machineFailure(error);
 }
 
 if (import.meta.main) {
