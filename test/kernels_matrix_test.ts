@@ -146,7 +146,12 @@ Deno.test("what failed stands in the table and beside it; what is not whole besi
 });
 
 Deno.test("the table of programs has those alone that all programs ran on", () => {
-  const mismatch = { number: 4, step: 9, part: "entries" } as unknown as FuzzResult["mismatch"];
+  const program = { ringBytes: 4096, vcpus: 1, logProgram: 0, ops: [] };
+  const step = { answer: "0", remaining: 0, entries: [], words: [] };
+  const mismatch: FuzzResult["mismatch"] = {
+    ...{ number: 4, step: 9, part: "entries", answers: [], again: 1, repeated: 1 },
+    ...{ expected: step, seen: step, program, shrunk: program },
+  };
   const { lines, problems } = fuzzTable([
     asked(runOf(FUZZED), { series: "6.1" }),
     asked(runOf({ ...FUZZED, mismatch, ok: false }, { status: 1 })),
