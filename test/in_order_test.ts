@@ -3,17 +3,26 @@ import { InOrder } from "../commands/in_order.ts";
 
 function collecting(order: readonly string[]) {
   const given: string[] = [];
-  return { given, inOrder: new InOrder<string>(order, (thing) => void given.push(thing)) };
+  const waiting = new Map<string, () => void>();
+  const inOrder = new InOrder<string>(order, (thing) => {
+    given.push(thing);
+    waiting.get(thing)?.();
+  });
+  // Until a thing comes out.
+  const out = (thing: string) => new Promise<void>((resolve) => void waiting.set(thing, resolve));
+  return { given, inOrder, out };
 }
 
 Deno.test("things come out in their order, each as soon as all before it are there", async () => {
-  const { given, inOrder } = collecting(["a", "b", "c", "d"]);
-  const late = Promise.withResolvers<string>();
+  const { given, inOrder, out } = collecting(["a", "b", "c", "d"]);
+  const [late, a, b] = [Promise.withResolvers<string>(), out("A"), out("B")];
   inOrder.add("b", late.promise);
   inOrder.add("d", Promise.resolve("D"));
   inOrder.add("a", Promise.resolve("A"));
+  await a;
   late.resolve("B");
-  await late.promise;
+  await b;
+  assertEquals(given, ["A", "B"]);
   await inOrder.rest();
   assertEquals(given, ["A", "B", "D"]);
 });
