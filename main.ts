@@ -34,6 +34,8 @@ export interface World {
   terminal(): { readonly columns: number } | null;
   /** Tells who watches from outside which step is under way. */
   announce(what: string): void;
+  /** The kernel that options ask for; {@linkcode openKernel} unless given. */
+  readonly openKernel?: typeof openKernel;
 }
 
 /** Standard output failed for another reason than a closed pipe: a full disk, say. */
@@ -157,7 +159,7 @@ async function main(args: readonly string[], world: World): Promise<number> {
   const progress = openProgress();
   const machines = await machinesAskedFor(values, [name, ...given]);
   const context: Context = {
-    openKernel: (selection) => openKernel(selection, trace, note),
+    openKernel: (selection) => (world.openKernel ?? openKernel)(selection, trace, note),
     note,
     say,
     status: showStatus,

@@ -13,7 +13,7 @@ import { storeTo } from "./forged.ts";
 import type { Machine } from "./machine.ts";
 import { numbers } from "./numbers.ts";
 import { overflow } from "./overflow.ts";
-import { BlockedSignal } from "./signals.ts";
+import { BlockedSignal } from "../kvm/blocked_signal.ts";
 import { MAIN, RING, SEED, X86 } from "./sources.ts";
 import { preFaultOverflow } from "./vcpu_ioctls.ts";
 

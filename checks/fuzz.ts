@@ -10,6 +10,7 @@ import {
 import { generateProgram } from "./fuzz_generate.ts";
 import { FuzzKernel } from "./fuzz_kernel.ts";
 import { runProgram } from "./fuzz_machine.ts";
+import { ENDLESS } from "./fuzz_vcpu.ts";
 import type { FuzzProgram } from "./fuzz_program.ts";
 import type { FuzzMismatch, FuzzResult } from "./fuzz_result.ts";
 import { shrinkProgram } from "./fuzz_shrink.ts";
@@ -24,6 +25,8 @@ export interface FuzzOptions {
 
 /** Runs of a program that differed, to tell whether it does so always. */
 const REPEATED = 3;
+/** Programs that are tried at most to shrink one of no end: each is waited for, two seconds on a real kernel. */
+const ENDLESS_TRIALS = 60;
 
 /**
  * Runs random programs of kernel calls on a real kernel and on the model, and compares answers, rings and
@@ -107,23 +110,32 @@ class Pair implements Disposable {
     return this.#mismatch === null && this.#interrupt.signal === null;
   }
 
-  #compare(program: FuzzProgram): FuzzComparison & { readonly wasPushedAgain: boolean } {
-    const seen = runProgram(this.#real, program);
-    const comparison = compareRuns(program, seen, runProgram(this.#model, program));
-    const { difference } = comparison;
+  // An interrupted program tells nothing.
+  async #compare(
+    program: FuzzProgram,
+  ): Promise<FuzzComparison & { readonly wasPushedAgain: boolean }> {
+    const pause = async () => {
+      await this.#interrupt.pause(true);
+      return this.#interrupt.signal === null;
+    };
+    const seen = await runProgram(this.#real, program, pause);
+    const comparison = compareRuns(program, seen, await runProgram(this.#model, program, pause));
+    if (comparison.difference !== null) await pause();
+    const { signal } = this.#interrupt;
+    const difference = signal === null ? comparison.difference : null;
     const wasPushedAgain = difference !== null &&
       isPushedAgain(difference, seen.slice(0, difference.step));
-    return { ...comparison, wasPushedAgain };
+    return { ...comparison, difference, wasPushedAgain };
   }
 
   async run(program: FuzzProgram, number: number): Promise<void> {
-    const first = this.#compare(program);
+    const first = await this.#compare(program);
+    if (this.#interrupt.signal !== null) return;
     if (first.difference !== null) {
-      // A signal cuts a KVM_RUN off: what then differs tells nothing.
-      await this.#interrupt.pause(true);
-      if (this.#interrupt.signal !== null) return;
       let again = 0;
-      for (let n = 0; n < REPEATED; n++) if (this.#compare(program).difference !== null) again++;
+      for (let n = 0; n < REPEATED; n++) {
+        if ((await this.#compare(program)).difference !== null) again++;
+      }
       if (again === 0 && first.wasPushedAgain) {
         this.#allowances["push.once-until-reset"]++;
         this.#endedEarly++;
@@ -131,7 +143,7 @@ class Pair implements Disposable {
         const { difference } = first;
         const shrunk = again === 0 ? program : await this.#shrink(program, difference);
         // What does not differ each time may agree once more.
-        const last = shrunk === program ? null : this.#compare(shrunk).difference;
+        const last = shrunk === program ? null : (await this.#compare(shrunk)).difference;
         this.#mismatch = {
           number,
           again,
@@ -149,15 +161,20 @@ class Pair implements Disposable {
     if (first.endedEarly) this.#endedEarly++;
   }
 
-  #shrink(program: FuzzProgram, { step, part }: FuzzDifference): Promise<FuzzProgram> {
+  #shrink(
+    program: FuzzProgram,
+    { step, part, seen, expected }: FuzzDifference,
+  ): Promise<FuzzProgram> {
     const kind = program.ops[step - 1]?.do;
-    return shrinkProgram(program, async (candidate) => {
+    const isEndless = seen.answer === ENDLESS || expected.answer === ENDLESS;
+    const stillDoes = async (candidate: FuzzProgram) => {
       await this.#interrupt.pause();
       if (this.#interrupt.signal !== null) return false;
-      const { difference } = this.#compare(candidate);
+      const { difference } = await this.#compare(candidate);
       return difference !== null && difference.part === part &&
         candidate.ops[difference.step - 1]?.do === kind;
-    });
+    };
+    return shrinkProgram(program, stillDoes, isEndless ? ENDLESS_TRIALS : undefined);
   }
 
   result(planned: number, seed: number | null): FuzzResult {

@@ -15,7 +15,7 @@ import { memoryRegionStruct, type Vm } from "../kvm/vm.ts";
 import type { FuzzKernel } from "./fuzz_kernel.ts";
 import { type FuzzOp, type FuzzProgram, MOST_VCPUS } from "./fuzz_program.ts";
 import type { FuzzRing } from "./fuzz_ring.ts";
-import { FuzzVcpu } from "./fuzz_vcpu.ts";
+import { type FuzzPause, FuzzVcpu, INTERRUPTED } from "./fuzz_vcpu.ts";
 import { mapped } from "./mapped.ts";
 
 /** What an operation came to: all that a program can see. */
@@ -41,15 +41,24 @@ const SKEW = 512;
  *
  * @param kernel The kernel.
  * @param program The program.
+ * @param pause Called while a vCPU runs on and on; answers whether the program may go on.
  * @returns What was seen: first after the making of the VM, then after each operation. Where the ring is
  * refused that is all.
  * @throws {KernelError} Where the kernel fails a call that no program is to see: it is out of memory.
  */
-export function runProgram(kernel: FuzzKernel, program: FuzzProgram): FuzzStep[] {
+export async function runProgram(
+  kernel: FuzzKernel,
+  program: FuzzProgram,
+  pause: FuzzPause = () => Promise.resolve(true),
+): Promise<FuzzStep[]> {
   using machine = new FuzzMachine(kernel, program);
   const steps = [machine.made];
   if (machine.made.answer !== "0") return steps;
-  for (const op of program.ops) steps.push(machine.step(op));
+  for (const op of program.ops) {
+    const step = await machine.step(op, pause);
+    if (step.answer === INTERRUPTED) break;
+    steps.push(step);
+  }
   return steps;
 }
 
@@ -88,10 +97,10 @@ class FuzzMachine implements Disposable {
     this.#resources = resources.move();
   }
 
-  step(op: FuzzOp): FuzzStep {
+  async step(op: FuzzOp, pause: FuzzPause): Promise<FuzzStep> {
     const vcpu = "vcpu" in op ? this.#vcpus[op.vcpu] : undefined;
     if (!("vcpu" in op)) return this.#look(this.#ask(op), undefined);
-    return this.#look(vcpu === undefined ? "no vCPU" : this.#drive(op, vcpu), vcpu);
+    return this.#look(vcpu === undefined ? "no vCPU" : await this.#drive(op, vcpu, pause), vcpu);
   }
 
   #look(answer: string, vcpu: FuzzVcpu | undefined): FuzzStep {
@@ -104,17 +113,17 @@ class FuzzMachine implements Disposable {
   }
 
   // What a vCPU is driven to do, or is done with its ring.
-  #drive(op: VcpuOp, vcpu: FuzzVcpu): string {
+  #drive(op: VcpuOp, vcpu: FuzzVcpu, pause: FuzzPause): string | Promise<string> {
     switch (op.do) {
       case "store":
         if (vcpu.isClosed) return "closed";
         vcpu.begin(this.#kernel.writeList(op.vcpu, op.gfns), op.gfns.length, this.#value);
         this.#value += op.gfns.length;
-        return vcpu.run(false);
+        return vcpu.run(false, pause);
       case "resume":
-        return vcpu.run(false);
+        return vcpu.run(false, pause);
       case "interrupted":
-        return vcpu.run(true);
+        return vcpu.run(true, pause);
       case "close":
         if (vcpu.isClosed && op.unmap === 0) return "closed";
         vcpu.close(op.unmap === 1);
@@ -162,8 +171,8 @@ class FuzzMachine implements Disposable {
   #create(id: number): number {
     const fd = this.#vm.ioctl(KVM_CREATE_VCPU, id);
     if (fd < 0) return fd;
-    const { system: { kernel }, mmapSize } = this.#kernel;
-    const vcpu = Vcpu.take(kernel, fd, id, mmapSize);
+    const { system: { kernel, ticks }, mmapSize } = this.#kernel;
+    const vcpu = Vcpu.take(kernel, fd, id, mmapSize, ticks);
     this.#vcpus.push(this.#resources.use(new FuzzVcpu(vcpu, this.#ringBytes)));
     return 0;
   }

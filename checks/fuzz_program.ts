@@ -1,3 +1,10 @@
+import {
+  KVM_CAP_DIRTY_LOG_RING,
+  KVM_CAP_DIRTY_LOG_RING_ACQ_REL,
+  KVM_CAP_DIRTY_LOG_RING_WITH_BITMAP,
+  KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2,
+} from "../ffi/kvm_constants.ts";
+
 /** A program's operation: `do` names it, and a `vcpu` counts the program's vCPUs as they were made. */
 export type FuzzOp =
   /** `KVM_SET_USER_MEMORY_REGION`; a skew of 1 breaks the size, 2 the guest's address, 3 the host's. */
@@ -80,6 +87,14 @@ export const TOO_MANY_PAGES: number = 2 ** 31;
 /** The largest offset that is forged: far from where a kernel's arithmetic wraps. */
 const LARGEST_OFFSET = 2 ** 20;
 
+/** What programs ask to be enabled: another capability could take exits away, without which no guest ends. */
+const ENABLED: readonly number[] = [
+  KVM_CAP_DIRTY_LOG_RING,
+  KVM_CAP_DIRTY_LOG_RING_ACQ_REL,
+  KVM_CAP_DIRTY_LOG_RING_WITH_BITMAP,
+  KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2,
+];
+
 /** The least and the most that a number may be. */
 export type FuzzRange = readonly [number, number];
 
@@ -133,13 +148,18 @@ export const FUZZ_RANGES: {
 export function unsafeReason(op: FuzzOp): string | null {
   switch (op.do) {
     case "slot":
+      // Without its code and its lists a guest runs into nothing, and may never come out.
+      if (op.slot === 0) return "slot 0: the guest's own, with its code and its lists of pages";
       // A slot that is taken must lie in host memory of the program: a guest could write beyond it.
       return op.pages >= TOO_MANY_PAGES || op.hostPage + op.pages <= HOST_PAGES
         ? null
         : `hostPage + pages: more than the ${HOST_PAGES} pages behind all slots`;
     case "enable":
+      if (!ENABLED.includes(op.capability)) {
+        return `capability ${op.capability}: programs enable ${ENABLED.join(", ")} alone`;
+      }
       // Pages that were mapped before logging began then go unlogged: which, the host decides.
-      return op.capability === 168 && op.argument === 3
+      return op.capability === KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 && op.argument === 3
         ? "argument 3: which pages are logged then depends on the host"
         : null;
     default:

@@ -10,7 +10,7 @@ import {
 export type StillDoes = (program: FuzzProgram) => Promise<boolean>;
 
 /** Programs tried at most. */
-const MOST_TRIALS = 3000;
+const TRIALS = 3000;
 const SMALLEST_RING = 4096;
 
 /**
@@ -33,16 +33,18 @@ const SMALLEST_RING = 4096;
  *
  * @param program The program.
  * @param stillDoes Tells whether a smaller one does the same. It may answer false to come to an end.
+ * @param mostTrials Smaller programs that are tried at most.
  * @returns The smallest that was found.
  */
 export async function shrinkProgram(
   program: FuzzProgram,
   stillDoes: StillDoes,
+  mostTrials: number = TRIALS,
 ): Promise<FuzzProgram> {
   let best = program;
   let trials = 0;
   const attempt = async (candidate: FuzzProgram): Promise<boolean> => {
-    if (trials >= MOST_TRIALS) return false;
+    if (trials >= mostTrials) return false;
     trials++;
     const does = await stillDoes(candidate);
     if (does) best = candidate;

@@ -1,12 +1,24 @@
-import { errnoName } from "../ffi/errno.ts";
+import { ERRNO, errnoName } from "../ffi/errno.ts";
 import { exitName } from "../ffi/kvm_exits.ts";
 import { kvm_run } from "../ffi/kvm_structs.ts";
 import { PAGE_SIZE } from "../ffi/linux.ts";
 import { long64 } from "../guest/long64.ts";
 import { Mapping } from "../kvm/mapping.ts";
 import type { Vcpu } from "../kvm/vcpu.ts";
+import { Patience } from "../lab/patience.ts";
 import { FuzzRing } from "./fuzz_ring.ts";
 
+/** What an operation came to whose `KVM_RUN` had no end. */
+export const ENDLESS = "no exit, and no store any more";
+
+/** What an operation came to that was called off. */
+export const INTERRUPTED = "interrupted";
+
+/** Lets signals be seen; answers whether a program may go on. */
+export type FuzzPause = () => Promise<boolean>;
+
+/** Looks after which a vCPU is given up that neither exits nor makes a store: stores are few. */
+const LOOKS = 20;
 /** Exits after which a vCPU can go on with its stores. */
 const GOES_ON: readonly string[] = ["KVM_EXIT_DIRTY_RING_FULL", "KVM_EXIT_MMIO"];
 
@@ -75,19 +87,34 @@ export class FuzzVcpu implements Disposable {
    * Runs it, where that leads nowhere but into its program.
    *
    * @param isInterrupted Whether `immediate_exit` is set meanwhile.
-   * @returns The exit's name, an errno's, or why it was not run.
+   * @param pause Called while it runs on and on; answers whether it shall.
+   * @returns The exit's name, an errno's, or why it was not run, or not to its end.
    */
-  run(isInterrupted: boolean): string {
+  async run(isInterrupted: boolean, pause: FuzzPause): Promise<string> {
     if (this.isClosed) return "closed";
     if (this.ring?.isSpent !== false) return "spent";
     // After its last store it ends by OUT: beyond that is no program.
     if (!this.#canGoOn) return "nothing to do";
-    const answer = isInterrupted ? this.#runInterrupted() : this.vcpu.run();
+    const answer = isInterrupted ? this.#runInterrupted() : await this.#runToExit(pause);
     this.ring.notePushes();
+    if (typeof answer === "string") return answer;
     if (answer < 0) return errnoName(-answer);
     const exit = exitName(this.vcpu.exitReason);
     this.#canGoOn = GOES_ON.includes(exit);
     return exit;
+  }
+
+  // What KVM_RUN answers in the end, or why that was not waited for.
+  async #runToExit(pause: FuzzPause): Promise<number | string> {
+    const patience = new Patience(this.vcpu, LOOKS);
+    for (;;) {
+      const answer = this.vcpu.runBriefly();
+      if (answer !== null && answer !== -ERRNO.EINTR) return answer;
+      const mayGoOn = await pause();
+      if (mayGoOn && !patience.isOver()) continue;
+      this.#canGoOn = false;
+      return mayGoOn ? ENDLESS : INTERRUPTED;
+    }
   }
 
   #runInterrupted(): number {

@@ -166,6 +166,24 @@ export interface Kernel {
   setitimer(microseconds: number): number;
 
   /**
+   * timer_create(2) with `CLOCK_MONOTONIC` and `SIGEV_THREAD_ID`, and timer_settime(2): from now on a signal comes to
+   * the calling thread again and again. The thread shall have it blocked: nothing here handles it.
+   *
+   * @param signal Its number.
+   * @param microseconds The while between two.
+   * @returns The timer, or minus errno: ENOSYS from a kernel without such timers, EAGAIN where there are too many.
+   */
+  startTimer(signal: number, microseconds: number): number;
+
+  /**
+   * timer_delete(2). A signal that the timer has sent may still be pending.
+   *
+   * @param timer What {@linkcode Kernel.startTimer} answered.
+   * @returns 0, or minus errno.
+   */
+  deleteTimer(timer: number): number;
+
+  /**
    * ioctl(2) without an argument, made by another process that holds the same file.
    *
    * @param fd The file descriptor.

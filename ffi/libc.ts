@@ -10,6 +10,9 @@ const SIG_SETMASK = 2;
 const ITIMER_REAL = 0;
 // <asm/unistd_64.h>
 const SYS_GETTID = 186n;
+const SYS_TIMER_CREATE = 222n;
+const SYS_TIMER_SETTIME = 223n;
+const SYS_TIMER_DELETE = 226n;
 const SYS_TGKILL = 234n;
 const SYS_PERF_EVENT_OPEN = 298n;
 const PERF_FLAG_FD_CLOEXEC = 8n;
@@ -17,6 +20,10 @@ const PERF_FLAG_FD_CLOEXEC = 8n;
 const PERF_ATTR_SIZE_AT = 4;
 /** `struct timespec` and the halves of `struct itimerval`: seconds and a fraction, 64 bits each. */
 const TIME_BYTES = 16;
+const CLOCK_MONOTONIC = 1n;
+/** Bytes of `struct sigevent`, and where in it, in words of 32 bits, the signal, the way and the thread stand. */
+const SIGEVENT = { bytes: 64, signo: 2, notify: 3, tid: 4 } as const;
+const SIGEV_THREAD_ID = 4;
 
 // The C prototype stands beside each entry. ioctl() is variadic; on x86-64 its third argument travels
 // in the same register as a fixed one's, so two fixed signatures call it: one for a number, one for a
@@ -65,6 +72,16 @@ const LATE_SYMBOLS = {
   // long syscall(long number, ...), for what an older glibc has no function for. On x86-64 variadic
   // arguments travel as fixed ones do: one signature for numbers, one for perf_event_open().
   syscall_numbers: { name: "syscall", parameters: ["i64", "i64", "i64", "i64"], result: "i64" },
+  syscall_timer_create: {
+    name: "syscall",
+    parameters: ["i64", "i64", "buffer", "buffer"],
+    result: "i64",
+  },
+  syscall_timer_settime: {
+    name: "syscall",
+    parameters: ["i64", "i64", "i64", "buffer", "u64"],
+    result: "i64",
+  },
   syscall_perf: {
     name: "syscall",
     parameters: ["i64", "buffer", "i64", "i64", "i64", "u64"],
@@ -235,6 +252,37 @@ export function openLibc(): Kernel {
       // SAFETY: NULL is SIG_DFL.
       if (microseconds === 0) signal(SIGALRM, null);
       return done;
+    },
+    // timer_create() of an older glibc stands in a library of its own: the kernel is called itself.
+    startTimer(signal, microseconds) {
+      const { syscall_numbers, syscall_timer_create, syscall_timer_settime } = late ??= loadLibc(
+        LATE_SYMBOLS,
+      );
+      const event = new Int32Array(SIGEVENT.bytes / 4);
+      event[SIGEVENT.signo] = signal;
+      event[SIGEVENT.notify] = SIGEV_THREAD_ID;
+      event[SIGEVENT.tid] = Number(syscall_numbers(SYS_GETTID, 0n, 0n, 0n));
+      const timer = new Int32Array(1);
+      // SAFETY: a `struct sigevent` that the kernel reads, and an int that it writes, both of this call.
+      const made = syscall_timer_create(SYS_TIMER_CREATE, CLOCK_MONOTONIC, event, timer);
+      const answered = answer(Number(made));
+      if (answered < 0) return answered;
+      const times = new BigInt64Array(2 * TIME_BYTES / 8); // it_interval, it_value: seconds and nanoseconds
+      const { floor } = Math;
+      for (const at of [0, 2]) {
+        times[at] = BigInt(floor(microseconds / 1e6));
+        times[at + 1] = BigInt(microseconds % 1e6 * 1000);
+      }
+      const id = BigInt(timer[0]!);
+      // SAFETY: a `struct itimerspec` of this call, which the kernel does not keep; the old one is not asked for.
+      const set = answer(Number(syscall_timer_settime(SYS_TIMER_SETTIME, id, 0n, times, 0n)));
+      if (set === 0) return Number(id);
+      syscall_numbers(SYS_TIMER_DELETE, id, 0n, 0n);
+      return set;
+    },
+    deleteTimer(timer) {
+      const { syscall_numbers } = late ??= loadLibc(LATE_SYMBOLS);
+      return answer(Number(syscall_numbers(SYS_TIMER_DELETE, BigInt(timer), 0n, 0n)));
     },
     ioctlElsewhere: (fd, request) => elsewhere(fd, { do: "ioctl", request }),
     storeElsewhere: (fd, page, byte) => elsewhere(fd, { do: "store", page, byte }),

@@ -106,6 +106,9 @@ export function traceKernel(kernel: Kernel, write: (line: string) => void): Kern
     sigtimedwait: (set) => show(`sigtimedwait(${maskText(set)})`, kernel.sigtimedwait(set)),
     setitimer: (microseconds) =>
       show(`setitimer(ITIMER_REAL, ${microseconds} us)`, kernel.setitimer(microseconds)),
+    startTimer: (signal, microseconds) =>
+      show(`timer_create(${signal}, ${microseconds} us)`, kernel.startTimer(signal, microseconds)),
+    deleteTimer: (timer) => show(`timer_delete(${timer})`, kernel.deleteTimer(timer)),
     ioctlElsewhere: (fd, request) =>
       show(
         `elsewhere: ioctl(${fd}, ${requestName(request)})`,

@@ -10,6 +10,8 @@ import {
 } from "../ffi/kvm_ioctls.ts";
 import { O_CLOEXEC, O_RDWR } from "../ffi/linux.ts";
 import { KvmFd } from "./kvm_fd.ts";
+import { RunTicks } from "./run_ticks.ts";
+import type { TickSource } from "./vcpu.ts";
 import { Vm } from "./vm.ts";
 
 /** The device that every VM begins with. */
@@ -41,6 +43,8 @@ const OPEN_ADVICE: ReadonlyMap<number, string> = new Map([
 
 /** `/dev/kvm`: what the host offers, and where VMs come from (api.rst, section 4, "system ioctls"). */
 export class System extends KvmFd {
+  #ticks: RunTicks | null | undefined;
+
   /**
    * Opens `/dev/kvm` and checks that it speaks the interface of this program.
    *
@@ -110,6 +114,23 @@ export class System extends KvmFd {
    * @throws {KernelError} Where the kernel refuses: EMFILE, ENOMEM, EBUSY beside another hypervisor.
    */
   createVm(type = 0): Vm {
-    return new Vm(this.kernel, checked(this.ioctl(KVM_CREATE_VM, type), "KVM_CREATE_VM"));
+    const fd = checked(this.ioctl(KVM_CREATE_VM, type), "KVM_CREATE_VM");
+    return new Vm(this.kernel, fd, this.ticks);
+  }
+
+  /**
+   * The ticks of the thread that runs this device's vCPUs: started when they are first asked for, and ended with the
+   * device.
+   */
+  readonly ticks: TickSource = () => {
+    if (this.#ticks === undefined) this.#ticks = RunTicks.start(this.kernel);
+    return this.#ticks;
+  };
+
+  /** Ends the ticks, and closes the device. */
+  override [Symbol.dispose](): void {
+    this.#ticks?.[Symbol.dispose]();
+    this.#ticks = null;
+    super[Symbol.dispose]();
   }
 }

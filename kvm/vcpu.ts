@@ -1,3 +1,4 @@
+import { ERRNO } from "../ffi/errno.ts";
 import type { Kernel } from "../ffi/kernel.ts";
 import { checked } from "../ffi/kernel_error.ts";
 import {
@@ -13,6 +14,10 @@ import { cpuidStruct } from "./cpuid.ts";
 import { DirtyRing } from "./dirty_ring.ts";
 import { KvmFd } from "./kvm_fd.ts";
 import { Mapping } from "./mapping.ts";
+import type { RunTicks } from "./run_ticks.ts";
+
+/** Starts the ticks of the thread that asks, or answers those that run; `null` where there are none. */
+export type TickSource = () => RunTicks | null;
 
 /** A virtual CPU with its `kvm_run` page (api.rst, section 4, "vcpu ioctls"). */
 export class Vcpu extends KvmFd {
@@ -20,9 +25,19 @@ export class Vcpu extends KvmFd {
   readonly id: number;
   readonly #run: Mapping;
   readonly #runView: DataView<ArrayBuffer>;
+  readonly #tickSource: TickSource;
+  // Undefined until they are first needed.
+  #ticks: RunTicks | null | undefined;
 
-  private constructor(kernel: Kernel, fd: number, id: number, run: Mapping) {
+  private constructor(
+    kernel: Kernel,
+    fd: number,
+    id: number,
+    run: Mapping,
+    tickSource: TickSource,
+  ) {
     super(kernel, fd);
+    this.#tickSource = tickSource;
     this.id = id;
     this.#run = run;
     this.#runView = new DataView(run.bytes.buffer, run.bytes.byteOffset);
@@ -36,14 +51,22 @@ export class Vcpu extends KvmFd {
    * @param fd The vCPU's file descriptor; closed if a call fails.
    * @param id The vCPU's id.
    * @param mmapSize Bytes of its `kvm_run` mapping.
+   * @param ticks What {@linkcode Vcpu.runBriefly} is let go by; without, it is {@linkcode Vcpu.run}.
    * @returns The vCPU.
    * @throws {KernelError} Where the kernel refuses its CPUID, or it cannot be mapped.
    */
-  static take(kernel: Kernel, fd: number, id: number, mmapSize: number): Vcpu {
+  static take(
+    kernel: Kernel,
+    fd: number,
+    id: number,
+    mmapSize: number,
+    ticks: TickSource = () => null,
+  ): Vcpu {
     try {
       const answer = kernel.ioctl(fd, KVM_SET_CPUID2, cpuidStruct());
       checked(answer, () => `KVM_SET_CPUID2 on vCPU ${id}`);
-      return new Vcpu(kernel, fd, id, Mapping.shared(kernel, fd, 0, mmapSize, `vCPU ${id}`));
+      const run = Mapping.shared(kernel, fd, 0, mmapSize, `vCPU ${id}`);
+      return new Vcpu(kernel, fd, id, run, ticks);
     } catch (error) {
       kernel.close(fd);
       throw error;
@@ -57,6 +80,22 @@ export class Vcpu extends KvmFd {
    */
   run(): number {
     return this.ioctl(KVM_RUN);
+  }
+
+  /**
+   * `KVM_RUN` that holds the calling thread no longer than a tick (see {@linkcode RunTicks}), whatever guest and
+   * kernel do. One thread alone may run a vCPU this way.
+   *
+   * @returns As {@linkcode Vcpu.run}; `null` after a tick, where the guest goes on with the next call.
+   * @throws {KernelError} Where ticks cannot be started.
+   */
+  runBriefly(): number | null {
+    if (this.#ticks === undefined) {
+      this.#ticks = this.#tickSource();
+      this.#ticks?.letInto(this.fd);
+    }
+    const answer = this.run();
+    return answer === -ERRNO.EINTR && this.#ticks?.take() === true ? null : answer;
   }
 
   /** Why the last {@linkcode Vcpu.run} that answered 0 ended: a `KVM_EXIT_*` number. */

@@ -18,8 +18,9 @@ import {
 } from "../ffi/kvm_structs.ts";
 import { KVM_CAP_SET_TSS_ADDR } from "../ffi/kvm_constants.ts";
 import { PAGE_SIZE, SIGSET_BYTES } from "../ffi/linux.ts";
+import type { Kernel } from "../ffi/kernel.ts";
 import { KvmFd } from "./kvm_fd.ts";
-import { Vcpu } from "./vcpu.ts";
+import { type TickSource, Vcpu } from "./vcpu.ts";
 
 /** What {@linkcode Vm.setUserMemoryRegion} takes: `struct kvm_userspace_memory_region`. */
 export interface MemoryRegion {
@@ -56,7 +57,20 @@ export class Vm extends KvmFd {
   // Written anew by each call: both stand in loops that are measured.
   readonly #getLog = new DataView(new ArrayBuffer(kvm_dirty_log.size));
   readonly #clearLog = new DataView(new ArrayBuffer(kvm_clear_dirty_log.size));
+  readonly #ticks: TickSource;
   #hasRealModePages = false;
+
+  /**
+   * Takes a VM's file descriptor over.
+   *
+   * @param kernel The kernel that answers.
+   * @param fd The file descriptor.
+   * @param ticks What lets go of its vCPUs, {@linkcode System.ticks}.
+   */
+  constructor(kernel: Kernel, fd: number, ticks: TickSource = () => null) {
+    super(kernel, fd);
+    this.#ticks = ticks;
+  }
 
   /**
    * `KVM_ENABLE_CAP` with one argument, raw.
@@ -122,7 +136,7 @@ export class Vm extends KvmFd {
   createVcpu(id: number, mmapSize: number): Vcpu {
     if (!this.#hasRealModePages) this.placeRealModePages(0);
     const fd = checked(this.ioctl(KVM_CREATE_VCPU, id), () => `KVM_CREATE_VCPU(${id})`);
-    return Vcpu.take(this.kernel, fd, id, mmapSize);
+    return Vcpu.take(this.kernel, fd, id, mmapSize, this.#ticks);
   }
 
   /**

@@ -4,6 +4,7 @@ import { KVM_EXIT_DIRTY_RING_FULL, KVM_EXIT_HLT, KVM_EXIT_IO } from "../ffi/kvm_
 import type { Vcpu } from "../kvm/vcpu.ts";
 import type { VcpuDriver, VcpuExit } from "./driver.ts";
 import type { Interrupt } from "./interrupt.ts";
+import { Patience } from "./patience.ts";
 import { unexpectedExit } from "./unexpected_exit.ts";
 
 /** Runs vCPUs on the calling thread, one after another. */
@@ -13,36 +14,46 @@ export class InlineDriver implements VcpuDriver {
   /**
    * Makes a driver.
    *
-   * @param interrupt Asked, after `KVM_RUN` was interrupted, whether to go on. Without one the default
-   * action of a signal ends the process, so that `KVM_RUN` is never interrupted.
+   * @param interrupt Asked, whenever `KVM_RUN` lets go, whether to go on. Without one the default action of a
+   * signal ends the process.
    */
   constructor(interrupt: Interrupt | null = null) {
     this.#interrupt = interrupt;
   }
 
   /**
-   * Runs a vCPU until it stops, here and now; only after a signal does the answer come later.
+   * Runs a vCPU until it stops, here and now; only where that takes longer than a tick, or a signal comes, does the
+   * answer come later.
    *
    * @param vcpu The vCPU.
    * @returns How it stopped.
-   * @throws {GuestError} Where it stopped in a way that the guest's program never does.
+   * @throws {GuestError} Where it stopped in a way that the guest's program never does, or makes no store any more
+   * and does not stop.
    * @throws {KernelError} Where `KVM_RUN` failed.
    */
   run(vcpu: Vcpu): VcpuExit | Promise<VcpuExit> {
-    const answer = vcpu.run();
-    if (answer === 0) return exitOf(vcpu);
-    if (answer === -ERRNO.EINTR) return this.#runOn(vcpu);
-    throw new KernelError(`KVM_RUN on vCPU ${vcpu.id}`, answer);
+    const answer = vcpu.runBriefly();
+    return exitOf(vcpu, answer) ?? this.#runOn(vcpu, answer);
   }
 
-  // Lets the signal's listener run first; a vCPU that was stopped goes on where it was.
-  async #runOn(vcpu: Vcpu): Promise<VcpuExit> {
-    await this.#interrupt?.pause(true);
-    return (this.#interrupt?.signal ?? null) === null ? await this.run(vcpu) : "KVM_EXIT_INTR";
+  // Lets a signal's listener run first; a vCPU that was stopped goes on where it was.
+  async #runOn(vcpu: Vcpu, letGo: number | null): Promise<VcpuExit> {
+    const patience = new Patience(vcpu);
+    for (let answer = letGo;;) {
+      await this.#interrupt?.pause(true);
+      if ((this.#interrupt?.signal ?? null) !== null) return "KVM_EXIT_INTR";
+      if (answer === null && patience.isOver()) throw patience.error();
+      answer = vcpu.runBriefly();
+      const exit = exitOf(vcpu, answer);
+      if (exit !== null) return exit;
+    }
   }
 }
 
-function exitOf(vcpu: Vcpu): VcpuExit {
+// How a vCPU stopped; null where a tick or a signal let go of it, and the guest can go on.
+function exitOf(vcpu: Vcpu, answer: number | null): VcpuExit | null {
+  if (answer === null || answer === -ERRNO.EINTR) return null;
+  if (answer !== 0) throw new KernelError(`KVM_RUN on vCPU ${vcpu.id}`, answer);
   switch (vcpu.exitReason) {
     case KVM_EXIT_HLT:
       return "KVM_EXIT_HLT";

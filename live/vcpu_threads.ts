@@ -2,6 +2,7 @@ import { ERRNO } from "../ffi/errno.ts";
 import { HostError } from "../ffi/host_error.ts";
 import type { Kernel } from "../ffi/kernel.ts";
 import { SIGUSR1 } from "../ffi/linux.ts";
+import { GuestError } from "../lab/guest_error.ts";
 import type { FullStops, LiveVcpus, VcpuPlace, VcpuStop } from "./live_vcpus.ts";
 import * as control from "./vcpu_control.ts";
 import type { VcpuControl, VcpuOrder } from "./vcpu_control.ts";
@@ -49,6 +50,8 @@ export class VcpuThreads implements LiveVcpus {
   readonly #bell = new Int32Array(new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT));
   readonly #threads: Thread[] = [];
   #lookedAt = 0;
+  /** The vCPU that its kernel does not let go of; `null` while there is none. */
+  #stuck: number | null = null;
 
   private constructor(kernel: Kernel) {
     this.#kernel = kernel;
@@ -140,9 +143,11 @@ export class VcpuThreads implements LiveVcpus {
    * Makes vCPUs stand still, wherever they are, and waits until they do.
    *
    * @param ids The vCPUs; all unless given.
-   * @throws {Error} Where one does not within seconds: a defect.
+   * @throws {GuestError} Where one does not within seconds: its kernel runs it though a signal is pending. It is not
+   * waited for again.
    */
   stop(ids: readonly number[] = this.#threads.keys().toArray()): void {
+    if (this.#stuck !== null) throw stuckError(this.#stuck);
     for (const id of ids) this.#ask(this.#threads[id]!);
     const started = performance.now();
     for (const id of ids) {
@@ -151,7 +156,8 @@ export class VcpuThreads implements LiveVcpus {
         const seen = Atomics.load(this.#bell, 0);
         if (isStill(thread)) break;
         if (performance.now() - started > STOP_MS) {
-          throw new Error(`vCPU ${id} does not stop within ${STOP_MS / 1000} s of a signal`);
+          this.#stuck = id;
+          throw stuckError(id);
         }
         if (Atomics.wait(this.#bell, 0, seen, LOOK_MS) === "timed-out") this.#look();
       }
@@ -274,18 +280,20 @@ export class VcpuThreads implements LiveVcpus {
     return { count, total, last: numbers[control.FULL_LAST]! };
   }
 
-  /** Stops all vCPUs and waits until their threads are gone. */
+  /** Stops all vCPUs and waits until their threads are gone, unless a kernel does not let go of one. */
   async [Symbol.asyncDispose](): Promise<void> {
     // One that has not begun is told in time: it never comes to KVM_RUN.
     const { PHASE, STARTING, QUIT } = control;
     const begun = this.#threads.filter(({ control: { words } }) =>
       Atomics.compareExchange(words, PHASE, STARTING, QUIT) !== STARTING
     );
-    this.stop(begun.map((thread) => this.#threads.indexOf(thread)));
+    if (this.#stuck === null) this.stop(begun.map((thread) => this.#threads.indexOf(thread)));
     for (const { control: { words } } of begun) {
       Atomics.store(words, PHASE, QUIT);
       Atomics.notify(words, PHASE);
     }
+    // To end a Worker inside KVM_RUN, or to wait for it, would hold this program, too: it ends with the process.
+    if (this.#stuck !== null) return;
     const since = performance.now();
     for (const thread of begun) {
       const isOver = () => thread.hasSaidBye || thread.error !== null || this.#isGone(thread);
@@ -301,6 +309,15 @@ export class VcpuThreads implements LiveVcpus {
     }
     this.#threads.length = 0;
   }
+}
+
+function stuckError(id: number): GuestError {
+  return new GuestError(
+    `vCPU ${id} does not stand still within ${
+      STOP_MS / 1000
+    } s of a signal that KVM_RUN lets in: this kernel runs ` +
+      "it on; look into dmesg",
+  );
 }
 
 function isStill({ control: { words }, lost }: Thread): boolean {

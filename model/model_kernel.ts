@@ -124,6 +124,8 @@ export function openModel(choice: ModelChoice, changes: Partial<Rules> = {}): Ke
     },
     sigtimedwait: (set) => state.signals.take(set),
     setitimer: (microseconds) => state.signals.arm(microseconds),
+    startTimer: (signal, microseconds) => state.signals.start(signal, microseconds),
+    deleteTimer: (timer) => state.signals.delete(timer),
     ioctlElsewhere(fd, request) {
       state.isElsewhere = true;
       try {

@@ -14,8 +14,15 @@ function bit(signal: number): bigint {
   return 1n << BigInt(signal - 1);
 }
 
+/** A timer that goes off again and again. */
+interface Timer {
+  readonly signal: number;
+  readonly everyNs: number;
+  nextNs: number;
+}
+
 /**
- * The calling thread's signals, and a timer that runs by a clock of the model's own: it goes on with
+ * The calling thread's signals, and timers that run by a clock of the model's own: it goes on with
  * what the kernel does, so that a signal comes at the same entry in each run.
  */
 export class Signals {
@@ -23,6 +30,7 @@ export class Signals {
   #pending = 0n;
   #clockNs = 0;
   #alarmNs = Infinity;
+  readonly #timers: (Timer | null)[] = [];
 
   /** The signals that are blocked: bit n − 1 is signal n. */
   get mask(): bigint {
@@ -86,12 +94,45 @@ export class Signals {
   }
 
   /**
+   * Starts a timer that goes off again and again.
+   *
+   * @param signal The signal that it sends.
+   * @param microseconds The while between two.
+   * @returns The timer.
+   */
+  start(signal: number, microseconds: number): number {
+    const everyNs = microseconds * 1000;
+    const free = this.#timers.indexOf(null);
+    const timer = free === -1 ? this.#timers.length : free;
+    this.#timers[timer] = { signal, everyNs, nextNs: this.#clockNs + everyNs };
+    return timer;
+  }
+
+  /**
+   * Ends a timer.
+   *
+   * @param timer The timer.
+   * @returns 0, or -EINVAL.
+   */
+  delete(timer: number): number {
+    if ((this.#timers[timer] ?? null) === null) return -ERRNO.EINVAL;
+    this.#timers[timer] = null;
+    return 0;
+  }
+
+  /**
    * Lets the clock go on.
    *
    * @param ns Nanoseconds.
    */
   advance(ns: number): void {
     this.#clockNs += ns;
+    for (const timer of this.#timers) {
+      if (timer === null || this.#clockNs < timer.nextNs) continue;
+      // What was missed is not made up for.
+      timer.nextNs = this.#clockNs + timer.everyNs;
+      this.#pending |= bit(timer.signal);
+    }
     if (this.#clockNs < this.#alarmNs) return;
     this.#alarmNs = Infinity;
     this.#pending |= bit(SIGALRM);

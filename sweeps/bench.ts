@@ -194,9 +194,12 @@ async function sortSweep(
 }
 
 // On a small VM of its own.
-async function isEmulated({ kernel }: BenchSite, options: BenchOptions): Promise<boolean> {
+async function isEmulated(
+  { kernel, interrupt }: BenchSite,
+  options: BenchOptions,
+): Promise<boolean> {
   using lab = new Lab(kernel, planBench(options, SMALL));
-  return await storesPushTwice(lab, new InlineDriver());
+  return await storesPushTwice(lab, new InlineDriver(interrupt));
 }
 
 interface RingLimits {

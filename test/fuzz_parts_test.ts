@@ -36,12 +36,16 @@ const reset: FuzzOp = { do: "reset", argument: 0 };
 const mark = (at: number, flags: number): FuzzOp => ({ do: "mark", vcpu: 0, at, flags });
 const program = (...ops: FuzzOp[]): FuzzProgram => ({ ...HEAD, ops });
 
-function run(program: FuzzProgram, open: () => Kernel = () => openModel(LATEST)): FuzzStep[] {
+async function run(
+  program: FuzzProgram,
+  open: () => Kernel = () => openModel(LATEST),
+): Promise<FuzzStep[]> {
   using kernel = new FuzzKernel(open());
-  return runProgram(kernel, program);
+  return await runProgram(kernel, program);
 }
 
-const answers = (program: FuzzProgram): string[] => run(program).map(({ answer }) => answer);
+const answers = async (program: FuzzProgram): Promise<string[]> =>
+  (await run(program)).map(({ answer }) => answer);
 
 Deno.test("generateProgram() gives the same program for the same seed and number, and others for others", () => {
   const text = (seed: number, number: number) => JSON.stringify(generateProgram(seed, number));
@@ -50,13 +54,13 @@ Deno.test("generateProgram() gives the same program for the same seed and number
   assertEquals(new Set(all).size, 9);
 });
 
-Deno.test("where the smallest ring is larger programs run on larger rings, and fill them", () => {
+Deno.test("where the smallest ring is larger programs run on larger rings, and fill them", async () => {
   using kernel = new FuzzKernel(openModel({ version: "v6.12", pml: true, emulator: false }));
   assertEquals(kernel.smallestRing, 16384);
   const seen = new Set<string>();
   for (let n = 0; n < 100; n++) {
     const program = generateProgram(1, n, kernel.smallestRing);
-    const [made, ...steps] = runProgram(kernel, program);
+    const [made, ...steps] = await runProgram(kernel, program);
     assertEquals(made!.answer, "0");
     for (const { answer } of steps) seen.add(answer);
   }
@@ -70,12 +74,12 @@ Deno.test("what is generated is a script that can be replayed: nothing unsafe, n
   }
 });
 
-Deno.test("programs reach what they are for", () => {
+Deno.test("programs reach what they are for", async () => {
   using kernel = new FuzzKernel(openModel(LATEST));
   const seen = new Set<string>();
   for (let n = 0; n < 400; n++) {
     const program = generateProgram(1, n);
-    const steps = runProgram(kernel, program);
+    const steps = await runProgram(kernel, program);
     for (const [at, op] of program.ops.entries()) {
       const { answer } = steps[at + 1]!;
       seen.add(`${op.do} ${Number(answer) > 0 ? "some" : answer}`);
@@ -98,7 +102,7 @@ Deno.test("programs reach what they are for", () => {
   assertEquals(Object.keys(FUZZ_RANGES).filter((name) => !names.has(name)), []);
 });
 
-Deno.test("no program makes a ring overflow, nor moves a reset past what was pushed before a push", () => {
+Deno.test("no program makes a ring overflow, nor moves a reset past what was pushed before a push", async () => {
   let runs = 0;
   const model = openModel(LATEST);
   const watched: Kernel = {
@@ -117,20 +121,20 @@ Deno.test("no program makes a ring overflow, nor moves a reset past what was pus
     },
   };
   using kernel = new FuzzKernel(watched);
-  for (let n = 0; n < 1000; n++) runProgram(kernel, generateProgram(3, n));
+  for (let n = 0; n < 1000; n++) await runProgram(kernel, generateProgram(3, n));
   assert(runs > 1000);
 });
 
-Deno.test("an entry that no push wrote and that is marked harvested ends its vCPU's runs", () => {
+Deno.test("an entry that no push wrote and that is marked harvested ends its vCPU's runs", async () => {
   const ops = [slot(), store(1, 2), harvest, reset, mark(0, 3), reset, store(3)];
-  assertEquals(answers(program(...ops)).slice(3), ["2", "2", "marked", "1", "spent"]);
+  assertEquals((await answers(program(...ops))).slice(3), ["2", "2", "marked", "1", "spent"]);
   // A pushed one does not, nor does one that is marked dirty: the next push writes over it.
   const safe = [slot(), store(1, 2), mark(1, 3), mark(5, 1), mark(0, 2), reset, store(3, 4, 5, 6)];
-  assertEquals(answers(program(...safe)).at(-1), "KVM_EXIT_IO");
+  assertEquals((await answers(program(...safe))).at(-1), "KVM_EXIT_IO");
 });
 
-Deno.test("a step tells what changed in every ring, stale words included, and in memory", () => {
-  const steps = run(program(slot({ hostPage: 9 }), store(3, 5), harvest, reset, mark(0, 1)));
+Deno.test("a step tells what changed in every ring, stale words included, and in memory", async () => {
+  const steps = await run(program(slot({ hostPage: 9 }), store(3, 5), harvest, reset, mark(0, 1)));
   assertEquals(steps.slice(2).map(({ entries }) => entries), [
     [0, 0, 1, 1, 3, 0, 0, 1, 1, 1, 5, 0],
     [0, 0, 3, 1, 3, 0, 0, 1, 3, 1, 5, 0],
@@ -159,6 +163,10 @@ Deno.test("parseProgram() refuses what is wrong or unsafe, and names the line", 
       "line 2: hostPage + pages: more than the 512 pages behind all slots",
     [`${head}\n{"do":"enable","capability":168,"argument":3}`]:
       "line 2: argument 3: which pages are logged then depends on the host",
+    [`${head}\n{"do":"enable","capability":143,"argument":2}`]:
+      "line 2: capability 143: programs enable 192, 223, 225, 168 alone",
+    [`${head}\n${JSON.stringify(slot({ slot: 0, pages: 0 }))}`]:
+      "line 2: slot 0: the guest's own, with its code and its lists of pages",
   };
   for (const [text, message] of Object.entries(wrong)) {
     const error = assertThrows(() => parseProgram(text), UsageError);

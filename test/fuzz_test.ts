@@ -242,15 +242,15 @@ const SHOWN: readonly string[] = [
 
 // The same without shrinking, which takes seconds where rings are full.
 async function isShown(mutation: Mutation): Promise<boolean> {
-  return await withMutation(mutation, (open) => {
+  return await withMutation(mutation, async (open) => {
     using real = new FuzzKernel(LIBC);
     using wrong = new FuzzKernel(open());
     for (let n = 0; n < 400; n++) {
       const program = generateProgram(1, n);
-      const [seen, expected] = [runProgram(real, program), runProgram(wrong, program)];
-      if (compareRuns(program, seen, expected).difference !== null) return Promise.resolve(true);
+      const [seen, expected] = [await runProgram(real, program), await runProgram(wrong, program)];
+      if (compareRuns(program, seen, expected).difference !== null) return true;
     }
-    return Promise.resolve(false);
+    return false;
   });
 }
 

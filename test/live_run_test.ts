@@ -1,6 +1,9 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { HostError } from "../ffi/host_error.ts";
+import type { Kernel } from "../ffi/kernel.ts";
+import { GuestError } from "../lab/guest_error.ts";
 import { quotas } from "../live/quotas.ts";
+import { VcpuThreads } from "../live/vcpu_threads.ts";
 import { openModel } from "../model/model_kernel.ts";
 import {
   IgnoresShortResets,
@@ -9,6 +12,7 @@ import {
   SkipsAnEntry,
   SkipsNowAndThen,
 } from "./support/broken_reapers.ts";
+import { LIBC } from "./support/libc.ts";
 import { MadeUpInterrupt, runLive, total } from "./support/live_runs.ts";
 
 const model = () => openModel({ version: "latest", pml: false, emulator: false });
@@ -208,20 +212,48 @@ Deno.test("live() on the model with the emulator and a tight guest says that a r
   assertEquals(result.lost.pages[0]?.cause, "ring overflow");
 });
 
-Deno.test("startVcpus() says that a thread cannot be started", async () => {
-  const { VcpuThreads } = await import("../live/vcpu_threads.ts");
-  const order = {
-    ring: null,
-    fd: -1,
-    run: { address: 0, bytes: 0 },
-    registers: new Uint8Array(1),
-    end: 0,
+// A vCPU of no VM, for threads that run none.
+const THREADED = {
+  order: {
+    ...{ ring: null, fd: -1, run: { address: 0, bytes: 0 }, registers: new Uint8Array(1), end: 0 },
+    quest: { block: 0, value: 0, step: 0, quota: 0, place: null },
+  },
+  remaining: () => 0,
+};
+
+Deno.test("VcpuThreads says that a kernel runs a vCPU in spite of a signal, and waits for it once", async () => {
+  const program = new URL("./support/thread_runs_on.ts", import.meta.url);
+  let kicks = 0;
+  const kernel: Kernel = {
+    ...LIBC,
+    tgkill(tid, signal) {
+      if (signal !== 0) kicks++;
+      return LIBC.tgkill(tid, signal);
+    },
   };
-  const quest = { block: 0, value: 0, step: 0, quota: 0, place: null };
+  const vcpus = await VcpuThreads.start(kernel, [THREADED], program);
+  const expected = "vCPU 0 does not stand still within 5 s of a signal that KVM_RUN lets in";
+  assertThrows(
+    () => {
+      // As often as it takes: what has not begun is taken back.
+      for (;;) {
+        vcpus.resume(0);
+        vcpus.stop();
+      }
+    },
+    GuestError,
+    expected,
+  );
+  assertThrows(() => vcpus.stop(), GuestError, expected);
+  await vcpus[Symbol.asyncDispose]();
+  assertEquals(kicks, 1);
+});
+
+Deno.test("startVcpus() says that a thread cannot be started", async () => {
   // A file that is not there would have Deno print a page about it.
   const nowhere = new URL("data:text/javascript,throw new Error('on purpose')");
   await assertRejects(
-    () => VcpuThreads.start(model(), [{ order: { ...order, quest }, remaining: () => 0 }], nowhere),
+    () => VcpuThreads.start(model(), [THREADED], nowhere),
     HostError,
     "A thread for vCPU 0: Uncaught (in promise) Error: on purpose",
   );

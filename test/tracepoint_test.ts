@@ -1,6 +1,6 @@
 // KVM's tracepoints: counted and read through perf_event_open, and what is said where they cannot be.
 import { assertEquals, assertThrows } from "@std/assert";
-import { BlockedSignal } from "../checks/signals.ts";
+import { BlockedSignal } from "../kvm/blocked_signal.ts";
 import { ERRNO } from "../ffi/errno.ts";
 import { HostError } from "../ffi/host_error.ts";
 import type { Kernel } from "../ffi/kernel.ts";

@@ -11,16 +11,20 @@ export interface CliResult {
 
 const PERMISSIONS = ["--allow-ffi", "--allow-read", "--allow-write", "--allow-run"];
 
-/** The arguments with which the launcher starts Deno. */
-export function denoArgs(args: readonly string[]): string[] {
+/** The arguments with which the launcher starts Deno; a test may have another program that is like `main.ts`. */
+export function denoArgs(args: readonly string[], program = "main.ts"): string[] {
   const flags = ["--quiet", "--no-prompt", ...PERMISSIONS];
-  return ["run", ...flags, `${ROOT}main.ts`, ...args];
+  return ["run", ...flags, `${ROOT}${program}`, ...args];
 }
 
 /** Runs `dirtyring` with arguments and, if given, standard input. */
-export async function dirtyring(args: readonly string[], input?: string): Promise<CliResult> {
+export async function dirtyring(
+  args: readonly string[],
+  input?: string,
+  program?: string,
+): Promise<CliResult> {
   const child = new Deno.Command(Deno.execPath(), {
-    args: denoArgs(args),
+    args: denoArgs(args, program),
     stdin: input === undefined ? "null" : "piped",
     stdout: "piped",
     stderr: "piped",
@@ -45,9 +49,9 @@ export class RunningCli {
   #isOver = false;
 
   /** Starts it; with `--trace` it tells each kernel call on stderr. */
-  constructor(args: readonly string[]) {
+  constructor(args: readonly string[], program?: string) {
     this.#child = new Deno.Command(Deno.execPath(), {
-      args: denoArgs(args),
+      args: denoArgs(args, program),
       ...{ stdin: "null", stdout: "piped", stderr: "piped" },
     }).spawn();
     this.#result = this.#read();

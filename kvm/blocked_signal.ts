@@ -26,6 +26,11 @@ export class BlockedSignal implements Disposable {
     checked(kernel.sigmask(mask, null), "pthread_sigmask");
   }
 
+  /** The signals that the thread had blocked before: the bytes of a `sigset_t`, not to be changed. */
+  get before(): Uint8Array<ArrayBuffer> {
+    return this.#before;
+  }
+
   /**
    * Sends the signal to the calling thread, where it stays pending.
    *

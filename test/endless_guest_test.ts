@@ -1,0 +1,106 @@
+// Guests that neither exit nor store, on either kernel: no command waits for one for good, and a signal ends each.
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { FuzzKernel } from "../checks/fuzz_kernel.ts";
+import { runProgram } from "../checks/fuzz_machine.ts";
+import type { FuzzProgram } from "../checks/fuzz_program.ts";
+import { ENDLESS, INTERRUPTED } from "../checks/fuzz_vcpu.ts";
+import type { Kernel } from "../ffi/kernel.ts";
+import { keep, model } from "./support/checkpoints.ts";
+import { dirtyring, eachOf, RunningCli } from "./support/cli.ts";
+import { endlessGuest } from "./support/endless_guest.ts";
+import { LIBC } from "./support/libc.ts";
+import { liveTest } from "./support/live.ts";
+
+const PROGRAM = "test/support/endless_cli.ts";
+const GIVEN_UP = /^dirtyring: vCPU 0 neither stopped nor made a store in 100 looks at it/;
+
+/** Commands that run a vCPU until it stops, and what they end with by themselves. */
+const INLINE = ["dump", "reset", "stats", "run", "run --guest long64", "bench --sweep cost"];
+/** Commands whose vCPUs run beside them. */
+const LIVE = [
+  "run --live --stores 1000000",
+  "checkpoint --stores 1000000",
+  "bench --sweep ring-size",
+];
+
+async function withCheckpoint<T>(work: (folder: string) => Promise<T>): Promise<T> {
+  const folder = await Deno.makeTempDir({ prefix: "dirtyring-" });
+  try {
+    await keep({ folder }, model());
+    return await work(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+async function givesUp(backend: string): Promise<void> {
+  await eachOf(INLINE, async (line) => {
+    const args = [...line.split(" "), "--backend", backend];
+    const { code, stdout, stderr } = await dirtyring(args, undefined, PROGRAM);
+    assertEquals([code, stdout], [3, ""], `${line}: ${stderr}`);
+    assertMatch(stderr, GIVEN_UP, line);
+  });
+  const live = ["run", "--live", "--stores", "1000", "--timeout", "200ms", "--backend", backend];
+  const { code, stdout } = await dirtyring(live, undefined, PROGRAM);
+  assertEquals(code, 3);
+  assertStringIncludes(stdout, "ended early: ");
+}
+
+async function endsAtSignals(backend: string): Promise<void> {
+  await withCheckpoint(async (folder) => {
+    const lines = [...INLINE, ...LIVE, `checkpoint --restore ${folder}`];
+    const signals = ["SIGINT", "SIGTERM"] as const;
+    const cases = lines.flatMap((line) => signals.map((signal) => [line, signal] as const));
+    await eachOf(cases, async ([line, signal]) => {
+      const args = [...line.split(" "), "--backend", backend, "--trace"];
+      const child = new RunningCli(args, PROGRAM);
+      // A vCPU runs by now, or its thread is about to be let go.
+      await child.prints("stderr", "KVM_SET_REGS");
+      const { code, stderr } = await child.ends(signal);
+      const end = stderr.slice(-300);
+      assertEquals(code, signal === "SIGINT" ? 130 : 143, `${line}, ${signal}: ${end}`);
+    });
+  });
+}
+
+Deno.test("a guest that never stops is given up by every command (the model)", () =>
+  givesUp("model"));
+liveTest("a guest that never stops is given up by every command", () => givesUp("kvm"));
+Deno.test(
+  "a signal ends every command whose guest never stops (the model)",
+  () => endsAtSignals("model"),
+);
+liveTest("a signal ends every command whose guest never stops", () => endsAtSignals("kvm"));
+
+const STORES: FuzzProgram = {
+  ...{ ringBytes: 65536, vcpus: 1, logProgram: 0 },
+  ops: [
+    { do: "slot", slot: 1, gfn: 4096, pages: 8, flags: 1, hostPage: 0, skew: 0 },
+    { do: "store", vcpu: 0, gfns: [4096, 4097] },
+    { do: "resume", vcpu: 0 },
+    { do: "reset", argument: 0 },
+  ],
+};
+
+async function fuzzesOn(kernel: Kernel): Promise<void> {
+  using endless = new FuzzKernel(endlessGuest(kernel));
+  let pauses = 0;
+  const steps = await runProgram(endless, STORES, () => {
+    pauses++;
+    return Promise.resolve(true);
+  });
+  assertEquals(steps.map(({ answer }) => answer), ["0", "0", ENDLESS, "nothing to do", "0"]);
+  assertEquals(steps[2]!.remaining, 2);
+  // Looked at again and again, and after a signal no more.
+  assert(pauses > 10);
+  const ended = await runProgram(endless, STORES, () => Promise.resolve(false));
+  assertEquals(ended.map(({ answer }) => answer), ["0", "0"]);
+  assert(!steps.some(({ answer }) => answer === INTERRUPTED));
+}
+
+Deno.test("a fuzz program whose guest never stops goes on, and ends at a signal (the model)", () =>
+  fuzzesOn(model()));
+liveTest(
+  "a fuzz program whose guest never stops goes on, and ends at a signal",
+  () => fuzzesOn(LIBC),
+);
