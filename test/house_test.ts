@@ -134,6 +134,23 @@ Deno.test("unsafe classes stand in ffi/ alone, and libc is loaded in one file", 
   assertEquals(naming("Deno.dlopen("), ["ffi/libc.ts"]);
 });
 
+// Anywhere else a guest that never exits would hold the program: kvm/vcpu.ts lets go at each tick (runBriefly), a
+// vCPU's thread is kicked, and what checks/ does is done in a child that is ended from outside.
+Deno.test("KVM_RUN is called where it holds nobody for good", async () => {
+  const files = (await sources()).filter(({ folder }) => !["ffi", "model"].includes(folder));
+  const naming = (word: RegExp) =>
+    files.filter(({ text }) => word.test(codeOf(text))).map(({ path }) => path).toSorted();
+  assertEquals(naming(/import \{[^}]*\bKVM_RUN\b[^}]*\} from/), [
+    "checks/mapping.ts",
+    "kvm/vcpu.ts",
+    "lab/run_worker.ts",
+    "live/vcpu_thread.ts",
+  ]);
+  assertEquals(naming(/run_beside\.ts"/).filter((path) => !path.startsWith("checks/")), []);
+  const raw = naming(/\b(vcpu|one)!?\.run\(\)/).filter((path) => !path.startsWith("checks/"));
+  assertEquals(raw, ["kvm/vcpu_state.ts"]); // with immediate_exit, which returns at once
+});
+
 // Crossings that hand memory over, or make it: each with the lines that stand before it.
 function unexplainedCrossings(text: string): string[] {
   const lines = text.split("\n");
