@@ -104,3 +104,23 @@ liveTest(
   "a fuzz program whose guest never stops goes on, and ends at a signal",
   () => fuzzesOn(LIBC),
 );
+
+// Of a script that the fuzzer's shrinker once made: kvm_amd of Linux 6.1 never comes back from the store.
+const WITHOUT_CODE: FuzzProgram = {
+  ...{ ringBytes: 65536, vcpus: 0, logProgram: 0 },
+  ops: [
+    { do: "create", id: 2 },
+    { do: "slot", slot: 0, gfn: 4288, pages: 0, flags: 1, hostPage: 32, skew: 0 },
+    { do: "store", vcpu: 0, gfns: [4117, 4244, 4234] },
+  ],
+};
+
+async function storesWithoutCode(kernel: Kernel): Promise<void> {
+  using fuzzed = new FuzzKernel(kernel);
+  const [, , removed, stored] = await runProgram(fuzzed, WITHOUT_CODE);
+  assertEquals([removed!.answer, stored!.remaining], ["0", 3]);
+  assertMatch(stored!.answer, new RegExp(`^(KVM_EXIT_[A-Z_]+|E[A-Z]+|${ENDLESS})$`));
+}
+
+Deno.test("a vCPU whose code is gone holds nobody (the model)", () => storesWithoutCode(model()));
+liveTest("a vCPU whose code is gone holds nobody", () => storesWithoutCode(LIBC));
