@@ -17,8 +17,32 @@ export interface CheckpointChain {
   readonly folder: string;
   /** A full checkpoint and the epochs after it, without a gap: one file at least. */
   readonly files: readonly WholeFile[];
-  /** The rest. */
+  /** The other checkpoints. */
   readonly skipped: readonly SkippedFile[];
+  /** What else is in the folder: names that no checkpoint has. */
+  readonly others: readonly string[];
+}
+
+/** Names that are listed; the rest is counted. */
+const LISTED = 3;
+
+/**
+ * Names in a line, as few as it takes to know what they are.
+ *
+ * @example
+ * ```ts
+ * import { someOf } from "./checkpoint_chain.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(someOf(["a", "b", "c", "d", "e"]), "a, b, c and 2 more");
+ * ```
+ *
+ * @param names The names, one or more.
+ * @returns The first three, and how many more there are.
+ */
+export function someOf(names: readonly string[]): string {
+  const first = names.slice(0, LISTED).join(", ");
+  return names.length > LISTED ? `${first} and ${names.length - LISTED} more` : first;
 }
 
 /**
@@ -28,9 +52,10 @@ export interface CheckpointChain {
  * @param folder The folder.
  * @returns The chain.
  * @throws {UsageError} Where there is no full checkpoint that is whole.
+ * @throws {KernelError} Where there are no file descriptors left, or no memory.
  */
 export async function readChain(folder: string): Promise<CheckpointChain> {
-  const { files: names, parts } = await listFolder(folder);
+  const { files: names, parts, others } = await listFolder(folder);
   const files: WholeFile[] = [];
   const skipped: SkippedFile[] = [];
   const last = names.keys().reduce((most, one) => Math.max(most, one), 0);
@@ -51,8 +76,8 @@ export async function readChain(folder: string): Promise<CheckpointChain> {
   const after = [...names].filter(([one]) => one > epoch).sort(([one], [other]) => one - other);
   for (const [, file] of after) skipped.push({ file, reason: "an epoch before it is not whole" });
   for (const file of parts) skipped.push({ file, reason: "it was never finished" });
-  if (files.length === 0) throw noneWhole(folder, skipped[0]!);
-  return { folder, files, skipped };
+  if (files.length === 0) throw noneWhole(folder, skipped[0]!, others);
+  return { folder, files, skipped, others };
 }
 
 function checkOrder(header: CheckpointHeader, epoch: number, before: WholeFile | undefined): void {
@@ -69,9 +94,14 @@ function checkOrder(header: CheckpointHeader, epoch: number, before: WholeFile |
   if (!isSame) throw new BrokenFile("it is of another machine than the file before it");
 }
 
-function noneWhole(folder: string, { file, reason }: SkippedFile): UsageError {
+function noneWhole(
+  folder: string,
+  { file, reason }: SkippedFile,
+  others: readonly string[],
+): UsageError {
+  const beside = others.length === 0 ? "" : `, beside ${someOf(others)}`;
   return new UsageError(
-    `--restore ${folder}: no whole checkpoint in it (${file}: ${reason}); expected a folder that ` +
-      "dirtyring checkpoint --output wrote",
+    `--restore ${folder}: no whole checkpoint in it (${file}: ${reason}${beside}); expected a folder ` +
+      "that dirtyring checkpoint --output wrote",
   );
 }

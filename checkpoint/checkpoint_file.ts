@@ -1,3 +1,5 @@
+import { ERRNO } from "../ffi/errno.ts";
+import { KernelError } from "../ffi/kernel_error.ts";
 import { PAGE_SIZE } from "../ffi/linux.ts";
 import { VCPU_STATE_BYTES } from "../kvm/vcpu_state.ts";
 import { type CheckpointHeader, parseHeader } from "./checkpoint_header.ts";
@@ -5,12 +7,13 @@ import {
   type CheckpointLayout,
   checkpointLayout,
   MAGIC,
-  MOST_HEADER_BYTES,
+  mostHeaderBytes,
   PREFIX_BYTES,
   VERSION,
 } from "./checkpoint_layout.ts";
 import { DIGEST_BYTES, DigestedPieces, digestText, PIECE_BYTES } from "./digested_pieces.ts";
-import { fileErrorText } from "../lab/file_error.ts";
+import { fileErrno, fileErrorText } from "../lab/file_error.ts";
+import { misfit } from "./misfit.ts";
 
 /** A checkpoint file that is not whole, or not a checkpoint: the message says why, in a clause. */
 export class BrokenFile extends Error {}
@@ -35,21 +38,27 @@ export interface CheckpointState {
   readonly slot0: Uint8Array<ArrayBuffer>;
 }
 
+/** What says nothing about the file that could not be read. */
+const WANTING: ReadonlySet<number> = new Set([ERRNO.EMFILE, ERRNO.ENFILE, ERRNO.ENOMEM]);
+
 /** Pages that are read at a time. */
 const BATCH_PAGES = 256;
 
 /**
- * Checks a checkpoint file: that it is as long as its header says, that its digest is right, and that its page
- * numbers are pages.
+ * Checks a checkpoint file: that its header tells of a machine that can be, and of as many bytes as it has, that its
+ * digest is right, and that its page numbers are pages.
  *
  * @param path The file.
  * @returns The file.
  * @throws {BrokenFile} Where it is not whole, or cannot be read.
+ * @throws {KernelError} Where there are no file descriptors left, or no memory.
  */
 export async function checkFile(path: string): Promise<WholeFile> {
   return await reading(path, async (file) => {
     const { size } = await file.stat();
     const { header, headerBytes } = await readHead(file, size);
+    const wrong = misfit(header);
+    if (wrong !== null) throw new BrokenFile(`its header cannot be: ${wrong}`);
     const layout = checkpointLayout(headerBytes, header);
     if (size < layout.end) throw new BrokenFile(`truncated: ${size} of ${layout.end} bytes`);
     if (size > layout.end) {
@@ -113,12 +122,26 @@ export async function readPages(
 
 async function reading<T>(path: string, read: (file: Deno.FsFile) => Promise<T>): Promise<T> {
   try {
+    // Looked at first: to open a pipe would wait for its writer.
+    const other = otherThanFile(await Deno.stat(path));
+    if (other !== null) throw new BrokenFile(`is ${other}, and no file`);
     using file = await Deno.open(path);
     return await read(file);
   } catch (error) {
     if (error instanceof BrokenFile || !(error instanceof Error)) throw error;
+    // V8's, where it finds no memory.
+    if (error instanceof RangeError) throw error;
+    const errno = fileErrno(error);
+    if (errno !== null && WANTING.has(errno)) throw new KernelError(`open(${path})`, -errno);
     throw new BrokenFile(`cannot be read: ${fileErrorText(error)}`);
   }
+}
+
+function otherThanFile(info: Deno.FileInfo): string | null {
+  if (info.isFile) return null;
+  if (info.isDirectory) return "a folder";
+  if (info.isFifo) return "a pipe";
+  return info.isSocket ? "a socket" : "a device";
 }
 
 async function readHead(
@@ -136,8 +159,13 @@ async function readHead(
     throw new BrokenFile(`of version ${version}; this program reads version ${VERSION}`);
   }
   const headerBytes = view.getUint32(MAGIC.length + 4, true);
-  if (headerBytes > Math.min(MOST_HEADER_BYTES, size - PREFIX_BYTES)) {
+  if (headerBytes > size - PREFIX_BYTES) {
     throw new BrokenFile(`truncated: ${size} bytes, with a header of ${headerBytes}`);
+  }
+  if (headerBytes > mostHeaderBytes(size)) {
+    throw new BrokenFile(
+      `corrupted: ${headerBytes} bytes of header are too many for ${size} bytes`,
+    );
   }
   const text = new TextDecoder().decode(await readExactly(file, new Uint8Array(headerBytes)));
   try {

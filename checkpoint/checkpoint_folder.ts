@@ -1,7 +1,7 @@
 import { fileErrorText } from "../lab/file_error.ts";
 import { UsageError } from "../lab/usage_error.ts";
 
-const NAME = /^epoch-(\d{6,})(-full)?\.ckpt$/;
+const NAME = /^epoch-(\d{6,})(?:-full)?\.ckpt$/;
 
 /** What a file is called until it is whole. */
 export const PART = ".part";
@@ -11,12 +11,21 @@ export function checkpointName(epoch: number, kind: "full" | "incremental"): str
   return `epoch-${`${epoch}`.padStart(6, "0")}${kind === "full" ? "-full" : ""}.ckpt`;
 }
 
+// The epoch whose file is called so: none where the name is only like it, with a 0 more for one, which would
+// otherwise pass for the file of an epoch that is there, too.
+function epochOf(name: string): number | null {
+  const epoch = Number(NAME.exec(name)?.[1] ?? NaN);
+  return name === checkpointName(epoch, epoch === 0 ? "full" : "incremental") ? epoch : null;
+}
+
 /** What a folder holds. */
 export interface FolderListing {
   /** The files, by epoch. */
   readonly files: ReadonlyMap<number, string>;
   /** Files that were never finished. */
   readonly parts: readonly string[];
+  /** All else that it holds. */
+  readonly others: readonly string[];
 }
 
 /**
@@ -44,27 +53,28 @@ export async function prepareFolder(name: string): Promise<void> {
 }
 
 /**
- * Lists the checkpoints of a folder.
+ * Lists the checkpoints of a folder: what has a name that {@linkcode checkpointName} gives.
  *
  * @param name The folder.
- * @returns What it holds; other files are passed over.
+ * @returns What it holds.
  * @throws {UsageError} Where it cannot be read.
  */
 export async function listFolder(name: string): Promise<FolderListing> {
   const files = new Map<number, string>();
   const parts: string[] = [];
+  const others: string[] = [];
   try {
     for await (const { name: found } of Deno.readDir(name)) {
       const isPart = found.endsWith(PART);
-      const match = NAME.exec(isPart ? found.slice(0, -PART.length) : found);
-      if (match === null) continue;
-      if (isPart) parts.push(found);
-      else files.set(Number(match[1]), found);
+      const epoch = epochOf(isPart ? found.slice(0, -PART.length) : found);
+      if (epoch === null) others.push(found);
+      else if (isPart) parts.push(found);
+      else files.set(epoch, found);
     }
   } catch (error) {
     throw refusal("--restore", name, error);
   }
-  return { files, parts: parts.sort() };
+  return { files, parts: parts.sort(), others: others.sort() };
 }
 
 // What the system, or Deno, said about a folder.

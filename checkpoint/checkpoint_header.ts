@@ -50,11 +50,16 @@ export interface CheckpointHeader {
 const MOST_VCPUS = 2 ** 16;
 const MOST_SLOTS = 2 ** 16;
 const MOST_MEMORY = 2 ** 40;
-const MOST_LIST = 2 ** 32;
 const PAGE = 4096;
+/** Stores that a vCPU may have made: with those of a few passes more it is a whole number still. */
+const MOST_STORES = 2 ** 52;
+
+/** The longest access list: as many stores as `--pages` takes. Fewer stores are repeated, to far fewer elements. */
+export const MOST_LIST: number = 2 ** 28;
 
 /**
  * Reads a header. Nothing of it is trusted: each field is looked at, and only the fields that are known are taken.
+ * Whether they go together is for {@linkcode import("./misfit.ts").misfit} to say.
  *
  * @param text The JSON.
  * @returns The header.
@@ -84,17 +89,17 @@ export function parseHeader(text: string): CheckpointHeader {
       slots: lab.count("slots", 1, MOST_SLOTS),
       ring: lab.count("ring", 1, 2 ** 28),
       pattern: lab.text("pattern"),
-      pages: lab.count("pages", 1, 2 ** 28),
+      pages: lab.count("pages", 1, MOST_LIST),
       passes: lab.count("passes", 1, MOST_LIST),
       seed: lab.count("seed", 0),
     },
     vcpus: places.map((place) => ({
-      stores: place.count("stores", 0),
+      stores: place.count("stores", 0, MOST_STORES),
       value: place.count("value", 0, 2 ** 32 - 1),
       passStores: place.count("passStores", 0, MOST_LIST),
       passMade: place.count("passMade", 0, MOST_LIST),
     })),
-    slot0Bytes: header.count("slot0Bytes", PAGE, MOST_LIST * 8),
+    slot0Bytes: header.count("slot0Bytes", PAGE, 2 ** 32),
     pages: header.count("pages", 0, memory / PAGE),
   };
 }

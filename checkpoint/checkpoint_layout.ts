@@ -9,8 +9,16 @@ export const MAGIC = "DRTYCKPT";
 export const VERSION = 1;
 /** Bytes before the header: the magic, the version and the header's length. */
 export const PREFIX_BYTES = 16;
-/** The longest header. */
-export const MOST_HEADER_BYTES: number = 2 ** 24;
+/**
+ * The longest header of a file. A vCPU has some hundred bytes of it, and {@linkcode VCPU_STATE_BYTES} elsewhere; the
+ * rest is the same for all machines, but for a pattern's path.
+ *
+ * @param size Bytes of the file.
+ * @returns Bytes.
+ */
+export function mostHeaderBytes(size: number): number {
+  return Math.min(2 ** 23, 2 ** 16 + size / 4);
+}
 
 /** Where the parts of a checkpoint file begin, in bytes (docs/checkpoint-format.md). */
 export interface CheckpointLayout {

@@ -2,6 +2,7 @@ import type { Kernel } from "../ffi/kernel.ts";
 import type { CheckpointChain } from "./checkpoint_chain.ts";
 import { BrokenFile, readPages, readState } from "./checkpoint_file.ts";
 import type { InterruptWatch } from "../lab/interrupt.ts";
+import { checkLimits, fitting } from "./restore_limits.ts";
 import { restorePlan } from "./restore_plan.ts";
 import type { RestoreResult } from "./restore_result.ts";
 import { RestoredRun } from "./restored_run.ts";
@@ -17,7 +18,7 @@ import { UsageError } from "../lab/usage_error.ts";
  * @param chain The checkpoints.
  * @param interrupt Ends it early.
  * @returns What it came to, also where a vCPU failed meanwhile: `error` says how.
- * @throws {UsageError} Where the checkpoints are of a machine that this program cannot make.
+ * @throws {UsageError} Where the checkpoints are of a machine that this kernel, or the host's memory, cannot take.
  * @throws {HostError} Where the host has no usable KVM, or vCPUs cannot be started.
  * @throws {KernelError} Where the kernel refuses a call that makes the machine.
  */
@@ -28,11 +29,15 @@ export async function restore(
 ): Promise<RestoreResult> {
   const { folder, files, skipped } = chain;
   const last = files[files.length - 1]!;
-  const state = await unbroken(folder, () => readState(last));
+  checkLimits(kernel, last);
+  const state = await fitting(last, () => unbroken(folder, () => readState(last)));
   const { header } = last;
-  using machine = new TrackedMachine(kernel, restorePlan(header, state.slot0), header.tracking);
+  using machine = await fitting(last, () => {
+    const plan = restorePlan(header, state.slot0, last.path);
+    return new TrackedMachine(kernel, plan, header.tracking);
+  });
   const { vm } = machine;
-  const run = new RestoredRun(machine, header.vcpus, interrupt);
+  const run = await fitting(last, () => new RestoredRun(machine, header.vcpus, interrupt));
   run.load(state);
   const memory = new Uint8Array(vm.memory.buffer, vm.memory.byteOffset, vm.memory.byteLength);
   for (const file of files) {

@@ -2,7 +2,9 @@ import { fuzz, replay } from "../checks/fuzz.ts";
 import { modelLike } from "../checks/fuzz_model.ts";
 import type { FuzzResult } from "../checks/fuzz_result.ts";
 import { parseProgram } from "../checks/fuzz_script.ts";
+import { KernelError } from "../ffi/kernel_error.ts";
 import type { Backend } from "../lab/backend.ts";
+import { fileErrorText } from "../lab/file_error.ts";
 import { readHostFile } from "../lab/host_files.ts";
 import { Interrupt } from "../lab/interrupt.ts";
 import type { Watched } from "../lab/kernel_log.ts";
@@ -13,6 +15,9 @@ import { watchKernel } from "./watch_kernel.ts";
 
 /** The seed where none is given: without one, a run could not be repeated. */
 const SEED = 1;
+
+/** Bytes that are read of a script at most: two thousand operations with as many stores as one may have. */
+const MOST_SCRIPT = 1 << 24;
 
 /** The options of `dirtyring check` that say what is to be fuzzed, and those that then mean nothing. */
 export interface FuzzRequest {
@@ -44,9 +49,9 @@ export interface FuzzRequest {
  * @param request Its options.
  * @param context What it may use.
  * @returns What was compared.
- * @throws {UsageError} Where its options do not go together, or the program in a file is wrong.
+ * @throws {UsageError} Where its options do not go together, a file cannot be read, or the program in it is wrong.
  * @throws {HostError} Where the host has no usable KVM, or no dirty ring.
- * @throws {KernelError} Where a file cannot be read, or a kernel fails a call that is needed.
+ * @throws {KernelError} Where a kernel fails a call that is needed.
  */
 export async function fuzzAskedFor(
   request: FuzzRequest,
@@ -54,9 +59,7 @@ export async function fuzzAskedFor(
 ): Promise<Watched<FuzzResult>> {
   const { fuzz: programs, "fuzz-file": file, seed } = request;
   refuse(request);
-  const program = file === undefined
-    ? null
-    : parseProgram(new TextDecoder().decode(readHostFile(file === "-" ? null : file)));
+  const program = file === undefined ? null : parseProgram(readScript(file));
   const real = await context.openKernel({ backend: "kvm", model: undefined });
   const choice = request.model ?? modelLike(real);
   const model = await context.openKernel({ backend: "model", model: choice });
@@ -69,6 +72,18 @@ export async function fuzzAskedFor(
         ? fuzz(real, model, { programs: programs ?? 0, seed: seed ?? SEED }, interrupt)
         : replay(real, model, program, interrupt),
   );
+}
+
+// The decoder passes over a byte-order mark at the beginning.
+function readScript(file: string): string {
+  try {
+    return new TextDecoder().decode(readHostFile(file === "-" ? null : file, MOST_SCRIPT));
+  } catch (error) {
+    if (!(error instanceof KernelError)) throw error;
+    throw new UsageError(
+      `--fuzz-file ${file}: ${fileErrorText(error)}; expected a script that check --fuzz printed`,
+    );
+  }
 }
 
 function refuse(request: FuzzRequest): void {

@@ -1,5 +1,5 @@
 import type { BackendSelection } from "../lab/backend.ts";
-import { readChain } from "../checkpoint/checkpoint_chain.ts";
+import { readChain, someOf } from "../checkpoint/checkpoint_chain.ts";
 import { Interrupt } from "../lab/interrupt.ts";
 import { restore } from "../checkpoint/restore.ts";
 import type { RestoreResult } from "../checkpoint/restore_result.ts";
@@ -51,6 +51,10 @@ export async function restoreCheckpoint(
   }
   const more = chain.skipped.length - NOTED;
   if (more > 0) context.note(`${folder}: ${more} more files are not used`);
+  const { others } = chain;
+  if (others.length > 0) {
+    context.note(`${folder}: passed over ${someOf(others)}: no checkpoint has such a name`);
+  }
   const kernel = await context.openKernel(request);
   using interrupt = new Interrupt();
   const result = await watchKernel(

@@ -63,8 +63,9 @@ export class MachineFiles {
     const folder = absolute.replace(/\/+$/, "");
     this.folders.push(folder);
     try {
-      for await (const { name, isDirectory } of Deno.readDir(path)) {
-        if (!isDirectory) this.files.set(`${folder}/${name}`, contentOf(`${path}/${name}`, what));
+      for await (const { name } of Deno.readDir(path)) {
+        const found = `${path}/${name}`;
+        if (await isFile(found)) this.files.set(`${folder}/${name}`, contentOf(found, what));
       }
     } catch (error) {
       if (!(error instanceof Error) || error instanceof UsageError) throw error;
@@ -100,6 +101,11 @@ export class MachineFiles {
       throw new UsageError(`${path}: ${fileErrorText(error)}`);
     }
   }
+}
+
+// What else is in a folder is not read: a pipe would wait for its writer, and a link may lead nowhere.
+async function isFile(path: string): Promise<boolean> {
+  return await Deno.stat(path).then((info) => info.isFile, () => false);
 }
 
 async function textOf(bytes: ReadableStream<Uint8Array>, name: string): Promise<string> {

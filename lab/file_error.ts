@@ -1,4 +1,5 @@
 import { errnoText } from "../ffi/errno.ts";
+import { KernelError } from "../ffi/kernel_error.ts";
 
 /**
  * The errno with which the system refused a call of Deno's file functions, which tell it in words alone: `No space
@@ -21,13 +22,13 @@ export function fileErrno(error: unknown): number | null {
 }
 
 /**
- * Why a call of Deno's file functions failed.
+ * Why a file could not be used, by Deno's file functions or by the kernel's.
  *
  * @param error What was thrown.
  * @returns The errno with its meaning, or what Deno said.
  */
 export function fileErrorText(error: Error): string {
-  const errno = fileErrno(error);
+  const errno = error instanceof KernelError ? error.errno : fileErrno(error);
   if (errno !== null) return errnoText(errno);
   return error instanceof Deno.errors.NotCapable
     ? "Deno has no permission for it (bin/dirtyring has it for all but /dev and /proc)"

@@ -15,14 +15,15 @@ const ADVICE = "add --allow-read=FILE to deno run, or pass it to standard input 
  * needs no permission beyond what KVM needs, otherwise by Deno.
  *
  * @param path The file, or `null` for standard input.
+ * @param most The most bytes that are read; 512 MiB unless given.
  * @returns Its bytes.
- * @throws {KernelError} Where it cannot be opened or read.
+ * @throws {KernelError} Where it cannot be opened or read, or holds more (EFBIG).
  * @throws {HostError} Where Deno has no permission to read it.
  */
-export function readHostFile(path: string | null): Uint8Array<ArrayBuffer> {
+export function readHostFile(path: string | null, most?: number): Uint8Array<ArrayBuffer> {
   const name = path ?? "standard input";
   const files = libcFiles() ?? denoFiles(name);
-  return path === null ? readAll(files, STDIN, name) : readFile(files, path);
+  return path === null ? readAll(files, STDIN, name, most) : readFile(files, path, most);
 }
 
 function libcFiles(): Files | null {

@@ -8,12 +8,14 @@ const SPACE = 0x20;
 const TAB = 0x09;
 const ZERO = 0x30;
 const LETTER_X = 0x78;
+/** What some editors begin a file with: a byte-order mark, in UTF-8. */
+const BOM: readonly number[] = [0xef, 0xbb, 0xbf];
 const FORM = "one page number a line, decimal or 0x";
 
 /**
  * Reads a pattern file: a page number on each line, decimal or hexadecimal with 0x, counted from 0
- * over all logged slots. Blank lines are passed over. The file is this host's, whatever kernel is under
- * test.
+ * over all logged slots. Blank lines are passed over, and a byte-order mark at the beginning. The file
+ * is this host's, whatever kernel is under test.
  *
  * @param path The file, or `-` for standard input.
  * @param pages Logged pages: the first page number that is too big.
@@ -54,7 +56,8 @@ export function parsePages(
   const found = new Uint32Array(lines);
   let count = 0;
   let line = 0;
-  for (let from = 0; from < bytes.length;) {
+  const hasMark = BOM.every((byte, at) => bytes[at] === byte);
+  for (let from = hasMark ? BOM.length : 0; from < bytes.length;) {
     line++;
     let to = bytes.indexOf(NEWLINE, from);
     if (to === -1) to = bytes.length;

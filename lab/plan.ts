@@ -75,7 +75,8 @@ export interface Plan {
 }
 
 const DEFAULT_PAGES = 256;
-const GUESTS: Readonly<Record<GuestName, Guest>> = { real16, long64 };
+/** The guest programs. */
+export const GUESTS: Readonly<Record<GuestName, Guest>> = { real16, long64 };
 /** The list never has fewer elements than this, so that a lab can also probe its guest. */
 const LEAST_LIST = 2;
 
@@ -103,7 +104,7 @@ export function planLab(
   const { passes: asked = 1 } = options;
   const passes = typeof asked === "number" ? asked : asked(stores);
   const length = stores * passes;
-  const slot0Bytes = guest.listAt + roundUp(Math.max(length, LEAST_LIST) * guest.listElement);
+  const slot0Bytes = slot0Size(guest, length);
   checkReach(slot0Bytes, length, options, guest);
   const sequence = buildSequence(options, stores, listed);
   const once = sharesOf(stores, vcpus);
@@ -127,8 +128,16 @@ export function planLab(
   };
 }
 
-function roundUp(bytes: number): number {
-  return Math.ceil(bytes / PAGE_SIZE) * PAGE_SIZE;
+/**
+ * How large slot 0 is: what the guest's program needs, and its access list.
+ *
+ * @param guest The guest.
+ * @param length Elements of the list.
+ * @returns Bytes, whole pages.
+ */
+export function slot0Size({ listAt, listElement }: Guest, length: number): number {
+  const list = Math.max(length, LEAST_LIST) * listElement;
+  return listAt + Math.ceil(list / PAGE_SIZE) * PAGE_SIZE;
 }
 
 function checkMemory({ memory, slots }: LabOptions, guest: Guest): void {

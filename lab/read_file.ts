@@ -8,21 +8,22 @@ const CHUNK = 1 << 20;
 /** What reads files: a kernel, or what stands in for it. */
 export type Files = Pick<Kernel, "open" | "read" | "close">;
 
-/** The most that is read of a file: a pattern of some fifty million pages. */
-const MOST = 512 * CHUNK;
+/** The most that is read of a file unless less is asked for: a pattern of some fifty million pages. */
+const MOST: number = 512 * CHUNK;
 
 /**
  * Reads a whole file.
  *
  * @param files What reads it.
  * @param path The file.
+ * @param most The most bytes that are read; 512 MiB unless given.
  * @returns Its bytes.
- * @throws {KernelError} Where it cannot be opened or read.
+ * @throws {KernelError} Where it cannot be opened or read, or holds more (EFBIG).
  */
-export function readFile(files: Files, path: string): Uint8Array<ArrayBuffer> {
+export function readFile(files: Files, path: string, most?: number): Uint8Array<ArrayBuffer> {
   const fd = checked(files.open(path, O_RDONLY | O_CLOEXEC), () => `open(${path})`);
   try {
-    return readAll(files, fd, path);
+    return readAll(files, fd, path, most);
   } finally {
     files.close(fd);
   }
@@ -34,17 +35,23 @@ export function readFile(files: Files, path: string): Uint8Array<ArrayBuffer> {
  * @param files What reads it.
  * @param fd The file descriptor: 0 is standard input.
  * @param name What to call it in an error.
+ * @param most The most bytes that are read; 512 MiB unless given.
  * @returns The bytes.
- * @throws {KernelError} Where it cannot be read, or holds more than 512 MiB (EFBIG).
+ * @throws {KernelError} Where it cannot be read, or holds more (EFBIG).
  */
-export function readAll(files: Files, fd: number, name: string): Uint8Array<ArrayBuffer> {
+export function readAll(
+  files: Files,
+  fd: number,
+  name: string,
+  most: number = MOST,
+): Uint8Array<ArrayBuffer> {
   const chunks: Uint8Array<ArrayBuffer>[] = [];
   let size = 0;
   for (;;) {
     const chunk = new Uint8Array(size === 0 ? 4096 : CHUNK);
     const got = checked(files.read(fd, chunk), () => `read(${name})`);
     if (got === 0) return join(chunks, size);
-    if (size + got > MOST) throw new KernelError(`read(${name})`, -ERRNO.EFBIG);
+    if (size + got > most) throw new KernelError(`read(${name})`, -ERRNO.EFBIG);
     chunks.push(got < CHUNK / 2 ? chunk.slice(0, got) : chunk.subarray(0, got));
     size += got;
   }

@@ -64,6 +64,20 @@ Deno.test("checkpoint writes files that --restore goes on from", async () => {
     await refused([...MODEL, "--restore", output, "--vcpus", "3"], "--vcpus: does not go with");
     await refused([...MODEL, "--restore", output, "--output", "x"], "--output: does not go with");
 
+    for (const stray of ["epoch-0000002.ckpt", "epoch-000002-full.ckpt"]) {
+      await Deno.writeTextFile(`${output}/${stray}`, "x");
+    }
+    const beside = await dirtyring([...MODEL, "--restore", output]);
+    assertEquals([beside.code, beside.stderr], [
+      0,
+      `dirtyring: ${output}: passed over epoch-0000002.ckpt, epoch-000002-full.ckpt: no checkpoint has ` +
+      "such a name\n",
+    ]);
+    assertStringIncludes(beside.stdout, "\nok: epoch 3 restored, ");
+    for (const stray of ["epoch-0000002.ckpt", "epoch-000002-full.ckpt"]) {
+      await Deno.remove(`${output}/${stray}`);
+    }
+
     await Deno.truncate(`${output}/epoch-000003.ckpt`, 6000);
     const torn = await dirtyring([...MODEL, "--restore", output, "--format", "json"]);
     assertEquals(torn.code, 0);

@@ -190,6 +190,7 @@ Deno.test("readChain() ends before a file that is missing, of another run, or of
     await Deno.remove(`${folder}/${name(2)}`);
     await Deno.writeTextFile(`${folder}/${name(4)}.part`, "x");
     await Deno.writeTextFile(`${folder}/notes.txt`, "not its business");
+    assertEquals((await readChain(folder)).others, ["notes.txt"]);
     assertEquals(await chainOf(folder), [1, [
       `${name(2)}: missing`,
       `${name(3)}: an epoch before it is not whole`,
@@ -207,6 +208,83 @@ Deno.test("readChain() ends before a file that is missing, of another run, or of
       1,
       `${name(2)}: it does not continue the file before it, but another one`,
     ]);
+  });
+});
+
+Deno.test("readChain() takes a file by the name that it was written under, and by no other", async () => {
+  await inFolder(async (folder) => {
+    await writeAll(folder);
+    const strays = [
+      ...[
+        "epoch-0000000-full.ckpt",
+        "epoch-0000002.ckpt",
+        "epoch-000000.ckpt",
+        "epoch-000001.ckpt ",
+      ],
+      ...["epoch-000002-full.ckpt", "epoch-000002.CKPT", "epoch-0000003.ckpt.part", "epoch-2.ckpt"],
+      ...["epoch-99999999999999999999.ckpt", "xepoch-000002.ckpt"],
+    ].sort();
+    for (const stray of strays) await Deno.writeTextFile(`${folder}/${stray}`, "x");
+    const { files, skipped, others } = await readChain(folder);
+    assertEquals([files.length, skipped, others], [4, [], strays]);
+    await Deno.copyFile(`${folder}/${name(2)}`, `${folder}/epoch-1000002.ckpt`); // it would be of epoch 1000002
+    assertEquals((await readChain(folder)).skipped.map(({ file }) => file), [
+      name(4), // missing
+      "epoch-1000002.ckpt",
+    ]);
+    await Deno.remove(`${folder}/${FULL}`);
+    await assertRejects(
+      () => readChain(folder),
+      UsageError,
+      `(${FULL}: missing, beside ${strays.slice(0, 3).join(", ")} and 7 more)`,
+    );
+  });
+});
+
+Deno.test("readChain() waits for no pipe, and says what has a file's name and is none", async () => {
+  await inFolder(async (folder) => {
+    await writeAll(folder);
+    const path = `${folder}/${name(2)}`;
+    const elsewhere = `${folder}/elsewhere`;
+    await Deno.rename(path, elsewhere);
+    const says = async (reason: string, put: () => Promise<unknown>) => {
+      await put();
+      const [epoch, [first]] = await chainOf(folder);
+      assertEquals([epoch, first], [1, `${name(2)}: ${reason}`]);
+      await Deno.remove(path);
+    };
+    const fifo = (at: string) => new Deno.Command("mkfifo", { args: [at] }).output();
+    await says("is a folder, and no file", () => Deno.mkdir(path));
+    await says("is a pipe, and no file", () => fifo(path));
+    await fifo(`${folder}/pipe`);
+    await says("is a pipe, and no file", () => Deno.symlink(`${folder}/pipe`, path));
+    await says("is a device, and no file", () => Deno.symlink("/dev/zero", path));
+    const nowhere = "cannot be read: ENOENT (no such file or directory)";
+    await says(nowhere, () => Deno.symlink(`${folder}/nowhere`, path));
+    const loop = "cannot be read: ELOOP (too many symbolic links)";
+    await says(loop, () => Deno.symlink(path, path));
+    await Deno.symlink(elsewhere, path);
+    assertEquals(await chainOf(folder), [3, []]); // a link to a file is as good as the file
+  });
+});
+
+Deno.test("readChain() takes no file for broken that there was no descriptor for", async () => {
+  await inFolder(async (folder) => {
+    await writeAll(folder);
+    const { open } = Deno;
+    try {
+      Deno.open = (path, options) =>
+        `${path}`.endsWith(name(2))
+          ? Promise.reject(new Error("Too many open files (os error 24): open 'x'"))
+          : open(path, options);
+      await assertRejects(
+        () => readChain(folder),
+        KernelError,
+        `open(${folder}/${name(2)}): EMFILE (too many open files)`,
+      );
+    } finally {
+      Deno.open = open;
+    }
   });
 });
 

@@ -272,12 +272,27 @@ Deno.test("dirtyring check --fuzz says what does not go together", async () => {
     [["--fuzz", "9", "--backend", "model"], "works with --backend kvm, not with model"],
     [["--fuzz-file", "-", "--seed", "1"], "--fuzz-file: does not go with --seed"],
     [["--fuzz-file", "-"], "fuzz program: it has no line"],
+    [
+      ["--fuzz-file", "/nowhere"],
+      "--fuzz-file /nowhere: ENOENT (no such file or directory); expected",
+    ],
+    [["--fuzz-file", "/"], "--fuzz-file /: EISDIR (is a directory); expected a script"],
+    [
+      ["--fuzz-file", "/dev/zero"],
+      "--fuzz-file /dev/zero: EFBIG (file too large); expected a script",
+    ],
   ];
   for (const [args, message] of wrong) {
     const { code, stdout, stderr } = await dirtyring(["check", ...args], "");
     assertEquals([code, stdout], [2, ""]);
     assertStringIncludes(stderr, message);
   }
+});
+
+Deno.test("dirtyring check --fuzz-file passes over a byte-order mark", async () => {
+  const marked = await dirtyring(["check", "--fuzz-file", "-"], "\ufeff{}\n");
+  assertEquals([marked.code, marked.stdout], [2, ""]);
+  assertStringIncludes(marked.stderr, "line 1: ringBytes"); // it is JSON, and an object
 });
 
 testUnless(

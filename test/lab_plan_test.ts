@@ -64,6 +64,7 @@ Deno.test("planLab() takes a file's length, truncates it or repeats it", () => {
 Deno.test("parsePages() reads decimal and hexadecimal numbers, a line each", () => {
   assertEquals([...parsePages(bytes("1\n 0x1F\r\n\n\t7"), "f", 100)], [1, 31, 7]);
   assertEquals([...parsePages(bytes("0x0A\n"), "f", 100)], [10]);
+  assertEquals([...parsePages(bytes("\ufeff7\n8"), "f", 100)], [7, 8]); // a byte-order mark
 });
 
 Deno.test("parsePages() names the line that is wrong", () => {
@@ -76,6 +77,9 @@ Deno.test("parsePages() names the line that is wrong", () => {
   assertThrows(parse("99999999999999999999"), UsageError, "lies beyond");
   assertThrows(parse(""), UsageError, "f holds no page number");
   assertThrows(parse("\n\n"), UsageError, "f holds no page number");
+  assertThrows(parse("\ufeff"), UsageError, "f holds no page number");
+  assertThrows(parse("\ufeffx"), UsageError, 'f, line 1: "x" is no page number');
+  assertThrows(parse("1\n\ufeff2"), UsageError, "f, line 2: ");
 });
 
 Deno.test("readPattern() names a file that cannot be read", () => {

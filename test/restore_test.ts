@@ -9,7 +9,6 @@ import { readChain } from "../checkpoint/checkpoint_chain.ts";
 import type { CheckpointLayout } from "../checkpoint/checkpoint_layout.ts";
 import { restore } from "../checkpoint/restore.ts";
 import type { RestoreResult } from "../checkpoint/restore_result.ts";
-import { UsageError } from "../lab/usage_error.ts";
 import { forge } from "./support/checkpoint_files.ts";
 import { inFolder, keep, type KeepChanges, model, TRACKINGS } from "./support/checkpoints.ts";
 import { makeLab } from "./support/labs.ts";
@@ -229,18 +228,6 @@ Deno.test("restore() finds out a place that cannot be", async () => {
     const { ok, problems } = await restored(folder, model());
     const message = "vCPU 0: its pass begins with 4, but after 0 stores with 2";
     assertEquals([ok, problems], [false, [message]]);
-  });
-});
-
-Deno.test("restore() refuses a machine that it would lay out otherwise", async () => {
-  await withHeader('"pages":400', '"pages":999', async (folder) => {
-    await assertRejects(() => restored(folder, model()), UsageError, "the checkpoint's slot 0 has");
-  });
-  await withHeader('"pattern":"random"', '"pattern":"rbndom"', async (folder) => {
-    await assertRejects(() => restored(folder, model()), UsageError, "pattern rbndom: expected");
-  });
-  await withHeader('"memory":4194304', '"memory":4194305', async (folder) => {
-    await assertRejects(() => restored(folder, model()), UsageError, "--memory 4194305 bytes");
   });
 });
 

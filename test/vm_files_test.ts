@@ -96,6 +96,10 @@ Deno.test("a folder that is read goes along with its files, empty or not", async
   await folder.write("odd name, ü/two", "2");
   await folder.write("odd name, ü/below/three", "3");
   await Deno.mkdir(`${folder.path}/empty`);
+  // What is no file would be waited for, or leads nowhere.
+  await new Deno.Command("mkfifo", { args: [`${at}/pipe`] }).output();
+  await Deno.symlink("pipe", `${at}/link`);
+  await Deno.symlink("nowhere", `${at}/nowhere`);
   const files = await filesOf([["read folder", `${at}//`], [
     "read folder",
     `${folder.path}/empty`,

@@ -1,9 +1,10 @@
 // Checkpoint files for tests: made up, and changed behind the writer's back.
 import { VCPU_STATE_BYTES } from "../../kvm/vcpu_state.ts";
 import { checkFile } from "../../checkpoint/checkpoint_file.ts";
-import type { CheckpointLayout } from "../../checkpoint/checkpoint_layout.ts";
+import type { CheckpointHeader } from "../../checkpoint/checkpoint_header.ts";
+import { type CheckpointLayout, encodeHead } from "../../checkpoint/checkpoint_layout.ts";
 import type { CheckpointContent } from "../../checkpoint/checkpoint_writer.ts";
-import { DIGEST_BYTES } from "../../checkpoint/digested_pieces.ts";
+import { DIGEST_BYTES, DigestedPieces } from "../../checkpoint/digested_pieces.ts";
 
 const PAGE = 4096;
 
@@ -12,7 +13,7 @@ export function noise(length: number, seed: number): Uint8Array<ArrayBuffer> {
   return Uint8Array.from({ length }, (_, n) => (n * 31 + seed * 17 + (n >> 7)) & 0xff);
 }
 
-/** A made-up machine of 2 vCPUs, 16 pages and a page of slot 0, with some of its pages. */
+/** A made-up machine of 2 vCPUs, 16 pages and three pages of slot 0, with some of its pages. */
 export function madeUp(pages: readonly number[], seed: number): CheckpointContent {
   return {
     header: {
@@ -28,7 +29,7 @@ export function madeUp(pages: readonly number[], seed: number): CheckpointConten
       ],
     },
     registers: noise(2 * VCPU_STATE_BYTES, seed),
-    slot0: noise(PAGE, seed + 1),
+    slot0: noise(3 * PAGE, seed + 1),
     pages: Uint32Array.from(pages),
     memory: noise(16 * PAGE, seed + 2),
   };
@@ -42,7 +43,32 @@ export async function forge(
   const { layout } = await checkFile(path);
   const bytes = await Deno.readFile(path);
   change(bytes, layout);
-  const all = bytes.subarray(0, bytes.length - DIGEST_BYTES);
-  bytes.set(new Uint8Array(await crypto.subtle.digest("SHA-256", all)), all.length);
-  await Deno.writeFile(path, bytes);
+  await writeDigested(path, bytes.subarray(0, layout.digest));
+}
+
+/**
+ * Gives a whole file another header, of any length, and the digest that it then must have; what is behind the header
+ * stays as it is.
+ */
+export async function forgeHeader(
+  path: string,
+  change: (header: CheckpointHeader) => object,
+): Promise<void> {
+  const { header, layout } = await checkFile(path);
+  const bytes = await Deno.readFile(path);
+  const head = encodeHead({ ...header, ...change(header) });
+  await writeDigested(
+    path,
+    Uint8Array.from([...head, ...bytes.subarray(layout.registers, layout.digest)]),
+  );
+}
+
+async function writeDigested(path: string, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+  const pieces = new DigestedPieces(() => {});
+  await pieces.put(bytes);
+  const digest = await pieces.end();
+  const file = new Uint8Array(bytes.length + DIGEST_BYTES);
+  file.set(bytes);
+  file.set(digest, bytes.length);
+  await Deno.writeFile(path, file);
 }
