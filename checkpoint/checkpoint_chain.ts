@@ -2,6 +2,7 @@ import { BrokenFile, checkFile, type WholeFile } from "./checkpoint_file.ts";
 import { checkpointName, listFolder } from "./checkpoint_folder.ts";
 import type { CheckpointHeader } from "./checkpoint_header.ts";
 import { UsageError } from "../lab/usage_error.ts";
+import { printable } from "../text/printable.ts";
 
 /** A file that is not used, and why. */
 export interface SkippedFile {
@@ -71,7 +72,9 @@ function checkOrder(header: CheckpointHeader, epoch: number, before: WholeFile |
 
 function noneWhole(folder: string, { file, reason }: SkippedFile): UsageError {
   return new UsageError(
-    `--restore ${folder}: no whole checkpoint in it (${file}: ${reason}); expected a folder that ` +
+    `--restore ${printable(folder)}: no whole checkpoint in it (${
+      printable(file)
+    }: ${reason}); expected a folder that ` +
       "dirtyring checkpoint --output wrote",
   );
 }

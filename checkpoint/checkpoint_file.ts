@@ -11,6 +11,7 @@ import {
 } from "./checkpoint_layout.ts";
 import { DIGEST_BYTES, DigestedPieces, digestText, PIECE_BYTES } from "./digested_pieces.ts";
 import { fileErrorText } from "../lab/file_error.ts";
+import { printable } from "../text/printable.ts";
 
 /** A checkpoint file that is not whole, or not a checkpoint: the message says why, in a clause. */
 export class BrokenFile extends Error {}
@@ -144,7 +145,9 @@ async function readHead(
     return { header: parseHeader(text), headerBytes };
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
-    throw new BrokenFile(`corrupted: its header cannot be understood (${error.message})`);
+    throw new BrokenFile(
+      `corrupted: its header cannot be understood (${printable(error.message)})`,
+    );
   }
 }
 

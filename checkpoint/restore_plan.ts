@@ -8,6 +8,7 @@ import { sharesOf } from "../lab/blocks.ts";
 import type { CheckpointHeader } from "./checkpoint_header.ts";
 import { type Plan, planLab } from "../lab/plan.ts";
 import { UsageError } from "../lab/usage_error.ts";
+import { printable } from "../text/printable.ts";
 
 const GUESTS: Readonly<Record<GuestName, Guest>> = { real16, long64 };
 
@@ -38,7 +39,7 @@ function patternOf(text: string): Pattern {
     return parsePattern(text);
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
-    throw new UsageError(`the checkpoint's pattern ${text}: ${error.message}`);
+    throw new UsageError(`the checkpoint's pattern ${printable(text)}: ${error.message}`);
   }
 }
 

@@ -8,6 +8,7 @@ import { UsageError } from "../lab/usage_error.ts";
 import type { Context } from "./command.ts";
 import type { OptionTable } from "./option.ts";
 import { watchKernel } from "./watch_kernel.ts";
+import { printable } from "../text/printable.ts";
 
 /** What a command line asks for. */
 export interface RestoreRequest extends BackendSelection {
@@ -47,10 +48,10 @@ export async function restoreCheckpoint(
   const chain = await readChain(folder);
   const last = chain.files.at(-1)!.header.epoch; // a chain has a file at least
   for (const { file, reason } of chain.skipped.slice(0, NOTED)) {
-    context.note(`${folder}/${file}: ${reason}; epoch ${last} is restored`);
+    context.note(`${printable(`${folder}/${file}`)}: ${reason}; epoch ${last} is restored`);
   }
   const more = chain.skipped.length - NOTED;
-  if (more > 0) context.note(`${folder}: ${more} more files are not used`);
+  if (more > 0) context.note(`${printable(folder)}: ${more} more files are not used`);
   const kernel = await context.openKernel(request);
   using interrupt = new Interrupt();
   const result = await watchKernel(

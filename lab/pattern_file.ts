@@ -1,6 +1,7 @@
 import { KernelError } from "../ffi/kernel_error.ts";
 import { readHostFile } from "./host_files.ts";
 import { UsageError } from "./usage_error.ts";
+import { printable, quoted } from "../text/printable.ts";
 
 const NEWLINE = 0x0a;
 const RETURN = 0x0d;
@@ -31,7 +32,9 @@ function readBytes(path: string): Uint8Array<ArrayBuffer> {
     return readHostFile(path === "-" ? null : path);
   } catch (error) {
     if (!(error instanceof KernelError)) throw error;
-    throw new UsageError(`--pattern file:${path}: ${error.message}; expected a file with ${FORM}`);
+    throw new UsageError(
+      `--pattern file:${printable(path)}: ${error.message}; expected a file with ${FORM}`,
+    );
   }
 }
 
@@ -72,7 +75,7 @@ export function parsePages(
     const text = new TextDecoder().decode(bytes.subarray(begin, Math.min(end, begin + 40)));
     throw new UsageError(
       page < 0
-        ? `${name}, line ${line}: ${JSON.stringify(text)} is no page number; expected ${FORM}`
+        ? `${name}, line ${line}: ${quoted(text)} is no page number; expected ${FORM}`
         : `${name}, line ${line}: page ${text} lies beyond the logged memory of ${pages} pages; ` +
           `expected 0 to ${pages - 1}, or more memory with --memory`,
     );
