@@ -194,7 +194,10 @@ Deno.test("every format shows what the kernel reported, and that nobody could lo
     [...checkKtap(report)].join(""),
     [...checkJunit(report, { when: new Date(0) })].join(""),
   ];
-  assertStringIncludes(texts[0]!, `\n         kernel    ${WARN} \\u001b[31m\n         kernel    Modules`);
+  assertStringIncludes(
+    texts[0]!,
+    `\n         kernel    ${WARN} \\u001b[31m\n         kernel    Modules`,
+  );
   assertStringIncludes(texts[1]!, `\n  # enable.too-big: kernel ${WARN} \\u001b[31m\n`);
   assertStringIncludes(texts[2]!, "&#10;kernel    Modules linked in: &lt;kvm&gt;&#10;");
   const unread = { read: false, why: "open(/dev/kmsg): EPERM", lost: 0 };

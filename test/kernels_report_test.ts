@@ -311,7 +311,10 @@ Deno.test("KTAP: nothing that a dead kernel's console says is taken for a test, 
     shown,
     "# problem: kernel panic: \\u001b[2J<&>; Fatal exception; check reset.signal",
   );
-  assertStringIncludes(shown, "# console: BUG: \\u0007\\u001b[31m null\n# console: Subtest: reset\n");
+  assertStringIncludes(
+    shown,
+    "# console: BUG: \\u0007\\u001b[31m null\n# console: Subtest: reset\n",
+  );
   // tools/testing/kunit/kunit_parser.py: KTAP_END, which it searches for anywhere in a line.
   const ends = /(List of all partitions:|Kernel panic - not syncing: VFS:|reboot: System halted)/;
   assertEquals(lines.filter((line) => ends.test(line)), []);

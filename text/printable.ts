@@ -1,5 +1,5 @@
-/** The longest value that stands whole in a line, in characters: a path of a deep folder fits. */
-const MOST = 240;
+/** The longest value that stands whole in a line, in characters: the longest name of a file fits, with its folder. */
+const MOST = 400;
 
 /** What a terminal may take for more than a letter: control and format characters, line separators, half a surrogate pair. */
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gv;
