@@ -12,7 +12,7 @@ import {
 import { TerminalText } from "../text/terminal_text.ts";
 import { HOSTILE_IN_JSON, LONG, unclean } from "./support/outside_text.ts";
 
-const BASIC = { from: 0, to: 0x10ffff };
+const BASIC = { from: 0, to: 0xffff };
 /** What a terminal may obey, beside what Unicode calls a control or format character or a separator. */
 const NAMED = [
   ...[0x7f, 0x61c, 0x200e, 0x200f, 0x2028, 0x2029, 0xfeff, 0xd800, 0xdfff, 0xe0001],
