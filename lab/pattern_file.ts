@@ -23,7 +23,7 @@ const FORM = "one page number a line, decimal or 0x";
  * @throws {HostError} Where Deno has no permission to read it.
  */
 export function readPattern(path: string, pages: number): Uint32Array<ArrayBuffer> {
-  const name = path === "-" ? "standard input" : path;
+  const name = path === "-" ? "standard input" : printable(path);
   return parsePages(readBytes(path), name, pages);
 }
 

@@ -64,6 +64,7 @@ const ARGUMENTS: Readonly<Record<string, Place>> = {
   "a kernel that is missing": argument("dump", "--kernel", HOSTILE),
   "a kernel's folder": argument("check", "--kernel", `/nowhere/${HOSTILE}`, "--kernel", "/nowhere"),
   "an operand that is long": { ...argument("dump", LONG), isLong: true },
+  "a script's name that is long": { ...argument("check", "--fuzz-file", LONG), isLong: true },
   "a value that is long": { ...argument("dump", "--pattern", LONG), isLong: true },
   "an unexpected error's stack": argument("dump", "--verbose", ...MODEL, "--pattern", HOSTILE),
 };
