@@ -10,10 +10,11 @@ import { serveChecks } from "./checks/serve_checks.ts";
 import { noteSteps } from "./checks/step_board.ts";
 import { openKernel } from "./lab/backend.ts";
 import { parseModel } from "./lab/model_choice.ts";
+import { printableLine } from "./text/printable.ts";
 
 if (import.meta.main) {
   const setup = parseSetup(Deno.args);
-  const say = (line: string) => console.error(line);
+  const say = (line: string) => console.error(printableLine(line));
   const selection = {
     backend: setup.backend,
     model: setup.model === undefined ? undefined : parseModel(setup.model),

@@ -13,6 +13,8 @@ import { KernelError } from "./ffi/kernel_error.ts";
 import { openKernel } from "./lab/backend.ts";
 import { GuestError } from "./lab/guest_error.ts";
 import { UsageError } from "./lab/usage_error.ts";
+import { printable, printableLine, printableText } from "./text/printable.ts";
+import { TerminalText } from "./text/terminal_text.ts";
 
 // Exit statuses: README.md, "Exit statuses".
 const USAGE = 2;
@@ -36,6 +38,14 @@ export interface World {
   announce(what: string): void;
   /** The kernel that options ask for; {@linkcode openKernel} unless given. */
   readonly openKernel?: typeof openKernel;
+}
+
+/** What standard output is given, where that is a terminal: `null` where it is none. */
+let screen: TerminalText | null = null;
+
+// All that is printed passes here: a file, a kernel or a process may have had a word in it.
+function guarded(text: string): string {
+  return screen === null ? printableText(text) : screen.pass(text);
 }
 
 /** Standard output failed for another reason than a closed pipe: a full disk, say. */
@@ -66,7 +76,7 @@ function outputError(error: unknown): OutputError {
 }
 
 function writeAll(text: string): void {
-  let bytes = encoder.encode(text);
+  let bytes = encoder.encode(guarded(text));
   while (bytes.length > 0) {
     try {
       bytes = bytes.subarray(Deno.stdout.writeSync(bytes));
@@ -101,7 +111,8 @@ function openProgress() {
   return {
     print(chunks: Iterable<string>): boolean {
       stream ??= new OutputStream((bytes) => Deno.stdout.write(bytes));
-      return failing(() => stream!.print(chunks));
+      const text = [...chunks].join("");
+      return failing(() => stream!.print([guarded(text)]));
     },
     async end(): Promise<void> {
       if (stream === null) return;
@@ -116,7 +127,7 @@ function openProgress() {
 // What cannot be said on standard error changes neither the result nor the status.
 function say(line: string): void {
   try {
-    console.error(line);
+    console.error(printableLine(line));
   } catch {
     // There is nowhere left to say it.
   }
@@ -126,7 +137,7 @@ function say(line: string): void {
 function showStatus(text: string): void {
   if (!Deno.stderr.isTerminal()) return;
   try {
-    Deno.stderr.writeSync(encoder.encode(`\r\x1b[K${text}`));
+    Deno.stderr.writeSync(encoder.encode(`\r\x1b[K${printableLine(text)}`));
   } catch {
     // As above.
   }
@@ -142,8 +153,9 @@ async function main(args: readonly string[], world: World): Promise<number> {
   if (name === undefined || name === "help") return await withoutCommand(args, at);
   const before = args.slice(0, at).find((arg) => !isGlobalFlag(arg.slice(2)));
   if (before !== undefined) {
+    const what = printable(before);
     throw new UsageError(
-      `${before}: the command comes first; expected dirtyring COMMAND ${before} ...`,
+      `${what}: the command comes first; expected dirtyring COMMAND ${what} ...`,
     );
   }
   const command = await loadCommand(name);
@@ -153,7 +165,9 @@ async function main(args: readonly string[], world: World): Promise<number> {
   if (values["version"] === true) return await version();
   if (values["help"] === true) return await help(name);
   if (operands.length > 0) {
-    throw new UsageError(`unexpected ${operands[0]}; expected dirtyring ${name} [OPTION ...]`);
+    throw new UsageError(
+      `unexpected ${printable(operands[0]!)}; expected dirtyring ${name} [OPTION ...]`,
+    );
   }
   const trace = values["trace"] === true ? say : null;
   const progress = openProgress();
@@ -230,7 +244,9 @@ async function withoutCommand(args: readonly string[], at: number): Promise<numb
   const rest = at === -1 ? args : [...args.slice(0, at), ...args.slice(at + 1)];
   const { values, operands } = await parseLine(rest, GLOBAL_OPTIONS);
   if (values["version"] === true) return await version();
-  if (operands.length > 1) throw new UsageError(`unexpected ${operands[1]}; expected one command`);
+  if (operands.length > 1) {
+    throw new UsageError(`unexpected ${printable(operands[1]!)}; expected one command`);
+  }
   if (at !== -1 || values["help"] === true) return await help(operands[0]);
   throw new UsageError("a command is missing; dirtyring help lists them");
 }
@@ -269,9 +285,11 @@ function statusOf(error: unknown): number {
  */
 export async function commandLine(args: readonly string[], world: World): Promise<number> {
   let status: number;
+  if (world.terminal() !== null) screen = new TerminalText();
   const isBisected = args.includes("--bisect");
   try {
     status = await main(args, world);
+    if (screen !== null) print([screen.end()]);
   } catch (error) {
     const failure = await machineFailure(args, error);
     status = isBisected && failure?.saysNothing ? UNTESTED : failure?.status ?? statusOf(error);
@@ -282,11 +300,23 @@ export async function commandLine(args: readonly string[], world: World): Promis
       : isOutOfMemory(error)
       ? "out of memory, ask for less with --pages, --ring or --vcpus: "
       : "";
-    note(what + (error instanceof Error ? (wantsStack ? error.stack : error.message) : error));
+    note(`${what}${messageOf(error, wantsStack)}`);
+    if (wantsStack) stackOf(error).forEach(say);
     failure?.lines.forEach(say);
   }
   // A command line that is wrong, and a defect, are answers to git, too.
   return isBisected ? bisectStatus(status) : status;
+}
+
+// On a line of its own, whatever it holds: behind it a stack has lines, and nothing else has.
+function messageOf(error: unknown, isNamed: boolean): string {
+  if (!(error instanceof Error)) return String(error);
+  return isNamed ? `${error.name}: ${error.message}` : error.message;
+}
+
+function stackOf(error: unknown): string[] {
+  const stack = error instanceof Error ? error.stack ?? "" : "";
+  return stack.split("\n").filter((line) => /^ {4}at /.test(line));
 }
 
 // What is said of a machine of `--kernel` that failed: no other command line needs to know.

@@ -2,10 +2,11 @@
 // so that an interrupt at a terminal does not reach it, and the kernel ends it when PARENT ends, however that comes about.
 import { errnoText } from "./ffi/errno.ts";
 import { openMachineCalls } from "./ffi/machine.ts";
+import { printable } from "./text/printable.ts";
 
 if (import.meta.main) {
   const [parent, ...command] = Deno.args;
   const failed = openMachineCalls().becomeChildOf(Number(parent), command);
-  if (failed < 0) console.error(`dirtyring: ${command[0]}: ${errnoText(-failed)}`);
+  if (failed < 0) console.error(`dirtyring: ${printable(command[0] ?? "")}: ${errnoText(-failed)}`);
   Deno.exit(1);
 }

@@ -2,6 +2,7 @@ import { BrokenFile, checkFile, type WholeFile } from "./checkpoint_file.ts";
 import { checkpointName, listFolder } from "./checkpoint_folder.ts";
 import type { CheckpointHeader } from "./checkpoint_header.ts";
 import { UsageError } from "../lab/usage_error.ts";
+import { printable } from "../text/printable.ts";
 
 /** A file that is not used, and why. */
 export interface SkippedFile {
@@ -41,7 +42,7 @@ const LISTED = 3;
  * @returns The first three, and how many more there are.
  */
 export function someOf(names: readonly string[]): string {
-  const first = names.slice(0, LISTED).join(", ");
+  const first = names.slice(0, LISTED).map((name) => printable(name)).join(", ");
   return names.length > LISTED ? `${first} and ${names.length - LISTED} more` : first;
 }
 
@@ -101,7 +102,7 @@ function noneWhole(
 ): UsageError {
   const beside = others.length === 0 ? "" : `, beside ${someOf(others)}`;
   return new UsageError(
-    `--restore ${folder}: no whole checkpoint in it (${file}: ${reason}${beside}); expected a folder ` +
-      "that dirtyring checkpoint --output wrote",
+    `--restore ${printable(folder)}: no whole checkpoint in it (${printable(file)}: ` +
+      `${reason}${beside}); expected a folder that dirtyring checkpoint --output wrote`,
   );
 }

@@ -13,6 +13,7 @@ import {
 } from "./checkpoint_layout.ts";
 import { DIGEST_BYTES, DigestedPieces, digestText, PIECE_BYTES } from "./digested_pieces.ts";
 import { fileErrno, fileErrorText } from "../lab/file_error.ts";
+import { printable } from "../text/printable.ts";
 import { misfit } from "./misfit.ts";
 
 /** A checkpoint file that is not whole, or not a checkpoint: the message says why, in a clause. */
@@ -172,7 +173,9 @@ async function readHead(
     return { header: parseHeader(text), headerBytes };
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
-    throw new BrokenFile(`corrupted: its header cannot be understood (${error.message})`);
+    throw new BrokenFile(
+      `corrupted: its header cannot be understood (${printable(error.message)})`,
+    );
   }
 }
 

@@ -1,5 +1,6 @@
 import { fileErrorText } from "../lab/file_error.ts";
 import { UsageError } from "../lab/usage_error.ts";
+import { printable } from "../text/printable.ts";
 
 const NAME = /^epoch-(\d{6,})(?:-full)?\.ckpt$/;
 
@@ -44,7 +45,9 @@ export async function prepareFolder(name: string): Promise<void> {
   try {
     for await (const { name: found } of Deno.readDir(name)) {
       throw new UsageError(
-        `--output ${name}: holds ${found} already; expected a new or an empty folder`,
+        `--output ${printable(name)}: holds ${
+          printable(found)
+        } already; expected a new or an empty folder`,
       );
     }
   } catch (error) {
@@ -80,5 +83,5 @@ export async function listFolder(name: string): Promise<FolderListing> {
 // What the system, or Deno, said about a folder.
 function refusal(option: string, name: string, error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof UsageError) return error;
-  return new UsageError(`${option} ${name}: ${fileErrorText(error)}; expected a folder`);
+  return new UsageError(`${option} ${printable(name)}: ${fileErrorText(error)}; expected a folder`);
 }

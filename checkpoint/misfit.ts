@@ -1,6 +1,7 @@
 import { PAGE_SIZE } from "../ffi/linux.ts";
 import { parsePattern } from "../guest/pattern.ts";
 import { GUESTS, slot0Size } from "../lab/plan.ts";
+import { printable } from "../text/printable.ts";
 import { type CheckpointHeader, MOST_LIST } from "./checkpoint_header.ts";
 
 /**
@@ -33,7 +34,7 @@ export function misfit({ lab, slot0Bytes }: CheckpointHeader): string | null {
   if (memory > guest.addressLimit - slot0Bytes) {
     return `${memory} bytes of memory behind slot 0 are too many: ${guest.limitReason}`;
   }
-  return isPattern(lab.pattern) ? null : `no access pattern is called ${lab.pattern}`;
+  return isPattern(lab.pattern) ? null : `no access pattern is called ${printable(lab.pattern)}`;
 }
 
 function isPattern(text: string): boolean {

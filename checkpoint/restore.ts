@@ -8,6 +8,7 @@ import type { RestoreResult } from "./restore_result.ts";
 import { RestoredRun } from "./restored_run.ts";
 import { TrackedMachine } from "./tracked_machine.ts";
 import { UsageError } from "../lab/usage_error.ts";
+import { printable } from "../text/printable.ts";
 
 /**
  * Makes a machine again from its checkpoints and runs it on: first memory and registers must agree, then each vCPU
@@ -66,6 +67,8 @@ async function unbroken<T>(folder: string, read: () => Promise<T>): Promise<T> {
     return await read();
   } catch (error) {
     if (!(error instanceof BrokenFile)) throw error;
-    throw new UsageError(`--restore ${folder}: a file changed meanwhile: ${error.message}`);
+    throw new UsageError(
+      `--restore ${printable(folder)}: a file changed meanwhile: ${error.message}`,
+    );
   }
 }

@@ -7,6 +7,7 @@ import { System } from "../kvm/system.ts";
 import type { WholeFile } from "./checkpoint_file.ts";
 import { largestRing, smallestRing } from "../lab/ring_limits.ts";
 import { UsageError } from "../lab/usage_error.ts";
+import { printable } from "../text/printable.ts";
 
 /**
  * Looks whether a kernel takes a machine, before it is made: who restores it cannot give other options, so that what
@@ -21,7 +22,9 @@ import { UsageError } from "../lab/usage_error.ts";
 export function checkLimits(kernel: Kernel, { path, header: { lab, tracking } }: WholeFile): void {
   using system = System.open(kernel);
   const refuse = (what: string): never => {
-    throw new UsageError(`${path}: its machine has ${what}; expected a kernel that takes it`);
+    throw new UsageError(
+      `${printable(path)}: its machine has ${what}; expected a kernel that takes it`,
+    );
   };
   const vcpus = system.checkExtension(KVM_CAP_MAX_VCPUS);
   if (lab.vcpus > vcpus) refuse(`${lab.vcpus} vCPUs, and this kernel allows ${vcpus} at most`);
@@ -57,7 +60,9 @@ export async function fitting<T>(
     const why = wantOfMemory(error);
     if (why === null) throw error;
     throw new UsageError(
-      `${path}: there is no memory here for its machine of ${lab.vcpus} vCPUs and ${lab.memory} bytes ` +
+      `${
+        printable(path)
+      }: there is no memory here for its machine of ${lab.vcpus} vCPUs and ${lab.memory} bytes ` +
         `of memory (${why}); expected a larger host, or a higher limit (ulimit -v)`,
     );
   }

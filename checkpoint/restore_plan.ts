@@ -5,6 +5,7 @@ import { sharesOf } from "../lab/blocks.ts";
 import type { CheckpointHeader } from "./checkpoint_header.ts";
 import { GUESTS, type Plan, planLab } from "../lab/plan.ts";
 import { UsageError } from "../lab/usage_error.ts";
+import { printable } from "../text/printable.ts";
 
 /**
  * Thinks the machine of a checkpoint out, from its header. A pattern that came from a file is taken from the access
@@ -48,7 +49,9 @@ function readList(
       if (!Number.isInteger(page) || page < 0 || page >= pages) {
         const store = first + n;
         throw new UsageError(
-          `${path}: its access list names address ${address} as store ${store}, which is no page of ` +
+          `${
+            printable(path)
+          }: its access list names address ${address} as store ${store}, which is no page of ` +
             "logged memory; expected one that dirtyring checkpoint --output wrote",
         );
       }

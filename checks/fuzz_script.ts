@@ -8,6 +8,7 @@ import {
   MOST_STORES,
   unsafeReason,
 } from "./fuzz_program.ts";
+import { printable, quoted } from "../text/printable.ts";
 
 const HEAD: Readonly<Record<Exclude<keyof FuzzProgram, "ops">, FuzzRange>> = {
   ringBytes: [0, 2 ** 32 - 1],
@@ -67,12 +68,19 @@ function isName(name: unknown): name is FuzzOpName {
 }
 
 function operation({ do: name, ...fields }: Readonly<Record<string, unknown>>, n: number): FuzzOp {
-  if (!isName(name)) throw wrong(n, `do: no operation ${JSON.stringify(name)}`);
+  if (!isName(name)) throw wrong(n, `do: no operation ${operationText(name)}`);
   checkFields(fields, FUZZ_RANGES[name], n);
   const op = { do: name, ...fields } as FuzzOp; // each of its fields was checked
   const reason = unsafeReason(op);
   if (reason !== null) throw wrong(n, reason);
   return op;
+}
+
+// What stands where the name of an operation should, which may be anything.
+function operationText(name: unknown): string {
+  return typeof name === "string"
+    ? quoted(name)
+    : printable(JSON.stringify(name) ?? "without a name");
 }
 
 function checkFields(
@@ -81,7 +89,7 @@ function checkFields(
   n: number,
 ): void {
   for (const name of Object.keys(fields)) {
-    if (!Object.hasOwn(ranges, name)) throw wrong(n, `no field ${name}`);
+    if (!Object.hasOwn(ranges, name)) throw wrong(n, `no field ${printable(name)}`);
   }
   for (const [name, [least, most]] of Object.entries(ranges)) {
     const value = fields[name];

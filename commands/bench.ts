@@ -23,6 +23,7 @@ import { choice, count, type Option, optionalCount } from "./option.ts";
 import { outputOption } from "./output_option.ts";
 import { memorySize, ringSize } from "./size.ts";
 import { watchKernel } from "./watch_kernel.ts";
+import { printable } from "../text/printable.ts";
 
 const MIB = 2 ** 20;
 const GIB = 2 ** 30;
@@ -103,14 +104,18 @@ interface Options extends BenchOptions {
 async function pictureFile({ svg, output }: Options) {
   if (svg === undefined) return null;
   if (svg === output) {
-    throw new UsageError(`--svg ${svg} and --output ${output}: expected two different files`);
+    throw new UsageError(
+      `--svg ${printable(svg)} and --output ${printable(output)}: expected two different files`,
+    );
   }
   return await (await outputFiles()).OutputFile.prepare(svg, "--svg");
 }
 
 // What can tell of one kernel alone.
 function refuseForSeveral({ format, svg }: Options): void {
-  if (svg !== undefined) throw new UsageError(`--svg ${svg}: draws one --kernel, not several`);
+  if (svg !== undefined) {
+    throw new UsageError(`--svg ${printable(svg)}: draws one --kernel, not several`);
+  }
   if (format === "csv") {
     throw new UsageError("--format csv: works with one --kernel; json tells of several");
   }

@@ -1,6 +1,7 @@
 import { selectChecks, type Selection, uselessGlob } from "../checks/select_checks.ts";
 import { UsageError } from "../lab/usage_error.ts";
 import { nearest } from "./nearest.ts";
+import { printable } from "../text/printable.ts";
 
 /**
  * The checks that a command line asks for.
@@ -20,9 +21,13 @@ export function checksAskedFor<One extends { readonly id: string }>(
   }
   const selected = selectChecks(checks, selection);
   if (selected.length > 0) return selected;
-  const only = selection.only.length === 0 ? "" : `--only ${selection.only.join(",")} and `;
+  const only = selection.only.length === 0
+    ? ""
+    : `--only ${printable(selection.only.join(","))} and `;
   throw new UsageError(
-    `${only}--skip ${selection.skip.join(",")}: leave no check; dirtyring check --list shows all`,
+    `${only}--skip ${
+      printable(selection.skip.join(","))
+    }: leave no check; dirtyring check --list shows all`,
   );
 }
 
@@ -35,5 +40,7 @@ function noSuchCheck(
   const families = new Set(ids.map((id) => id.replace(/\..*$/, ".*")));
   const near = nearest(glob, glob.includes("*") ? [...families] : ids);
   const hint = near === null ? "" : `; did you mean ${near}?`;
-  return `--${option} ${glob}: matches no check${hint} (dirtyring check --list shows all)`;
+  return `--${option} ${
+    printable(glob)
+  }: matches no check${hint} (dirtyring check --list shows all)`;
 }

@@ -8,6 +8,7 @@ import { UsageError } from "../lab/usage_error.ts";
 import type { Context } from "./command.ts";
 import type { OptionTable } from "./option.ts";
 import { watchKernel } from "./watch_kernel.ts";
+import { printable } from "../text/printable.ts";
 
 /** What a command line asks for. */
 export interface RestoreRequest extends BackendSelection {
@@ -47,13 +48,14 @@ export async function restoreCheckpoint(
   const chain = await readChain(folder);
   const last = chain.files.at(-1)!.header.epoch; // a chain has a file at least
   for (const { file, reason } of chain.skipped.slice(0, NOTED)) {
-    context.note(`${folder}/${file}: ${reason}; epoch ${last} is restored`);
+    context.note(`${printable(`${folder}/${file}`)}: ${reason}; epoch ${last} is restored`);
   }
   const more = chain.skipped.length - NOTED;
-  if (more > 0) context.note(`${folder}: ${more} more files are not used`);
+  const named = printable(folder);
+  if (more > 0) context.note(`${named}: ${more} more files are not used`);
   const { others } = chain;
   if (others.length > 0) {
-    context.note(`${folder}: passed over ${someOf(others)}: no checkpoint has such a name`);
+    context.note(`${named}: passed over ${someOf(others)}: no checkpoint has such a name`);
   }
   const kernel = await context.openKernel(request);
   using interrupt = new Interrupt();

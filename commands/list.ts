@@ -1,4 +1,5 @@
 import type { Option } from "./option.ts";
+import { printable } from "../text/printable.ts";
 
 /**
  * An option that takes several values, separated by commas.
@@ -36,7 +37,7 @@ export function list<T>(
       for (const one of parts) {
         // The error of a whole option names its text already.
         const value = parts.length === 1 ? item.parse(one) : parseOne(item, one);
-        if (values.includes(value)) throw new SyntaxError(`${one} stands there twice`);
+        if (values.includes(value)) throw new SyntaxError(`${printable(one)} stands there twice`);
         values.push(value);
       }
       return values;
@@ -49,6 +50,6 @@ function parseOne<T>(item: Option<T>, text: string): T {
     return item.parse(text);
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
-    throw new SyntaxError(`${text === "" ? '""' : text}: ${error.message}`);
+    throw new SyntaxError(`${text === "" ? '""' : printable(text)}: ${error.message}`);
   }
 }

@@ -7,6 +7,7 @@ import { FrameError } from "../vm/frames.ts";
 import type { GuestFile } from "../vm/guest_request.ts";
 import type { OptionTable } from "./option.ts";
 import { OutputFile } from "./output_file.ts";
+import { printable } from "../text/printable.ts";
 
 /** The files of this host that a command in a machine reads and writes. */
 export class MachineFiles {
@@ -37,7 +38,7 @@ export class MachineFiles {
       const file = option.file?.(values[name]) ?? null;
       if (file === null) continue;
       const { path, use } = file;
-      const what = `--${name} ${path}`;
+      const what = `--${name} ${printable(path)}`;
       const absolute = path.startsWith("/") ? path : `${Deno.cwd()}/${path}`;
       if (use === "read" && path === "-") files.stdin = contentOf(null, what);
       else if (use === "read") files.files.set(absolute, contentOf(path, what));
@@ -98,7 +99,7 @@ export class MachineFiles {
     } catch (error) {
       await Deno.remove(`${path}.part`).catch(() => {});
       if (!(error instanceof Error)) throw error;
-      throw new UsageError(`${path}: ${fileErrorText(error)}`);
+      throw new UsageError(`${printable(path)}: ${fileErrorText(error)}`);
     }
   }
 }
@@ -112,7 +113,7 @@ async function textOf(bytes: ReadableStream<Uint8Array>, name: string): Promise<
   try {
     return await new Response(bytes).text();
   } catch {
-    throw new FrameError(`the serial line of the machine carried ${name} damaged`);
+    throw new FrameError(`the serial line of the machine carried ${printable(name)} damaged`);
   }
 }
 

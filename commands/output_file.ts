@@ -1,4 +1,5 @@
 import { UsageError } from "../lab/usage_error.ts";
+import { printable, printableText } from "../text/printable.ts";
 
 /** A result on its way to a file: nothing is there before all is. */
 export class OutputFile {
@@ -26,7 +27,7 @@ export class OutputFile {
    * @throws {UsageError} Where it cannot.
    */
   static async prepare(name: string, option = "--output"): Promise<OutputFile> {
-    const what = `${option} ${name}`;
+    const what = `${option} ${printable(name)}`;
     return await refusing(what, async () => {
       const found = await existing(name);
       const path = found === null ? name : found.path;
@@ -43,13 +44,13 @@ export class OutputFile {
   }
 
   /**
-   * Adds to the result.
+   * Adds to the result. Control characters are escaped as on their way to a terminal: somebody will print the file.
    *
    * @param chunks Lines with their ends.
    * @returns Whether more is wanted: always.
    */
   add(chunks: Iterable<string>): true {
-    for (const chunk of chunks) this.#text += chunk;
+    for (const chunk of chunks) this.#text += printableText(chunk);
     return true;
   }
 

@@ -2,6 +2,7 @@ import { parseArgs } from "@std/cli/parse-args";
 import { UsageError } from "../lab/usage_error.ts";
 import type { Option, OptionTable } from "./option.ts";
 import { loadModule } from "./load_module.ts";
+import { printable } from "../text/printable.ts";
 
 /** A command line, taken apart. */
 export interface ParsedLine {
@@ -68,7 +69,7 @@ function joinValues(args: readonly string[], options: OptionTable): string[] {
     if (
       value !== undefined && name!.startsWith("--") && own(options, name!.slice(2))?.value === null
     ) {
-      throw new UsageError(`${arg}: ${name} takes no value`);
+      throw new UsageError(`${printable(arg)}: ${name} takes no value`);
     }
     joined.push(arg);
   }
@@ -97,12 +98,12 @@ function parseValue(name: string, text: string, option: Option<unknown>): unknow
     return option.parse(text);
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
-    throw new UsageError(`--${name} ${text === "" ? '""' : text}: ${error.message}`);
+    throw new UsageError(`--${name} ${text === "" ? '""' : printable(text)}: ${error.message}`);
   }
 }
 
 async function unknownOption(arg: string, options: OptionTable): Promise<string> {
   const { nearest } = await loadModule("./nearest.ts") as typeof import("./nearest.ts");
   const near = nearest(arg.replace(/^-+/, ""), Object.keys(options));
-  return `unknown option ${arg}` + (near === null ? "" : `; did you mean --${near}?`);
+  return `unknown option ${printable(arg)}` + (near === null ? "" : `; did you mean --${near}?`);
 }

@@ -1,5 +1,6 @@
 import { UsageError } from "../lab/usage_error.ts";
 import { nearest } from "./nearest.ts";
+import { printable } from "../text/printable.ts";
 
 /**
  * Names the nearest command of one that does not exist.
@@ -11,6 +12,6 @@ import { nearest } from "./nearest.ts";
 export function unknownCommand(name: string, names: readonly string[]): UsageError {
   const near = nearest(name, [...names, "help"]);
   return new UsageError(
-    `unknown command ${name}; did you mean ${near}? (dirtyring help lists all)`,
+    `unknown command ${printable(name)}; did you mean ${near}? (dirtyring help lists all)`,
   );
 }

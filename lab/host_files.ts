@@ -2,6 +2,7 @@ import { ERRNO } from "../ffi/errno.ts";
 import { HostError } from "../ffi/host_error.ts";
 import { openLibc } from "../ffi/libc.ts";
 import { type Files, readAll, readFile } from "./read_file.ts";
+import { printable } from "../text/printable.ts";
 
 const STDIN = 0;
 /** Nothing else is open while a file is read, so one number does. */
@@ -63,7 +64,7 @@ function answer(name: string, call: () => number): number {
     if (errno !== undefined) return -errno;
     const denied = error instanceof Deno.errors.NotCapable;
     throw new HostError(
-      `${name}: ${denied ? "Deno has no permission to read it" : error.message}`,
+      `${printable(name)}: ${denied ? "Deno has no permission to read it" : error.message}`,
       ADVICE,
     );
   }

@@ -1,6 +1,7 @@
 import { KernelError } from "../ffi/kernel_error.ts";
 import { readHostFile } from "./host_files.ts";
 import { UsageError } from "./usage_error.ts";
+import { printable, quoted } from "../text/printable.ts";
 
 const NEWLINE = 0x0a;
 const RETURN = 0x0d;
@@ -24,7 +25,7 @@ const FORM = "one page number a line, decimal or 0x";
  * @throws {HostError} Where Deno has no permission to read it.
  */
 export function readPattern(path: string, pages: number): Uint32Array<ArrayBuffer> {
-  const name = path === "-" ? "standard input" : path;
+  const name = path === "-" ? "standard input" : printable(path);
   return parsePages(readBytes(path), name, pages);
 }
 
@@ -33,7 +34,9 @@ function readBytes(path: string): Uint8Array<ArrayBuffer> {
     return readHostFile(path === "-" ? null : path);
   } catch (error) {
     if (!(error instanceof KernelError)) throw error;
-    throw new UsageError(`--pattern file:${path}: ${error.message}; expected a file with ${FORM}`);
+    throw new UsageError(
+      `--pattern file:${printable(path)}: ${error.message}; expected a file with ${FORM}`,
+    );
   }
 }
 
@@ -75,7 +78,7 @@ export function parsePages(
     const text = new TextDecoder().decode(bytes.subarray(begin, Math.min(end, begin + 40)));
     throw new UsageError(
       page < 0
-        ? `${name}, line ${line}: ${JSON.stringify(text)} is no page number; expected ${FORM}`
+        ? `${name}, line ${line}: ${quoted(text)} is no page number; expected ${FORM}`
         : `${name}, line ${line}: page ${text} lies beyond the logged memory of ${pages} pages; ` +
           `expected 0 to ${pages - 1}, or more memory with --memory`,
     );

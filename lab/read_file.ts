@@ -2,6 +2,7 @@ import type { Kernel } from "../ffi/kernel.ts";
 import { ERRNO } from "../ffi/errno.ts";
 import { checked, KernelError } from "../ffi/kernel_error.ts";
 import { O_CLOEXEC, O_RDONLY } from "../ffi/linux.ts";
+import { printable } from "../text/printable.ts";
 
 const CHUNK = 1 << 20;
 
@@ -21,7 +22,7 @@ const MOST: number = 512 * CHUNK;
  * @throws {KernelError} Where it cannot be opened or read, or holds more (EFBIG).
  */
 export function readFile(files: Files, path: string, most?: number): Uint8Array<ArrayBuffer> {
-  const fd = checked(files.open(path, O_RDONLY | O_CLOEXEC), () => `open(${path})`);
+  const fd = checked(files.open(path, O_RDONLY | O_CLOEXEC), () => `open(${printable(path)})`);
   try {
     return readAll(files, fd, path, most);
   } finally {
@@ -49,9 +50,9 @@ export function readAll(
   let size = 0;
   for (;;) {
     const chunk = new Uint8Array(size === 0 ? 4096 : CHUNK);
-    const got = checked(files.read(fd, chunk), () => `read(${name})`);
+    const got = checked(files.read(fd, chunk), () => `read(${printable(name)})`);
     if (got === 0) return join(chunks, size);
-    if (size + got > most) throw new KernelError(`read(${name})`, -ERRNO.EFBIG);
+    if (size + got > most) throw new KernelError(`read(${printable(name)})`, -ERRNO.EFBIG);
     chunks.push(got < CHUNK / 2 ? chunk.slice(0, got) : chunk.subarray(0, got));
     size += got;
   }

@@ -3,6 +3,7 @@ import { kernelColumns, kernelProblems, kernelsTable, LINE_WIDTH, saidOf } from 
 import { kernelLogText } from "./kernel_log_text.ts";
 import { oneLine } from "./one_line.ts";
 import { countText, numberText, sizeText } from "./units.ts";
+import { printable } from "../text/printable.ts";
 
 const TITLES: Readonly<Record<BenchRatio["sweep"], string>> = {
   cost: "cost: ring / bitmap, below 1 the ring is faster",
@@ -46,7 +47,7 @@ function placeText(place: BenchRatio): string {
     ...(memoryBytes === null ? [] : [sizeText(memoryBytes)]),
     ...(dirtyPages === null ? [] : [countText(dirtyPages, "page")]),
     ...(ringEntries === null ? [] : [`${ringEntries} entries`]),
-    ...(pattern === null ? [] : [pattern]),
+    ...(pattern === null ? [] : [printable(pattern)]),
     ...(sorted === true ? ["sorted"] : []),
   ].join(", ");
 }

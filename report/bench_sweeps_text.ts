@@ -5,6 +5,7 @@ import { bar } from "./bar.ts";
 import { fractionText } from "./fraction_text.ts";
 import { table } from "./table.ts";
 import { countText, numberText, timeText } from "./units.ts";
+import { printable } from "../text/printable.ts";
 
 const BAR_WIDTH = 24;
 
@@ -64,9 +65,18 @@ export function* patternsText(patterns: readonly PatternCost[]): Generator<strin
   const most = Math.max(...patterns.map(({ resetNsPerEntry }) => resetNsPerEntry));
   yield* table(
     [
-      ["pattern", "batches", "pages a batch", "an entry", "min", "max", `/ ${first?.pattern}`, ""],
+      [
+        "pattern",
+        "batches",
+        "pages a batch",
+        "an entry",
+        "min",
+        "max",
+        `/ ${printable(first?.pattern ?? "")}`,
+        "",
+      ],
       ...patterns.map((one) => [
-        one.pattern,
+        printable(one.pattern),
         `${one.batches}`,
         numberText(one.pagesPerBatch),
         timeText(one.resetNsPerEntry),

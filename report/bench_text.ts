@@ -4,6 +4,8 @@ import { densityText, patternsText, ringSizesText } from "./bench_sweeps_text.ts
 import { kernelLine } from "./lab_text.ts";
 import { timesNote } from "./times_note.ts";
 import { countText } from "./units.ts";
+import { printable } from "../text/printable.ts";
+import { oneLine } from "./one_line.ts";
 
 /**
  * `dirtyring bench` for people.
@@ -14,7 +16,9 @@ import { countText } from "./units.ts";
 export function* benchText(result: BenchResult): Generator<string> {
   const { options, kernel } = result;
   yield `${kernelLine(kernel)}\n`;
-  yield `bench   ${options.guest} guest, ${options.pattern}, seed ${options.seed}, ring of ` +
+  yield `bench   ${options.guest} guest, ${
+    printable(options.pattern)
+  }, seed ${options.seed}, ring of ` +
     `${options.ring} entries\n`;
   yield `        medians of ${countText(result.repetitions, "repetition")} or more, in turn\n`;
   yield* timesNote(kernel.backend, result.emulated, "what re-arming costs");
@@ -32,7 +36,7 @@ export function* benchText(result: BenchResult): Generator<string> {
 
 function* endText({ interrupted, problems, ok }: BenchResult): Generator<string> {
   if (interrupted !== null) yield `\ninterrupted by ${interrupted}: figures up to there\n`;
-  for (const problem of problems) yield `PROBLEM: ${problem}\n`;
+  for (const problem of problems) yield `PROBLEM: ${oneLine(problem)}\n`;
   yield ok
     ? "\nok: every tracker found the pages that were stored to, and no others\n"
     : `\nFAILED: ${countText(problems.length, "problem")}\n`;

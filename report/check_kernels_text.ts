@@ -15,6 +15,7 @@ import {
   saidOf,
 } from "./kernels_text.ts";
 import { countText } from "./units.ts";
+import { oneLine } from "./one_line.ts";
 
 type Run = KernelRun<CheckReport>;
 
@@ -43,7 +44,7 @@ export function* checkKernelsText(
   const { kernels, differing } = report;
   const rows = [
     ...differing.map(({ id, answers }) => [
-      id,
+      oneLine(id),
       ...answers.map((answer) => answer === null ? NONE : WORDS[answer]),
     ]),
     ...(differing.length === 0 ? [] : [[]]),

@@ -41,7 +41,7 @@ export function* ktapGroups(report: CheckReport): Generator<string> {
     const failed = results.some((one) => hasFailed(one, strict));
     const isSkipped = results.every(({ status }) => status === "skip");
     const skip = isSkipped ? " # SKIP all of it" : "";
-    yield `${failed ? "not ok" : "ok"} ${n + 1} ${group}${skip}\n`;
+    yield `${failed ? "not ok" : "ok"} ${n + 1} ${escaped(group)}${skip}\n`;
   }
 }
 
@@ -53,7 +53,7 @@ function* subtests(
 ): Generator<string> {
   const indent = " ".repeat(2);
   yield `${indent}KTAP version 1\n`;
-  yield `${indent}# Subtest: ${group}\n`;
+  yield `${indent}# Subtest: ${escaped(group)}\n`;
   yield `${indent}1..${count}\n`;
   for (const [n, result] of results.entries()) {
     for (const line of diagnostics(result, strict)) yield `${indent}# ${oneLine(line)}\n`;

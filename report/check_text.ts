@@ -48,15 +48,15 @@ export function* checkResultText(
   heading: boolean,
 ): Generator<string> {
   const { status, id, detail, expected, seen, reports, source } = result;
-  if (heading) yield `\n${result.group}\n`;
-  yield `  ${WORDS[status]}  ${id.padEnd(width)}  ${saying(result)}\n`;
+  if (heading) yield `\n${oneLine(result.group)}\n`;
+  yield `  ${WORDS[status]}  ${oneLine(id).padEnd(width)}  ${saying(result)}\n`;
   if (status !== "fail" && status !== "timeout") return;
   const indent = " ".repeat(9);
   if (detail !== null) yield `${indent}${oneLine(detail)}\n`;
   if (expected !== null) yield `${indent}expected  ${oneLine(expected)}\n`;
   if (seen !== null) yield `${indent}seen      ${oneLine(seen)}\n`;
   for (const line of reportLines(reports)) yield `${indent}kernel    ${line}\n`;
-  yield `${indent}source    ${source}\n`;
+  yield `${indent}source    ${oneLine(source)}\n`;
 }
 
 /**
@@ -79,7 +79,7 @@ export function* checkEndText(report: CheckReport): Generator<string> {
   yield `\n${countText(checks.length, "check")}${often}: ${parts.join(", ")}\n`;
   for (const [status, word] of [["fail", "failed"], ["timeout", "out of time"]] as const) {
     const ids = checks.filter((one) => one.status === status).map(({ id }) => id);
-    if (ids.length > 0) yield `${word}: ${ids.join(", ")}\n`;
+    if (ids.length > 0) yield `${word}: ${ids.map(oneLine).join(", ")}\n`;
   }
   for (const missing of [incompleteText(report), lostLogText(report.kernelLog)]) {
     if (missing !== null) yield `${missing}\n`;
@@ -119,6 +119,6 @@ export function checkListText({ checks }: CheckList): Generator<string> {
 }
 
 function saying({ status, statement, detail }: CheckResult): string {
-  if (detail === null || status === "fail" || status === "timeout") return statement;
-  return status === "pass" ? `${statement} (${oneLine(detail)})` : oneLine(detail);
+  if (detail === null || status === "fail" || status === "timeout") return oneLine(statement);
+  return oneLine(status === "pass" ? `${statement} (${detail})` : detail);
 }

@@ -6,6 +6,8 @@ import type { ResolvedOptions } from "../lab/plan.ts";
 import { kernelLine } from "./lab_text.ts";
 import { type Align, table } from "./table.ts";
 import { countText, numberText, sizeText, timeText } from "./units.ts";
+import { printable } from "../text/printable.ts";
+import { oneLine } from "./one_line.ts";
 
 /** Epochs, and pages, that are shown one by one. */
 const SHOWN = 10;
@@ -40,7 +42,9 @@ export function* machineText(
   const rings = tracking === "ring" ? `rings of ${lab.ring} entries` : `dirty bitmap`;
   const memory = `${sizeText(lab.memory)} in ${countText(lab.slots, "slot")}`;
   yield `lab     ${lab.guest} guest, ${vcpus}, ${memory}, ${rings}\n`;
-  yield `        ${lab.pattern}, ${countText(lab.pages, "store")} a pass, seed ${lab.seed}\n`;
+  yield `        ${printable(lab.pattern)}, ${
+    countText(lab.pages, "store")
+  } a pass, seed ${lab.seed}\n`;
 }
 
 /**
@@ -70,7 +74,7 @@ export function* checkpointText(result: CheckpointResult): Generator<string> {
   }
   yield* outputText(result);
   if (interrupted !== null) yield `\ninterrupted by ${interrupted}: the last epoch ends there\n`;
-  if (error !== null) yield `\nended early: ${error}\n`;
+  if (error !== null) yield `\nended early: ${oneLine(error)}\n`;
   yield "\n";
   yield* differenceText(result);
   yield `${verdict(result)}\n`;
@@ -133,13 +137,13 @@ function* pauseTable(
 function* outputText({ output }: CheckpointResult): Generator<string> {
   if (output === null || output.files === 0) return;
   const size = `${(output.bytes / MIB).toFixed(1)} MiB`;
-  yield `${
-    countText(output.files, "file")
-  } in ${output.folder}, ${size}, up to epoch ${output.lastEpoch}\n`;
+  yield `${countText(output.files, "file")} in ${
+    printable(output.folder)
+  }, ${size}, up to epoch ${output.lastEpoch}\n`;
 }
 
 function* differenceText(result: CheckpointResult): Generator<string> {
-  for (const problem of result.problems) yield `PROBLEM: ${problem}\n`;
+  for (const problem of result.problems) yield `PROBLEM: ${oneLine(problem)}\n`;
   if (!result.slot0Equal) yield "DIFFERENT: slot 0\n";
   const { count, pages } = result.differing;
   if (count === 0) return;

@@ -3,6 +3,7 @@ import type { Watched } from "../lab/kernel_log.ts";
 import { kernelLogText } from "./kernel_log_text.ts";
 import { kernelLine } from "./lab_text.ts";
 import { countText } from "./units.ts";
+import { oneLine } from "./one_line.ts";
 
 /** Entries and words shown of a difference. */
 const SHOWN = 12;
@@ -28,7 +29,7 @@ export function* fuzzText(
       `${countText(result.entries, "entry", "entries")} compared`,
   );
   for (const [allowance, times] of Object.entries(result.allowances)) {
-    if (times > 0) yield say(`allowed: ${allowance}, ${countText(times, "time")}`);
+    if (times > 0) yield say(`allowed: ${oneLine(allowance)}, ${countText(times, "time")}`);
   }
   if (result.endedEarly > 0) {
     yield say(`${countText(result.endedEarly, "program")} compared up to an allowance only`);
@@ -61,7 +62,7 @@ export function* programScript(
 ): Generator<string> {
   for (const [n, line] of [head, ...ops].entries()) {
     yield `${JSON.stringify(line)}\n`;
-    if (answers[n] !== undefined) yield `# ${answers[n]}\n`;
+    if (answers[n] !== undefined) yield `# ${oneLine(answers[n])}\n`;
   }
 }
 
@@ -74,7 +75,7 @@ function* mismatchText(mismatch: FuzzMismatch, seed: number | null): Generator<s
     `${countText(program.ops.length, "operation")} to ${shrunk.ops.length}.\n`;
   yield "# Replay: dirtyring check --fuzz-file FILE, with these lines in FILE.\n";
   yield* programScript({ ...shrunk, ops: shrunk.ops.slice(0, step) }, answers);
-  yield `# ${part}: what differs here\n`;
+  yield `# ${oneLine(part)}: what differs here\n`;
   yield* differenceText(mismatch);
   for (const op of shrunk.ops.slice(step)) yield `${JSON.stringify(op)}\n`;
 }
@@ -83,7 +84,7 @@ function* differenceText({ part, expected, seen }: FuzzMismatch): Generator<stri
   const sides = [["expected", expected, seen], ["seen    ", seen, expected]] as const;
   for (const [name, { answer, remaining }] of sides) {
     const left = remaining === null ? "" : `, ${countText(remaining, "store")} left`;
-    yield `# ${name}  ${answer}${left}\n`;
+    yield `# ${name}  ${oneLine(answer)}${left}\n`;
   }
   if (part !== "entries" && part !== "words") return;
   const tell = part === "entries" ? entryLines : wordLines;

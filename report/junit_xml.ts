@@ -38,8 +38,12 @@ const ESCAPES: Readonly<Record<string, string>> = {
   "\r": "&#13;",
 };
 
+/** What XML can write, and what is written as a reference: a terminal may show the file as it is. */
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gv;
+
 /**
- * A text as XML. That has no way at all to write most control characters, half a surrogate pair, and two others.
+ * A text as XML. That has no way at all to write most control characters, half a surrogate pair, and two others; what
+ * else a terminal might obey is a reference.
  *
  * @param text The text.
  * @returns It, escaped for an element and for an attribute.
@@ -48,5 +52,6 @@ export function xml(text: string): string {
   return text.toWellFormed()
     // deno-lint-ignore no-control-regex
     .replaceAll(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g, "\ufffd")
-    .replaceAll(/[&<>"\t\n\r]/g, (one) => ESCAPES[one]!);
+    .replaceAll(/[&<>"\t\n\r]/g, (one) => ESCAPES[one]!)
+    .replaceAll(UNPRINTABLE, (one) => `&#${one.codePointAt(0)};`);
 }

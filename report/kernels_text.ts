@@ -65,6 +65,9 @@ function widthOf(rows: readonly (readonly string[])[]): number {
   ).reduce((sum, one) => sum + one, -2);
 }
 
+/** What the line of a result that holds begins with: no kernel may be called that. */
+const OK = /^ok(?=:|$)/i;
+
 /**
  * A kernel's label, safe for a terminal.
  *
@@ -72,7 +75,7 @@ function widthOf(rows: readonly (readonly string[])[]): number {
  * @returns Its text.
  */
 export function labelText({ label }: Pick<KernelRun, "label">): string {
-  return oneLine(label);
+  return oneLine(label).replace(OK, "kernel $&");
 }
 
 /**
@@ -87,7 +90,7 @@ export function* saidOf(
   lines: Iterable<string>,
 ): Generator<string> {
   for (const line of lines) {
-    if (line.trim() !== "") yield `${labelText(kernel)}: ${line.trimEnd()}\n`;
+    if (line.trim() !== "") yield `${labelText(kernel)}: ${oneLine(line.trimEnd())}\n`;
   }
 }
 

@@ -1,6 +1,7 @@
 import type { KernelFacts } from "../lab/host.ts";
 import type { LabResult } from "../lab/result.ts";
 import { countText, sizeText } from "./units.ts";
+import { printable } from "../text/printable.ts";
 
 /**
  * Which kernel answered.
@@ -10,14 +11,15 @@ import { countText, sizeText } from "./units.ts";
  */
 export function kernelLine(kernel: KernelFacts): string {
   if (kernel.model !== null) return `kernel  ${modelText(kernel.model)}`;
-  return `kernel  Linux ${kernel.release}, ${kernel.module ?? "no KVM module known"}`;
+  const module = kernel.module === null ? "no KVM module known" : printable(kernel.module);
+  return `kernel  Linux ${printable(kernel.release)}, ${module}`;
 }
 
 // "v6.17+pml" in words.
 function modelText(model: string): string {
   const [version, ...traits] = model.split("+");
   const words = traits.map((one) => one === "pml" ? ", with PML" : ", real mode emulated");
-  return `model of Linux ${version}, in memory${words.join("")}`;
+  return `model of Linux ${printable(version ?? "")}, in memory${words.join("")}`;
 }
 
 /**
@@ -31,6 +33,6 @@ export function* labHead(result: LabResult): Generator<string> {
   yield `${kernelLine(kernel)}\n`;
   yield `lab     ${lab.guest} guest, ${countText(lab.vcpus, "vCPU")}, ${sizeText(lab.memory)} in ` +
     `${countText(lab.slots, "slot")}, rings of ${lab.ring} entries\n`;
-  yield `        ${lab.pattern}, ${countText(lab.pages, "store")} a round, ` +
+  yield `        ${printable(lab.pattern)}, ${countText(lab.pages, "store")} a round, ` +
     `${countText(lab.rounds, "round")}, seed ${lab.seed}\n`;
 }

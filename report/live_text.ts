@@ -7,6 +7,8 @@ import { lostText } from "./lost_text.ts";
 import type { WitnessResult } from "../live/tracepoint_witness.ts";
 import { type Align, table } from "./table.ts";
 import { countText, numberText, sizeText, timeText } from "./units.ts";
+import { printable } from "../text/printable.ts";
+import { oneLine } from "./one_line.ts";
 
 /**
  * The head of a live run: which kernel, which lab, how it goes.
@@ -30,7 +32,7 @@ export function* liveHeadText(
   yield `lab     ${lab.guest} guest, ${countText(lab.vcpus, "vCPU")} ${how}, ${
     sizeText(lab.memory)
   } in ${countText(lab.slots, "slot")}, rings of ${lab.ring} entries\n`;
-  yield `        ${lab.pattern}, ${
+  yield `        ${printable(lab.pattern)}, ${
     countText(lab.pages, "store")
   } a pass, seed ${lab.seed}, ${until}, ` +
     `harvested${options.sort === true ? ", sorted," : ""} every ${timeText(intervalMs * 1e6)}\n\n`;
@@ -81,9 +83,9 @@ export function* liveEndText(result: LiveResult): Generator<string> {
   if (result.interrupted !== null) {
     yield `\ninterrupted by ${result.interrupted}: figures up to there\n`;
   }
-  if (result.error !== null) yield `\nended early: ${result.error}\n`;
+  if (result.error !== null) yield `\nended early: ${oneLine(result.error)}\n`;
   yield "\n";
-  for (const problem of result.problems) yield `PROBLEM: ${problem}\n`;
+  for (const problem of result.problems) yield `PROBLEM: ${oneLine(problem)}\n`;
   yield* lostText(result.lost);
   yield* verdict(result);
 }

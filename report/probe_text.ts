@@ -2,6 +2,7 @@ import type { ProbeResult } from "../lab/probe.ts";
 import { kernelLine } from "./lab_text.ts";
 import { table } from "./table.ts";
 import { sizeText } from "./units.ts";
+import { oneLine } from "./one_line.ts";
 
 const ENTRY_BYTES = 16;
 const NOT_USABLE =
@@ -18,9 +19,11 @@ export function* probeText(result: ProbeResult): Generator<string> {
   const { device, problems, usable } = result;
   yield device === null
     ? "device  /dev/kvm does not exist\n"
-    : `device  ${device.path} ${device.mode} ${device.owner}:${device.group}, ` +
+    : `device  ${oneLine(`${device.path} ${device.mode} ${device.owner}:${device.group}`)}, ` +
       `${openText(result)}\n`;
-  for (const { what, advice } of problems) yield `missing ${what}\n        ${advice}\n`;
+  for (const { what, advice } of problems) {
+    yield `missing ${oneLine(what)}\n        ${oneLine(advice)}\n`;
+  }
   yield `usable  ${usable ? "yes" : NOT_USABLE}\n`;
   yield* facts(result);
   yield* capabilities(result);

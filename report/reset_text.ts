@@ -7,6 +7,7 @@ import { sortText } from "./sort_text.ts";
 import { type Align, table } from "./table.ts";
 import { timesNote } from "./times_note.ts";
 import { countText, timeText } from "./units.ts";
+import { oneLine } from "./one_line.ts";
 
 const ALIGNS: readonly Align[] = ["left", "right", "right", "right", "right", "right"];
 
@@ -28,7 +29,7 @@ export function* resetText(result: ResetResult): Generator<string> {
   }
   if (result.sort !== null) yield* sortText(result.sort, result.kernel.backend);
   else yield* timesNote(result.kernel.backend, false, "");
-  for (const problem of result.problems) yield `PROBLEM: ${problem}\n`;
+  for (const problem of result.problems) yield `PROBLEM: ${oneLine(problem)}\n`;
   yield* lostText(result.lost);
 }
 

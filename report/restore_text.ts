@@ -4,6 +4,7 @@ import { kernelLine } from "./lab_text.ts";
 import { oneLine } from "./one_line.ts";
 import { table } from "./table.ts";
 import { countText } from "./units.ts";
+import { printable } from "../text/printable.ts";
 
 /** Pages that are shown one by one. */
 const SHOWN = 10;
@@ -24,13 +25,13 @@ export function* restoreText(result: RestoreResult): Generator<string> {
   const { kernel, lab, from, checks, interrupted, error } = result;
   yield `${kernelLine(kernel)}\n`;
   yield* machineText(lab, kernel.backend === "model", result.tracking);
-  yield `from    ${result.folder}, epoch ${result.epoch}: ${countText(result.files, "file")}, ${
-    countText(result.pages, "page")
-  }; made on ${
-    oneLine(from.model === null ? `Linux ${from.release}` : `a model, ${from.model}`)
+  yield `from    ${printable(result.folder)}, epoch ${result.epoch}: ${
+    countText(result.files, "file")
+  }, ${countText(result.pages, "page")}; made on ${
+    from.model === null ? `Linux ${printable(from.release)}` : `a model, ${printable(from.model)}`
   }\n`;
   for (const { file, reason } of result.skipped.slice(0, SHOWN)) {
-    yield `        not used: ${file}, ${reason}\n`;
+    yield `        not used: ${printable(file)}, ${oneLine(reason)}\n`;
   }
   const more = result.skipped.length - SHOWN;
   if (more > 0) yield `        and ${more} more\n`;
@@ -49,9 +50,9 @@ export function* restoreText(result: RestoreResult): Generator<string> {
     "  ",
   );
   if (interrupted !== null) yield `\ninterrupted by ${interrupted}\n`;
-  if (error !== null) yield `\nended early: ${error}\n`;
+  if (error !== null) yield `\nended early: ${oneLine(error)}\n`;
   yield "\n";
-  for (const problem of result.problems) yield `PROBLEM: ${problem}\n`;
+  for (const problem of result.problems) yield `PROBLEM: ${oneLine(problem)}\n`;
   for (const check of checks) yield* wrongText(check);
   yield `${verdict(result)}\n`;
 }

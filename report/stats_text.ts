@@ -7,6 +7,7 @@ import { lostText } from "./lost_text.ts";
 import { table } from "./table.ts";
 import { timesNote } from "./times_note.ts";
 import { countText, numberText, timeText } from "./units.ts";
+import { oneLine } from "./one_line.ts";
 
 /** Which kind of kernel answered. */
 export type Backend = StatsResult["kernel"]["backend"];
@@ -146,6 +147,6 @@ export function* checkText(check: RoundsCheck): Generator<string> {
   if (check.interrupted !== null) {
     yield `\ninterrupted by ${check.interrupted}: figures up to there\n`;
   }
-  for (const problem of check.problems) yield `PROBLEM: ${problem}\n`;
+  for (const problem of check.problems) yield `PROBLEM: ${oneLine(problem)}\n`;
   yield* lostText(check.lost);
 }

@@ -162,10 +162,10 @@ Deno.test("watchKernel() adds what the kernel reported, and says it", async () =
   const watched = await watchKernel(fake.kernel, note, work);
   assertEquals([watched.ok, watched.problems], [false, [
     "a",
-    `the kernel reported: ${WARN} ?[31m`,
+    `the kernel reported: ${WARN} \\u001b[31m`,
   ]]);
   assertEquals(watched.kernelLog?.reports, [[`${WARN} \u001b[31m`, "RIP: x"]]);
-  assertEquals(notes, [`the kernel reported: ${WARN} ?[31m`, "  RIP: x"]);
+  assertEquals(notes, [`the kernel reported: ${WARN} \\u001b[31m`, "  RIP: x"]);
   assertEquals(fake.opened(), 0);
 });
 
@@ -194,8 +194,11 @@ Deno.test("every format shows what the kernel reported, and that nobody could lo
     [...checkKtap(report)].join(""),
     [...checkJunit(report, { when: new Date(0) })].join(""),
   ];
-  assertStringIncludes(texts[0]!, `\n         kernel    ${WARN} ?[31m\n         kernel    Modules`);
-  assertStringIncludes(texts[1]!, `\n  # enable.too-big: kernel ${WARN} ?[31m\n`);
+  assertStringIncludes(
+    texts[0]!,
+    `\n         kernel    ${WARN} \\u001b[31m\n         kernel    Modules`,
+  );
+  assertStringIncludes(texts[1]!, `\n  # enable.too-big: kernel ${WARN} \\u001b[31m\n`);
   assertStringIncludes(texts[2]!, "&#10;kernel    Modules linked in: &lt;kvm&gt;&#10;");
   const unread = { read: false, why: "open(/dev/kmsg): EPERM", lost: 0 };
   const blind = reportOf(RESULTS, { kernelLog: unread });
@@ -210,7 +213,7 @@ Deno.test("every format shows what the kernel reported, and that nobody could lo
   assertEquals([...kernelLogText({ ...LOG, reports })].map((line) => line.trimEnd()), [
     "",
     "the kernel reported a problem:",
-    `  ${WARN} ?[31m`,
+    `  ${WARN} \\u001b[31m`,
     "  Modules linked in: <kvm>",
   ]);
 });

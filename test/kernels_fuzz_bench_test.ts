@@ -50,7 +50,7 @@ Deno.test("fuzzed kernels that agree have a line each", async () => {
     `6.12 3 ${calls} ${entries} none`,
     "6.12: incomplete: interrupted by SIGINT after 3 of 3 programs",
     "6.12: the kernel reported a problem:",
-    "6.12: WARNING: ?[31m here",
+    "6.12: WARNING: \\u001b[31m here",
     "6.12: call trace",
     "",
   ]);
@@ -138,10 +138,10 @@ Deno.test("benches side by side: ratios alone, and what is to be known of each k
   assertStringIncludes(
     shown,
     "6.1: emulates the guest's stores, which understates what re-arming costs\n" +
-      "6.1: interrupted by SIGTERM: figures up to there\n6.1: PROBLEM: ring: ? lost\n" +
-      "6.1: the kernel reported a problem:\n6.1:   WARNING: ?[31m here\n",
+      "6.1: interrupted by SIGTERM: figures up to there\n6.1: PROBLEM: ring: \\u001b lost\n" +
+      "6.1: the kernel reported a problem:\n6.1:   WARNING: \\u001b[31m here\n",
   );
-  assertStringIncludes(shown, "\nvmlinuz-dead: kernel panic: ?[2J<&>; Fatal exception;");
+  assertStringIncludes(shown, "\nvmlinuz-dead: kernel panic: \\u001b[2J<&>; Fatal exception;");
   const five = [1, 2, 3, 4, 5].map((n) => runOf(measured(`6.12.${n}+deb12-amd64`, { sorting })));
   const numbered = [...benchKernelsText(benchKernels(five, null))].join("");
   assertMatch(

@@ -138,7 +138,7 @@ Deno.test("what failed stands in the table and beside it; what is not whole besi
   assertEquals(problems, [
     `${amd} failed: enable.too-big, reset.signal`,
     `${amd} not all checks were made (did not end within 600 s, status 125)`,
-    `${amd} kernel panic: ?[2J<&>; Fatal exception; check reset.signal was running, status 125`,
+    `${amd} kernel panic: \\u001b[2J<&>; Fatal exception; check reset.signal was running, status 125`,
     "Linux 6.12, kvm_amd, shadow paging, npt=0: status 1",
     "Linux 6.12, kvm_intel, EPT, PML: kvm_amd answered",
   ]);

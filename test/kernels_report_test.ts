@@ -140,7 +140,7 @@ Deno.test("text: a line for each answer that differs, the counts, and all that f
     '  FAIL   enable.too-big  a size of <2 MiB> & "more" is E2BIG',
     "         ENABLE_CAP(2097152) # on a; fresh VM",
     "         expected  E2BIG",
-    "         seen      0 ??[31m? ü",
+    "         seen      0 \\u0000\\u001b[31m\\ud800 ü",
     "         source    virt/kvm/kvm_main.c",
     "         on        6.18",
     "",
@@ -170,7 +170,7 @@ Deno.test("text: what fails everywhere differs nowhere, and is shown; once where
     "  FAIL   mmap.exec",
     "         on        6.12, 6.18",
   ]);
-  assertStringIncludes(below, "kernel    WARNING: ? here\n         kernel    call trace\n");
+  assertStringIncludes(below, "kernel    WARNING: \\u001b here\n         kernel    call trace\n");
   assertStringIncludes(below, "\n6.12: failed: enable.too-big, mmap.exec\n");
 });
 
@@ -196,8 +196,8 @@ Deno.test("text: a kernel without a report is a column of dashes, and the end of
   assertMatch(shown, /^enable\.too-big {2}FAIL {2}- {13}pass\n\npassed {10}2 {5}- {13}3$/m);
   assertStringIncludes(
     shown,
-    "\nvmlinuz-dead: kernel panic: ?[2J<&>; Fatal exception; check reset.signal was running\n" +
-      "  | BUG: ??[31m null\n  | Subtest: reset\n",
+    "\nvmlinuz-dead: kernel panic: \\u001b[2J<&>; Fatal exception; check reset.signal was running\n" +
+      "  | BUG: \\u0007\\u001b[31m null\n  | Subtest: reset\n",
   );
   assertStringIncludes(shown, "  | List of all partitions:\n  |\n  | reboot: System halted\n");
   const none = text(kernelsOf([DEAD_RUN, WELL_RUN]));
@@ -303,15 +303,18 @@ Deno.test("KTAP: nothing that a dead kernel's console says is taken for a test, 
   ]));
   const lines = shown.trimEnd().split("\n");
   assertEquals(lines.filter((line) => /^\S*ok /.test(line.replace("not ", "not"))), [
-    "not ok 1 -a ?2?",
+    "not ok 1 -a ?2\\u001b",
     "not ok 2 6.18",
     "ok 3 6.12",
   ]);
   assertStringIncludes(
     shown,
-    "# problem: kernel panic: ?[2J<&>; Fatal exception; check reset.signal",
+    "# problem: kernel panic: \\u001b[2J<&>; Fatal exception; check reset.signal",
   );
-  assertStringIncludes(shown, "# console: BUG: ??[31m null\n# console: Subtest: reset\n");
+  assertStringIncludes(
+    shown,
+    "# console: BUG: \\u0007\\u001b[31m null\n# console: Subtest: reset\n",
+  );
   // tools/testing/kunit/kunit_parser.py: KTAP_END, which it searches for anywhere in a line.
   const ends = /(List of all partitions:|Kernel panic - not syncing: VFS:|reboot: System halted)/;
   assertEquals(lines.filter((line) => ends.test(line)), []);
@@ -355,7 +358,7 @@ Deno.test("JUnit: suites and classes have the kernel's name, and a VM that faile
   assertStringIncludes(xml, '<property name="cpu" value="amd"/>');
   assertStringIncludes(
     xml,
-    '<error message="kernel panic: ?[2J&lt;&amp;&gt;; Fatal exception; check reset.signal was running" ' +
+    '<error message="kernel panic: \\u001b[2J&lt;&amp;&gt;; Fatal exception; check reset.signal was running" ' +
       'type="no whole report">',
   );
   assertStringIncludes(xml, "&#10;]]&gt; Kernel panic - not syncing: VFS: Unable");

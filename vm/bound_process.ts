@@ -1,6 +1,7 @@
 import { HostError } from "../ffi/host_error.ts";
 import { fileErrorText } from "../lab/file_error.ts";
 import { environment } from "./environment.ts";
+import { printable } from "../text/printable.ts";
 
 /**
  * Finds a program.
@@ -39,7 +40,7 @@ export async function saidBy(
     return new TextDecoder().decode(stdout);
   } catch (error) {
     if (!(error instanceof Error)) throw error;
-    throw new HostError(`${path}: ${fileErrorText(error)}`, advice);
+    throw new HostError(`${printable(path)}: ${fileErrorText(error)}`, advice);
   }
 }
 

@@ -2,6 +2,7 @@ import { HostError } from "../ffi/host_error.ts";
 import { fileErrorText } from "../lab/file_error.ts";
 import { Elf } from "./elf.ts";
 import { KernelFileError } from "./kernel_file_error.ts";
+import { printable } from "../text/printable.ts";
 
 /** A module of a kernel, as init_module(2) takes it. */
 export interface KernelModule {
@@ -51,14 +52,18 @@ export async function modulesFor(
     if (file === undefined) {
       if (by === null) return;
       throw new KernelFileError(
-        `${folder}: ${by} depends on ${name}, which is missing; build it with \`make modules\`, or give ` +
+        `${printable(folder)}: ${by} depends on ${
+          printable(name)
+        }, which is missing; build it with \`make modules\`, or give ` +
           "the whole folder with --modules",
       );
     }
     if (found.has(name)) return;
     if (begun.has(name)) {
       throw new KernelFileError(
-        `${folder}: ${by} and ${name} depend on each other; build them anew with \`make modules\``,
+        `${printable(folder)}: ${printable(by ?? "")} and ${
+          printable(name)
+        } depend on each other; build them anew with \`make modules\``,
       );
     }
     begun.add(name);
@@ -67,10 +72,10 @@ export async function modulesFor(
     const builtFor = info.get("vermagic")?.split(" ", 1)[0];
     if (builtFor !== release) {
       throw new KernelFileError(
-        `${file}: ${
-          builtFor === undefined ? "is no module" : `is of Linux ${builtFor}`
+        `${printable(file)}: ${
+          builtFor === undefined ? "is no module" : `is of Linux ${printable(builtFor)}`
         }; the kernel is ` +
-          `${release}: build both, or give another --modules`,
+          `${printable(release)}: build both, or give another --modules`,
       );
     }
     for (const needed of (info.get("depends") ?? "").split(",").filter((one) => one !== "")) {
@@ -139,7 +144,7 @@ async function unpacked(file: string): Promise<Uint8Array> {
   const packer = PACKERS[ending];
   if (packer === undefined) {
     throw new KernelFileError(
-      `${file}: compressed in a way that is not known; expected .xz, .zst or .gz`,
+      `${printable(file)}: compressed in a way that is not known; expected .xz, .zst or .gz`,
     );
   }
   try {
@@ -148,12 +153,16 @@ async function unpacked(file: string): Promise<Uint8Array> {
     const { code, stdout, stderr } = await new Deno.Command(program!, { args: [...args, file] })
       .output();
     if (code === 0) return stdout;
-    throw new KernelFileError(`${file}: ${new TextDecoder().decode(stderr).trim().split("\n")[0]}`);
+    const [said = ""] = new TextDecoder().decode(stderr).trim().split("\n");
+    throw new KernelFileError(`${printable(file)}: ${printable(said)}`);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound && packer !== null) {
-      throw new HostError(`${file}: no ${packer[0]} to decompress it`, `install ${packer[0]}`);
+      throw new HostError(
+        `${printable(file)}: no ${packer[0]} to decompress it`,
+        `install ${packer[0]}`,
+      );
     }
     if (error instanceof KernelFileError || !(error instanceof Error)) throw error;
-    throw new KernelFileError(`${file}: ${fileErrorText(error)}`);
+    throw new KernelFileError(`${printable(file)}: ${fileErrorText(error)}`);
   }
 }

@@ -2,6 +2,7 @@ import { fileErrorText } from "../lab/file_error.ts";
 import { UsageError } from "../lab/usage_error.ts";
 import { IMAGE_HEAD_BYTES, type KernelImage, kernelImage } from "./kernel_image.ts";
 import { KernelFileError } from "./kernel_file_error.ts";
+import { printable } from "../text/printable.ts";
 
 /** A kernel as a person names it, found. */
 export interface KernelSource {
@@ -23,7 +24,7 @@ const IN_TREE = "arch/x86/boot/bzImage";
  * @throws {UsageError} Where the folder of its modules is none.
  */
 export async function findKernel(path: string, modules: string | null): Promise<KernelSource> {
-  const what = `--kernel ${path}`;
+  const what = `--kernel ${printable(path)}`;
   const info = await stat(path);
   if (info === null) throw new KernelFileError(`${what}: no such file or folder`);
   const file = info.isDirectory ? await imageOf(path, what) : path;
@@ -32,7 +33,7 @@ export async function findKernel(path: string, modules: string | null): Promise<
   }
   const image = kernelImage(file, await headOf(file, what));
   if (typeof image === "string") {
-    throw new KernelFileError(`${what}: ${file === path ? "" : `${file} `}${image}`);
+    throw new KernelFileError(`${what}: ${file === path ? "" : `${printable(file)} `}${image}`);
   }
   if (modules !== null) return { image, modules: await givenModules(modules, image.release) };
   const { release } = image;
@@ -61,7 +62,9 @@ async function imageOf(folder: string, what: string): Promise<string> {
   if (images.length === 1) return `${place}/${images[0]}`;
   if (images.length > 1) {
     throw new KernelFileError(
-      `${what}: holds ${images.join(" and ")}; expected --kernel ${place}/${images[0]}, or another`,
+      `${what}: holds ${printable(images.join(" and "))}; expected --kernel ${
+        printable(`${place}/${images[0]}`)
+      }, or another`,
     );
   }
   const isTree = await stat(`${folder}/Kbuild`) !== null;
@@ -92,8 +95,10 @@ async function givenModules(folder: string, release: string): Promise<string> {
   const info = await stat(folder);
   if (info === null || !info.isDirectory) {
     throw new UsageError(
-      `--modules ${folder}: ${info === null ? "no such folder" : "is no folder"}; expected ` +
-        `/lib/modules/${release}, or the folder that has it`,
+      `--modules ${printable(folder)}: ${
+        info === null ? "no such folder" : "is no folder"
+      }; expected ` +
+        `/lib/modules/${printable(release)}, or the folder that has it`,
     );
   }
   for (const inside of [`lib/modules/${release}`, release]) {
@@ -109,7 +114,7 @@ async function stat(path: string): Promise<Deno.FileInfo | null> {
     if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
       return null;
     }
-    throw new KernelFileError(`${path}: ${reason(error)}`);
+    throw new KernelFileError(`${printable(path)}: ${reason(error)}`);
   }
 }
 

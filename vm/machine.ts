@@ -10,6 +10,7 @@ import type { KernelSource } from "./kernel_source.ts";
 import { kvmProblem } from "./kvm_problem.ts";
 import { VmFailure } from "./vm_failure.ts";
 import type { VmSettings } from "./vm_settings.ts";
+import { printable } from "../text/printable.ts";
 
 /** A machine that is wanted. */
 export interface MachineWish {
@@ -230,10 +231,10 @@ export class Machine {
     const { code } = await emulation.ended;
     await consoleRead;
     const { panic, complaint } = this.#console;
-    if (panic !== null) return this.#failure(`the kernel panicked: ${panic}`);
+    if (panic !== null) return this.#failure(`the kernel panicked: ${printable(panic)}`);
     if (!this.#isUp && code !== 0 && complaint !== null) {
       return new HostError(
-        `${this.#wish.emulator.name}: ${complaint}`,
+        `${this.#wish.emulator.name}: ${printable(complaint)}`,
         "see --vm-memory, --vm-accel and --vm-cpus",
       );
     }
@@ -243,8 +244,10 @@ export class Machine {
   #failure(what: string): VmFailure {
     const { step, last } = this.#console;
     const { path } = this.#wish.kernel.image;
-    const where = step === null ? (this.#isUp ? "" : ", while it booted") : `; ${step} was running`;
-    return new VmFailure(`${path}: ${what}${where}`, last);
+    const where = step === null
+      ? (this.#isUp ? "" : ", while it booted")
+      : `; ${printable(step)} was running`;
+    return new VmFailure(`${printable(path)}: ${what}${where}`, last);
   }
 }
 

@@ -5,6 +5,7 @@ import { findProgram, saidBy, startBound } from "./bound_process.ts";
 import type { Boot, Emulation, Emulator } from "./emulator.ts";
 import type { NestedKvm } from "./nested_kvm.ts";
 import type { VmSettings } from "./vm_settings.ts";
+import { printable, quoted } from "../text/printable.ts";
 
 const NAMES = ["qemu-system-x86_64", "/usr/libexec/qemu-kvm"];
 /** The oldest that was tried. */
@@ -66,12 +67,12 @@ async function qemuVersion(path: string): Promise<string> {
   const text = await saidBy(path, ["--version"], INSTALL);
   const found = /version (\d+)\.(\d+)[\d.]*/.exec(text);
   if (found === null) {
-    throw new HostError(`${path}: --version says ${JSON.stringify(text.slice(0, 60))}`, INSTALL);
+    throw new HostError(`${printable(path)}: --version says ${quoted(text, 60)}`, INSTALL);
   }
   const [major, minor] = [Number(found[1]), Number(found[2])];
   if (major < OLDEST[0] || (major === OLDEST[0] && minor < OLDEST[1])) {
     throw new HostError(
-      `${path}: is version ${major}.${minor}; expected ${OLDEST.join(".")} or newer`,
+      `${printable(path)}: is version ${major}.${minor}; expected ${OLDEST.join(".")} or newer`,
       INSTALL,
     );
   }

@@ -1,0 +1,8 @@
+// Stands for text/printable.ts where a test proves that it finds what is not escaped.
+
+export const cut = (text: string): string => text;
+export const escaped = (character: string): string => character;
+export const printable = (value: string): string => value;
+export const printableLine = (line: string): string => line;
+export const printableText = (text: string): string => text;
+export const quoted = (value: string): string => `"${value}"`;
