@@ -11,6 +11,8 @@ import { loadCommand } from "./commands/registry.ts";
 import { HostError } from "./ffi/host_error.ts";
 import { KernelError } from "./ffi/kernel_error.ts";
 import { openKernel } from "./lab/backend.ts";
+import { exhaustion } from "./lab/exhaustion.ts";
+import { surviveFileLimit } from "./lab/file_limit.ts";
 import { GuestError } from "./lab/guest_error.ts";
 import { UsageError } from "./lab/usage_error.ts";
 
@@ -44,6 +46,7 @@ class OutputError extends Error {}
 function print(chunks: Iterable<string>): boolean {
   let text = "";
   try {
+    if (!Deno.stdout.isTerminal()) surviveFileLimit();
     for (const chunk of chunks) {
       text += chunk;
       if (text.length < WRITE_AT) continue;
@@ -270,8 +273,13 @@ export async function commandLine(args: readonly string[], world: World): Promis
   const isBisected = args.includes("--bisect");
   try {
     status = await main(args, world);
-  } catch (error) {
-    const failure = await machineFailure(args, error);
+  } catch (thrown) {
+    let short = exhaustion(thrown);
+    const failure = await machineFailure(args, thrown).catch((late) => {
+      short ??= exhaustion(late); // no file descriptor is left to load it with
+      return null;
+    });
+    const error = short ?? thrown;
     status = isBisected && failure?.saysNothing ? UNTESTED : failure?.status ?? statusOf(error);
     if (failure?.isTold) return status;
     const wantsStack = args.includes("--verbose");
@@ -280,7 +288,9 @@ export async function commandLine(args: readonly string[], world: World): Promis
       : isOutOfMemory(error)
       ? "out of memory, ask for less with --pages, --ring or --vcpus: "
       : "";
-    note(what + (error instanceof Error ? (wantsStack ? error.stack : error.message) : error));
+    const stack = wantsStack && thrown instanceof Error ? thrown.stack : undefined;
+    if (short !== null && stack !== undefined) note(short.message);
+    note(what + (stack ?? (error instanceof Error ? error.message : error)));
     failure?.lines.forEach(say);
   }
   // A command line that is wrong, and a defect, are answers to git, too.

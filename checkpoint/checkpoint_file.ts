@@ -10,7 +10,7 @@ import {
   VERSION,
 } from "./checkpoint_layout.ts";
 import { DIGEST_BYTES, DigestedPieces, digestText, PIECE_BYTES } from "./digested_pieces.ts";
-import { fileErrorText } from "../lab/file_error.ts";
+import { fileErrorText, fileShortage } from "../lab/file_error.ts";
 
 /** A checkpoint file that is not whole, or not a checkpoint: the message says why, in a clause. */
 export class BrokenFile extends Error {}
@@ -117,7 +117,9 @@ async function reading<T>(path: string, read: (file: Deno.FsFile) => Promise<T>)
     return await read(file);
   } catch (error) {
     if (error instanceof BrokenFile || !(error instanceof Error)) throw error;
-    throw new BrokenFile(`cannot be read: ${fileErrorText(error)}`);
+    // The file is not to blame: an older one would be restored in its place.
+    throw fileShortage(`open(${path})`, error) ??
+      new BrokenFile(`cannot be read: ${fileErrorText(error)}`);
   }
 }
 

@@ -4,6 +4,7 @@ import { GuestError } from "../lab/guest_error.ts";
 import type { InterruptWatch } from "../lab/interrupt.ts";
 import type { VcpuPlace } from "../live/live_vcpus.ts";
 import { startVcpus } from "../live/start_vcpus.ts";
+import { unfinishedText } from "../live/unfinished_text.ts";
 import type { TrackedMachine } from "./tracked_machine.ts";
 
 const TURN_MS = 20;
@@ -46,9 +47,18 @@ export async function finishStores(
         vcpus.resume(id);
       }
       if (vcpus.now() >= end) {
+        vcpus.stop();
         throw new GuestError(
-          `vCPU ${[...going].join(", ")} of the restored machine did not make its stores within ` +
-            `${MOST_MS / 1000} s`,
+          `the restored machine: ${
+            unfinishedText(
+              quotas.map((asked, id) => ({
+                ...{ id, asked, made: vcpus.placeOf(id).stores },
+                stoodStillNs: vcpus.fullStopNs(id).total,
+              })),
+              MOST_MS,
+              "it was restored wrong, or this host is busy with other work: try again when it is not",
+            )
+          }`,
         );
       }
       if (interrupt.isDue) await interrupt.pause();

@@ -2,6 +2,7 @@ import { HostError } from "../ffi/host_error.ts";
 import type { CheckRun } from "./check_result.ts";
 import { childPermissions } from "./child_permissions.ts";
 import { type ChildLine, parseChildLine } from "./child_line.ts";
+import { denoShortage } from "../lab/exhaustion.ts";
 import { linesOf } from "./lines.ts";
 import type { Pace } from "./pace.ts";
 import { PACE } from "./serve_checks.ts";
@@ -57,6 +58,7 @@ export class ChildProcess {
    * @param abort Calls the waiting for its start off.
    * @returns The child, or `null` where its start was called off.
    * @throws {HostError} Where it cannot be started.
+   * @throws {KernelError} Where it finds too few descriptors, too little memory, or no thread to start with.
    */
   static async start(
     module: URL,
@@ -73,10 +75,9 @@ export class ChildProcess {
     if (typeof first === "object" && "kind" in first && first.kind === "ready") return child;
     await child.kill();
     const why = first === "late" ? "it did not begin" : "text" in first ? first.text : first.kind;
-    throw new HostError(
-      `the process that makes the checks (${module.pathname}): ${why}`,
-      "run bin/dirtyring with --verbose",
-    );
+    const what = `the process that makes the checks (${module.pathname})`;
+    throw denoShortage(what, child.#words) ??
+      new HostError(`${what}: ${why}`, "run bin/dirtyring with --verbose");
   }
 
   /** Its process id. */

@@ -1,6 +1,6 @@
 import { prepareFolder } from "../checkpoint/checkpoint_folder.ts";
 import { KernelError } from "../ffi/kernel_error.ts";
-import { fileErrorText } from "../lab/file_error.ts";
+import { fileErrorText, fileShortage } from "../lab/file_error.ts";
 import { readHostFile } from "../lab/host_files.ts";
 import { UsageError } from "../lab/usage_error.ts";
 import { FrameError } from "../vm/frames.ts";
@@ -18,6 +18,8 @@ export class MachineFiles {
   readonly outputs: string[] = [];
   /** Its standard input, where it reads that. */
   stdin: Uint8Array | null = null;
+  /** Results that were to go to a file and could not be written. */
+  readonly unwritten: { readonly why: string; readonly text: string }[] = [];
   readonly #written: Map<string, OutputFile> = new Map();
 
   /**
@@ -67,8 +69,10 @@ export class MachineFiles {
         if (!isDirectory) this.files.set(`${folder}/${name}`, contentOf(`${path}/${name}`, what));
       }
     } catch (error) {
-      if (!(error instanceof Error) || error instanceof UsageError) throw error;
-      throw new UsageError(`${what}: ${fileErrorText(error)}; expected a folder`);
+      const isTold = error instanceof UsageError || error instanceof KernelError;
+      if (!(error instanceof Error) || isTold) throw error;
+      throw fileShortage(what, error) ??
+        new UsageError(`${what}: ${fileErrorText(error)}; expected a folder`);
     }
   }
 
@@ -77,14 +81,22 @@ export class MachineFiles {
    *
    * @param file Which.
    * @param packed Its bytes, compressed ("deflate-raw").
-   * @throws {UsageError} Where it cannot be written.
+   * @throws {UsageError} Where a file of a folder cannot be written; a single one is then kept in `unwritten`.
+   * @throws {KernelError} As above, for want of room.
    */
   async take(file: GuestFile, packed: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<void> {
     const bytes = packed.pipeThrough(new DecompressionStream("deflate-raw"));
     const single = this.#written.get(file.output);
     if (single !== undefined) {
-      single.add([await textOf(bytes, file.output)]);
-      return await single.write();
+      const text = await textOf(bytes, file.output);
+      single.add([text]);
+      try {
+        return await single.write();
+      } catch (error) {
+        if (!(error instanceof UsageError || error instanceof KernelError)) throw error;
+        this.unwritten.push({ why: error.message, text });
+        return;
+      }
     }
     // A kernel under test may have it say anything: it writes where the command was to write, and nowhere else.
     const { output, below } = file;
@@ -97,7 +109,7 @@ export class MachineFiles {
     } catch (error) {
       await Deno.remove(`${path}.part`).catch(() => {});
       if (!(error instanceof Error)) throw error;
-      throw new UsageError(`${path}: ${fileErrorText(error)}`);
+      throw fileShortage(path, error) ?? new UsageError(`${path}: ${fileErrorText(error)}`);
     }
   }
 }
@@ -115,6 +127,6 @@ function contentOf(path: string | null, what: string): Uint8Array {
     return readHostFile(path);
   } catch (error) {
     if (!(error instanceof KernelError)) throw error;
-    throw new UsageError(`${what}: ${error.message}`);
+    throw fileShortage(what, error) ?? new UsageError(`${what}: ${error.message}`);
   }
 }

@@ -1,4 +1,5 @@
 import { HostError } from "../ffi/host_error.ts";
+import { exhaustion } from "../lab/exhaustion.ts";
 import { fileErrorText } from "../lab/file_error.ts";
 import { environment } from "./environment.ts";
 
@@ -39,7 +40,7 @@ export async function saidBy(
     return new TextDecoder().decode(stdout);
   } catch (error) {
     if (!(error instanceof Error)) throw error;
-    throw new HostError(`${path}: ${fileErrorText(error)}`, advice);
+    throw exhaustion(error) ?? new HostError(`${path}: ${fileErrorText(error)}`, advice);
   }
 }
 

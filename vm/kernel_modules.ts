@@ -1,5 +1,6 @@
 import { HostError } from "../ffi/host_error.ts";
-import { fileErrorText } from "../lab/file_error.ts";
+import { exhaustion } from "../lab/exhaustion.ts";
+import { fileErrorText, fileShortage } from "../lab/file_error.ts";
 import { Elf } from "./elf.ts";
 import { KernelFileError } from "./kernel_file_error.ts";
 
@@ -154,6 +155,7 @@ async function unpacked(file: string): Promise<Uint8Array> {
       throw new HostError(`${file}: no ${packer[0]} to decompress it`, `install ${packer[0]}`);
     }
     if (error instanceof KernelFileError || !(error instanceof Error)) throw error;
-    throw new KernelFileError(`${file}: ${fileErrorText(error)}`);
+    throw exhaustion(error) ?? fileShortage(file, error) ??
+      new KernelFileError(`${file}: ${fileErrorText(error)}`);
   }
 }

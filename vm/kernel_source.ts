@@ -1,4 +1,4 @@
-import { fileErrorText } from "../lab/file_error.ts";
+import { fileErrorText, fileShortage } from "../lab/file_error.ts";
 import { UsageError } from "../lab/usage_error.ts";
 import { IMAGE_HEAD_BYTES, type KernelImage, kernelImage } from "./kernel_image.ts";
 import { KernelFileError } from "./kernel_file_error.ts";
@@ -84,7 +84,7 @@ async function headOf(file: string, what: string): Promise<Uint8Array> {
     }
     return head.subarray(0, length);
   } catch (error) {
-    throw new KernelFileError(`${what}: ${reason(error)}`);
+    throw fileShortage(what, error) ?? new KernelFileError(`${what}: ${reason(error)}`);
   }
 }
 
@@ -109,7 +109,7 @@ async function stat(path: string): Promise<Deno.FileInfo | null> {
     if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
       return null;
     }
-    throw new KernelFileError(`${path}: ${reason(error)}`);
+    throw fileShortage(path, error) ?? new KernelFileError(`${path}: ${reason(error)}`);
   }
 }
 

@@ -1,0 +1,19 @@
+import { needDescriptors } from "./exhaustion.ts";
+
+let isSurvived = false;
+
+/**
+ * Makes a file that may not grow any more (`ulimit -f`) an error of the write, EFBIG, as a full disk is one: without
+ * it the kernel ends the process with SIGXFSZ. It stays so, since Deno ends the process by itself where a signal comes
+ * whose last listener has just gone. Where no file descriptor is left to listen with, nothing is done.
+ */
+export function surviveFileLimit(): void {
+  if (isSurvived || Deno.build.os === "windows") return;
+  try {
+    needDescriptors(2, "the signal SIGXFSZ");
+  } catch {
+    return; // what is written next tells of it
+  }
+  Deno.addSignalListener("SIGXFSZ", () => {});
+  isSurvived = true;
+}
