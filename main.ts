@@ -11,7 +11,7 @@ import { loadCommand } from "./commands/registry.ts";
 import { HostError } from "./ffi/host_error.ts";
 import { KernelError } from "./ffi/kernel_error.ts";
 import { openKernel } from "./lab/backend.ts";
-import { exhaustion } from "./lab/exhaustion.ts";
+import { exhaustion, needDescriptors } from "./lab/exhaustion.ts";
 import { surviveFileLimit } from "./lab/file_limit.ts";
 import { GuestError } from "./lab/guest_error.ts";
 import { UsageError } from "./lab/usage_error.ts";
@@ -25,6 +25,9 @@ const UNTESTED = 125;
 
 /** What a person without a usable /dev/kvm can do too. */
 const OR_MODEL = "; or try the model of a kernel: --backend model";
+
+/** With fewer file descriptors left Deno would panic in the midst of a run, with a status that means something else. */
+const LEAST_DESCRIPTORS = 8;
 
 const encoder = new TextEncoder();
 /** Bytes gathered before they are written: a line each would be a system call each. */
@@ -272,6 +275,7 @@ export async function commandLine(args: readonly string[], world: World): Promis
   let status: number;
   const isBisected = args.includes("--bisect");
   try {
+    needDescriptors(LEAST_DESCRIPTORS, "this program");
     status = await main(args, world);
   } catch (thrown) {
     let short = exhaustion(thrown);

@@ -4,12 +4,14 @@ import { GuestError } from "../lab/guest_error.ts";
 import type { InterruptWatch } from "../lab/interrupt.ts";
 import type { VcpuPlace } from "../live/live_vcpus.ts";
 import { startVcpus } from "../live/start_vcpus.ts";
-import { unfinishedText } from "../live/unfinished_text.ts";
+import { sharesOf, unfinishedText } from "../live/unfinished_text.ts";
 import type { TrackedMachine } from "./tracked_machine.ts";
 
 const TURN_MS = 20;
 /** Milliseconds that it may take: a guest that was restored wrong may never end. */
 const MOST_MS = 60_000;
+const ADVICE =
+  "it was restored wrong, or this host is busy with other work: try again when it is not";
 
 /**
  * Runs vCPUs on from where they are until each has made so many stores; rings that are full meanwhile are emptied.
@@ -48,18 +50,9 @@ export async function finishStores(
       }
       if (vcpus.now() >= end) {
         vcpus.stop();
-        throw new GuestError(
-          `the restored machine: ${
-            unfinishedText(
-              quotas.map((asked, id) => ({
-                ...{ id, asked, made: vcpus.placeOf(id).stores },
-                stoodStillNs: vcpus.fullStopNs(id).total,
-              })),
-              MOST_MS,
-              "it was restored wrong, or this host is busy with other work: try again when it is not",
-            )
-          }`,
-        );
+        const shares = sharesOf(vcpus, quotas);
+        if (shares.every(({ made, asked }) => made >= asked)) break;
+        throw new GuestError(`the restored machine: ${unfinishedText(shares, MOST_MS, ADVICE)}`);
       }
       if (interrupt.isDue) await interrupt.pause();
     }

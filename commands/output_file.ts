@@ -31,7 +31,6 @@ export class OutputFile {
    */
   static async prepare(name: string, option = "--output"): Promise<OutputFile> {
     const what = `${option} ${name}`;
-    surviveFileLimit();
     return await refusing(what, async () => {
       const found = await existing(name);
       const path = found === null ? name : found.path;
@@ -73,6 +72,7 @@ export class OutputFile {
    * @throws {KernelError} Where there is no room for it.
    */
   async write(): Promise<void> {
+    surviveFileLimit();
     await refusing(this.#what, async () => {
       // A device or a pipe cannot be replaced by a file, nor be written whole.
       if (this.#isDevice) return await Deno.writeTextFile(this.#path, this.#text);

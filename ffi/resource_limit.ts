@@ -8,6 +8,9 @@ const SYMBOLS = {
   getrlimit: { parameters: ["i32", "buffer"], result: "i32" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
+// Bound when it is first called, and never closed: it is libc.
+let bound: ReturnType<typeof loadLibc<typeof SYMBOLS>> | undefined;
+
 /** No limit is as large: RLIM_INFINITY is all ones. */
 const MOST = BigInt(Number.MAX_SAFE_INTEGER);
 
@@ -23,7 +26,7 @@ export function resourceLimit(name: keyof typeof RESOURCES): number | null {
   const limit = new BigUint64Array(2); // rlim_cur, rlim_max
   try {
     // SAFETY: a `struct rlimit` of this call, 16 bytes, which libc does not keep.
-    if (loadLibc(SYMBOLS).getrlimit(RESOURCES[name], limit) !== 0) return null;
+    if ((bound ??= loadLibc(SYMBOLS)).getrlimit(RESOURCES[name], limit) !== 0) return null;
   } catch {
     return null; // another system
   }

@@ -14,7 +14,7 @@ import type { LiveProgress } from "./live_result.ts";
 import type { LiveVcpus } from "./live_vcpus.ts";
 import { quotas } from "./quotas.ts";
 import type { Reaper } from "./reaper.ts";
-import { unfinishedText } from "./unfinished_text.ts";
+import { sharesOf, unfinishedText } from "./unfinished_text.ts";
 
 /** What a live run is made of. */
 export interface LiveParts {
@@ -173,19 +173,15 @@ export class LiveRun {
     }
   }
 
-  // How far each vCPU has come is known once all stand still.
+  // How far each vCPU has come is known once all stand still; the last store may have come meanwhile.
   #atEnd(): void {
     const { vcpus, lab, options: { stores, durationMs, timeoutMs } } = this.#parts;
     if (durationMs !== null || stores === null) return;
     vcpus.stop();
-    const asked = quotas(lab.vcpus, stores);
-    throw new GuestError(unfinishedText(
-      this.#ids.map((id) => ({
-        ...{ id, made: vcpus.placeOf(id).stores, asked: asked[id]! },
-        stoodStillNs: vcpus.fullStopNs(id).total,
-      })),
-      timeoutMs,
-    ));
+    const shares = sharesOf(vcpus, quotas(lab.vcpus, stores));
+    if (shares.some(({ made, asked }) => made < asked)) {
+      throw new GuestError(unfinishedText(shares, timeoutMs));
+    }
   }
 
   // Who has stopped: the full ones are harvested together, run on, and only then their pages are read.

@@ -1,3 +1,5 @@
+import type { LiveVcpus } from "./live_vcpus.ts";
+
 /** How far a vCPU came. */
 export interface VcpuShare {
   /** The vCPU. */
@@ -16,6 +18,20 @@ const NAMED = 4;
 const DAY_S = 86_400;
 /** As much longer as it would have taken, since no host is equally busy for ever. */
 const SPARE = 1.25;
+
+/**
+ * How far vCPUs came that stand still.
+ *
+ * @param vcpus The vCPUs.
+ * @param quotas Stores that each was to make.
+ * @returns How far, by vCPU.
+ */
+export function sharesOf(vcpus: LiveVcpus, quotas: readonly number[]): VcpuShare[] {
+  return quotas.map((asked, id) => {
+    const made = vcpus.placeOf(id).stores;
+    return { id, made, asked, stoodStillNs: vcpus.fullStopNs(id).total };
+  });
+}
 
 /**
  * What is said where the stores asked for are not made in time: how far each vCPU came, and what to do.
