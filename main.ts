@@ -159,6 +159,7 @@ async function main(args: readonly string[], world: World): Promise<number> {
   if (operands.length > 0) {
     throw new UsageError(`unexpected ${operands[0]}; expected dirtyring ${name} [OPTION ...]`);
   }
+  if (writesFile(options, values)) surviveFileLimit();
   const trace = values["trace"] === true ? say : null;
   const progress = openProgress();
   const machines = await machinesAskedFor(values, [name, ...given]);
@@ -190,6 +191,12 @@ async function main(args: readonly string[], world: World): Promise<number> {
     }
     throw error;
   }
+}
+
+function writesFile(options: OptionTable, values: Readonly<Record<string, unknown>>): boolean {
+  return Object.entries(options).some(([name, { file }]) =>
+    file?.(values[name])?.use.startsWith("write") === true
+  );
 }
 
 // What may stand before the command: `--kernel FILE` may not, whose value would be taken for the command.

@@ -7,7 +7,6 @@ import type { CheckpointHeader } from "./checkpoint_header.ts";
 import { encodeHead } from "./checkpoint_layout.ts";
 import { DigestedPieces, digestText } from "./digested_pieces.ts";
 import { fileErrno } from "../lab/file_error.ts";
-import { surviveFileLimit } from "../lab/file_limit.ts";
 
 /** What goes into a checkpoint beside what the writer knows itself. */
 export interface CheckpointContent {
@@ -56,7 +55,6 @@ export class CheckpointWriter {
    */
   constructor(folder: string) {
     this.#folder = folder;
-    surviveFileLimit();
   }
 
   /** What was written. */

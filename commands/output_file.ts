@@ -1,6 +1,5 @@
 import { KernelError } from "../ffi/kernel_error.ts";
 import { fileShortage } from "../lab/file_error.ts";
-import { surviveFileLimit } from "../lab/file_limit.ts";
 import { UsageError } from "../lab/usage_error.ts";
 
 /** A result on its way to a file: nothing is there before all is. */
@@ -72,7 +71,6 @@ export class OutputFile {
    * @throws {KernelError} Where there is no room for it.
    */
   async write(): Promise<void> {
-    surviveFileLimit();
     await refusing(this.#what, async () => {
       // A device or a pipe cannot be replaced by a file, nor be written whole.
       if (this.#isDevice) return await Deno.writeTextFile(this.#path, this.#text);

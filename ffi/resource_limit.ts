@@ -1,7 +1,14 @@
 import { loadLibc } from "./libc.ts";
 
+/** A limit of setrlimit(2) that this program may come to. */
+export type ResourceName = "RLIMIT_NPROC" | "RLIMIT_NOFILE" | "RLIMIT_AS";
+
 // <asm-generic/resource.h>
-const RESOURCES = { RLIMIT_NPROC: 6, RLIMIT_NOFILE: 7, RLIMIT_AS: 9 } as const;
+const RESOURCES: Readonly<Record<ResourceName, number>> = {
+  RLIMIT_NPROC: 6,
+  RLIMIT_NOFILE: 7,
+  RLIMIT_AS: 9,
+};
 
 const SYMBOLS = {
   // int getrlimit(int resource, struct rlimit *rlim);
@@ -20,7 +27,7 @@ const MOST = BigInt(Number.MAX_SAFE_INTEGER);
  * @param name Which.
  * @returns Descriptors, processes and threads, or bytes; `null` where there is no limit, or libc may not be called.
  */
-export function resourceLimit(name: keyof typeof RESOURCES): number | null {
+export function resourceLimit(name: ResourceName): number | null {
   // Asked first: a call without permission would put the question to a person at a terminal.
   if (Deno.permissions.querySync({ name: "ffi" }).state !== "granted") return null;
   const limit = new BigUint64Array(2); // rlim_cur, rlim_max

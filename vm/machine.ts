@@ -1,6 +1,5 @@
 import { HostError } from "../ffi/host_error.ts";
 import type { MemoryFile } from "../ffi/memory_file.ts";
-import { denoShortage } from "../lab/exhaustion.ts";
 import type { KernelFacts } from "../lab/host.ts";
 import type { InterruptSignal } from "../lab/interrupt.ts";
 import { VmConsole } from "./console.ts";
@@ -233,7 +232,7 @@ export class Machine {
     const { panic, complaint } = this.#console;
     if (panic !== null) return this.#failure(`the kernel panicked: ${panic}`);
     if (!this.#isUp && code !== 0 && complaint !== null) {
-      return denoShortage(this.#wish.emulator.name, complaint) ?? new HostError(
+      return new HostError(
         `${this.#wish.emulator.name}: ${complaint}`,
         "see --vm-memory, --vm-accel and --vm-cpus",
       );
