@@ -1,4 +1,5 @@
 import { HostError } from "../ffi/host_error.ts";
+import { KernelError } from "../ffi/kernel_error.ts";
 import type { CheckRun } from "./check_result.ts";
 import { childPermissions } from "./child_permissions.ts";
 import { type ChildLine, parseChildLine } from "./child_line.ts";
@@ -93,6 +94,7 @@ export class ChildProcess {
    * @param abort Calls the waiting off.
    * @returns What it answers.
    * @throws {HostError} Where it says that this host cannot be used at all.
+   * @throws {KernelError} Where it says that no file descriptor is left.
    */
   async ask(id: string, ms: number, abort: AbortSignal): Promise<ChildAnswer> {
     const line = await this.#request(id, ms, abort);
@@ -107,6 +109,7 @@ export class ChildProcess {
    * @param abort Calls the waiting off.
    * @returns What it answers.
    * @throws {HostError} Where it says that this host cannot be used at all.
+   * @throws {KernelError} Where it says that no file descriptor is left.
    */
   async pace(ms: number, abort: AbortSignal): Promise<PaceAnswer> {
     const line = await this.#request(PACE, ms, abort);
@@ -118,9 +121,12 @@ export class ChildProcess {
     // A child that is gone does not read: its end is found below.
     this.#requests.write(new TextEncoder().encode(`${what}\n`)).catch(() => {});
     const line = await this.#next(ms, abort);
-    if (typeof line === "string" || "text" in line || line.kind !== "unusable") return line;
+    if (typeof line === "string" || "text" in line) return line;
+    if (line.kind !== "unusable" && line.kind !== "exhausted") return line;
     await this.kill();
-    throw new HostError(line.what, line.advice);
+    throw line.kind === "unusable"
+      ? new HostError(line.what, line.advice)
+      : new KernelError(line.call, -line.errno);
   }
 
   async #strange(): Promise<Ending> {

@@ -1,7 +1,7 @@
 import { ERRNO, errnoText } from "../ffi/errno.ts";
+import { HostError } from "../ffi/host_error.ts";
 import { KernelError } from "../ffi/kernel_error.ts";
 import { resourceLimit } from "../ffi/resource_limit.ts";
-import { HostError } from "../ffi/host_error.ts";
 import { fileErrno } from "./file_error.ts";
 import { GuestError } from "./guest_error.ts";
 import { UsageError } from "./usage_error.ts";

@@ -1,14 +1,23 @@
 // What a process has run out of: file descriptors, threads, memory, room on the disk. Each is status 3 and a line that
 // names the limit, nothing that was measured is lost, and no half of a file is left.
-import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
+import { ALL_CHECKS } from "../checks/all_checks.ts";
+import { runCheck } from "../checks/run_check.ts";
 import { ERRNO } from "../ffi/errno.ts";
 import { HostError } from "../ffi/host_error.ts";
 import { KernelError } from "../ffi/kernel_error.ts";
+import { KVM_CREATE_VM } from "../ffi/kvm_ioctls.ts";
 import { resourceLimit } from "../ffi/resource_limit.ts";
 import { denoShortage, exhaustion, threadFailure } from "../lab/exhaustion.ts";
 import { fileShortage } from "../lab/file_error.ts";
 import { UsageError } from "../lab/usage_error.ts";
-import { inFolder } from "./support/checkpoints.ts";
+import { inFolder, model } from "./support/checkpoints.ts";
 import { eachOf, shell } from "./support/cli.ts";
 import { elsewhere, NO_NAMESPACE } from "./support/elsewhere.ts";
 import { testUnless } from "./support/live.ts";
@@ -132,6 +141,20 @@ Deno.test("fileShortage() blames no file for a full disk", () => {
   const open = new KernelError("open(x)", -ERRNO.EMFILE);
   assertEquals(fileShortage("y", open), open);
   assertEquals(fileShortage("y", new KernelError("read(x)", -ERRNO.EFBIG)), null);
+});
+
+Deno.test("a check that finds no file descriptor left has not failed", async () => {
+  const kernel = model();
+  const check = ALL_CHECKS.find(({ id }) => id === "enable.bytes")!;
+  for (const [errno, name] of [[ERRNO.EMFILE, "EMFILE"], [ERRNO.ENFILE, "ENFILE"]] as const) {
+    const ioctl = (...call: Parameters<typeof kernel.ioctl>) =>
+      call[1] === KVM_CREATE_VM ? -errno : kernel.ioctl(...call);
+    await assertRejects(
+      () => runCheck(check, { ...kernel, ioctl }, { allowWarn: false, allowHarm: false }),
+      KernelError,
+      `: ${name} (`,
+    );
+  }
 });
 
 const RESULTS = [[CHECK, "13 passed"], [BENCH, "ring / bitmap"]] as const;
