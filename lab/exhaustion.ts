@@ -45,8 +45,8 @@ function limited(name: "RLIMIT_NOFILE" | "RLIMIT_NPROC", what: string): string {
  * import { exhaustion } from "./exhaustion.ts";
  * import { assertStringIncludes } from "@std/assert";
  *
- * const error = new Error("Failed to spawn '/bin/true': Too many open files (os error 24)");
- * assertStringIncludes(exhaustion(error)!.message, "spawn(/bin/true): EMFILE");
+ * const error = new Error("Failed to spawn '/bin/true': Too many open files in system (os error 23)");
+ * assertStringIncludes(exhaustion(error)!.message, "spawn(/bin/true): ENFILE");
  * ```
  *
  * @param error What was thrown.
