@@ -11,6 +11,8 @@ import { loadCommand } from "./commands/registry.ts";
 import { HostError } from "./ffi/host_error.ts";
 import { KernelError } from "./ffi/kernel_error.ts";
 import { openKernel } from "./lab/backend.ts";
+import { exhaustion, needDescriptors } from "./lab/exhaustion.ts";
+import { surviveFileLimit } from "./lab/file_limit.ts";
 import { GuestError } from "./lab/guest_error.ts";
 import { UsageError } from "./lab/usage_error.ts";
 import { printable, printableLine, printableText } from "./text/printable.ts";
@@ -25,6 +27,9 @@ const UNTESTED = 125;
 
 /** What a person without a usable /dev/kvm can do too. */
 const OR_MODEL = "; or try the model of a kernel: --backend model";
+
+/** With fewer file descriptors left Deno would panic in the midst of a run, with a status that means something else. */
+const LEAST_DESCRIPTORS = 8;
 
 const encoder = new TextEncoder();
 /** Bytes gathered before they are written: a line each would be a system call each. */
@@ -56,6 +61,7 @@ class OutputError extends Error {}
 function print(chunks: Iterable<string>): boolean {
   let text = "";
   try {
+    if (!Deno.stdout.isTerminal()) surviveFileLimit();
     for (const chunk of chunks) {
       text += chunk;
       if (text.length < WRITE_AT) continue;
@@ -169,6 +175,7 @@ async function main(args: readonly string[], world: World): Promise<number> {
       `unexpected ${printable(operands[0]!)}; expected dirtyring ${name} [OPTION ...]`,
     );
   }
+  if (writesFile(options, values)) surviveFileLimit();
   const trace = values["trace"] === true ? say : null;
   const progress = openProgress();
   const machines = await machinesAskedFor(values, [name, ...given]);
@@ -200,6 +207,12 @@ async function main(args: readonly string[], world: World): Promise<number> {
     }
     throw error;
   }
+}
+
+function writesFile(options: OptionTable, values: Readonly<Record<string, unknown>>): boolean {
+  return Object.entries(options).some(([name, { file }]) =>
+    file?.(values[name])?.use.startsWith("write") === true
+  );
 }
 
 // What may stand before the command: `--kernel FILE` may not, whose value would be taken for the command.
@@ -288,10 +301,16 @@ export async function commandLine(args: readonly string[], world: World): Promis
   if (world.terminal() !== null) screen = new TerminalText();
   const isBisected = args.includes("--bisect");
   try {
+    needDescriptors(LEAST_DESCRIPTORS, "this program");
     status = await main(args, world);
     if (screen !== null) print([screen.end()]);
-  } catch (error) {
-    const failure = await machineFailure(args, error);
+  } catch (thrown) {
+    let short = exhaustion(thrown);
+    const failure = await machineFailure(args, thrown).catch((late) => {
+      short ??= exhaustion(late); // no file descriptor is left to load it with
+      return null;
+    });
+    const error = short ?? thrown;
     status = isBisected && failure?.saysNothing ? UNTESTED : failure?.status ?? statusOf(error);
     if (failure?.isTold) return status;
     const wantsStack = args.includes("--verbose");
@@ -301,7 +320,7 @@ export async function commandLine(args: readonly string[], world: World): Promis
       ? "out of memory, ask for less with --pages, --ring or --vcpus: "
       : "";
     note(`${what}${messageOf(error, wantsStack)}`);
-    if (wantsStack) stackOf(error).forEach(say);
+    if (wantsStack) stackOf(thrown).forEach(say);
     failure?.lines.forEach(say);
   }
   // A command line that is wrong, and a defect, are answers to git, too.

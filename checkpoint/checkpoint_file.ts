@@ -1,5 +1,4 @@
-import { ERRNO } from "../ffi/errno.ts";
-import { KernelError } from "../ffi/kernel_error.ts";
+import type { ERRNO } from "../ffi/errno.ts";
 import { PAGE_SIZE } from "../ffi/linux.ts";
 import { VCPU_STATE_BYTES } from "../kvm/vcpu_state.ts";
 import { type CheckpointHeader, parseHeader } from "./checkpoint_header.ts";
@@ -12,7 +11,7 @@ import {
   VERSION,
 } from "./checkpoint_layout.ts";
 import { DIGEST_BYTES, DigestedPieces, digestText, PIECE_BYTES } from "./digested_pieces.ts";
-import { fileErrno, fileErrorText } from "../lab/file_error.ts";
+import { fileErrorText, fileShortage } from "../lab/file_error.ts";
 import { printable } from "../text/printable.ts";
 import { misfit } from "./misfit.ts";
 
@@ -38,9 +37,6 @@ export interface CheckpointState {
   /** Slot 0. */
   readonly slot0: Uint8Array<ArrayBuffer>;
 }
-
-/** What says nothing about the file that could not be read. */
-const WANTING: ReadonlySet<number> = new Set([ERRNO.EMFILE, ERRNO.ENFILE, ERRNO.ENOMEM]);
 
 /** Pages that are read at a time. */
 const BATCH_PAGES = 256;
@@ -132,9 +128,9 @@ async function reading<T>(path: string, read: (file: Deno.FsFile) => Promise<T>)
     if (error instanceof BrokenFile || !(error instanceof Error)) throw error;
     // V8's, where it finds no memory.
     if (error instanceof RangeError) throw error;
-    const errno = fileErrno(error);
-    if (errno !== null && WANTING.has(errno)) throw new KernelError(`open(${path})`, -errno);
-    throw new BrokenFile(`cannot be read: ${fileErrorText(error)}`);
+    // The file is not to blame: an older one would be restored in its place.
+    throw fileShortage(`open(${printable(path)})`, error) ??
+      new BrokenFile(`cannot be read: ${fileErrorText(error)}`);
   }
 }
 

@@ -1,4 +1,4 @@
-import { fileErrorText } from "../lab/file_error.ts";
+import { fileErrorText, fileShortage } from "../lab/file_error.ts";
 import { UsageError } from "../lab/usage_error.ts";
 import { printable } from "../text/printable.ts";
 
@@ -34,6 +34,7 @@ export interface FolderListing {
  *
  * @param name The folder.
  * @throws {UsageError} Where it holds something, is no folder, or cannot be made.
+ * @throws {KernelError} Where there is no room to make it.
  */
 export async function prepareFolder(name: string): Promise<void> {
   try {
@@ -83,5 +84,7 @@ export async function listFolder(name: string): Promise<FolderListing> {
 // What the system, or Deno, said about a folder.
 function refusal(option: string, name: string, error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof UsageError) return error;
-  return new UsageError(`${option} ${printable(name)}: ${fileErrorText(error)}; expected a folder`);
+  const what = `${option} ${printable(name)}`;
+  return fileShortage(what, error) ??
+    new UsageError(`${what}: ${fileErrorText(error)}; expected a folder`);
 }

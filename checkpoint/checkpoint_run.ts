@@ -290,14 +290,18 @@ export class CheckpointRun {
   #beginWriting(epoch: Epoch, pages: Uint32Array<ArrayBuffer>): void {
     const started = performance.now();
     const write = async () => {
-      const fileBytes = await this.#parts.options.writer!.write(this.#content(pages));
-      this.#tell({ ...epoch, fileBytes, writeNs: nanoseconds(performance.now() - started) });
+      let written = epoch;
+      try {
+        const fileBytes = await this.#parts.options.writer!.write(this.#content(pages));
+        written = { ...epoch, fileBytes, writeNs: nanoseconds(performance.now() - started) };
+      } catch (error) {
+        this.#writeError = error;
+      }
+      this.#tell(written);
     };
-    // Never rejected: it is looked at later.
-    this.#writing = write().catch((error) => {
-      this.#tell(epoch);
-      this.#writeError = error;
-    }).finally(() => this.#writing = null);
+    // Never rejected, also where who watches throws: it is looked at later.
+    this.#writing = write().catch((error) => this.#writeError ??= error)
+      .finally(() => this.#writing = null);
   }
 
   // Waits until no file is being written.

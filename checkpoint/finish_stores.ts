@@ -4,6 +4,7 @@ import { GuestError } from "../lab/guest_error.ts";
 import type { InterruptWatch } from "../lab/interrupt.ts";
 import type { VcpuPlace } from "../live/live_vcpus.ts";
 import { startVcpus } from "../live/start_vcpus.ts";
+import { sharesOf, unfinishedText } from "../live/unfinished_text.ts";
 import type { TrackedMachine } from "./tracked_machine.ts";
 
 const TURN_MS = 20;
@@ -15,6 +16,8 @@ const MOST_MS = 60_000;
  */
 const MODEL_MS = 1000;
 const MODEL_STORE_MS = 0.02;
+const ADVICE =
+  "it was restored wrong, or this host is busy with other work: try again when it is not";
 
 /**
  * Runs vCPUs on from where they are until each has made so many stores; rings that are full meanwhile are emptied.
@@ -56,9 +59,11 @@ export async function finishStores(
         vcpus.resume(id);
       }
       if (vcpus.now() >= end) {
+        vcpus.stop();
+        const shares = sharesOf(vcpus, quotas);
+        if (shares.every(({ made, asked }) => made >= asked)) break;
         throw new GuestError(
-          `vCPU ${[...going].join(", ")} of the restored machine did not make its stores within ` +
-            `${Math.ceil(most)} ms`,
+          `the restored machine: ${unfinishedText(shares, Math.ceil(most), ADVICE)}`,
         );
       }
       if (interrupt.isDue) await interrupt.pause();

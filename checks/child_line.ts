@@ -2,16 +2,17 @@ import type { CheckRun } from "./check_result.ts";
 import type { Pace } from "./pace.ts";
 
 /**
- * A line that a child writes: it has begun, has measured the host (or could not), a check has ended, or this host
- * cannot be used at all.
+ * A line that a child writes: it has begun, has measured the host (or could not), a check has ended, this host
+ * cannot be used at all, or a call found no file descriptor left, which says nothing about what was checked.
  */
 export type ChildLine =
   | { readonly kind: "ready" }
   | { readonly kind: "pace"; readonly pace: Pace | null }
   | { readonly kind: "run"; readonly id: string; readonly run: CheckRun }
-  | { readonly kind: "unusable"; readonly what: string; readonly advice: string };
+  | { readonly kind: "unusable"; readonly what: string; readonly advice: string }
+  | { readonly kind: "exhausted"; readonly call: string; readonly errno: number };
 
-const KINDS: readonly unknown[] = ["ready", "pace", "run", "unusable"];
+const KINDS: readonly unknown[] = ["ready", "pace", "run", "unusable", "exhausted"];
 
 /**
  * Reads a line of a child.

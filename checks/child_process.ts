@@ -1,7 +1,9 @@
 import { HostError } from "../ffi/host_error.ts";
+import { KernelError } from "../ffi/kernel_error.ts";
 import type { CheckRun } from "./check_result.ts";
 import { childPermissions } from "./child_permissions.ts";
 import { type ChildLine, parseChildLine } from "./child_line.ts";
+import { denoShortage } from "../lab/exhaustion.ts";
 import { linesOf } from "./lines.ts";
 import type { Pace } from "./pace.ts";
 import { PACE } from "./serve_checks.ts";
@@ -57,6 +59,7 @@ export class ChildProcess {
    * @param abort Calls the waiting for its start off.
    * @returns The child, or `null` where its start was called off.
    * @throws {HostError} Where it cannot be started.
+   * @throws {KernelError} Where it finds too few descriptors, too little memory, or no thread to start with.
    */
   static async start(
     module: URL,
@@ -73,10 +76,9 @@ export class ChildProcess {
     if (typeof first === "object" && "kind" in first && first.kind === "ready") return child;
     await child.kill();
     const why = first === "late" ? "it did not begin" : "text" in first ? first.text : first.kind;
-    throw new HostError(
-      `the process that makes the checks (${module.pathname}): ${why}`,
-      "run bin/dirtyring with --verbose",
-    );
+    const what = `the process that makes the checks (${module.pathname})`;
+    throw denoShortage(what, child.#words) ??
+      new HostError(`${what}: ${why}`, "run bin/dirtyring with --verbose");
   }
 
   /** Its process id. */
@@ -92,6 +94,7 @@ export class ChildProcess {
    * @param abort Calls the waiting off.
    * @returns What it answers.
    * @throws {HostError} Where it says that this host cannot be used at all.
+   * @throws {KernelError} Where it says that no file descriptor is left.
    */
   async ask(id: string, ms: number, abort: AbortSignal): Promise<ChildAnswer> {
     const line = await this.#request(id, ms, abort);
@@ -106,6 +109,7 @@ export class ChildProcess {
    * @param abort Calls the waiting off.
    * @returns What it answers.
    * @throws {HostError} Where it says that this host cannot be used at all.
+   * @throws {KernelError} Where it says that no file descriptor is left.
    */
   async pace(ms: number, abort: AbortSignal): Promise<PaceAnswer> {
     const line = await this.#request(PACE, ms, abort);
@@ -117,9 +121,12 @@ export class ChildProcess {
     // A child that is gone does not read: its end is found below.
     this.#requests.write(new TextEncoder().encode(`${what}\n`)).catch(() => {});
     const line = await this.#next(ms, abort);
-    if (typeof line === "string" || "text" in line || line.kind !== "unusable") return line;
+    if (typeof line === "string" || "text" in line) return line;
+    if (line.kind !== "unusable" && line.kind !== "exhausted") return line;
     await this.kill();
-    throw new HostError(line.what, line.advice);
+    throw line.kind === "unusable"
+      ? new HostError(line.what, line.advice)
+      : new KernelError(line.call, -line.errno);
   }
 
   async #strange(): Promise<Ending> {

@@ -1,6 +1,7 @@
 import { HostError } from "../ffi/host_error.ts";
 import { KVM_RESET_DIRTY_RINGS } from "../ffi/kvm_ioctls.ts";
 import type { Vm } from "../kvm/vm.ts";
+import { needThreads } from "../lab/exhaustion.ts";
 import { type Check, type CheckAnswer, CheckSkip } from "./check.ts";
 import type { CheckHost } from "./check_host.ts";
 import { expect, expectThat } from "./expect.ts";
@@ -29,6 +30,7 @@ class ResetThreads implements Disposable {
 
   constructor(vm: Vm) {
     this.#vm = vm;
+    needThreads(THREADS, "threads that reset");
     this.#workers = numbers(THREADS).map(() =>
       new Worker(new URL("./reset_worker.ts", import.meta.url), { type: "module" })
     );

@@ -1,5 +1,7 @@
+import { ERRNO } from "../ffi/errno.ts";
 import { HostError } from "../ffi/host_error.ts";
 import type { Kernel } from "../ffi/kernel.ts";
+import { KernelError } from "../ffi/kernel_error.ts";
 import type { GroupedCheck } from "./all_checks.ts";
 import { type CheckAnswer, CheckFailure, CheckSkip, CheckWithheld, Known } from "./check.ts";
 import { CheckHost, type CheckOptions } from "./check_host.ts";
@@ -21,6 +23,7 @@ const DEFECTS = [TypeError, RangeError, ReferenceError];
  * @param options How it is to be made.
  * @returns What it came to.
  * @throws {HostError} Where the host has no usable KVM, or no dirty ring.
+ * @throws {KernelError} Where no file descriptor is left.
  */
 export async function runCheck(
   check: GroupedCheck,
@@ -40,7 +43,7 @@ async function ask(check: GroupedCheck, kernel: Kernel, options: CheckOptions): 
   try {
     host = new CheckHost(kernel, options);
   } catch (error) {
-    if (error instanceof HostError) throw error;
+    if (error instanceof HostError || isExhausted(error)) throw error;
     return failed(error);
   }
   try {
@@ -51,8 +54,15 @@ async function ask(check: GroupedCheck, kernel: Kernel, options: CheckOptions): 
     if (error instanceof CheckWithheld) {
       return { ...skipped(error.message), withheld: error.permission };
     }
+    if (isExhausted(error)) throw error;
     return error instanceof CheckSkip ? skipped(error.message) : failed(error);
   }
+}
+
+// It says something of this process, and nothing about the statement.
+function isExhausted(error: unknown): boolean {
+  if (!(error instanceof KernelError)) return false;
+  return error.errno === ERRNO.EMFILE || error.errno === ERRNO.ENFILE;
 }
 
 function answered(answer: CheckAnswer): Verdict {

@@ -1,4 +1,5 @@
 import { HostError } from "../ffi/host_error.ts";
+import { KernelError } from "../ffi/kernel_error.ts";
 import type { CheckRun } from "./check_result.ts";
 import type { ChildLine } from "./child_line.ts";
 import type { Pace } from "./pace.ts";
@@ -22,6 +23,7 @@ export interface Service {
    * Makes a check.
    *
    * @throws {HostError} Where the host cannot be used at all.
+   * @throws {KernelError} Where no file descriptor is left.
    */
   run(id: string): Promise<CheckRun>;
 }
@@ -44,6 +46,10 @@ export async function serveChecks(service: Service): Promise<void> {
         // A kernel that cannot be measured is for the checks to tell of.
         write({ kind: "pace", pace: null });
         continue;
+      }
+      if (error instanceof KernelError) {
+        write({ kind: "exhausted", call: error.call, errno: error.errno });
+        return;
       }
       if (!(error instanceof HostError)) throw error;
       write({ kind: "unusable", what: error.what, advice: error.advice });

@@ -1,4 +1,5 @@
 import { parsePattern, type Pattern } from "../guest/pattern.ts";
+import { KernelError } from "../ffi/kernel_error.ts";
 import type { BenchResult } from "../sweeps/bench.ts";
 import type { BenchKernels } from "../sweeps/bench_kernels.ts";
 import { type BenchOptions, SWEEPS } from "../sweeps/bench_options.ts";
@@ -152,7 +153,7 @@ async function run(
     await picture.write();
   } catch (error) {
     // What was measured for minutes is not lost for want of a picture.
-    if (!(error instanceof UsageError)) throw error;
+    if (!(error instanceof UsageError || error instanceof KernelError)) throw error;
     return { ...result, problems: [...result.problems, error.message], ok: false };
   }
   return result;

@@ -4,12 +4,13 @@ import type { FuzzResult } from "../checks/fuzz_result.ts";
 import { parseProgram } from "../checks/fuzz_script.ts";
 import { KernelError } from "../ffi/kernel_error.ts";
 import type { Backend } from "../lab/backend.ts";
-import { fileErrorText } from "../lab/file_error.ts";
+import { fileErrorText, fileShortage } from "../lab/file_error.ts";
 import { readHostFile } from "../lab/host_files.ts";
 import { Interrupt } from "../lab/interrupt.ts";
 import type { Watched } from "../lab/kernel_log.ts";
 import type { ModelChoice } from "../lab/model_choice.ts";
 import { UsageError } from "../lab/usage_error.ts";
+import { printable } from "../text/printable.ts";
 import type { Context } from "./command.ts";
 import { watchKernel } from "./watch_kernel.ts";
 
@@ -80,8 +81,9 @@ function readScript(file: string): string {
     return new TextDecoder().decode(readHostFile(file === "-" ? null : file, MOST_SCRIPT));
   } catch (error) {
     if (!(error instanceof KernelError)) throw error;
-    throw new UsageError(
-      `--fuzz-file ${file}: ${fileErrorText(error)}; expected a script that check --fuzz printed`,
+    const what = `--fuzz-file ${printable(file)}`;
+    throw fileShortage(what, error) ?? new UsageError(
+      `${what}: ${fileErrorText(error)}; expected a script that check --fuzz printed`,
     );
   }
 }

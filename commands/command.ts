@@ -1,9 +1,14 @@
 import type { Kernel } from "../ffi/kernel.ts";
+import { KernelError } from "../ffi/kernel_error.ts";
 import type { BackendSelection } from "../lab/backend.ts";
+import { UsageError } from "../lab/usage_error.ts";
 import { loadModule } from "./load_module.ts";
 import type { MachineRequest } from "./machine_request.ts";
 import type { OptionTable, Values } from "./option.ts";
 import type { OutputFile } from "./output_file.ts";
+
+/** The exit status where a result could not go to its file: README.md, "Exit statuses". */
+const NOT_WRITTEN = 3;
 
 /** What a command may use of the world. */
 export interface Context {
@@ -142,8 +147,14 @@ export function defineCommand<Table extends OptionTable, Result>(
       const output = format(result, typed, terminal?.columns ?? null);
       if (file === null) return { output, status };
       file.add(output);
-      await file.write();
-      return { output: [], status };
+      try {
+        await file.write();
+        return { output: [], status };
+      } catch (error) {
+        if (!(error instanceof KernelError || error instanceof UsageError)) throw error;
+        context.note(`${error.message}; the result is on standard output instead`);
+        return { output: [file.text], status: Math.max(status, NOT_WRITTEN) };
+      }
     },
   };
 }

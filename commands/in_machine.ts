@@ -7,6 +7,8 @@ import { MachineFiles } from "./machine_files.ts";
 import type { MachineRequest } from "./machine_request.ts";
 import type { OptionTable } from "./option.ts";
 
+/** The exit status where a result could not go to its file: README.md, "Exit statuses". */
+const NOT_WRITTEN = 3;
 /** The status line is drawn this often. */
 const STATUS_MS = 500;
 
@@ -69,6 +71,7 @@ export function endStatus(end: MachineEnd): number {
  * @throws {KernelFileError} Where the kernel, or its modules, cannot be had.
  * @throws {HostError} Where there is no emulator, or this kernel has no KVM.
  * @throws {UsageError} Where a file cannot be read, or written.
+ * @throws {KernelError} As above, for want of room.
  */
 export async function runInMachine(
   request: MachineRequest,
@@ -93,7 +96,12 @@ export async function runInMachine(
   using interrupt = new Interrupt(() => machine.interrupt(interrupt.signal!));
   const end = await machine.run();
   lines.end();
-  return endStatus(end);
+  for (const { why, text } of files.unwritten) {
+    context.note(`${why}; it is on standard output instead`);
+    context.print([text]);
+  }
+  const status = endStatus(end);
+  return files.unwritten.length > 0 ? Math.max(status, NOT_WRITTEN) : status;
 }
 
 /** Tells a person at a terminal that a machine boots, and how long that has taken. */

@@ -1,6 +1,6 @@
 import { prepareFolder } from "../checkpoint/checkpoint_folder.ts";
 import { KernelError } from "../ffi/kernel_error.ts";
-import { fileErrorText } from "../lab/file_error.ts";
+import { fileErrorText, fileShortage } from "../lab/file_error.ts";
 import { readHostFile } from "../lab/host_files.ts";
 import { UsageError } from "../lab/usage_error.ts";
 import { FrameError } from "../vm/frames.ts";
@@ -19,6 +19,8 @@ export class MachineFiles {
   readonly outputs: string[] = [];
   /** Its standard input, where it reads that. */
   stdin: Uint8Array | null = null;
+  /** Results that were to go to a file and could not be written. */
+  readonly unwritten: { readonly why: string; readonly text: string }[] = [];
   readonly #written: Map<string, OutputFile> = new Map();
 
   /**
@@ -69,8 +71,10 @@ export class MachineFiles {
         if (await isFile(found)) this.files.set(`${folder}/${name}`, contentOf(found, what));
       }
     } catch (error) {
-      if (!(error instanceof Error) || error instanceof UsageError) throw error;
-      throw new UsageError(`${what}: ${fileErrorText(error)}; expected a folder`);
+      const isTold = error instanceof UsageError || error instanceof KernelError;
+      if (!(error instanceof Error) || isTold) throw error;
+      throw fileShortage(what, error) ??
+        new UsageError(`${what}: ${fileErrorText(error)}; expected a folder`);
     }
   }
 
@@ -79,14 +83,22 @@ export class MachineFiles {
    *
    * @param file Which.
    * @param packed Its bytes, compressed ("deflate-raw").
-   * @throws {UsageError} Where it cannot be written.
+   * @throws {UsageError} Where a file of a folder cannot be written; a single one is then kept in `unwritten`.
+   * @throws {KernelError} As above, for want of room.
    */
   async take(file: GuestFile, packed: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<void> {
     const bytes = packed.pipeThrough(new DecompressionStream("deflate-raw"));
     const single = this.#written.get(file.output);
     if (single !== undefined) {
-      single.add([await textOf(bytes, file.output)]);
-      return await single.write();
+      const text = await textOf(bytes, file.output);
+      single.add([text]);
+      try {
+        return await single.write();
+      } catch (error) {
+        if (!(error instanceof UsageError || error instanceof KernelError)) throw error;
+        this.unwritten.push({ why: error.message, text });
+        return;
+      }
     }
     // A kernel under test may have it say anything: it writes where the command was to write, and nowhere else.
     const { output, below } = file;
@@ -99,7 +111,8 @@ export class MachineFiles {
     } catch (error) {
       await Deno.remove(`${path}.part`).catch(() => {});
       if (!(error instanceof Error)) throw error;
-      throw new UsageError(`${printable(path)}: ${fileErrorText(error)}`);
+      const what = printable(path);
+      throw fileShortage(what, error) ?? new UsageError(`${what}: ${fileErrorText(error)}`);
     }
   }
 }
@@ -122,6 +135,6 @@ function contentOf(path: string | null, what: string): Uint8Array {
     return readHostFile(path);
   } catch (error) {
     if (!(error instanceof KernelError)) throw error;
-    throw new UsageError(`${what}: ${error.message}`);
+    throw fileShortage(what, error) ?? new UsageError(`${what}: ${error.message}`);
   }
 }

@@ -1,3 +1,5 @@
+import { KernelError } from "../ffi/kernel_error.ts";
+import { fileShortage } from "../lab/file_error.ts";
 import { UsageError } from "../lab/usage_error.ts";
 import { printable, printableText } from "../text/printable.ts";
 
@@ -25,6 +27,7 @@ export class OutputFile {
    * @param option The option that named it, for errors.
    * @returns The file.
    * @throws {UsageError} Where it cannot.
+   * @throws {KernelError} Where there is no room for it.
    */
   static async prepare(name: string, option = "--output"): Promise<OutputFile> {
     const what = `${option} ${printable(name)}`;
@@ -36,11 +39,19 @@ export class OutputFile {
       if (found !== null && !isDevice) (await Deno.open(path, { write: true })).close();
       const file = new OutputFile(what, path, found?.info.mode ?? null, isDevice);
       if (!isDevice) {
-        await file.#writeAside("");
-        await Deno.remove(file.#aside);
+        try {
+          await file.#writeAside("");
+        } finally {
+          await Deno.remove(file.#aside).catch(() => {});
+        }
       }
       return file;
     });
+  }
+
+  /** The result so far, which is not lost where it cannot be written. */
+  get text(): string {
+    return this.#text;
   }
 
   /**
@@ -58,6 +69,7 @@ export class OutputFile {
    * Writes the result.
    *
    * @throws {UsageError} Where it cannot be written any more.
+   * @throws {KernelError} Where there is no room for it.
    */
   async write(): Promise<void> {
     await refusing(this.#what, async () => {
@@ -99,8 +111,9 @@ async function refusing<T>(what: string, write: () => Promise<T>): Promise<T> {
   try {
     return await write();
   } catch (error) {
-    if (!(error instanceof Error) || error instanceof UsageError) throw error;
-    throw new UsageError(`${what}: ${reason(error)}`);
+    const isTold = error instanceof UsageError || error instanceof KernelError;
+    if (!(error instanceof Error) || isTold) throw error;
+    throw fileShortage(what, error) ?? new UsageError(`${what}: ${reason(error)}`);
   }
 }
 

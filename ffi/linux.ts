@@ -49,5 +49,7 @@ export const SIGSET_BYTES = 128;
 export const SIGUSR1 = 10;
 /** The timer's signal. */
 export const SIGALRM = 14;
+/** A file has reached the size that `ulimit -f` allows. */
+export const SIGXFSZ = 25;
 /** Signals that a thread's own faults bring: SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV. */
 export const SYNCHRONOUS_SIGNALS: readonly number[] = [4, 5, 7, 8, 11];

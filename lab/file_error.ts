@@ -1,5 +1,11 @@
-import { errnoText } from "../ffi/errno.ts";
+import { ERRNO, errnoText } from "../ffi/errno.ts";
 import { KernelError } from "../ffi/kernel_error.ts";
+
+/** What neither the file nor the command line is to blame for. */
+const NO_ROOM: ReadonlySet<number> = new Set([
+  ...[ERRNO.EMFILE, ERRNO.ENFILE, ERRNO.ENOMEM],
+  ...[ERRNO.ENOSPC, ERRNO.EDQUOT, ERRNO.EFBIG],
+]);
 
 /**
  * The errno with which the system refused a call of Deno's file functions, which tell it in words alone: `No space
@@ -33,4 +39,21 @@ export function fileErrorText(error: Error): string {
   return error instanceof Deno.errors.NotCapable
     ? "Deno has no permission for it (bin/dirtyring has it for all but /dev and /proc)"
     : error.message;
+}
+
+/**
+ * A call of Deno's file functions that failed for want of room: on the disk, of descriptors or of memory. The command
+ * line is not wrong then.
+ *
+ * @param what What was tried, for the error.
+ * @param error What was thrown; one of the calls with which a kernel reads files is looked at, too.
+ * @returns The error to throw instead; `null` where it failed for another reason.
+ */
+export function fileShortage(what: string, error: unknown): KernelError | null {
+  if (error instanceof KernelError) {
+    // Read, a file that is too large is to blame.
+    return NO_ROOM.has(error.errno) && error.errno !== ERRNO.EFBIG ? error : null;
+  }
+  const errno = fileErrno(error);
+  return errno !== null && NO_ROOM.has(errno) ? new KernelError(what, -errno) : null;
 }

@@ -1,3 +1,5 @@
+import { needDescriptors } from "./exhaustion.ts";
+
 /** The signals that end a long-running command early but in order. */
 export type InterruptSignal = "SIGINT" | "SIGTERM";
 
@@ -19,9 +21,11 @@ export class Interrupt implements Disposable {
    * Begins to listen for SIGINT and SIGTERM.
    *
    * @param tell Called when one comes, for who waits for something else.
+   * @throws {KernelError} Where there is no file descriptor left to listen with.
    */
   constructor(tell: () => void = () => {}) {
     this.#tell = tell;
+    needDescriptors(2, "signals");
     const signals: readonly InterruptSignal[] = ["SIGINT", "SIGTERM"];
     this.#listeners = signals.map((signal) => [signal, () => this.#notice(signal)]);
     for (const [signal, listener] of this.#listeners) Deno.addSignalListener(signal, listener);

@@ -1,4 +1,5 @@
 import { KernelError } from "../ffi/kernel_error.ts";
+import { fileShortage } from "./file_error.ts";
 import { readHostFile } from "./host_files.ts";
 import { UsageError } from "./usage_error.ts";
 import { printable, quoted } from "../text/printable.ts";
@@ -22,6 +23,7 @@ const FORM = "one page number a line, decimal or 0x";
  * @param pages Logged pages: the first page number that is too big.
  * @returns The page numbers, at least one.
  * @throws {UsageError} Where it cannot be read, holds none, or a line is wrong; names the line.
+ * @throws {KernelError} Where no file descriptor is left to open it.
  * @throws {HostError} Where Deno has no permission to read it.
  */
 export function readPattern(path: string, pages: number): Uint32Array<ArrayBuffer> {
@@ -34,9 +36,9 @@ function readBytes(path: string): Uint8Array<ArrayBuffer> {
     return readHostFile(path === "-" ? null : path);
   } catch (error) {
     if (!(error instanceof KernelError)) throw error;
-    throw new UsageError(
-      `--pattern file:${printable(path)}: ${error.message}; expected a file with ${FORM}`,
-    );
+    const what = printable(path);
+    throw fileShortage(`open(${what})`, error) ??
+      new UsageError(`--pattern file:${what}: ${error.message}; expected a file with ${FORM}`);
   }
 }
 

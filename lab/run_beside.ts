@@ -1,6 +1,7 @@
 import { ERRNO } from "../ffi/errno.ts";
 import { HostError } from "../ffi/host_error.ts";
 import type { Vcpu } from "../kvm/vcpu.ts";
+import { needThreads, threadFailure } from "./exhaustion.ts";
 
 /** Instructions that a kernel in memory executes between two looks: about ten stores of a guest. */
 const SLICE = 60;
@@ -16,6 +17,7 @@ const SLICE = 60;
  * @param during Called again and again while the vCPU runs, and at times shortly before or after.
  * @returns What `KVM_RUN` answered: 0 with {@linkcode Vcpu.exitReason} set, or minus an errno.
  * @throws {HostError} Where the thread cannot be started.
+ * @throws {KernelError} Where it cannot for want of file descriptors, or of threads.
  */
 export async function runBeside(vcpu: Vcpu, during: () => void): Promise<number> {
   const { insight } = vcpu.kernel;
@@ -30,7 +32,7 @@ export async function runBeside(vcpu: Vcpu, during: () => void): Promise<number>
 async function runOnThread(fd: number, during: () => void): Promise<number> {
   const end: { answer?: number; error?: HostError } = {};
   const hasEnded = () => end.answer !== undefined || end.error !== undefined;
-  const worker = new Worker(new URL("./run_worker.ts", import.meta.url), { type: "module" });
+  const worker = startWorker();
   worker.onmessage = ({ data }: MessageEvent<number>) => end.answer = data;
   worker.onerror = (event) => {
     event.preventDefault(); // or it would end the process
@@ -51,6 +53,15 @@ async function runOnThread(fd: number, during: () => void): Promise<number> {
   }
   if (end.error !== undefined) throw end.error;
   return end.answer!; // one of the two is set
+}
+
+function startWorker(): Worker {
+  needThreads(1, "the vCPU's thread");
+  try {
+    return new Worker(new URL("./run_worker.ts", import.meta.url), { type: "module" });
+  } catch (error) {
+    throw threadFailure(error, "the vCPU");
+  }
 }
 
 // Lets the event loop deliver the Worker's messages.

@@ -12,7 +12,9 @@ import type { Lab } from "../lab/lab.ts";
 import type { LiveOptions } from "./live.ts";
 import type { LiveProgress } from "./live_result.ts";
 import type { LiveVcpus } from "./live_vcpus.ts";
+import { quotas } from "./quotas.ts";
 import type { Reaper } from "./reaper.ts";
+import { sharesOf, unfinishedText } from "./unfinished_text.ts";
 
 /** What a live run is made of. */
 export interface LiveParts {
@@ -171,15 +173,15 @@ export class LiveRun {
     }
   }
 
+  // How far each vCPU has come is known once all stand still; the last store may have come meanwhile.
   #atEnd(): void {
-    const { options } = this.#parts;
-    if (options.durationMs !== null) return;
-    throw new GuestError(
-      `${options.stores} stores are not made within ${
-        options.timeoutMs / 1000
-      } s; expected fewer ` +
-        "with --stores, or a longer --timeout",
-    );
+    const { vcpus, lab, options: { stores, durationMs, timeoutMs } } = this.#parts;
+    if (durationMs !== null || stores === null) return;
+    vcpus.stop();
+    const shares = sharesOf(vcpus, quotas(lab.vcpus, stores));
+    if (shares.some(({ made, asked }) => made < asked)) {
+      throw new GuestError(unfinishedText(shares, timeoutMs));
+    }
   }
 
   // Who has stopped: the full ones are harvested together, run on, and only then their pages are read.

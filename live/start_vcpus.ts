@@ -2,6 +2,7 @@ import type { Kernel } from "../ffi/kernel.ts";
 import { KVM_EXIT_HLT, KVM_EXIT_IO } from "../ffi/kvm_constants.ts";
 import type { DirtyRing } from "../kvm/dirty_ring.ts";
 import { registersStruct } from "../kvm/vcpu.ts";
+import { needThreads, threadFailure } from "../lab/exhaustion.ts";
 import type { GuestVm } from "../lab/guest_vm.ts";
 import type { HandOver } from "./hand_over.ts";
 import type { LiveVcpus, VcpuPlace } from "./live_vcpus.ts";
@@ -37,6 +38,7 @@ const END = { KVM_EXIT_HLT, KVM_EXIT_IO } as const;
  * @param options What its vCPUs are to do.
  * @returns The vCPUs, standing still; for their caller to dispose before the VM.
  * @throws {HostError} Where a thread cannot be started.
+ * @throws {KernelError} Where one cannot for want of file descriptors, or of threads.
  */
 export async function startVcpus(vm: GuestVm, options: StartOptions): Promise<LiveVcpus> {
   const { guest } = vm.plan;
@@ -65,7 +67,12 @@ export async function startVcpus(vm: GuestVm, options: StartOptions): Promise<Li
     },
     remaining: () => vm.remaining(id),
   }));
-  return await VcpuThreads.start(kernel, threaded, options.thread);
+  needThreads(threaded.length, "the vCPUs' threads");
+  try {
+    return await VcpuThreads.start(kernel, threaded, options.thread);
+  } catch (error) {
+    throw threadFailure(error, "each vCPU");
+  }
 }
 
 function ringOrder(vm: GuestVm, id: number, { rings }: StartOptions): RingOrder | null {

@@ -79,7 +79,7 @@ Deno.test("bench prints what it measured though its picture cannot be written", 
     const line = `trap '' XFSZ; ulimit -f 1; dirtyring ${ON_MODEL.join(" ")} --svg a.svg`;
     const { code, stdout, stderr } = await shell(line, folder);
     assertEquals([code, stderr], [1, ""]);
-    assertStringIncludes(stdout, "PROBLEM: --svg a.svg: File too large");
+    assertStringIncludes(stdout, "PROBLEM: --svg a.svg: EFBIG (file too large)");
     assertStringIncludes(stdout, "ring / bitmap");
     assertEquals([...Deno.readDirSync(folder)], []);
   } finally {

@@ -10,6 +10,7 @@ import { noteSteps, StepBoard } from "../checks/step_board.ts";
 import { type PlannedCheck, supervise, type Supervision } from "../checks/supervisor.ts";
 import { givenLimit, limitText, type TimeLimit } from "../checks/time_limit.ts";
 import { HostError } from "../ffi/host_error.ts";
+import { KernelError } from "../ffi/kernel_error.ts";
 import { LIBC } from "./support/libc.ts";
 import { liveTest } from "./support/live.ts";
 
@@ -189,6 +190,7 @@ Deno.test("who has seen enough leaves no child", async () => {
 
 Deno.test("a host that cannot be used at all, or a child that does not begin, is a HostError", async () => {
   await assertRejects(() => outcomes(["pass", "unusable"]), HostError, "no such host; get another");
+  await assertRejects(() => outcomes(["exhausted"]), KernelError, "KVM_CREATE_VM: EMFILE");
   const args = ["--does-not-begin"];
   await assertRejects(() => outcomes(["pass"], { args }), HostError, "this child does not begin");
   assertEquals(await children(), []);

@@ -1,4 +1,5 @@
 import { HostError } from "../ffi/host_error.ts";
+import { exhaustion } from "../lab/exhaustion.ts";
 import { fileErrorText } from "../lab/file_error.ts";
 import { environment } from "./environment.ts";
 import { printable } from "../text/printable.ts";
@@ -40,7 +41,8 @@ export async function saidBy(
     return new TextDecoder().decode(stdout);
   } catch (error) {
     if (!(error instanceof Error)) throw error;
-    throw new HostError(`${printable(path)}: ${fileErrorText(error)}`, advice);
+    throw exhaustion(error) ??
+      new HostError(`${printable(path)}: ${fileErrorText(error)}`, advice);
   }
 }
 

@@ -1,4 +1,5 @@
 import { HostError } from "../ffi/host_error.ts";
+import { denoShortage } from "../lab/exhaustion.ts";
 import { readHostFile } from "../lab/host_files.ts";
 import type { ArchiveFile } from "./cpio.ts";
 import { Elf } from "./elf.ts";
@@ -105,10 +106,11 @@ export async function cachedFiles(program: readonly ArchiveFile[]): Promise<Arch
 }
 
 async function denoInfo(): Promise<DenoInfo> {
-  const { stdout } = await new Deno.Command(Deno.execPath(), {
+  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["info", "--json", "--no-config"],
-    stderr: "null",
   }).output();
+  const short = success ? null : denoShortage("deno info", new TextDecoder().decode(stderr));
+  if (short !== null) throw short;
   return JSON.parse(new TextDecoder().decode(stdout));
 }
 

@@ -1,5 +1,6 @@
 import { HostError } from "../ffi/host_error.ts";
-import { fileErrorText } from "../lab/file_error.ts";
+import { exhaustion } from "../lab/exhaustion.ts";
+import { fileErrorText, fileShortage } from "../lab/file_error.ts";
 import { Elf } from "./elf.ts";
 import { KernelFileError } from "./kernel_file_error.ts";
 import { printable } from "../text/printable.ts";
@@ -163,6 +164,8 @@ async function unpacked(file: string): Promise<Uint8Array> {
       );
     }
     if (error instanceof KernelFileError || !(error instanceof Error)) throw error;
-    throw new KernelFileError(`${printable(file)}: ${fileErrorText(error)}`);
+    const what = printable(file);
+    throw exhaustion(error) ?? fileShortage(what, error) ??
+      new KernelFileError(`${what}: ${fileErrorText(error)}`);
   }
 }

@@ -1,4 +1,4 @@
-import { fileErrorText } from "../lab/file_error.ts";
+import { fileErrorText, fileShortage } from "../lab/file_error.ts";
 import { UsageError } from "../lab/usage_error.ts";
 import { IMAGE_HEAD_BYTES, type KernelImage, kernelImage } from "./kernel_image.ts";
 import { KernelFileError } from "./kernel_file_error.ts";
@@ -87,7 +87,7 @@ async function headOf(file: string, what: string): Promise<Uint8Array> {
     }
     return head.subarray(0, length);
   } catch (error) {
-    throw new KernelFileError(`${what}: ${reason(error)}`);
+    throw fileShortage(what, error) ?? new KernelFileError(`${what}: ${reason(error)}`);
   }
 }
 
@@ -114,7 +114,8 @@ async function stat(path: string): Promise<Deno.FileInfo | null> {
     if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
       return null;
     }
-    throw new KernelFileError(`${printable(path)}: ${reason(error)}`);
+    const what = printable(path);
+    throw fileShortage(what, error) ?? new KernelFileError(`${what}: ${reason(error)}`);
   }
 }
 

@@ -7,6 +7,7 @@ import type { Pace } from "../../checks/pace.ts";
 import { serveChecks } from "../../checks/serve_checks.ts";
 import { noteSteps } from "../../checks/step_board.ts";
 import { HostError } from "../../ffi/host_error.ts";
+import { KernelError } from "../../ffi/kernel_error.ts";
 import { KVM_RESET_DIRTY_RINGS, KVM_RUN } from "../../ffi/kvm_ioctls.ts";
 import { openLibc } from "../../ffi/libc.ts";
 import { long64 } from "../../guest/long64.ts";
@@ -85,6 +86,7 @@ const CHECKS: Readonly<Record<string, () => CheckRun | Promise<CheckRun>>> = {
   },
   "killed-term": () => killed("SIGTERM"),
   unusable: () => Promise.reject(new HostError("no such host", "get another")),
+  exhausted: () => Promise.reject(new KernelError("KVM_CREATE_VM", -24)),
 };
 
 const PACES: Readonly<Record<string, () => Pace | Promise<Pace>>> = {

@@ -1,0 +1,23 @@
+import { ignoreSignal } from "../ffi/ignore_signal.ts";
+import { SIGXFSZ } from "../ffi/linux.ts";
+import { needDescriptors } from "./exhaustion.ts";
+
+let isSurvived = false;
+
+/**
+ * Makes a file that may not grow any more (`ulimit -f`) an error of the write, EFBIG, as a full disk is one: without
+ * it the kernel ends the process with SIGXFSZ. Where no signal can be ignored, it is listened to, and for good, since
+ * Deno ends the process by itself where a signal comes whose last listener has just gone.
+ */
+export function surviveFileLimit(): void {
+  if (isSurvived || Deno.build.os === "windows") return;
+  if (!ignoreSignal(SIGXFSZ)) {
+    try {
+      needDescriptors(2, "the signal SIGXFSZ");
+    } catch {
+      return; // what is written next tells of it
+    }
+    Deno.addSignalListener("SIGXFSZ", () => {});
+  }
+  isSurvived = true;
+}
