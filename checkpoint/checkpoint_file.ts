@@ -1,4 +1,3 @@
-import type { ERRNO } from "../ffi/errno.ts";
 import { PAGE_SIZE } from "../ffi/linux.ts";
 import { VCPU_STATE_BYTES } from "../kvm/vcpu_state.ts";
 import { type CheckpointHeader, parseHeader } from "./checkpoint_header.ts";
