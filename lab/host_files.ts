@@ -4,6 +4,8 @@ import { openLibc } from "../ffi/libc.ts";
 import { type Files, readAll, readFile } from "./read_file.ts";
 
 const STDIN = 0;
+/** What a shell's user calls it: Deno itself would ask for all permissions. */
+const STDIN_PATH = "/dev/stdin";
 /** Nothing else is open while a file is read, so one number does. */
 const FILE = 3;
 
@@ -42,7 +44,7 @@ function denoFiles(name: string): Files {
   return {
     open: (path) =>
       answer(name, () => {
-        file = Deno.openSync(path);
+        if (path !== STDIN_PATH) file = Deno.openSync(path);
         return FILE;
       }),
     read: (_fd, into) => answer(name, () => (file ?? Deno.stdin).readSync(into) ?? 0),
