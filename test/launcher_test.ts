@@ -131,6 +131,20 @@ Deno.test("the launcher passes over a cache folder that is relative, for Deno as
   assertEquals(stderr, "");
 });
 
+Deno.test("without the launcher, too, a cache folder that is relative is passed over", async () => {
+  await using home = await LauncherHome.make();
+  const module = new URL("../vm/environment.ts", import.meta.url).href;
+  const program = `import { cacheFolder } from ${JSON.stringify(module)};
+    console.log(await cacheFolder());`;
+  await Deno.writeTextFile(home.at("ask.ts"), program);
+  const { stdout } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "--quiet", "--no-prompt", "--no-config", "--no-lock", "-A", home.at("ask.ts")],
+    env: { HOME: home.at("home"), XDG_CACHE_HOME: "cache", DENO_DIR: await denoDir() },
+    cwd: home.folder,
+  }).output();
+  assertEquals(new TextDecoder().decode(stdout), `${home.at("home/.cache/dirtyring/vm")}\n`);
+});
+
 Deno.test("the launcher passes over a cache folder that others may write, and says so", async () => {
   for (const name of ["cache", "cache/deno"]) {
     await using home = await LauncherHome.make();
@@ -318,6 +332,25 @@ Deno.test("Deno takes no configuration of the folder that one stands in, nor of 
     assertEquals([code, stderr], [0, ""]);
   }
 });
+
+for (const shellWords of [["dash"], ["busybox", "sh"], ["bash", "--posix"], ["bash"]]) {
+  const name = shellWords.join(" ");
+  const missing = (await shell(`${name} -c :`)).code === 0 ? null : `no ${name}`;
+  testUnless(missing, `the launcher is the same to ${name}`, async () => {
+    await using home = await LauncherHome.make();
+    await home.standIn("tools/deno", "noted");
+    await home.note("real/cache", "tools/deno");
+    await Deno.symlink("real/cache", home.at("cache"));
+    const how = { shell: shellWords, env: { XDG_CACHE_HOME: home.at("cache") } };
+    const args = ["dump", "--pattern", "file:a b *", "--backend=model", "--output", "--", "$x `y`"];
+    const first = await home.start(args, how);
+    assertMatch(first.stdout, /^noted [^\n]+\nrun\n/);
+    assertStringIncludes(first.stdout, `\n--allow-read\n--allow-write\n`);
+    assert(first.stdout.endsWith(`/main.ts\n${args.join("\n")}\n`), first.stdout);
+    await Deno.chmod(home.at("real"), 0o777);
+    assertEquals((await home.start(args, how)).stdout.split(" ", 1), ["path"]);
+  });
+}
 
 Deno.test("the launcher follows symbolic links and works from anywhere", async () => {
   await using home = await LauncherHome.make();

@@ -11,7 +11,7 @@ export interface CliResult {
 
 const PERMISSIONS = ["--allow-ffi", "--allow-read", "--allow-write", "--allow-run"];
 
-/** The arguments with which the launcher starts Deno. */
+/** The arguments with which the launcher starts Deno for a command that needs all permissions. */
 export function denoArgs(args: readonly string[]): string[] {
   const flags = ["--quiet", "--no-prompt", ...PERMISSIONS];
   return ["run", ...flags, `${ROOT}main.ts`, ...args];

@@ -16,6 +16,7 @@ export interface LauncherStart {
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly launcher?: string;
+  readonly shell?: readonly string[];
 }
 
 /** A home in a folder that nobody else may enter. */
@@ -74,7 +75,7 @@ esac
   /** Starts the launcher. */
   async start(args: readonly string[], how: LauncherStart = {}): Promise<CliResult> {
     const { code, signal, stdout, stderr } = await new Deno.Command("timeout", {
-      args: ["-s", "KILL", HANGS, "sh", how.launcher ?? LAUNCHER, ...args],
+      args: ["-s", "KILL", HANGS, ...(how.shell ?? ["sh"]), how.launcher ?? LAUNCHER, ...args],
       cwd: how.cwd ?? this.folder,
       clearEnv: true,
       env: { PATH: `${this.at("bin")}:${PATH}`, HOME: this.at("home"), ...how.env },
