@@ -1,5 +1,6 @@
 import type { Kernel } from "../ffi/kernel.ts";
 import { O_CLOEXEC, O_RDWR, PAGE_SIZE } from "../ffi/linux.ts";
+import { memoryFile } from "../ffi/memory_file.ts";
 import { requestName } from "../ffi/request_name.ts";
 import { Mapping } from "../kvm/mapping.ts";
 
@@ -37,23 +38,17 @@ export class StepBoard implements Disposable {
   }
 
   /**
-   * Makes a board, in a file that has no name any more.
+   * Makes a board, in a file that has no name.
    *
    * @param kernel The kernel that answers.
-   * @returns The board; `null` on a model, where this process may write no files, or where there is no room.
+   * @returns The board; `null` on a model, or where there is no room.
    */
   static create(kernel: Kernel): StepBoard | null {
-    const mayWrite = Deno.permissions.querySync({ name: "write" }).state === "granted";
-    if (kernel.backend === "model" || !mayWrite) return null;
+    if (kernel.backend === "model") return null;
     try {
-      const file = Deno.makeTempFileSync({ prefix: "dirtyring-" });
-      try {
-        Deno.writeFileSync(file, new Uint8Array(PAGE_SIZE));
-        const fd = kernel.open(file, O_RDWR | O_CLOEXEC);
-        return fd < 0 ? null : new StepBoard(kernel, fd);
-      } finally {
-        Deno.removeSync(file);
-      }
+      using file = memoryFile("steps", [new Uint8Array(PAGE_SIZE)]);
+      const fd = kernel.open(file.path, O_RDWR | O_CLOEXEC);
+      return fd < 0 ? null : new StepBoard(kernel, fd);
     } catch {
       return null; // It tells more of a failure; a check needs none.
     }

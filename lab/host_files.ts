@@ -5,6 +5,8 @@ import { type Files, readAll, readFile } from "./read_file.ts";
 import { printable } from "../text/printable.ts";
 
 const STDIN = 0;
+/** What a shell's user calls it: Deno itself would ask for all permissions. */
+const STDIN_PATH = "/dev/stdin";
 /** Nothing else is open while a file is read, so one number does. */
 const FILE = 3;
 
@@ -44,7 +46,7 @@ function denoFiles(name: string): Files {
   return {
     open: (path) =>
       answer(name, () => {
-        file = Deno.openSync(path);
+        if (path !== STDIN_PATH) file = Deno.openSync(path);
         return FILE;
       }),
     read: (_fd, into) => answer(name, () => (file ?? Deno.stdin).readSync(into) ?? 0),

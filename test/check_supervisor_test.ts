@@ -116,6 +116,25 @@ Deno.test("a board that cannot be reached, or made, costs nothing but its words"
   assertEquals(StepBoard.create({ ...LIBC, open: () => -1 }), null);
 });
 
+Deno.test("a board needs no permission but FFI", async () => {
+  const module = (file: string) => JSON.stringify(new URL(`../${file}`, import.meta.url).href);
+  const program = `import { openLibc } from ${module("ffi/libc.ts")};
+    import { StepBoard } from ${module("checks/step_board.ts")};
+    using board = StepBoard.create(openLibc());
+    console.log(board?.step.calls);`;
+  const file = await Deno.makeTempFile({ suffix: ".ts" });
+  try {
+    await Deno.writeTextFile(file, program);
+    const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "--quiet", "--no-prompt", "--no-config", "--no-lock", "--allow-ffi", file],
+    }).output();
+    const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+    assertEquals([text(stdout), text(stderr)], ["0\n", ""]);
+  } finally {
+    await Deno.remove(file);
+  }
+});
+
 // The limit that supervise() tells of, and what the check came to.
 async function limitWith(pace: string, timeoutMs: number | null = null) {
   let limit: TimeLimit | undefined;

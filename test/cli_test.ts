@@ -1,6 +1,6 @@
 // The command line as a person or a script meets it: spawned, with stdout, stderr and the exit status
 // looked at apart. Nothing here needs /dev/kvm.
-import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { COMMAND_NAMES, loadCommand } from "../commands/registry.ts";
 import { dirtyring, eachOf, shell } from "./support/cli.ts";
 import { elsewhere, NO_NAMESPACE } from "./support/elsewhere.ts";
@@ -96,49 +96,6 @@ Deno.test("without the permission to call libc a command says so and exits 4", a
   }).output();
   assertEquals(code, 4);
   assertStringIncludes(new TextDecoder().decode(stderr), "--allow-ffi");
-});
-
-Deno.test("the launcher follows symbolic links and works from anywhere", async () => {
-  const folder = await Deno.makeTempDir();
-  try {
-    await Deno.mkdir(`${folder}/bin`);
-    const launcher = new URL("../bin/dirtyring", import.meta.url).pathname;
-    await Deno.symlink(launcher, `${folder}/bin/first`);
-    await Deno.symlink("first", `${folder}/bin/second`);
-    const line = `cd '${folder}/bin' && ../bin/second --version && sh second --version`;
-    const { code, stdout } = await shell(line, folder);
-    assertEquals([code, stdout.split("\n")[0]], [0, stdout.split("\n")[1]]);
-    assertMatch(stdout, /^dirtyring \d/);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-});
-
-Deno.test("the launcher takes a new deno of PATH, and no old one", async () => {
-  const folder = await Deno.makeTempDir();
-  try {
-    const fake = async (version: string) => {
-      await Deno.writeTextFile(
-        `${folder}/deno`,
-        `#!/bin/sh\ncase $1 in --version) echo "deno ${version} (stable)";; ` +
-          `eval) echo '${folder}/deno';; *) echo "FAKE ${version}: $*";; esac\n`,
-        { mode: 0o755 },
-      );
-    };
-    const launcher = new URL("../bin/dirtyring", import.meta.url).pathname;
-    const line = `PATH='${folder}':$PATH XDG_CACHE_HOME='${folder}/cache' '${launcher}' --version`;
-    await fake("3.0.1");
-    const taken = await shell(line);
-    assertMatch(taken.stdout, /^FAKE 3\.0\.1: run .*--allow-ffi.*main\.ts --version\n$/);
-    // What was found is remembered; a newer file at the same place is looked at again.
-    await fake("2.8.9");
-    const later = new Date(Date.now() + 60_000);
-    await Deno.utime(`${folder}/deno`, later, later);
-    const refused = await shell(line.replace("PATH=", "NPM_CONFIG_LOGLEVEL=silent PATH="));
-    assert(!refused.stdout.includes("FAKE"), refused.stdout);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
 });
 
 testUnless(

@@ -19,7 +19,9 @@ export function environment(name: string): string | null {
  */
 export async function cacheFolder(): Promise<string | null> {
   const home = environment("HOME");
-  const cache = environment("XDG_CACHE_HOME") ?? (home === null ? null : `${home}/.cache`);
+  const set = environment("XDG_CACHE_HOME");
+  // A relative one is to be ignored, says its specification.
+  const cache = set?.startsWith("/") ? set : home === null ? null : `${home}/.cache`;
   if (cache === null) return null;
   const folder = `${cache}/dirtyring/vm`;
   try {

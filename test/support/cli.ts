@@ -11,7 +11,10 @@ export interface CliResult {
 
 const PERMISSIONS = ["--allow-ffi", "--allow-read", "--allow-write", "--allow-run"];
 
-/** The arguments with which the launcher starts Deno; a test may have another program that is like `main.ts`. */
+/**
+ * The arguments with which the launcher starts Deno for a command that needs all permissions; a test may have another
+ * program that is like `main.ts`.
+ */
 export function denoArgs(args: readonly string[], program = "main.ts"): string[] {
   const flags = ["--quiet", "--no-prompt", ...PERMISSIONS];
   return ["run", ...flags, `${ROOT}${program}`, ...args];
