@@ -4,6 +4,7 @@ import type { CheckRun } from "./check_result.ts";
 import { childPermissions } from "./child_permissions.ts";
 import { type ChildLine, parseChildLine } from "./child_line.ts";
 import { denoShortage } from "../lab/exhaustion.ts";
+import { surviving } from "../lab/file_limit.ts";
 import { linesOf } from "./lines.ts";
 import type { Pace } from "./pace.ts";
 import { PACE } from "./serve_checks.ts";
@@ -196,17 +197,13 @@ export class ChildProcess {
 
 function spawn(module: URL, args: readonly string[], isTraced: boolean): Deno.ChildProcess {
   try {
-    return new Deno.Command(Deno.execPath(), {
-      args: [
-        "run",
-        "--quiet",
-        "--no-prompt",
-        "--no-config",
-        "--no-lock",
-        ...childPermissions(module),
-        module.href,
-        ...args,
-      ],
+    const flags = ["--quiet", "--no-prompt", "--no-config", "--no-lock"];
+    const [program, all] = surviving(
+      Deno.execPath(),
+      ["run", ...flags, ...childPermissions(module), module.href, ...args],
+    );
+    return new Deno.Command(program, {
+      args: [...all],
       env: { NO_COLOR: "1" },
       stdin: "piped",
       stdout: "piped",

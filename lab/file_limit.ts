@@ -3,6 +3,7 @@ import { SIGXFSZ } from "../ffi/linux.ts";
 import { needDescriptors } from "./exhaustion.ts";
 
 let isSurvived = false;
+let isListenedTo = false;
 
 /**
  * Makes a file that may not grow any more (`ulimit -f`) an error of the write, EFBIG, as a full disk is one: without
@@ -18,6 +19,20 @@ export function surviveFileLimit(): void {
       return; // what is written next tells of it
     }
     Deno.addSignalListener("SIGXFSZ", () => {});
+    isListenedTo = true;
   }
   isSurvived = true;
+}
+
+/**
+ * How to start a program so that it survives the limit as this one does: it inherits what is ignored, and not what is
+ * listened to.
+ *
+ * @param program The program.
+ * @param args Its arguments.
+ * @returns What to start instead, which becomes the program, and its arguments.
+ */
+export function surviving(program: string, args: readonly string[]): [string, readonly string[]] {
+  if (!isListenedTo) return [program, args];
+  return ["/bin/sh", ["-c", 'trap "" XFSZ; exec "$@"', "sh", program, ...args]];
 }
