@@ -2,7 +2,7 @@ import { checked } from "../ffi/kernel_error.ts";
 import { KVM_GET_STATS_FD } from "../ffi/kvm_ioctls.ts";
 import { struct } from "../ffi/struct.ts";
 import type { Vm } from "../kvm/vm.ts";
-import { readAll } from "../lab/read_file.ts";
+import { joined, readPieces } from "../lab/read_file.ts";
 
 const kvm_stats_header = struct("kvm_stats_header", {
   flags: "u32",
@@ -34,7 +34,7 @@ export function vmStat(vm: Vm, name: string): bigint | null {
   const fd = checked(vm.ioctl(KVM_GET_STATS_FD), "KVM_GET_STATS_FD");
   let bytes: Uint8Array<ArrayBuffer>;
   try {
-    bytes = readAll(vm.kernel, fd, "KVM statistics");
+    bytes = joined(readPieces(vm.kernel, fd, "KVM statistics"));
   } finally {
     vm.kernel.close(fd);
   }

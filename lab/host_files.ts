@@ -1,7 +1,9 @@
 import { ERRNO } from "../ffi/errno.ts";
 import { HostError } from "../ffi/host_error.ts";
 import { openLibc } from "../ffi/libc.ts";
-import { type Files, readAll, readFile } from "./read_file.ts";
+import { checked } from "../ffi/kernel_error.ts";
+import { O_CLOEXEC, O_RDONLY } from "../ffi/linux.ts";
+import { type Files, joined, readPieces } from "./read_file.ts";
 import { printable } from "../text/printable.ts";
 
 const STDIN = 0;
@@ -14,8 +16,32 @@ const ERRNO_BY_NAME: ReadonlyMap<string, number> = new Map(Object.entries(ERRNO)
 const ADVICE = "add --allow-read=FILE to deno run, or pass it to standard input (file:- < FILE)";
 
 /**
- * Reads a whole file of the host, whatever kernel is under test: by libc where that may be called, which
+ * Reads a file of the host piece by piece, whatever kernel is under test: by libc where that may be called, which
  * needs no permission beyond what KVM needs, otherwise by Deno.
+ *
+ * @param path The file, or `null` for standard input.
+ * @param most The most bytes that are read; 512 MiB unless given.
+ * @yields Some bytes of it.
+ * @throws {KernelError} Where it cannot be opened or read, or holds more (EFBIG).
+ * @throws {HostError} Where Deno has no permission to read it.
+ */
+export function* hostFilePieces(
+  path: string | null,
+  most?: number,
+): Generator<Uint8Array<ArrayBuffer>> {
+  const name = path ?? "standard input";
+  const files = libcFiles() ?? denoFiles(name);
+  if (path === null) return yield* readPieces(files, STDIN, name, most);
+  const fd = checked(files.open(path, O_RDONLY | O_CLOEXEC), () => `open(${printable(path)})`);
+  try {
+    yield* readPieces(files, fd, name, most);
+  } finally {
+    files.close(fd);
+  }
+}
+
+/**
+ * Reads a whole file of the host, as {@linkcode hostFilePieces} does.
  *
  * @param path The file, or `null` for standard input.
  * @param most The most bytes that are read; 512 MiB unless given.
@@ -24,9 +50,7 @@ const ADVICE = "add --allow-read=FILE to deno run, or pass it to standard input 
  * @throws {HostError} Where Deno has no permission to read it.
  */
 export function readHostFile(path: string | null, most?: number): Uint8Array<ArrayBuffer> {
-  const name = path ?? "standard input";
-  const files = libcFiles() ?? denoFiles(name);
-  return path === null ? readAll(files, STDIN, name, most) : readFile(files, path, most);
+  return joined(hostFilePieces(path, most));
 }
 
 function libcFiles(): Files | null {

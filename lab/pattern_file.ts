@@ -1,6 +1,6 @@
 import { KernelError } from "../ffi/kernel_error.ts";
 import { fileShortage } from "./file_error.ts";
-import { readHostFile } from "./host_files.ts";
+import { hostFilePieces } from "./host_files.ts";
 import { UsageError } from "./usage_error.ts";
 import { printable, quoted } from "../text/printable.ts";
 
@@ -12,6 +12,12 @@ const ZERO = 0x30;
 const LETTER_X = 0x78;
 /** What some editors begin a file with: a byte-order mark, in UTF-8. */
 const BOM: readonly number[] = [0xef, 0xbb, 0xbf];
+/** The longest line, in bytes: a number, and blanks around it. */
+const LONGEST_LINE = 1024;
+/** Bytes of a wrong line that are shown. */
+const SHOWN = 40;
+/** The most page numbers of a pattern: a guest of 64 GiB, each page once. */
+const MOST_PAGES = 2 ** 24;
 const FORM = "one page number a line, decimal or 0x";
 
 /**
@@ -28,65 +34,115 @@ const FORM = "one page number a line, decimal or 0x";
  */
 export function readPattern(path: string, pages: number): Uint32Array<ArrayBuffer> {
   const name = path === "-" ? "standard input" : printable(path);
-  return parsePages(readBytes(path), name, pages);
-}
-
-function readBytes(path: string): Uint8Array<ArrayBuffer> {
   try {
-    return readHostFile(path === "-" ? null : path);
+    return parsePages(hostFilePieces(path === "-" ? null : path), name, pages);
   } catch (error) {
     if (!(error instanceof KernelError)) throw error;
-    const what = printable(path);
-    throw fileShortage(`open(${what})`, error) ??
-      new UsageError(`--pattern file:${what}: ${error.message}; expected a file with ${FORM}`);
+    throw fileShortage(`open(${name})`, error) ??
+      new UsageError(
+        `--pattern file:${printable(path)}: ${error.message}; expected a file with ${FORM}`,
+      );
   }
 }
 
 /**
- * Parses the bytes of a pattern file. Ten million lines take well under a second: no string a line.
+ * Parses the bytes of a pattern file, as they come: no more is kept of it than its numbers. Ten million lines take
+ * well under a second: no string a line.
  *
- * @param bytes The file's bytes.
+ * @param pieces The file's bytes, in pieces of any length.
  * @param name What to call it in an error.
  * @param pages Logged pages.
  * @returns The page numbers, at least one.
- * @throws {UsageError} Where it holds none, or a line is wrong; names the line.
+ * @throws {UsageError} Where it holds none or too many, or a line is wrong; names the line.
  */
 export function parsePages(
-  bytes: Uint8Array,
+  pieces: Iterable<Uint8Array>,
   name: string,
   pages: number,
 ): Uint32Array<ArrayBuffer> {
-  let lines = 1;
-  for (let at = 0; at < bytes.length; at++) if (bytes[at] === NEWLINE) lines++;
-  const found = new Uint32Array(lines);
-  let count = 0;
-  let line = 0;
-  const hasMark = BOM.every((byte, at) => bytes[at] === byte);
-  for (let from = hasMark ? BOM.length : 0; from < bytes.length;) {
-    line++;
-    let to = bytes.indexOf(NEWLINE, from);
-    if (to === -1) to = bytes.length;
-    let end = to;
-    let begin = from;
-    from = to + 1;
+  const list = new PageList(name, pages);
+  // A line that began in one piece and ends in another.
+  const begun = new Uint8Array(LONGEST_LINE + 1);
+  let held = 0;
+  const hold = (piece: Uint8Array) => {
+    const room = piece.subarray(0, begun.length - held); // the rest changes nothing: it is too long by then
+    begun.set(room, held);
+    held += room.length;
+  };
+  for (const piece of pieces) {
+    let from = 0;
+    for (let to = piece.indexOf(NEWLINE); to !== -1; to = piece.indexOf(NEWLINE, from)) {
+      if (held === 0) list.line(piece, from, to);
+      else {
+        hold(piece.subarray(from, to));
+        list.line(begun, 0, held);
+        held = 0;
+      }
+      from = to + 1;
+    }
+    hold(piece.subarray(from));
+    // A file without an end may have no line's end either.
+    if (held > LONGEST_LINE) list.line(begun, 0, held);
+  }
+  if (held > 0) list.line(begun, 0, held);
+  return list.end();
+}
+
+/** The numbers of a pattern file, line by line. */
+class PageList {
+  readonly #name: string;
+  readonly #pages: number;
+  #found = new Uint32Array(1024);
+  #count = 0;
+  #line = 0;
+
+  constructor(name: string, pages: number) {
+    this.#name = name;
+    this.#pages = pages;
+  }
+
+  /** Takes a line, without its end. */
+  line(bytes: Uint8Array, from: number, to: number): void {
+    this.#line++;
+    let [begin, end] = [from, to];
+    if (this.#line === 1 && BOM.every((byte, at) => bytes[from + at] === byte)) begin += BOM.length;
     while (begin < end && isBlank(bytes[begin]!)) begin++;
     while (end > begin && isBlank(bytes[end - 1]!)) end--;
-    if (begin === end) continue;
-    const page = parseNumber(bytes, begin, end);
-    if (page >= 0 && page < pages) {
-      found[count++] = page;
-      continue;
+    const isTooLong = to - from > LONGEST_LINE;
+    if (begin === end && !isTooLong) return;
+    const page = isTooLong ? -1 : parseNumber(bytes, begin, end);
+    if (page < 0 || page >= this.#pages) throw this.#wrong(bytes.subarray(begin, end), page);
+    if (this.#count === this.#found.length) this.#grow();
+    this.#found[this.#count++] = page;
+  }
+
+  #grow(): void {
+    if (this.#count >= MOST_PAGES) {
+      throw new UsageError(
+        `${this.#name} holds more than ${MOST_PAGES} page numbers; expected fewer`,
+      );
     }
-    const text = new TextDecoder().decode(bytes.subarray(begin, Math.min(end, begin + 40)));
-    throw new UsageError(
+    const found = new Uint32Array(2 * this.#count);
+    found.set(this.#found);
+    this.#found = found;
+  }
+
+  #wrong(bytes: Uint8Array, page: number): UsageError {
+    const text = new TextDecoder().decode(bytes.subarray(0, SHOWN));
+    const where = `${this.#name}, line ${this.#line}`;
+    return new UsageError(
       page < 0
-        ? `${name}, line ${line}: ${quoted(text)} is no page number; expected ${FORM}`
-        : `${name}, line ${line}: page ${text} lies beyond the logged memory of ${pages} pages; ` +
-          `expected 0 to ${pages - 1}, or more memory with --memory`,
+        ? `${where}: ${quoted(text)} is no page number; expected ${FORM}`
+        : `${where}: page ${text} lies beyond the logged memory of ${this.#pages} pages; ` +
+          `expected 0 to ${this.#pages - 1}, or more memory with --memory`,
     );
   }
-  if (count === 0) throw new UsageError(`${name} holds no page number; expected ${FORM}`);
-  return found.subarray(0, count);
+
+  /** All numbers, once the last line was taken. */
+  end(): Uint32Array<ArrayBuffer> {
+    if (this.#count > 0) return this.#found.subarray(0, this.#count);
+    throw new UsageError(`${this.#name} holds no page number; expected ${FORM}`);
+  }
 }
 
 function isBlank(byte: number): boolean {

@@ -13,57 +13,45 @@ export type Files = Pick<Kernel, "open" | "read" | "close">;
 const MOST: number = 512 * CHUNK;
 
 /**
- * Reads a whole file.
- *
- * @param files What reads it.
- * @param path The file.
- * @param most The most bytes that are read; 512 MiB unless given.
- * @returns Its bytes.
- * @throws {KernelError} Where it cannot be opened or read, or holds more (EFBIG).
- */
-export function readFile(files: Files, path: string, most?: number): Uint8Array<ArrayBuffer> {
-  const fd = checked(files.open(path, O_RDONLY | O_CLOEXEC), () => `open(${printable(path)})`);
-  try {
-    return readAll(files, fd, path, most);
-  } finally {
-    files.close(fd);
-  }
-}
-
-/**
- * Reads all that is left in a file descriptor.
+ * Reads all that is left in a file descriptor, piece by piece.
  *
  * @param files What reads it.
  * @param fd The file descriptor: 0 is standard input.
  * @param name What to call it in an error.
  * @param most The most bytes that are read; 512 MiB unless given.
- * @returns The bytes.
+ * @yields Some bytes of it, for the caller to keep.
  * @throws {KernelError} Where it cannot be read, or holds more (EFBIG).
  */
-export function readAll(
-  files: Files,
+export function* readPieces(
+  files: Pick<Files, "read">,
   fd: number,
   name: string,
   most: number = MOST,
-): Uint8Array<ArrayBuffer> {
-  const chunks: Uint8Array<ArrayBuffer>[] = [];
-  let size = 0;
-  for (;;) {
+): Generator<Uint8Array<ArrayBuffer>> {
+  for (let size = 0;;) {
     const chunk = new Uint8Array(size === 0 ? 4096 : CHUNK);
     const got = checked(files.read(fd, chunk), () => `read(${printable(name)})`);
-    if (got === 0) return join(chunks, size);
-    if (size + got > most) throw new KernelError(`read(${printable(name)})`, -ERRNO.EFBIG);
-    chunks.push(got < CHUNK / 2 ? chunk.slice(0, got) : chunk.subarray(0, got));
+    if (got === 0) return;
     size += got;
+    if (size > most) throw new KernelError(`read(${printable(name)})`, -ERRNO.EFBIG);
+    yield got < CHUNK / 2 ? chunk.slice(0, got) : chunk.subarray(0, got);
   }
 }
 
-function join(chunks: readonly Uint8Array[], size: number): Uint8Array<ArrayBuffer> {
-  const all = new Uint8Array(size);
+/**
+ * Pieces as one.
+ *
+ * @param pieces The pieces.
+ * @returns Their bytes.
+ * @throws {KernelError} Where the pieces cannot be read.
+ */
+export function joined(pieces: Iterable<Uint8Array<ArrayBuffer>>): Uint8Array<ArrayBuffer> {
+  const list = [...pieces];
+  const all = new Uint8Array(list.reduce((sum, { length }) => sum + length, 0));
   let at = 0;
-  for (const chunk of chunks) {
-    all.set(chunk, at);
-    at += chunk.length;
+  for (const piece of list) {
+    all.set(piece, at);
+    at += piece.length;
   }
   return all;
 }

@@ -61,14 +61,24 @@ Deno.test("planLab() takes a file's length, truncates it or repeats it", () => {
   assertEquals(sequence(7), [5, 3, 1, 5, 3, 1, 5]);
 });
 
+// In pieces of every length, as a pipe may bring them.
+function* pieces(text: string, length = 3): Generator<Uint8Array> {
+  const all = bytes(text);
+  for (let at = 0; at < all.length; at += length) yield all.subarray(at, at + length);
+}
+
 Deno.test("parsePages() reads decimal and hexadecimal numbers, a line each", () => {
-  assertEquals([...parsePages(bytes("1\n 0x1F\r\n\n\t7"), "f", 100)], [1, 31, 7]);
-  assertEquals([...parsePages(bytes("0x0A\n"), "f", 100)], [10]);
-  assertEquals([...parsePages(bytes("\ufeff7\n8"), "f", 100)], [7, 8]); // a byte-order mark
+  assertEquals([...parsePages(pieces("1\n 0x1F\r\n\n\t7"), "f", 100)], [1, 31, 7]);
+  assertEquals([...parsePages(pieces("0x0A\n"), "f", 100)], [10]);
+  assertEquals([...parsePages(pieces("\ufeff7\n8"), "f", 100)], [7, 8]); // a byte-order mark
+  const text = "\ufeff12\r\n\n 0x3  \n4\n\n55";
+  for (let length = 1; length <= text.length; length++) {
+    assertEquals([...parsePages(pieces(text, length), "f", 100)], [12, 3, 4, 55], `${length}`);
+  }
 });
 
 Deno.test("parsePages() names the line that is wrong", () => {
-  const parse = (text: string) => () => parsePages(bytes(text), "f", 100);
+  const parse = (text: string) => () => parsePages(pieces(text), "f", 100);
   assertThrows(parse("1\nabc\n"), UsageError, 'f, line 2: "abc" is no page number');
   assertThrows(parse("-1"), UsageError, 'line 1: "-1"');
   assertThrows(parse("0x"), UsageError, 'line 1: "0x"');
@@ -80,11 +90,27 @@ Deno.test("parsePages() names the line that is wrong", () => {
   assertThrows(parse("\ufeff"), UsageError, "f holds no page number");
   assertThrows(parse("\ufeffx"), UsageError, 'f, line 1: "x" is no page number');
   assertThrows(parse("1\n\ufeff2"), UsageError, "f, line 2: ");
+  assertThrows(parse(`1\n${" ".repeat(1024)}2`), UsageError, "f, line 2: ");
+  assertEquals([...parsePages(pieces(`1\n${" ".repeat(1023)}2`), "f", 100)], [1, 2]);
 });
 
 Deno.test("readPattern() names a file that cannot be read", () => {
   assertThrows(() => readPattern("/no/such", 9), UsageError, "ENOENT");
   assertThrows(() => readPattern("/", 9), UsageError, "EISDIR");
+});
+
+Deno.test("parsePages() keeps no more of a file than its numbers, and gives up on one without an end", () => {
+  const forEver = function* (byte: number) {
+    for (let n = 0;; n++) {
+      if (n > 1e5) throw new Error("it was read on and on");
+      yield new Uint8Array(4096).fill(byte);
+    }
+  };
+  assertThrows(() => parsePages(forEver(0), "f", 9), UsageError, 'f, line 1: "\\u0000');
+  const numbers = function* () {
+    for (let n = 0; n < 1e5; n++) yield bytes("1\n".repeat(2048));
+  };
+  assertThrows(() => parsePages(numbers(), "f", 9), UsageError, "f holds more than 16777216 page");
 });
 
 Deno.test("readPattern() reads ten million lines", async () => {
