@@ -244,6 +244,7 @@ Deno.test("VcpuThreads says that a kernel runs a vCPU in spite of a signal, and 
       // As often as it takes: what has not begun is taken back.
       for (;;) {
         vcpus.resume(0);
+        vcpus.wait(50);
         vcpus.stop();
       }
     },

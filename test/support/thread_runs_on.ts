@@ -15,6 +15,7 @@ const scope = globalThis as unknown as WorkerScope;
 
 scope.onmessage = ({ data: order }) => {
   const { words } = control.vcpuControl(order.control);
+  const bell = new Int32Array(order.bell);
   const kernel = openLibc();
   kernel.sigmask(signalSet(SIGUSR1), null);
   words[control.TID] = kernel.gettid();
@@ -23,8 +24,11 @@ scope.onmessage = ({ data: order }) => {
   for (;;) {
     const phase = Atomics.load(words, PHASE);
     if (phase === QUIT) break;
-    if (phase === RUN) Atomics.compareExchange(words, PHASE, RUN, RUNNING);
-    else Atomics.wait(words, PHASE, phase);
+    if (phase === RUN) {
+      Atomics.compareExchange(words, PHASE, RUN, RUNNING);
+      Atomics.add(bell, 0, 1); // whoever waits may go on
+      Atomics.notify(bell, 0);
+    } else Atomics.wait(words, PHASE, phase);
   }
   scope.close();
 };
