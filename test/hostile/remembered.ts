@@ -1,0 +1,93 @@
+// What longer runs, and people, have found: each input stands here by itself, so that it stays when generators change.
+import { base, BASES, makeBases } from "./checkpoint_bases.ts";
+import { chained, headerOf, withHeader } from "./checkpoint_bytes.ts";
+import type { Format, HostileCase } from "./hostile_case.ts";
+import type { Json } from "./json.ts";
+import type { Site } from "./site.ts";
+import { FORGED } from "./texts.ts";
+
+interface Finding {
+  /** What went wrong. */
+  readonly was: string;
+  make(site: Site): HostileCase | Promise<HostileCase>;
+}
+
+const RESTORE = ["checkpoint", "--restore", "chain", "--backend", "model"];
+
+// A chain whose last file has another header, all digests right.
+async function restored(
+  site: Site,
+  change: (header: { readonly [name: string]: Json }) => { readonly [name: string]: Json },
+): Promise<HostileCase> {
+  const chain = base(site.shared, BASES[0]!);
+  const [name, bytes] = [...chain].at(-1)!;
+  const changed = new Map([...chain, [
+    name,
+    withHeader(bytes, JSON.stringify(change(headerOf(bytes)))),
+  ]]);
+  for (const [one, content] of await chained(changed, name)) site.write(`chain/${one}`, content);
+  return { args: RESTORE };
+}
+
+function strays(site: Site, names: readonly string[]): HostileCase {
+  for (const [name, bytes] of base(site.shared, BASES[0]!)) site.write(`chain/${name}`, bytes);
+  for (const name of names) site.write(`chain/${name}`, "stray");
+  return { args: RESTORE };
+}
+
+const FINDINGS: readonly Finding[] = [
+  {
+    was: "gigabytes for a list that no file of this size holds",
+    make: (site) =>
+      restored(site, (header) => {
+        const lab = header["lab"] as { readonly [name: string]: Json }; // as the writer wrote it
+        return { ...header, lab: { ...lab, pages: 2 ** 28, passes: 7 } };
+      }),
+  },
+  {
+    was: "a header's text reached the terminal as it was",
+    make: (site) =>
+      restored(site, (header) => ({
+        ...header,
+        kernel: { backend: "kvm", model: null, release: `\x1b[2J\n${FORGED} ok`, module: "\u202e" },
+      })),
+  },
+  {
+    was: "a stray name hid an epoch",
+    make: (site) => strays(site, ["epoch-0000002.ckpt", "epoch-000002-full.ckpt"]),
+  },
+  {
+    was: "a name of a folder reached the terminal as it was",
+    make: (site) => strays(site, [`epoch-000009.ckpt.part`, `\x1b[2J\n${FORGED}`]),
+  },
+  {
+    was: "a file that is not there was status 3, without the option's name",
+    make: () => ({ args: ["check", "--fuzz-file", "/nowhere"] }),
+  },
+  {
+    was: "a byte-order mark was no page number",
+    make(site) {
+      site.write("pages", "\ufeff1\n2\n");
+      return { args: ["dump", "--pattern=file:pages", "--backend=model"] };
+    },
+  },
+  {
+    was: "a field's name in a program reached the terminal as it was",
+    make(site) {
+      site.write(
+        "program",
+        `{"ringBytes":4096,"vcpus":1,"logProgram":0,"\\u001b[2J\\n${FORGED}":1}\n`,
+      );
+      return { args: ["check", "--fuzz-file", "program"] };
+    },
+  },
+];
+
+/** Cases that once went wrong. */
+export const remembered: Format = {
+  name: "remembered",
+  share: 1,
+  count: FINDINGS.length,
+  prepare: makeBases,
+  make: async (_, site, number) => await FINDINGS[number]!.make(site),
+};
