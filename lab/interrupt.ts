@@ -1,5 +1,10 @@
+import { readHostFile } from "./host_files.ts";
+
 /** The signals that end a long-running command early but in order. */
-export type InterruptSignal = "SIGINT" | "SIGTERM";
+export type InterruptSignal = "SIGINT" | "SIGTERM" | "SIGHUP";
+
+/** The bit of SIGHUP, which is signal 1, in a mask of signals. */
+const HANGUP_BIT = 1n;
 
 /** A loop that never waits gives the event loop a turn this often, in milliseconds. */
 const TURN_MS = 50;
@@ -16,14 +21,18 @@ export class Interrupt implements Disposable {
   readonly #tell: () => void;
 
   /**
-   * Begins to listen for SIGINT and SIGTERM.
+   * Begins to listen for SIGINT, SIGTERM and, unless it was started to outlive its terminal (nohup), SIGHUP.
    *
    * @param tell Called when one comes, for who waits for something else.
    */
   constructor(tell: () => void = () => {}) {
     this.#tell = tell;
-    const signals: readonly InterruptSignal[] = ["SIGINT", "SIGTERM"];
-    this.#listeners = signals.map((signal) => [signal, () => this.#notice(signal)]);
+    const signals: readonly InterruptSignal[] = ["SIGINT", "SIGTERM", "SIGHUP"];
+    // Whatever Deno listens for, it takes SIGHUP's default action itself from then on, even where that was ignored.
+    this.#listeners = signals.map((signal) => [
+      signal,
+      signal === "SIGHUP" && ignoresHangup() ? () => {} : () => this.#notice(signal),
+    ]);
     for (const [signal, listener] of this.#listeners) Deno.addSignalListener(signal, listener);
   }
 
@@ -65,3 +74,22 @@ export class Interrupt implements Disposable {
 
 /** What a long piece of work looks at: an {@linkcode Interrupt}, or what stands in for one. */
 export type InterruptWatch = Pick<Interrupt, "signal" | "isDue" | "pause">;
+
+let hangupIsIgnored: boolean | undefined;
+
+// Whether who started this program has it ignore SIGHUP: to listen would undo that. Deno itself would need all
+// permissions to read it.
+function ignoresHangup(): boolean {
+  return hangupIsIgnored ??= Deno.permissions.querySync({ name: "ffi" }).state === "granted" &&
+    isIgnored(HANGUP_BIT);
+}
+
+function isIgnored(bit: bigint): boolean {
+  try {
+    const status = new TextDecoder().decode(readHostFile("/proc/self/status"));
+    const mask = /^SigIgn:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? "0";
+    return (BigInt(`0x${mask}`) & bit) !== 0n;
+  } catch {
+    return false; // no Linux, or no /proc
+  }
+}
