@@ -75,20 +75,53 @@ export class Interrupt implements Disposable {
 /** What a long piece of work looks at: an {@linkcode Interrupt}, or what stands in for one. */
 export type InterruptWatch = Pick<Interrupt, "signal" | "isDue" | "pause">;
 
+/** After a signal the tool looks at what was gathered, but no longer than this: who sent it waits for the end. */
+const LAST_LOOK_MS = 500;
+
+/**
+ * Whether a long look at what was gathered may go on. A signal that comes meanwhile ends it; one that came before lets it
+ * have half a second.
+ *
+ * @example
+ * ```ts
+ * import { lastLook } from "./interrupt.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * let ms = 0;
+ * const goesOn = lastLook({ signal: "SIGTERM" }, () => ms);
+ * const first = goesOn();
+ * ms = 500;
+ * assertEquals([first, goesOn()], [true, false]);
+ * ```
+ *
+ * @param interrupt Tells of a signal.
+ * @param now A clock, in milliseconds.
+ * @returns What answers whether it may go on.
+ */
+export function lastLook(
+  interrupt: Pick<Interrupt, "signal">,
+  now: () => number = () => performance.now(),
+): () => boolean {
+  if (interrupt.signal === null) return () => interrupt.signal === null;
+  const end = now() + LAST_LOOK_MS;
+  return () => now() < end;
+}
+
 let hangupIsIgnored: boolean | undefined;
 
 // Whether who started this program has it ignore SIGHUP: to listen would undo that. Deno itself would need all
 // permissions to read it.
 function ignoresHangup(): boolean {
   return hangupIsIgnored ??= Deno.permissions.querySync({ name: "ffi" }).state === "granted" &&
-    isIgnored(HANGUP_BIT);
+    isHangupIgnored();
 }
 
-function isIgnored(bit: bigint): boolean {
+// proc_pid_status(5): a mask of signals.
+function isHangupIgnored(): boolean {
   try {
     const status = new TextDecoder().decode(readHostFile("/proc/self/status"));
     const mask = /^SigIgn:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? "0";
-    return (BigInt(`0x${mask}`) & bit) !== 0n;
+    return (BigInt(`0x${mask}`) & HANGUP_BIT) !== 0n;
   } catch {
     return false; // no Linux, or no /proc
   }
