@@ -2,10 +2,12 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { FORMATS, schedule } from "./formats.ts";
 import { shown } from "./judge.ts";
+import { sendSignals } from "./send_signals.ts";
 import { type Failure, runCases, type Tally } from "./pool.ts";
 
 const USAGE = `deno task hostile [--cases N] [--seed S] [--format NAME ...] [--processes N]
 deno task hostile --format NAME --seed S --case N [--keep DIR]
+deno task hostile --signals N [--seed S] [--case FIRST] [--backend model|kvm]
 The formats are ${FORMATS.map(({ name }) => name).join(", ")}.`;
 const CASES = 1_000_000;
 /** Failures of a kind that are shown, of each format. */
@@ -101,7 +103,7 @@ async function runAll(
 }
 
 if (import.meta.main) {
-  const names = ["format", "seed", "case", "cases", "processes", "keep"];
+  const names = ["format", "seed", "case", "cases", "processes", "keep", "signals", "backend"];
   const args = parseArgs([...Deno.args], {
     string: names,
     collect: ["format"],
@@ -113,6 +115,11 @@ if (import.meta.main) {
   if (unknown !== undefined) fail(`--format ${unknown}: there is none of that name`);
   const seed = whole("seed", text("seed"), 1);
   const one = text("case");
+  const signals = text("signals");
+  if (signals !== undefined) {
+    const [count, first] = [whole("signals", signals, 0), whole("case", one, 0)];
+    Deno.exit(await sendSignals(count, seed, text("backend") ?? "model", first) ? 0 : 1);
+  }
   if (one !== undefined && formats.length !== 1) fail(`--case ${one}: goes with one --format`);
   const processes = whole("processes", text("processes"), navigator.hardwareConcurrency);
   Deno.exit(
