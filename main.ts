@@ -12,6 +12,8 @@ import { HostError } from "./ffi/host_error.ts";
 import { KernelError } from "./ffi/kernel_error.ts";
 import { openKernel } from "./lab/backend.ts";
 import { GuestError } from "./lab/guest_error.ts";
+import { heedNohup } from "./lab/interrupt.ts";
+import { isNohup } from "./lab/nohup.ts";
 import { UsageError } from "./lab/usage_error.ts";
 
 // Exit statuses: README.md, "Exit statuses".
@@ -297,6 +299,7 @@ async function machineFailure(args: readonly string[], error: unknown) {
 }
 
 if (import.meta.main) {
+  heedNohup(isNohup);
   const status = await commandLine(Deno.args, { terminal, announce: () => {} });
   // Not by returning: a listener or a library must not be able to keep the process alive.
   Deno.exit(status);

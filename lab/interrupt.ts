@@ -1,13 +1,19 @@
-import { readHostFile } from "./host_files.ts";
-
 /** The signals that end a long-running command early but in order. */
 export type InterruptSignal = "SIGINT" | "SIGTERM" | "SIGHUP";
 
-/** The bit of SIGHUP, which is signal 1, in a mask of signals. */
-const HANGUP_BIT = 1n;
-
 /** A loop that never waits gives the event loop a turn this often, in milliseconds. */
 const TURN_MS = 50;
+
+let outlivesTerminal = (): boolean => false;
+
+/**
+ * Has interrupts find out whether this program was started to outlive its terminal: by default none was.
+ *
+ * @param find Answers that; asked where an interrupt begins to listen.
+ */
+export function heedNohup(find: () => boolean): void {
+  outlivesTerminal = find;
+}
 
 /**
  * Listens for an interrupt. Deno runs signal listeners on the event loop, so a loop of synchronous
@@ -21,17 +27,18 @@ export class Interrupt implements Disposable {
   readonly #tell: () => void;
 
   /**
-   * Begins to listen for SIGINT, SIGTERM and, unless it was started to outlive its terminal (nohup), SIGHUP.
+   * Begins to listen for SIGINT, SIGTERM and, unless this program is to outlive its terminal, SIGHUP.
    *
    * @param tell Called when one comes, for who waits for something else.
    */
   constructor(tell: () => void = () => {}) {
     this.#tell = tell;
     const signals: readonly InterruptSignal[] = ["SIGINT", "SIGTERM", "SIGHUP"];
+    const outlives = outlivesTerminal();
     // Whatever Deno listens for, it takes SIGHUP's default action itself from then on, even where that was ignored.
     this.#listeners = signals.map((signal) => [
       signal,
-      signal === "SIGHUP" && ignoresHangup() ? () => {} : () => this.#notice(signal),
+      signal === "SIGHUP" && outlives ? () => {} : () => this.#notice(signal),
     ]);
     for (const [signal, listener] of this.#listeners) Deno.addSignalListener(signal, listener);
   }
@@ -105,24 +112,4 @@ export function lastLook(
   if (interrupt.signal === null) return () => interrupt.signal === null;
   const end = now() + LAST_LOOK_MS;
   return () => now() < end;
-}
-
-let hangupIsIgnored: boolean | undefined;
-
-// Whether who started this program has it ignore SIGHUP: to listen would undo that. Deno itself would need all
-// permissions to read it.
-function ignoresHangup(): boolean {
-  return hangupIsIgnored ??= Deno.permissions.querySync({ name: "ffi" }).state === "granted" &&
-    isHangupIgnored();
-}
-
-// proc_pid_status(5): a mask of signals.
-function isHangupIgnored(): boolean {
-  try {
-    const status = new TextDecoder().decode(readHostFile("/proc/self/status"));
-    const mask = /^SigIgn:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? "0";
-    return (BigInt(`0x${mask}`) & HANGUP_BIT) !== 0n;
-  } catch {
-    return false; // no Linux, or no /proc
-  }
 }
