@@ -2,6 +2,7 @@ import { HostError } from "../ffi/host_error.ts";
 import { fileErrorText } from "../lab/file_error.ts";
 import { Elf } from "./elf.ts";
 import { KernelFileError } from "./kernel_file_error.ts";
+import { unpack } from "./unpack.ts";
 
 /** A module of a kernel, as init_module(2) takes it. */
 export interface KernelModule {
@@ -18,6 +19,8 @@ const PACKERS: Readonly<Record<string, readonly string[] | null>> = {
   ".ko.xz": ["xz", "-dc"],
   ".ko.zst": ["zstd", "-dc", "--quiet"],
 };
+/** More than any module has, with all that a debugger wants to know. */
+const MOST_BYTES = 128 * 2 ** 20;
 /** Where a tree, or a package, has KVM and what it needs. */
 const LIKELY = ["arch/x86/kvm", "virt/lib", "drivers/crypto/ccp"]
   .flatMap((place) => [place, `kernel/${place}`]);
@@ -145,9 +148,15 @@ async function unpacked(file: string): Promise<Uint8Array> {
   try {
     if (packer === null) return await Deno.readFile(file);
     const [program, ...args] = packer;
-    const { code, stdout, stderr } = await new Deno.Command(program!, { args: [...args, file] })
-      .output();
-    if (code === 0) return stdout;
+    const { code, bytes, stderr } = await unpack(program!, [...args, file], MOST_BYTES);
+    if (bytes === null) {
+      throw new KernelFileError(
+        `${file}: holds more than ${
+          MOST_BYTES / 2 ** 20
+        } MiB; no module is as large, build it anew`,
+      );
+    }
+    if (code === 0) return bytes;
     throw new KernelFileError(`${file}: ${new TextDecoder().decode(stderr).trim().split("\n")[0]}`);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound && packer !== null) {

@@ -18,12 +18,7 @@ export const kernelFiles: Format = {
   name: "kernel",
   share: 8,
   async prepare(folder) {
-    // Half a gigabyte of zeros in half a megabyte.
-    const zeros = ReadableStream.from(
-      Array.from({ length: BOMB_BYTES >> 20 }, () => new Uint8Array(1 << 20)),
-    );
-    const packed = zeros.pipeThrough(new CompressionStream("gzip"));
-    await Deno.writeFile(`${folder}/${BOMB}`, packed);
+    await Deno.writeFile(`${folder}/${BOMB}`, zerosPacked(BOMB_BYTES));
   },
   async make(random, site) {
     const command = pick(random, ["dump", "check", "probe", "bench"]);
@@ -113,4 +108,12 @@ async function writeModule(random: Random, site: Site, stem: string, image: Uint
 async function gzipped(bytes: Uint8Array<ArrayBuffer> | Uint8Array): Promise<Uint8Array> {
   const stream = new Blob([bytes.slice()]).stream().pipeThrough(new CompressionStream("gzip"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+/** So many zeros, compressed: a thousandth of that. */
+export function zerosPacked(bytes: number): ReadableStream<Uint8Array<ArrayBuffer>> {
+  const zeros = ReadableStream.from(
+    Array.from({ length: bytes >> 20 }, () => new Uint8Array(1 << 20)),
+  );
+  return zeros.pipeThrough(new CompressionStream("gzip"));
 }

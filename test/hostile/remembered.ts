@@ -1,7 +1,12 @@
 // What longer runs, and people, have found: each input stands here by itself, so that it stays when generators change.
+import { frameBytes, type FrameKind, jsonFrame } from "../../vm/frames.ts";
+import { FACTS } from "../support/machine_case.ts";
+import { bzImage } from "../support/vm_files.ts";
+import { joined } from "./bytes.ts";
 import { base, BASES, makeBases } from "./checkpoint_bases.ts";
 import { chained, headerOf, withHeader } from "./checkpoint_bytes.ts";
 import type { Format, HostileCase } from "./hostile_case.ts";
+import { zerosPacked } from "./kernel_files.ts";
 import type { Json } from "./json.ts";
 import type { Site } from "./site.ts";
 import { FORGED } from "./texts.ts";
@@ -33,6 +38,13 @@ function strays(site: Site, names: readonly string[]): HostileCase {
   for (const [name, bytes] of base(site.shared, BASES[0]!)) site.write(`chain/${name}`, bytes);
   for (const name of names) site.write(`chain/${name}`, "stray");
   return { args: RESTORE };
+}
+
+function believed(kind: FrameKind, value: unknown): Finding {
+  return {
+    was: `what a machine said was believed: ${kind} ${JSON.stringify(value)}`,
+    make: (site) => machine(site, ["dump"], [jsonFrame(kind, value)]),
+  };
 }
 
 const FINDINGS: readonly Finding[] = [
@@ -81,7 +93,41 @@ const FINDINGS: readonly Finding[] = [
       return { args: ["check", "--fuzz-file", "program"] };
     },
   },
+  {
+    was: "a compressed module of 200 KB took half a gigabyte",
+    async make(site) {
+      const packed = await new Response(zerosPacked(200 * 2 ** 20)).bytes();
+      site.write("tree/arch/x86/boot/bzImage", bzImage("6.12.1"));
+      site.write("tree/arch/x86/kvm/kvm-amd.ko.gz", packed);
+      return { args: ["dump", "--kernel=tree"] };
+    },
+  },
+  believed("end", { code: 4294967295 }),
+  believed("end", {}),
+  believed("file", { output: "kept", below: 5 }),
+  believed("hello", { release: 6 }),
+  {
+    was: "a line of a machine that is no result of a check was a defect",
+    make: (site) =>
+      machine(site, ["check", "--only=enable.cap"], [
+        jsonFrame("hello", FACTS),
+        frameBytes("stdout", new TextEncoder().encode("no JSON\n")),
+      ]),
+  },
 ];
+
+// A machine that says something, and ends.
+function machine(
+  site: Site,
+  command: readonly string[],
+  frames: readonly Uint8Array[],
+): HostileCase {
+  site.write("bzImage", bzImage("6.12.1"));
+  site.write("line", joined(frames));
+  site.write("console", "");
+  site.write("status", "0");
+  return { args: [...command, "--kernel=bzImage", "--vm-timeout=5s"] };
+}
 
 /** Cases that once went wrong. */
 export const remembered: Format = {
