@@ -36,7 +36,13 @@ Deno.test("no file, folder or command line of some thousand does harm", async ()
 });
 
 const WELL: Outcome = {
-  ...{ args: ["dump"], status: 2, stdout: "a line\n\twith a tab\n", stderr: "dirtyring: no\n" },
+  ...{
+    args: ["dump"],
+    status: 2,
+    expected: null,
+    stdout: "a line\n\twith a tab\n",
+    stderr: "dirtyring: no\n",
+  },
   ...{ ms: 5, peakBytes: 100 * 2 ** 20, left: [] },
 };
 
@@ -49,6 +55,7 @@ Deno.test("each fault is found", () => {
   const faults: readonly (readonly [string, Partial<Outcome>])[] = [
     ["status", { status: 70 }],
     ["status", { status: 5 }],
+    ["status", { status: 3, expected: 2 }],
     ["status", { status: 130 }],
     ["status", { status: 2, args: ["check", "--bisect"] }],
     ["stack", { stderr: "dirtyring: Error\n    at main (file:///main.ts:1:1)\n" }],

@@ -7,6 +7,8 @@ export interface HostileCase {
   readonly args: readonly string[];
   /** What the command may make in the case's folder; all else is to be left as it is. */
   readonly writes?: readonly string[];
+  /** The exit status that it must have, where one alone is right. */
+  readonly status?: number;
   /**
    * Done in place of the command line, where no command line leads there without a kernel: answers the exit status, or
    * throws what a command would.

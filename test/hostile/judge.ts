@@ -6,6 +6,8 @@ export interface Outcome {
   readonly args: readonly string[];
   /** The exit status. */
   readonly status: number;
+  /** The one that it must have; `null` where several are right. */
+  readonly expected: number | null;
   /** What was printed on standard output. */
   readonly stdout: string;
   /** What was printed on standard error. */
@@ -83,12 +85,15 @@ export function shown(text: string, most = 300): string {
  * @returns What is wrong with it: nothing, if all is well.
  */
 export function judge(outcome: Outcome, documented: ReadonlySet<number>): Fault[] {
-  const { args, status, stdout, stderr, ms, peakBytes, left } = outcome;
+  const { args, status, expected, stdout, stderr, ms, peakBytes, left } = outcome;
   const faults: Fault[] = [];
   const add = (kind: FaultKind, detail: string) => faults.push({ kind, detail });
   const isTaken = args.includes("--bisect")
     ? BISECTED.has(status)
     : documented.has(status) && !NOT_HERE.has(status);
+  if (expected !== null && status !== expected) {
+    add("status", `${status}, and not ${expected}: ${shown(stderr)}`);
+  }
   if (!isTaken) add("status", `${status}: ${shown(stderr)}`);
   for (const [name, text] of [["stdout", stdout], ["stderr", stderr]] as const) {
     const stack = /^ {4}at \S.*$/m.exec(text);

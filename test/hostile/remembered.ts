@@ -23,6 +23,7 @@ const RESTORE = ["checkpoint", "--restore", "chain", "--backend", "model"];
 async function restored(
   site: Site,
   change: (header: { readonly [name: string]: Json }) => { readonly [name: string]: Json },
+  status: number,
 ): Promise<HostileCase> {
   const chain = base(site.shared, BASES[0]!);
   const [name, bytes] = [...chain].at(-1)!;
@@ -31,13 +32,13 @@ async function restored(
     withHeader(bytes, JSON.stringify(change(headerOf(bytes)))),
   ]]);
   for (const [one, content] of await chained(changed, name)) site.write(`chain/${one}`, content);
-  return { args: RESTORE };
+  return { args: RESTORE, status };
 }
 
 function strays(site: Site, names: readonly string[]): HostileCase {
   for (const [name, bytes] of base(site.shared, BASES[0]!)) site.write(`chain/${name}`, bytes);
   for (const name of names) site.write(`chain/${name}`, "stray");
-  return { args: RESTORE };
+  return { args: RESTORE, status: 0 };
 }
 
 function believed(kind: FrameKind, value: unknown): Finding {
@@ -54,7 +55,7 @@ const FINDINGS: readonly Finding[] = [
       restored(site, (header) => {
         const lab = header["lab"] as { readonly [name: string]: Json }; // as the writer wrote it
         return { ...header, lab: { ...lab, pages: 2 ** 28, passes: 7 } };
-      }),
+      }, 2),
   },
   {
     was: "a header's text reached the terminal as it was",
@@ -62,7 +63,7 @@ const FINDINGS: readonly Finding[] = [
       restored(site, (header) => ({
         ...header,
         kernel: { backend: "kvm", model: null, release: `\x1b[2J\n${FORGED} ok`, module: "\u202e" },
-      })),
+      }), 0),
   },
   {
     was: "a stray name hid an epoch",
@@ -74,13 +75,13 @@ const FINDINGS: readonly Finding[] = [
   },
   {
     was: "a file that is not there was status 3, without the option's name",
-    make: () => ({ args: ["check", "--fuzz-file", "/nowhere"] }),
+    make: () => ({ args: ["check", "--fuzz-file", "/nowhere"], status: 2 }),
   },
   {
     was: "a byte-order mark was no page number",
     make(site) {
       site.write("pages", "\ufeff1\n2\n");
-      return { args: ["dump", "--pattern=file:pages", "--backend=model"] };
+      return { args: ["dump", "--pattern=file:pages", "--backend=model"], status: 0 };
     },
   },
   {
@@ -90,7 +91,7 @@ const FINDINGS: readonly Finding[] = [
         "program",
         `{"ringBytes":4096,"vcpus":1,"logProgram":0,"\\u001b[2J\\n${FORGED}":1}\n`,
       );
-      return { args: ["check", "--fuzz-file", "program"] };
+      return { args: ["check", "--fuzz-file", "program"], status: 2 };
     },
   },
   {
@@ -99,7 +100,7 @@ const FINDINGS: readonly Finding[] = [
       const packed = await new Response(zerosPacked(200 * 2 ** 20)).bytes();
       site.write("tree/arch/x86/boot/bzImage", bzImage("6.12.1"));
       site.write("tree/arch/x86/kvm/kvm-amd.ko.gz", packed);
-      return { args: ["dump", "--kernel=tree"] };
+      return { args: ["dump", "--kernel=tree"], status: 2 };
     },
   },
   believed("end", { code: 4294967295 }),
@@ -126,7 +127,7 @@ function machine(
   site.write("line", joined(frames));
   site.write("console", "");
   site.write("status", "0");
-  return { args: [...command, "--kernel=bzImage", "--vm-timeout=5s"] };
+  return { args: [...command, "--kernel=bzImage", "--vm-timeout=5s"], status: 125 };
 }
 
 /** Cases that once went wrong. */

@@ -54,7 +54,8 @@ export async function runCase(
     const ms = performance.now() - began;
     const peakBytes = peakOf();
     const left = changes(before, site.list(), made.writes ?? []);
-    return { args: made.args, status, ...printed, ms, peakBytes, left };
+    const expected = made.status ?? null;
+    return { args: made.args, status, expected, ...printed, ms, peakBytes, left };
   } finally {
     Deno.chdir(home);
     if (!keep) Deno.removeSync(folder, { recursive: true });
