@@ -42,7 +42,7 @@ const SMALL: Readonly<Record<string, readonly string[]>> = {
   limit: ["0", "1", "99999"],
   gap: ["0", "3", "9007199254740991"],
   "harvest-first": ["0", "3", "9007199254740991"],
-  only: ["x", "x", "x", "", "enable.cap"],
+  only: ["x", "x", "x", "", "enable.u32"],
   skip: ["*", "a*"],
   sweep: ["cost", "sort"],
   model: ["v5.11", "v6.1", "v6.12+pml", "latest+emulator", "v6.17+pml+emulator"],
@@ -87,7 +87,7 @@ export const commandLines: Format = {
     }
     // All checks take seconds, and each process that makes some a third of one: seldom.
     if (name === "check" && !given.has("only")) {
-      given.set("only", once(random, 8) ? "enable.cap" : "x");
+      given.set("only", once(random, 8) ? "enable.u32" : "x");
     }
     const short = (SHORT[name] ?? []).filter((arg) => name !== "run" || given.has("live"));
     const args = [

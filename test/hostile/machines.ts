@@ -24,7 +24,7 @@ const json = (random: Random, kind: FrameKind, value: Json): Uint8Array =>
   );
 
 const CHECK: Json = {
-  ...{ id: "enable.cap", group: "enabling", statement: "s", source: "x", status: "pass" },
+  ...{ id: "enable.u32", group: "enabling", statement: "s", source: "x", status: "pass" },
   ...{ detail: "d", expected: null, seen: null, withheld: null, defect: false, reports: [], ms: 1 },
 };
 
@@ -72,8 +72,8 @@ export const machines: Format = {
     const command = pick(random, [
       ["dump", "--pages=2"],
       ["checkpoint", "--output=kept", "--epochs=1"],
-      ["check", "--only=enable.cap"],
-      ["check", "--only=enable.cap", "--format=json", "--output=result"],
+      ["check", "--only=enable.u32"],
+      ["check", "--only=enable.u32", "--format=json", "--output=result"],
       ["check", "--fuzz=1"],
       ["run", "--live", "--duration=1ms"],
     ]);
