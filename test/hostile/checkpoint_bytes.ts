@@ -1,9 +1,12 @@
-import { MAGIC, MOST_HEADER_BYTES, PREFIX_BYTES } from "../../checkpoint/checkpoint_layout.ts";
+import { MAGIC, PREFIX_BYTES } from "../../checkpoint/checkpoint_layout.ts";
 import { DIGEST_BYTES, digestText } from "../../checkpoint/digested_pieces.ts";
 import { joined } from "./bytes.ts";
 import type { Json } from "./json.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
+
+/** No header that is made here is longer. */
+const MOST_HEADER_BYTES = 2 ** 24 + 1;
 
 /** The files of a folder of checkpoints, by name, in the order of their epochs. */
 export type Chain = ReadonlyMap<string, Bytes>;
@@ -27,7 +30,7 @@ export function headerOf(bytes: Uint8Array): { readonly [name: string]: Json } {
 
 /** A file with another header, as long as it may be; its digest is no longer right. */
 export function withHeader(bytes: Uint8Array, text: string): Bytes {
-  const header = new TextEncoder().encode(text).subarray(0, MOST_HEADER_BYTES + 1);
+  const header = new TextEncoder().encode(text).subarray(0, MOST_HEADER_BYTES);
   const prefix = bytes.slice(0, PREFIX_BYTES);
   new DataView(prefix.buffer).setUint32(MAGIC.length + 4, header.length, true);
   return joined([prefix, header, bytes.subarray(headerEnd(bytes))]);

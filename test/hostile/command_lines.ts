@@ -44,7 +44,7 @@ const SMALL: Readonly<Record<string, readonly string[]>> = {
   "harvest-first": ["0", "3", "9007199254740991"],
   only: ["x", "x", "x", "", "enable.u32"],
   skip: ["*", "a*"],
-  sweep: ["cost", "sort"],
+  sweep: ["cost"],
   model: ["v5.11", "v6.1", "v6.12+pml", "latest+emulator", "v6.17+pml+emulator"],
   fuzz: ["1"],
 };

@@ -1,6 +1,7 @@
 // What comes back from a machine: frames and console of a kernel that says whatever it likes. The emulator is a program
 // of three lines, first on PATH, that prints what lies beside the kernel's image (test/hostile/emulator.ts).
 import type { Random } from "../../guest/random.ts";
+import { baseImage } from "../../vm/base_image.ts";
 import { frameBytes, type FrameKind } from "../../vm/frames.ts";
 import { FACTS } from "../support/machine_case.ts";
 import { bzImage } from "../support/vm_files.ts";
@@ -68,6 +69,10 @@ const PIECES: readonly (readonly [number, Piece])[] = [
 export const machines: Format = {
   name: "machine",
   share: 1,
+  async prepare() {
+    // Deno and the program, which each machine is given: made once, it is in the cache of `--kernel`.
+    await baseImage();
+  },
   make(random, site) {
     const command = pick(random, [
       ["dump", "--pages=2"],

@@ -1,4 +1,5 @@
 // What longer runs, and people, have found: each input stands here by itself, so that it stays when generators change.
+import { baseImage } from "../../vm/base_image.ts";
 import { frameBytes, type FrameKind, jsonFrame } from "../../vm/frames.ts";
 import { FACTS } from "../support/machine_case.ts";
 import { bzImage } from "../support/vm_files.ts";
@@ -136,6 +137,9 @@ export const remembered: Format = {
   name: "remembered",
   share: 1,
   count: FINDINGS.length,
-  prepare: makeBases,
+  async prepare(folder) {
+    await makeBases(folder);
+    await baseImage();
+  },
   make: async (_, site, number) => await FINDINGS[number]!.make(site),
 };
