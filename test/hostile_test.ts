@@ -68,7 +68,7 @@ Deno.test("each fault is found", () => {
     ["forged", { stderr: "dirtyring: a\nFORGED ok\n" }],
     ["forged", { stdout: "FORGED" }],
     ["message", { stderr: "" }],
-    ["message", { stderr: `dirtyring: ${"x".repeat(3000)}\n` }],
+    ["message", { stderr: `dirtyring: ${"x".repeat(5000)}\n` }],
     ["left", { left: ["result.json.1.part"] }],
     ["time", { ms: 10_001 }],
     ["memory", { peakBytes: 301 * 2 ** 20 }],

@@ -19,8 +19,8 @@ const PACKERS: Readonly<Record<string, readonly string[] | null>> = {
   ".ko.xz": ["xz", "-dc"],
   ".ko.zst": ["zstd", "-dc", "--quiet"],
 };
-/** More than any module has, with all that a debugger wants to know. */
-const MOST_BYTES = 128 * 2 ** 20;
+/** More than any module has that somebody compressed. */
+const MOST_BYTES = 64 * 2 ** 20;
 /** Where a tree, or a package, has KVM and what it needs. */
 const LIKELY = ["arch/x86/kvm", "virt/lib", "drivers/crypto/ccp"]
   .flatMap((place) => [place, `kernel/${place}`]);

@@ -59,12 +59,13 @@ const NUMBERS: readonly string[] = [
 /** Runs that take their own time unless told otherwise. */
 const SHORT: Readonly<Record<string, readonly string[]>> = {
   bench: ["--sweep=cost", "--memory=64KiB", "--pages=4", "--repetitions=1"],
-  run: ["--duration=5ms"],
-  checkpoint: ["--epochs=1", "--interval=2ms"],
+  run: ["--duration=5ms", "--memory=1MiB"],
+  stats: ["--memory=1MiB"],
+  checkpoint: ["--epochs=1", "--interval=2ms", "--memory=1MiB"],
 };
 
 /** Commands that take some milliseconds. */
-const QUICK: readonly string[] = ["probe", "enable", "dump", "reset", "stats", "run"];
+const QUICK: readonly string[] = ["probe", "enable", "dump", "reset"];
 /** Options that are not tried here: `--verbose` asks for the stack, machines have a format of their own. */
 const NOT_HERE = /^(verbose|kernel|modules|kernel-args|vm-.*|svg|trace)$/;
 /** Names of files and folders. */
@@ -89,7 +90,9 @@ export const commandLines: Format = {
     if (name === "check" && !given.has("only")) {
       given.set("only", once(random, 8) ? "enable.u32" : "x");
     }
-    const short = (SHORT[name] ?? []).filter((arg) => name !== "run" || given.has("live"));
+    const short = (SHORT[name] ?? []).filter((arg) =>
+      arg !== "--duration=5ms" || given.has("live")
+    );
     const args = [
       name,
       ...(once(random, 8) || given.has("backend") ? [] : ["--backend=model"]),
