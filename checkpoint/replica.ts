@@ -17,7 +17,7 @@ export interface DifferingPages {
 const PAGE_WORDS = PAGE_SIZE / Uint32Array.BYTES_PER_ELEMENT;
 const LISTED = 100;
 /** Pages that are compared between two looks for an interrupt: some ten milliseconds, or a tenth of a second on the model. */
-const CHUNK_PAGES = 1 << 12;
+const CHUNK_PAGES = 1 << 11;
 
 /** A copy of a guest's memory, which is brought up to date page by page. */
 export class Replica implements Disposable {

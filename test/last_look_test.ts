@@ -3,8 +3,11 @@ import { assertEquals } from "@std/assert";
 import { Replica } from "../checkpoint/replica.ts";
 import { openKernel } from "../lab/backend.ts";
 import { checkMemory } from "../lab/check_memory.ts";
+import type { VcpuDriver } from "../lab/driver.ts";
+import { InlineDriver } from "../lab/inline_driver.ts";
 import { lastLook } from "../lab/interrupt.ts";
 import type { InterruptSignal, InterruptWatch } from "../lab/interrupt.ts";
+import { Rounds } from "../lab/rounds.ts";
 import { Witness } from "../ring/witness.ts";
 import { makeLab } from "./support/labs.ts";
 
@@ -59,4 +62,24 @@ Deno.test("after a signal no time is spent on the whole of a large memory", asyn
   assertEquals([turns, lost, differing], [1, 0, null]);
   const [, found, compared] = await run(null);
   assertEquals([found, compared?.count], [1, 1]);
+});
+
+Deno.test("a round that a signal ended looks at the pages that it stored to, and at no others", async () => {
+  using lab = makeLab({ memory: 1 << 24, ring: 4096, pages: 4096 }, MODEL);
+  let looked = 0;
+  const witness = new class extends Witness {
+    override check(pages: Uint32Array): void {
+      looked += pages.length;
+      super.check(pages);
+    }
+  }(lab.memory, lab.pages);
+  const inline = new InlineDriver();
+  let runs = 0;
+  // The ring of 256 entries is full once, then the signal comes.
+  const driver: VcpuDriver = {
+    run: (vcpu) => runs++ === 0 ? inline.run(vcpu) : "KVM_EXIT_INTR",
+  };
+  const rounds = new Rounds(lab, driver, { witness });
+  const { stores } = await rounds.round();
+  assertEquals([rounds.state, stores > 0, looked], ["interrupted", true, stores + 1]);
 });

@@ -24,11 +24,11 @@ export const NAMES = { restored: "restored", output: "kept", result: "result.jso
 type Line = (random: Random) => readonly string[];
 
 const LINES: readonly (readonly [number, Line])[] = [
-  [4, (random) => ["run", ...lab(random), "--rounds", `${1 + random(2000)}`, ...json(random)]],
+  [4, (random) => ["run", ...lab(random), "--rounds", `${1 + random(200)}`, ...json(random)]],
   [1, (random) => ["run", ...lab(random), "--sort"]],
   [4, (random) => ["run", "--live", "--duration", "60m", ...lab(random), ...json(random)]],
   [1, (random) => ["run", "--live", "--stores", "9007199254740991", ...lab(random)]],
-  [3, (random) => ["stats", ...lab(random), "--rounds", `${1 + random(2000)}`]],
+  [3, (random) => ["stats", ...lab(random), "--rounds", `${1 + random(200)}`]],
   [
     2,
     (
