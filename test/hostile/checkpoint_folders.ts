@@ -58,9 +58,7 @@ async function addStray(random: Random, site: Site, folder: string): Promise<voi
   const [, bytes] = pick(random, strange);
   const name = once(random, 4) ? fileName(hostileText(random)) : pick(random, NAMES);
   const path = `${folder}/${name}`;
-  if (Deno.lstatSync(site.directory(folder)).isDirectory && exists(`${site.folder}/${path}`)) {
-    return;
-  }
+  if (site.has(path)) return;
   switch (random(8)) {
     case 0:
       return void site.directory(path);
@@ -74,15 +72,6 @@ async function addStray(random: Random, site: Site, folder: string): Promise<voi
       return void site.write(path, bytes.slice(0, random(bytes.length)));
     default:
       return void site.write(path, bytes);
-  }
-}
-
-function exists(path: string): boolean {
-  try {
-    Deno.lstatSync(path);
-    return true;
-  } catch {
-    return false;
   }
 }
 

@@ -29,19 +29,19 @@ const CONTENTS: readonly (readonly [number, Content])[] = [
 export const patternFiles: Format = {
   name: "pattern",
   share: 30,
-  async make(random, site) {
-    const path = await place(random, site);
+  make(random, site) {
+    const path = place(random, site);
     const command = pick(random, ["dump", "stats", "reset", "run"]);
     const size = ["--memory", `${PAGES * 4}KiB`, "--ring", "1024", "--pages", `${1 + random(80)}`];
     const whole = once(random, 5) ? size.slice(0, 4) : size;
     const format = once(random, 3) ? ["--format", "json"] : [];
-    return {
+    return Promise.resolve({
       args: [command, `--pattern=file:${path}`, "--backend", "model", ...whole, ...format],
-    };
+    });
   },
 };
 
-async function place(random: Random, site: Site): Promise<string> {
+function place(random: Random, site: Site): string {
   const name = once(random, 10) ? fileName(hostileText(random)) : "pages";
   switch (random(80)) {
     case 0:
@@ -51,7 +51,7 @@ async function place(random: Random, site: Site): Promise<string> {
       return name;
     default:
       site.write(name, weighted(random, CONTENTS)(random));
-      return await Promise.resolve(name);
+      return name;
   }
 }
 

@@ -1,4 +1,4 @@
-import { HostileText } from "./texts.ts";
+import type { HostileText } from "./texts.ts";
 
 /** What stands in a folder: for each path below it what it is, and of what size and age. */
 export type Listing = ReadonlyMap<string, string>;
@@ -43,6 +43,16 @@ export class Site {
   /** Makes a pipe that nobody writes to. */
   async pipe(name: string): Promise<void> {
     await new Deno.Command("mkfifo", { args: [`${this.folder}/${name}`] }).output();
+  }
+
+  /** Whether something has that name, be it a link that leads nowhere. */
+  has(name: string): boolean {
+    try {
+      Deno.lstatSync(`${this.folder}/${name}`);
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   /** What stands in it. */
