@@ -33,6 +33,16 @@ Deno.test("a frame that says something else than its kind does is damaged", asyn
   }
 });
 
+Deno.test("a command that ended with a status that no command has did not end by itself", async () => {
+  for (const code of [5, 137, 139, 255]) {
+    const ran = new Case((guest) => {
+      guest.tell("hello", FACTS);
+      guest.tell("end", { code });
+    });
+    await ran.fails(`the command in it ended with status ${code}`);
+  }
+});
+
 Deno.test("of a check's result the plan is believed, and the machine what it found", () => {
   const [result] = RESULTS;
   const plan = [{ ...result!, statement: "what the plan knows" }];

@@ -17,6 +17,11 @@ export const KERNEL_FACTS: Shape<KernelFacts> = record<KernelFacts>({
   ringMaxBytes: orNull(count()),
 });
 
+/** README.md, "Exit statuses", and what git takes: a command that ended with another did not end by itself. */
+export const COMMAND_STATUSES: ReadonlySet<number> = new Set([
+  ...[0, 1, 2, 3, 4, 70, 125, 129, 130, 141, 143],
+]);
+
 /** How a command ended. */
 export const GUEST_END: Shape<GuestEnd> = record<GuestEnd>({ code: count(MOST_STATUS) });
 

@@ -6,7 +6,14 @@ import { VmConsole } from "./console.ts";
 import type { Emulation, Emulator } from "./emulator.ts";
 import { type Frame, FrameError, framesOf, jsonFrame } from "./frames.ts";
 import type { GuestFile } from "./guest_request.ts";
-import { GUEST_END, GUEST_FILE, GUEST_PROBLEM, KERNEL_FACTS, said } from "./guest_words.ts";
+import {
+  COMMAND_STATUSES,
+  GUEST_END,
+  GUEST_FILE,
+  GUEST_PROBLEM,
+  KERNEL_FACTS,
+  said,
+} from "./guest_words.ts";
 import type { KernelSource } from "./kernel_source.ts";
 import { kvmProblem } from "./kvm_problem.ts";
 import { VmFailure } from "./vm_failure.ts";
@@ -219,8 +226,12 @@ export class Machine {
           this.#wish.emulator.cpu,
           this.#console.last,
         );
-      case "end":
-        return said(frame, GUEST_END);
+      case "end": {
+        const end = said(frame, GUEST_END);
+        if (COMMAND_STATUSES.has(end.code)) return end;
+        // Its kernel killed it, say, for want of memory.
+        throw this.#failure(`the command in it ended with status ${end.code}`);
+      }
       default:
         return null;
     }

@@ -10,7 +10,7 @@ import { once, pick, weighted } from "./chance.ts";
 import type { Format } from "./hostile_case.ts";
 import { changed, hostileJson, type Json } from "./json.ts";
 import { fileName } from "./site.ts";
-import { hostileNumber, hostileText } from "./texts.ts";
+import { FORGED, hostileNumber, hostileText } from "./texts.ts";
 
 type Piece = (random: Random, outputs: readonly string[]) => Uint8Array;
 const encoder = new TextEncoder();
@@ -34,7 +34,7 @@ const PIECES: readonly (readonly [number, Piece])[] = [
   [
     6,
     (random) =>
-      frameBytes(pick(random, ["stdout", "stderr"]), encoder.encode(`${hostileText(random)}\n`)),
+      frameBytes(pick(random, ["stdout", "stderr"]), encoder.encode(`${spoken(random)}\n`)),
   ],
   [2, (random) => frameBytes("stdout", noise(random, random(300)))],
   [
@@ -64,6 +64,11 @@ const PIECES: readonly (readonly [number, Piece])[] = [
     return head;
   }],
 ];
+
+// A machine's command prints lines of its own, and whatever stands in them: none is a forgery.
+function spoken(random: Random): string {
+  return hostileText(random).replaceAll(FORGED, "said");
+}
 
 /** What machines say. */
 export const machines: Format = {
