@@ -14,6 +14,8 @@ import { openKernel } from "./lab/backend.ts";
 import { exhaustion, needDescriptors } from "./lab/exhaustion.ts";
 import { surviveFileLimit } from "./lab/file_limit.ts";
 import { GuestError } from "./lab/guest_error.ts";
+import { heedNohup } from "./lab/interrupt.ts";
+import { isNohup } from "./lab/nohup.ts";
 import { UsageError } from "./lab/usage_error.ts";
 import { printable, printableLine, printableText } from "./text/printable.ts";
 import { TerminalText } from "./text/terminal_text.ts";
@@ -348,6 +350,7 @@ async function machineFailure(args: readonly string[], error: unknown) {
 }
 
 if (import.meta.main) {
+  heedNohup(isNohup);
   const status = await commandLine(Deno.args, { terminal, announce: () => {} });
   // Not by returning: a listener or a library must not be able to keep the process alive.
   Deno.exit(status);

@@ -3,7 +3,7 @@ import { Mapping } from "../kvm/mapping.ts";
 import { runEnd } from "../ring/run_end.ts";
 import type { PageName } from "../ring/slots.ts";
 import type { GuestVm } from "../lab/guest_vm.ts";
-import type { InterruptWatch } from "../lab/interrupt.ts";
+import { type InterruptWatch, lastLook } from "../lab/interrupt.ts";
 import { TouchedPages } from "../lab/touched_pages.ts";
 
 /** Pages that differ: their number, and the first hundred of them. */
@@ -16,8 +16,8 @@ export interface DifferingPages {
 
 const PAGE_WORDS = PAGE_SIZE / Uint32Array.BYTES_PER_ELEMENT;
 const LISTED = 100;
-/** Pages that are compared between two looks for an interrupt: some ten milliseconds. */
-const CHUNK_PAGES = 1 << 13;
+/** Pages that are compared between two looks for an interrupt: some ten milliseconds, or a tenth of a second on the model. */
+const CHUNK_PAGES = 1 << 11;
 
 /** A copy of a guest's memory, which is brought up to date page by page. */
 export class Replica implements Disposable {
@@ -86,10 +86,10 @@ export class Replica implements Disposable {
    * both, and is left untouched.
    *
    * @param interrupt Ends it early.
-   * @returns The pages that differ, or `null` where a signal came meanwhile.
+   * @returns The pages that differ, or `null` where a signal came meanwhile, or before and there is much to compare.
    */
   async compare(interrupt: InterruptWatch): Promise<DifferingPages | null> {
-    const before = interrupt.signal;
+    const goesOn = lastLook(interrupt);
     const { vm: { kernel }, memoryAddress, pages: { total } } = this.#vm;
     using inGuest = new TouchedPages(kernel, memoryAddress);
     using here = new TouchedPages(kernel, this.#mapping.address);
@@ -102,7 +102,7 @@ export class Replica implements Disposable {
         if (count++ < LISTED) pages.push(this.#vm.pages.name(page));
       }
       await interrupt.pause();
-      if (interrupt.signal !== before) return null;
+      if (end < total && !goesOn()) return null;
     }
     return { count, pages };
   }

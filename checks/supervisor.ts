@@ -178,7 +178,7 @@ class Desk {
   }
 
   async #isInterrupt({ signal }: Ending): Promise<boolean> {
-    if (signal !== "SIGINT" && signal !== "SIGTERM") return false;
+    if (signal !== "SIGINT" && signal !== "SIGTERM" && signal !== "SIGHUP") return false;
     const nothing = new Promise<void>(() => {});
     return await until(nothing, INTERRUPT_MS, this.#supervision.abort) === "aborted";
   }

@@ -6,6 +6,7 @@ import type { Interrupt } from "../lab/interrupt.ts";
 import type { Machine } from "../vm/machine.ts";
 import type { PreparedMachine } from "../vm/prepare.ts";
 import { VmFailure } from "../vm/vm_failure.ts";
+import { checkSaid, type ReportRest } from "./check_words.ts";
 import { endStatus, LineReader, machineFor } from "./in_machine.ts";
 import { InOrder } from "./in_order.ts";
 import { interruptStatus } from "./interrupt_status.ts";
@@ -58,7 +59,7 @@ const LAST_LINES = 8;
 
 interface Told {
   /** All of the report but its checks; `null` where the command came to no end. */
-  readonly rest: Omit<CheckReport, "checks"> | null;
+  readonly rest: ReportRest | null;
   readonly status: number;
   readonly failure: VmFailure | null;
 }
@@ -140,7 +141,7 @@ function guestArgs(args: readonly string[], without: readonly string[]): string[
 // Runs a command that prints a check a line, and at last the rest of its report.
 async function ask(
   prepared: PreparedMachine,
-  { running, interrupt }: CheckQuestion,
+  { running, interrupt, plan }: CheckQuestion,
   args: readonly string[],
   watcher: CheckWatcher,
 ): Promise<Told> {
@@ -149,9 +150,9 @@ async function ask(
   }
   let rest: Told["rest"] = null;
   let isWanted = true;
+  const planned = countGroups(plan);
   const out = new LineReader((line) => {
-    // Written by `check --format ndjson` of this same version.
-    const value = JSON.parse(line);
+    const value = checkSaid(line, plan, planned);
     if ("schema" in value) rest = value;
     else isWanted = watcher.result(value);
   });

@@ -1,10 +1,21 @@
 import { needDescriptors } from "./exhaustion.ts";
 
 /** The signals that end a long-running command early but in order. */
-export type InterruptSignal = "SIGINT" | "SIGTERM";
+export type InterruptSignal = "SIGINT" | "SIGTERM" | "SIGHUP";
 
 /** A loop that never waits gives the event loop a turn this often, in milliseconds. */
 const TURN_MS = 50;
+
+let outlivesTerminal = (): boolean => false;
+
+/**
+ * Has interrupts find out whether this program was started to outlive its terminal: by default none was.
+ *
+ * @param find Answers that; asked where an interrupt begins to listen.
+ */
+export function heedNohup(find: () => boolean): void {
+  outlivesTerminal = find;
+}
 
 /**
  * Listens for an interrupt. Deno runs signal listeners on the event loop, so a loop of synchronous
@@ -18,7 +29,7 @@ export class Interrupt implements Disposable {
   readonly #tell: () => void;
 
   /**
-   * Begins to listen for SIGINT and SIGTERM.
+   * Begins to listen for SIGINT, SIGTERM and, unless this program is to outlive its terminal, SIGHUP.
    *
    * @param tell Called when one comes, for who waits for something else.
    * @throws {KernelError} Where there is no file descriptor left to listen with.
@@ -26,8 +37,13 @@ export class Interrupt implements Disposable {
   constructor(tell: () => void = () => {}) {
     this.#tell = tell;
     needDescriptors(2, "signals");
-    const signals: readonly InterruptSignal[] = ["SIGINT", "SIGTERM"];
-    this.#listeners = signals.map((signal) => [signal, () => this.#notice(signal)]);
+    const signals: readonly InterruptSignal[] = ["SIGINT", "SIGTERM", "SIGHUP"];
+    const outlives = outlivesTerminal();
+    // Whatever Deno listens for, it takes SIGHUP's default action itself from then on, even where that was ignored.
+    this.#listeners = signals.map((signal) => [
+      signal,
+      signal === "SIGHUP" && outlives ? () => {} : () => this.#notice(signal),
+    ]);
     for (const [signal, listener] of this.#listeners) Deno.addSignalListener(signal, listener);
   }
 
@@ -69,3 +85,35 @@ export class Interrupt implements Disposable {
 
 /** What a long piece of work looks at: an {@linkcode Interrupt}, or what stands in for one. */
 export type InterruptWatch = Pick<Interrupt, "signal" | "isDue" | "pause">;
+
+/** After a signal the tool looks at what was gathered, but no longer than this: who sent it waits for the end. */
+const LAST_LOOK_MS = 500;
+
+/**
+ * Whether a long look at what was gathered may go on. A signal that comes meanwhile ends it; one that came before lets it
+ * have half a second.
+ *
+ * @example
+ * ```ts
+ * import { lastLook } from "./interrupt.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * let ms = 0;
+ * const goesOn = lastLook({ signal: "SIGTERM" }, () => ms);
+ * const first = goesOn();
+ * ms = 500;
+ * assertEquals([first, goesOn()], [true, false]);
+ * ```
+ *
+ * @param interrupt Tells of a signal.
+ * @param now A clock, in milliseconds.
+ * @returns What answers whether it may go on.
+ */
+export function lastLook(
+  interrupt: Pick<Interrupt, "signal">,
+  now: () => number = () => performance.now(),
+): () => boolean {
+  if (interrupt.signal === null) return () => interrupt.signal === null;
+  const end = now() + LAST_LOOK_MS;
+  return () => now() < end;
+}

@@ -274,7 +274,6 @@ export class LiveRun {
     }
     this.attempt(() => this.#reap(this.#ids));
     for (const id of this.#ids) this.#checkRing(id);
-    witness.check(this.#pages);
     this.audits++;
     await checkMemory(lab, witness, interrupt);
     if (witness.strays > 0) reaper.problems.add(`${witness.strays} entries name no logged page`);

@@ -4,6 +4,7 @@ import { fileErrorText, fileShortage } from "../lab/file_error.ts";
 import { Elf } from "./elf.ts";
 import { KernelFileError } from "./kernel_file_error.ts";
 import { printable } from "../text/printable.ts";
+import { unpack } from "./unpack.ts";
 
 /** A module of a kernel, as init_module(2) takes it. */
 export interface KernelModule {
@@ -20,6 +21,8 @@ const PACKERS: Readonly<Record<string, readonly string[] | null>> = {
   ".ko.xz": ["xz", "-dc"],
   ".ko.zst": ["zstd", "-dc", "--quiet"],
 };
+/** More than any module has that somebody compressed. */
+const MOST_BYTES = 64 * 2 ** 20;
 /** Where a tree, or a package, has KVM and what it needs. */
 const LIKELY = ["arch/x86/kvm", "virt/lib", "drivers/crypto/ccp"]
   .flatMap((place) => [place, `kernel/${place}`]);
@@ -151,9 +154,15 @@ async function unpacked(file: string): Promise<Uint8Array> {
   try {
     if (packer === null) return await Deno.readFile(file);
     const [program, ...args] = packer;
-    const { code, stdout, stderr } = await new Deno.Command(program!, { args: [...args, file] })
-      .output();
-    if (code === 0) return stdout;
+    const { code, bytes, stderr } = await unpack(program!, [...args, file], MOST_BYTES);
+    if (bytes === null) {
+      throw new KernelFileError(
+        `${printable(file)}: holds more than ${
+          MOST_BYTES / 2 ** 20
+        } MiB; no module is as large, build it anew`,
+      );
+    }
+    if (code === 0) return bytes;
     const [said = ""] = new TextDecoder().decode(stderr).trim().split("\n");
     throw new KernelFileError(`${printable(file)}: ${printable(said)}`);
   } catch (error) {

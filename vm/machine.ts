@@ -5,7 +5,15 @@ import type { InterruptSignal } from "../lab/interrupt.ts";
 import { VmConsole } from "./console.ts";
 import type { Emulation, Emulator } from "./emulator.ts";
 import { type Frame, FrameError, framesOf, jsonFrame } from "./frames.ts";
-import type { GuestEnd, GuestFile, GuestProblem } from "./guest_request.ts";
+import type { GuestFile } from "./guest_request.ts";
+import {
+  COMMAND_STATUSES,
+  GUEST_END,
+  GUEST_FILE,
+  GUEST_PROBLEM,
+  KERNEL_FACTS,
+  said,
+} from "./guest_words.ts";
 import type { KernelSource } from "./kernel_source.ts";
 import { kvmProblem } from "./kvm_problem.ts";
 import { VmFailure } from "./vm_failure.ts";
@@ -184,7 +192,7 @@ export class Machine {
         if (frame.kind === "file") {
           await file?.abort();
           file = new FileBytes();
-          file.done = this.#listener.file(said<GuestFile>(frame), file.stream);
+          file.done = this.#listener.file(said(frame, GUEST_FILE), file.stream);
           file.done.catch(() => {});
           continue;
         }
@@ -203,7 +211,7 @@ export class Machine {
     switch (frame.kind) {
       case "hello": {
         this.#isUp = true;
-        this.#listener.booted(said<KernelFacts>(frame));
+        this.#listener.booted(said(frame, KERNEL_FACTS));
         return null;
       }
       case "stdout":
@@ -214,13 +222,17 @@ export class Machine {
         return null;
       case "problem":
         throw kvmProblem(
-          said<GuestProblem>(frame),
+          said(frame, GUEST_PROBLEM),
           this.#wish.kernel,
           this.#wish.emulator.cpu,
           this.#console.last,
         );
-      case "end":
-        return said<GuestEnd>(frame);
+      case "end": {
+        const end = said(frame, GUEST_END);
+        if (COMMAND_STATUSES.has(end.code)) return end;
+        // Its kernel killed it, say, for want of memory.
+        throw this.#failure(`the command in it ended with status ${end.code}`);
+      }
       default:
         return null;
     }
@@ -315,15 +327,6 @@ class Watchdog {
 
   stop(): void {
     clearInterval(this.#timer);
-  }
-}
-
-function said<Value>({ body }: Frame): Value {
-  try {
-    // Written by vm/init.ts of this same version, as the type says.
-    return JSON.parse(new TextDecoder().decode(body));
-  } catch {
-    throw new FrameError("the serial line of the machine carried a damaged frame");
   }
 }
 

@@ -51,10 +51,11 @@ export class RunningCli {
   #heard = Promise.withResolvers<void>();
   #isOver = false;
 
-  /** Starts it; with `--trace` it tells each kernel call on stderr. */
-  constructor(args: readonly string[], program?: string) {
-    this.#child = new Deno.Command(Deno.execPath(), {
-      args: denoArgs(args, program),
+  /** Starts it, or a program like it, by another where one is given; with `--trace` it tells each kernel call on stderr. */
+  constructor(args: readonly string[], like?: string, by: readonly string[] = []) {
+    const [program, ...rest] = [...by, Deno.execPath(), ...denoArgs(args, like)];
+    this.#child = new Deno.Command(program!, {
+      args: rest,
       ...{ stdin: "null", stdout: "piped", stderr: "piped" },
     }).spawn();
     this.#result = this.#read();
@@ -106,6 +107,11 @@ export class RunningCli {
       }
       await this.#heard.promise;
     }
+  }
+
+  /** Sends a signal. */
+  sends(signal: Deno.Signal): void {
+    this.#child.kill(signal);
   }
 
   /** Sends a signal, unless it has ended, and answers what it came to. */

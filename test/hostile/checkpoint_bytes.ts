@@ -1,0 +1,69 @@
+import { MAGIC, PREFIX_BYTES } from "../../checkpoint/checkpoint_layout.ts";
+import { DIGEST_BYTES, digestText } from "../../checkpoint/digested_pieces.ts";
+import { joined } from "./bytes.ts";
+import type { Json } from "./json.ts";
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+/** No header that is made here is longer. */
+const MOST_HEADER_BYTES = 2 ** 24 + 1;
+
+/** The files of a folder of checkpoints, by name, in the order of their epochs. */
+export type Chain = ReadonlyMap<string, Bytes>;
+
+/** Reads a folder. */
+export function readChain(folder: string): Chain {
+  const names = [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
+  return new Map(names.map((name) => [name, Deno.readFileSync(`${folder}/${name}`)]));
+}
+
+/** Where the header of a file ends. */
+export function headerEnd(bytes: Uint8Array): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  return PREFIX_BYTES + view.getUint32(MAGIC.length + 4, true);
+}
+
+/** The header of a file that is whole. */
+export function headerOf(bytes: Uint8Array): { readonly [name: string]: Json } {
+  return JSON.parse(new TextDecoder().decode(bytes.subarray(PREFIX_BYTES, headerEnd(bytes))));
+}
+
+/** A file with another header, as long as it may be; its digest is no longer right. */
+export function withHeader(bytes: Uint8Array, text: string): Bytes {
+  const header = new TextEncoder().encode(text).subarray(0, MOST_HEADER_BYTES);
+  const prefix = bytes.slice(0, PREFIX_BYTES);
+  new DataView(prefix.buffer).setUint32(MAGIC.length + 4, header.length, true);
+  return joined([prefix, header, bytes.subarray(headerEnd(bytes))]);
+}
+
+/** The same bytes with the digest that they must have: the last 32 are taken for the old one. */
+export async function digested(bytes: Uint8Array): Promise<Bytes> {
+  const all = bytes.slice(0, Math.max(0, bytes.length - DIGEST_BYTES));
+  return joined([all, new Uint8Array(await crypto.subtle.digest("SHA-256", all))]);
+}
+
+/**
+ * Makes a chain whole again from a file on: each that follows gets the digest of the one before, and its own.
+ *
+ * @param chain The chain.
+ * @param from The file that was changed.
+ * @returns The chain.
+ */
+export async function chained(chain: Chain, from: string): Promise<Chain> {
+  const whole = new Map<string, Bytes>();
+  let previous: string | null = null;
+  for (const [name, bytes] of chain) {
+    if (previous === null && name !== from) {
+      whole.set(name, bytes);
+      continue;
+    }
+    let changed: Bytes = bytes;
+    if (previous !== null) {
+      changed = withHeader(bytes, JSON.stringify({ ...headerOf(bytes), previous }));
+    }
+    changed = await digested(changed);
+    whole.set(name, changed);
+    previous = digestText(changed.subarray(-DIGEST_BYTES));
+  }
+  return whole;
+}

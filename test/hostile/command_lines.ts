@@ -1,0 +1,134 @@
+// Command lines: each option of each command, with values that it takes, and with values that it does not.
+import type { OptionTable } from "../../commands/option.ts";
+import { COMMAND_NAMES, loadCommand } from "../../commands/registry.ts";
+import { GLOBAL_OPTIONS } from "../../commands/global_options.ts";
+import type { Random } from "../../guest/random.ts";
+import { once, pick } from "./chance.ts";
+import type { Format } from "./hostile_case.ts";
+import { fileName } from "./site.ts";
+import { hostileArgument } from "./texts.ts";
+
+/**
+ * Values that are taken: small ones. What a person asks for takes what it takes; here what is asked for is little, so
+ * that a case that takes long, or much memory, has something wrong.
+ */
+const SMALL: Readonly<Record<string, readonly string[]>> = {
+  vcpus: ["1", "2", "3", "0x2"],
+  memory: ["64KiB", "1MiB", "128k"],
+  slots: ["1", "2", "3"],
+  ring: ["256", "1024", "4096", "16KiB"],
+  pages: ["1", "7", "64", "300"],
+  rounds: ["1", "2"],
+  repetitions: ["1"],
+  repeat: ["1", "2"],
+  seed: ["0", "1", "9007199254740991"],
+  pattern: [
+    "sequential",
+    "reverse",
+    "stride:3",
+    "random",
+    "window:4",
+    "zigzag",
+    "pingpong",
+    "hot:2",
+  ],
+  duration: ["1ms", "20ms"],
+  interval: ["1ms", "5ms"],
+  timeout: ["5s"],
+  epochs: ["1", "2"],
+  stores: ["1", "100"],
+  "max-dirty": ["1", "8"],
+  vcpu: ["0", "1"],
+  limit: ["0", "1", "99999"],
+  gap: ["0", "3", "9007199254740991"],
+  "harvest-first": ["0", "3", "9007199254740991"],
+  only: ["x", "x", "x", "", "enable.u32"],
+  skip: ["*", "a*"],
+  sweep: ["cost"],
+  model: ["v5.11", "v6.1", "v6.12+pml", "latest+emulator", "v6.17+pml+emulator"],
+  fuzz: ["1"],
+};
+
+/** Numbers that no option takes, or that none needs much for. */
+const NUMBERS: readonly string[] = [
+  ...["-1", "-0", "0", "1.5", "1e3", "0x", "0xg", "00", "NaN", "Infinity", "9007199254740992"],
+  ...["18446744073709551616", "1".repeat(400), " 1", "1 ", "\uff11", "0b1", "+1", "1,1", "1_000"],
+  ...["4294967296", "1KiB", "4095B", "1XiB", "16EiB", "0KiB", "0.1ms", "61m", "1h", "1ms,2ms"],
+];
+
+/** Runs that take their own time unless told otherwise. */
+const SHORT: Readonly<Record<string, readonly string[]>> = {
+  bench: ["--sweep=cost", "--memory=64KiB", "--pages=4", "--repetitions=1"],
+  run: ["--duration=5ms", "--memory=1MiB"],
+  stats: ["--memory=1MiB"],
+  checkpoint: ["--epochs=1", "--interval=2ms", "--memory=1MiB"],
+};
+
+/** Commands that take some milliseconds. */
+const QUICK: readonly string[] = ["probe", "enable", "dump", "reset"];
+/** Options that are not tried here: `--verbose` asks for the stack, machines have a format of their own. */
+const NOT_HERE = /^(verbose|kernel|modules|kernel-args|vm-.*|svg|trace)$/;
+/** Names of files and folders. */
+const FILES: readonly string[] = ["output", "restore", "fuzz-file"];
+
+/** Command lines. */
+export const commandLines: Format = {
+  name: "command-line",
+  share: 40,
+  async make(random, site) {
+    if (once(random, 30)) return { args: words(random) };
+    const name = once(random, 2) ? pick(random, COMMAND_NAMES) : pick(random, QUICK);
+    const options: OptionTable = { ...(await loadCommand(name)).options, ...GLOBAL_OPTIONS };
+    const names = Object.keys(options).filter((option) => !NOT_HERE.test(option));
+    const given = new Map<string, string>();
+    const wrong = random(3);
+    for (let left = random(5); left > 0; left--) {
+      const option = pick(random, names);
+      given.set(option, valueOf(random, option, options, wrong === 0));
+    }
+    // All checks take seconds, and each process that makes some a third of one: seldom.
+    if (name === "check" && !given.has("only")) {
+      given.set("only", once(random, 8) ? "enable.u32" : "x");
+    }
+    const short = (SHORT[name] ?? []).filter((arg) =>
+      arg !== "--duration=5ms" || given.has("live")
+    );
+    const args = [
+      name,
+      ...(once(random, 8) || given.has("backend") ? [] : ["--backend=model"]),
+      ...short.filter((arg) => !given.has(/^--([a-z]+)/.exec(arg)![1]!)),
+      ...[...given].map(([option, value]) =>
+        options[option]!.value === null && value === "" ? `--${option}` : `--${option}=${value}`
+      ),
+      ...(once(random, 10) ? words(random) : []),
+    ];
+    if (given.has("fuzz-file") && once(random, 2)) site.write("file", "{}\n");
+    const writes = given.get("output");
+    return { args, writes: writes === undefined ? [] : [writes] };
+  },
+};
+
+function valueOf(random: Random, name: string, options: OptionTable, isWrong: boolean): string {
+  const { value, choices } = options[name]!;
+  if (FILES.includes(name)) return once(random, 2) ? "file" : fileName(hostileArgument(random));
+  if (isWrong && once(random, 2)) return once(random, 2) ? pick(random, NUMBERS) : argument(random);
+  if (value === null) return "";
+  return pick(random, choices ?? SMALL[name] ?? ["1"]);
+}
+
+function words(random: Random): string[] {
+  return Array.from(
+    { length: random(4) },
+    () =>
+      once(random, 3)
+        ? `--${argument(random)}`
+        : once(random, 3)
+        ? pick(random, ["help", "--help", "--version", "-h", "-V", "--", "-", "--no-color", "dump"])
+        : argument(random),
+  );
+}
+
+// `--verbose` asks for the stack.
+function argument(random: Random): string {
+  return hostileArgument(random).replaceAll("verbose", "");
+}

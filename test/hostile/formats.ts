@@ -1,0 +1,65 @@
+import { checkpointFiles } from "./checkpoint_files.ts";
+import { checkpointFolders } from "./checkpoint_folders.ts";
+import { commandLines } from "./command_lines.ts";
+import { fuzzScripts } from "./fuzz_scripts.ts";
+import type { Format } from "./hostile_case.ts";
+import { kernelFiles } from "./kernel_files.ts";
+import { machines } from "./machines.ts";
+import { patternFiles } from "./pattern_files.ts";
+import { remembered } from "./remembered.ts";
+
+/**
+ * All formats that the tool reads. One that it learns to read (results that are compared, traces that are imported) gets
+ * a generator of its own, and a place here.
+ */
+export const FORMATS: readonly Format[] = [
+  remembered,
+  checkpointFiles,
+  checkpointFolders,
+  fuzzScripts,
+  patternFiles,
+  commandLines,
+  kernelFiles,
+  machines,
+];
+
+/** A case by its name. */
+export interface CaseName {
+  /** The format's name. */
+  readonly format: string;
+  /** Which of its cases. */
+  readonly number: number;
+}
+
+/**
+ * The order in which cases have their turn: first all that are counted, then each format as often as its share says,
+ * spread evenly.
+ *
+ * @param formats The formats.
+ * @returns What answers the case at a place; `null` where there are no more.
+ */
+export function schedule(formats: readonly Format[]): (at: number) => CaseName | null {
+  const counted = formats.flatMap(({ name: format, count }) =>
+    Array.from({ length: count ?? 0 }, (_, number) => ({ format, number }))
+  );
+  const endless = formats.filter(({ count }) => count === undefined);
+  // The format that is furthest behind its share comes next.
+  const turns: CaseName[] = [];
+  const had = new Map(endless.map(({ name }) => [name, 0]));
+  const sum = endless.reduce((all, { share }) => all + share, 0);
+  for (let n = 0; n < sum; n++) {
+    const behind = ({ name, share }: Format) => share * (n + 1) - had.get(name)! * sum;
+    const next = endless.toSorted((a, b) => behind(b) - behind(a))[0]!;
+    turns.push({ format: next.name, number: had.get(next.name)! });
+    had.set(next.name, had.get(next.name)! + 1);
+  }
+  return (at) => {
+    if (at < counted.length) return counted[at]!;
+    if (turns.length === 0) return null;
+    const { format, number } = turns[(at - counted.length) % turns.length]!;
+    return {
+      format,
+      number: Math.floor((at - counted.length) / turns.length) * had.get(format)! + number,
+    };
+  };
+}

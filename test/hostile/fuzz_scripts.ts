@@ -1,0 +1,63 @@
+// Programs of `check --fuzz-file`: what the generator of `check --fuzz` makes, with fields, lines and bytes changed.
+import { parseProgram } from "../../checks/fuzz_script.ts";
+import { generateProgram } from "../../checks/fuzz_generate.ts";
+import { replay } from "../../checks/fuzz.ts";
+import type { Random } from "../../guest/random.ts";
+import { openKernel } from "../../lab/backend.ts";
+import { Interrupt } from "../../lab/interrupt.ts";
+import { fuzzText } from "../../report/fuzz_text.ts";
+import { damage } from "./bytes.ts";
+import { once, pick } from "./chance.ts";
+import type { Format } from "./hostile_case.ts";
+import { changed, hostileJson, type Json } from "./json.ts";
+import { fileName } from "./site.ts";
+import { hostileText } from "./texts.ts";
+
+const SMALLEST_RING = 4096;
+const encoder = new TextEncoder();
+
+/** Programs of `check --fuzz-file`. */
+export const fuzzScripts: Format = {
+  name: "fuzz-file",
+  share: 40,
+  make(random, site) {
+    const bytes = script(random);
+    const name = once(random, 10) ? fileName(hostileText(random)) : "program";
+    const path = once(random, 60) ? pick(random, ["/nowhere", ".", "/dev/null"]) : name;
+    site.write(name, bytes);
+    const args = ["check", `--fuzz-file=${path}`];
+    if (once(random, 10)) args.push("--format", pick(random, ["json", "ktap", "text"]));
+    if (once(random, 2)) return Promise.resolve({ args });
+    // On a host without KVM the command line ends behind the reading: the model against the model goes on.
+    return Promise.resolve({ args, call: () => replayed(new TextDecoder().decode(bytes)) });
+  },
+};
+
+function script(random: Random): Uint8Array<ArrayBuffer> {
+  const { ops, ...head } = generateProgram(random(2 ** 32), random(1000), SMALLEST_RING);
+  let values: Json[] = [{ ...head }, ...ops.map((op): Json => ({ ...op }))];
+  for (let left = random(4); left > 0; left--) {
+    const at = random(values.length);
+    values = values.map((value, n) => n === at ? changed(random, value) : value);
+  }
+  const lines = values.map((value) =>
+    once(random, 20) ? hostileJson(random, value) : JSON.stringify(value)
+  );
+  if (once(random, 6)) lines.splice(random(lines.length), 1);
+  if (once(random, 8)) lines.splice(random(lines.length), 0, hostileText(random));
+  if (once(random, 60)) lines.push("#".repeat(1 << 20), `{"do":"${"x".repeat(1 << 20)}"}`);
+  const end = once(random, 10) ? pick(random, ["\r\n", "\r", "\u2028", "\n\n"]) : "\n";
+  const bytes = encoder.encode((once(random, 12) ? "\ufeff" : "") + lines.join(end) + end);
+  return once(random, 6) ? damage(random, bytes) : bytes;
+}
+
+async function replayed(text: string): Promise<number> {
+  const open = () => openKernel({ backend: "model", model: undefined }, null, () => {});
+  using interrupt = new Interrupt();
+  const result = await replay(await open(), await open(), parseProgram(text), interrupt);
+  // Both are the same: what differs is a defect of what runs programs.
+  if (!result.ok) {
+    throw new Error(`The model differs from itself: ${[...fuzzText(result)].join("")}`);
+  }
+  return 0;
+}

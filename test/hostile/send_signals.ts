@@ -1,0 +1,59 @@
+import { chanceOf } from "./chance.ts";
+import { signalCase } from "./signal_lines.ts";
+import { makeRestored, sendSignal } from "./signals.ts";
+
+/** The longest that a command may take to end after a signal. */
+const MOST_MS = 1000;
+
+/**
+ * Has signals end command lines, one after another, and prints what each came to and how long they took.
+ *
+ * @param cases How many.
+ * @param seed The seed.
+ * @param backend Which kernel answers.
+ * @param first The number of the first.
+ * @returns Whether all ended within a second and left nothing.
+ */
+export async function sendSignals(
+  cases: number,
+  seed: number,
+  backend: string,
+  first = 0,
+): Promise<boolean> {
+  const shared = await Deno.makeTempDir({ prefix: "dirtyring-signals-" });
+  const times: number[] = [];
+  let failures = 0;
+  try {
+    await makeRestored(shared, backend);
+    for (let n = first; n < first + cases; n++) {
+      const one = signalCase(chanceOf("signals", seed, n), backend);
+      const { ms, end, problems } = await sendSignal(one, shared);
+      if (ms !== null) times.push(ms);
+      const late = ms !== null && ms > MOST_MS ? [`took ${Math.round(ms)} ms to end`] : [];
+      const took = ms === null ? "had ended" : `${Math.round(ms)} ms`;
+      console.log(
+        `${n}: ${one.signal} after ${one.afterMs} ms: ${end}, ${took}: dirtyring ${
+          one.args.join(" ")
+        }`,
+      );
+      for (const problem of [...problems, ...late]) {
+        failures++;
+        console.log(
+          `FAILED ${n}: ${problem}\n  deno task hostile --signals 1 --case ${n} --seed ${seed} --backend ${backend}`,
+        );
+      }
+    }
+  } finally {
+    await Deno.remove(shared, { recursive: true });
+  }
+  times.sort((a, b) => a - b);
+  const at = (part: number) =>
+    Math.round(times[Math.min(times.length - 1, Math.floor(times.length * part))] ?? 0);
+  console.log(
+    `${cases} signals, ${times.length} while the command ran: median ${at(0.5)} ms, 90% ${
+      at(0.9)
+    } ms, ` +
+      `99% ${at(0.99)} ms, longest ${at(1)} ms; ${failures} failures`,
+  );
+  return failures === 0;
+}
