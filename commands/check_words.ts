@@ -4,6 +4,7 @@ import { type CheckResult, checkResult, type CheckRun } from "../checks/check_re
 import type { PlannedCheck } from "../checks/supervisor.ts";
 import type { InterruptSignal } from "../lab/interrupt.ts";
 import { FrameError } from "../vm/frames.ts";
+import { printable } from "../text/printable.ts";
 import { KERNEL_FACTS, saidIn } from "../vm/guest_words.ts";
 import { count, flag, list, number, orNull, record, type Shape, text, word } from "../vm/shape.ts";
 
@@ -67,5 +68,5 @@ export function checkSaid(
   const { id, ...run } = saidIn(line, RUN);
   const check = plan.find((one) => one.id === id);
   if (check !== undefined) return checkResult(check, run);
-  throw new FrameError(`the machine answered a check that it was not asked: ${id}`);
+  throw new FrameError(`the machine answered a check that it was not asked: ${printable(id)}`);
 }

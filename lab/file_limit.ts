@@ -2,6 +2,8 @@ import { ignoreSignal } from "../ffi/ignore_signal.ts";
 import { SIGXFSZ } from "../ffi/linux.ts";
 import { needDescriptors } from "./exhaustion.ts";
 
+const SHELL = "/bin/sh";
+
 let isSurvived = false;
 let isListenedTo = false;
 
@@ -25,14 +27,16 @@ export function surviveFileLimit(): void {
 }
 
 /**
- * How to start a program so that it survives the limit as this one does: it inherits what is ignored, and not what is
- * listened to.
+ * How to start a program so that it survives the limit as this one does, where a shell may be started: it inherits what
+ * is ignored, and not what is listened to.
  *
  * @param program The program.
  * @param args Its arguments.
  * @returns What to start instead, which becomes the program, and its arguments.
  */
 export function surviving(program: string, args: readonly string[]): [string, readonly string[]] {
-  if (!isListenedTo) return [program, args];
-  return ["/bin/sh", ["-c", 'trap "" XFSZ; exec "$@"', "sh", program, ...args]];
+  // Asked first: a call without permission would put the question to a person at a terminal.
+  const mayAsk = () => Deno.permissions.querySync({ name: "run", command: SHELL });
+  if (!isListenedTo || mayAsk().state !== "granted") return [program, args];
+  return [SHELL, ["-c", 'trap "" XFSZ; exec "$@"', "sh", program, ...args]];
 }

@@ -28,7 +28,8 @@ const SPARE = 1.25;
  */
 export function sharesOf(vcpus: LiveVcpus, quotas: readonly number[]): VcpuShare[] {
   return quotas.map((asked, id) => {
-    const made = vcpus.placeOf(id).stores;
+    // A guest that was restored wrong may count down beyond nought: none of its stores was asked for.
+    const made = Math.max(0, vcpus.placeOf(id).stores);
     return { id, made, asked, stoodStillNs: vcpus.fullStopNs(id).total };
   });
 }

@@ -41,10 +41,14 @@ Deno.test("each signal ends a command in order, with its own status, and what wa
 });
 
 Deno.test("a command that was started to outlive its terminal does", async () => {
-  const child = new RunningCli([
-    ...["run", "--live", "--backend", "model", "--memory", "1MiB", "--duration", "60m"],
-    ...["--format", "ndjson", "--interval", "1ms"],
-  ], undefined, ["nohup"]);
+  const child = new RunningCli(
+    [
+      ...["run", "--live", "--backend", "model", "--memory", "1MiB", "--duration", "60m"],
+      ...["--format", "ndjson", "--interval", "1ms"],
+    ],
+    undefined,
+    ["nohup"],
+  );
   await child.prints("stdout", "dirtyring.live-progress/1");
   child.sends("SIGHUP");
   await child.prints("stdout", "dirtyring.live-progress/1", 400);

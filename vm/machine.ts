@@ -20,6 +20,9 @@ import { VmFailure } from "./vm_failure.ts";
 import type { VmSettings } from "./vm_settings.ts";
 import { printable } from "../text/printable.ts";
 
+/** Statuses of a command that says on standard error what is wrong. */
+const ALWAYS_TOLD: ReadonlySet<number> = new Set([2, 70]);
+
 /** A machine that is wanted. */
 export interface MachineWish {
   /** Its kernel. */
@@ -71,6 +74,7 @@ export class Machine {
   readonly #console = new VmConsole();
   #emulation: Emulation | null = null;
   #isUp = false;
+  #hasComplained = false;
   #interrupted: InterruptSignal | null = null;
   #stop: (outcome: MachineEnd | Error) => void = () => {};
   #heed: ReturnType<typeof setTimeout> | undefined;
@@ -216,6 +220,7 @@ export class Machine {
       }
       case "stdout":
       case "stderr":
+        this.#hasComplained ||= frame.kind === "stderr";
         if (!await this.#listener[frame.kind](frame.body)) {
           emulation.write(jsonFrame("close", frame.kind));
         }
@@ -229,9 +234,11 @@ export class Machine {
         );
       case "end": {
         const end = said(frame, GUEST_END);
-        if (COMMAND_STATUSES.has(end.code)) return end;
+        const isSilent = ALWAYS_TOLD.has(end.code) && !this.#hasComplained;
+        if (COMMAND_STATUSES.has(end.code) && !isSilent) return end;
         // Its kernel killed it, say, for want of memory.
-        throw this.#failure(`the command in it ended with status ${end.code}`);
+        const how = isSilent ? ", and did not say why" : "";
+        throw this.#failure(`the command in it ended with status ${end.code}${how}`);
       }
       default:
         return null;

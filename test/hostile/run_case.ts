@@ -106,7 +106,7 @@ function changes(before: Listing, after: Listing, writes: readonly string[]): st
   const mayBe = (path: string) =>
     writes.some((one) => {
       const name = one.replace(/^(\.\/)+/, "");
-      return path === name || path.startsWith(`${name}/`);
+      return name === "." || path === name || path.startsWith(`${name}/`);
     });
   const part = [...after.keys()].filter((path) => /\.part$/.test(path) && !before.has(path));
   const more = [...after.keys()].filter((path) => !before.has(path) && !mayBe(path));
