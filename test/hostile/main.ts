@@ -7,7 +7,8 @@ import { type Failure, runCases, type Tally } from "./pool.ts";
 
 const USAGE = `deno task hostile [--cases N] [--seed S] [--format NAME ...] [--processes N]
 deno task hostile --format NAME --seed S --case N [--keep DIR]
-deno task hostile --signals N [--seed S] [--case FIRST] [--backend model|kvm]
+deno task hostile --signals N [--seed S] [--case FIRST] [--backend model|kvm] [--slow N]
+--slow N is for a machine that is N times as slow as others, such as an emulated one: all waits are as much longer.
 The formats are ${FORMATS.map(({ name }) => name).join(", ")}.`;
 const CASES = 1_000_000;
 /** Failures of a kind that are shown, of each format. */
@@ -103,7 +104,17 @@ async function runAll(
 }
 
 if (import.meta.main) {
-  const names = ["format", "seed", "case", "cases", "processes", "keep", "signals", "backend"];
+  const names = [
+    "format",
+    "seed",
+    "case",
+    "cases",
+    "processes",
+    "keep",
+    "signals",
+    "backend",
+    "slow",
+  ];
   const args = parseArgs([...Deno.args], {
     string: names,
     collect: ["format"],
@@ -118,7 +129,9 @@ if (import.meta.main) {
   const signals = text("signals");
   if (signals !== undefined) {
     const [count, first] = [whole("signals", signals, 0), whole("case", one, 0)];
-    Deno.exit(await sendSignals(count, seed, text("backend") ?? "model", first) ? 0 : 1);
+    const slow = whole("slow", text("slow"), 1);
+    const backend = text("backend") ?? "model";
+    Deno.exit(await sendSignals({ cases: count, seed, backend, first, slow }) ? 0 : 1);
   }
   if (one !== undefined && formats.length !== 1) fail(`--case ${one}: goes with one --format`);
   const processes = whole("processes", text("processes"), navigator.hardwareConcurrency);

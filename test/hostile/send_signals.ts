@@ -5,20 +5,28 @@ import { makeRestored, sendSignal } from "./signals.ts";
 /** The longest that a command may take to end after a signal. */
 const MOST_MS = 1000;
 
+/** Which signals are sent. */
+export interface SignalOrder {
+  /** How many. */
+  readonly cases: number;
+  /** The seed. */
+  readonly seed: number;
+  /** Which kernel answers. */
+  readonly backend: string;
+  /** The number of the first. */
+  readonly first: number;
+  /** How many times as slow as others this machine is: all waits are as much longer. */
+  readonly slow: number;
+}
+
 /**
  * Has signals end command lines, one after another, and prints what each came to and how long they took.
  *
- * @param cases How many.
- * @param seed The seed.
- * @param backend Which kernel answers.
- * @param first The number of the first.
+ * @param order Which.
  * @returns Whether all ended within a second and left nothing.
  */
 export async function sendSignals(
-  cases: number,
-  seed: number,
-  backend: string,
-  first = 0,
+  { cases, seed, backend, first, slow }: SignalOrder,
 ): Promise<boolean> {
   const shared = await Deno.makeTempDir({ prefix: "dirtyring-signals-" });
   const times: number[] = [];
@@ -27,12 +35,12 @@ export async function sendSignals(
     await makeRestored(shared, backend);
     for (let n = first; n < first + cases; n++) {
       const one = signalCase(chanceOf("signals", seed, n), backend);
-      const { ms, end, problems } = await sendSignal(one, shared);
+      const { ms, end, problems } = await sendSignal(one, shared, slow);
       if (ms !== null) times.push(ms);
-      const late = ms !== null && ms > MOST_MS ? [`took ${Math.round(ms)} ms to end`] : [];
+      const late = ms !== null && ms > MOST_MS * slow ? [`took ${Math.round(ms)} ms to end`] : [];
       const took = ms === null ? "had ended" : `${Math.round(ms)} ms`;
       console.log(
-        `${n}: ${one.signal} after ${one.afterMs} ms: ${end}, ${took}: dirtyring ${
+        `${n}: ${one.signal} after ${one.afterMs * slow} ms: ${end}, ${took}: dirtyring ${
           one.args.join(" ")
         }`,
       );

@@ -51,18 +51,27 @@ export async function makeRestored(folder: string, backend: string): Promise<voi
  *
  * @param one The command line and the signal.
  * @param shared The folder in which {@linkcode makeRestored} made checkpoints.
+ * @param slow How many times as long all waits are.
  */
-export async function sendSignal(one: SignalCase, shared: string): Promise<SignalEnd> {
+export async function sendSignal(
+  one: SignalCase,
+  shared: string,
+  slow = 1,
+): Promise<SignalEnd> {
   const folder = await Deno.makeTempDir({ prefix: "dirtyring-signal-" });
   try {
     await Deno.symlink(`${shared}/${NAMES.restored}`, `${folder}/${NAMES.restored}`);
-    return await sendIn(one, folder);
+    return await sendIn(one, folder, slow);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
 }
 
-async function sendIn({ args, signal, afterMs }: SignalCase, folder: string): Promise<SignalEnd> {
+async function sendIn(
+  { args, signal, afterMs }: SignalCase,
+  folder: string,
+  slow: number,
+): Promise<SignalEnd> {
   const child = new Deno.Command(Deno.execPath(), {
     args: denoArgs(args),
     cwd: folder,
@@ -76,7 +85,7 @@ async function sendIn({ args, signal, afterMs }: SignalCase, folder: string): Pr
   });
   const printed = Promise.all([child.stdout, child.stderr].map((one) => new Response(one).text()));
   const wait = Promise.withResolvers<void>();
-  const moment = setTimeout(wait.resolve, afterMs);
+  const moment = setTimeout(wait.resolve, afterMs * slow);
   await Promise.race([wait.promise, status]);
   clearTimeout(moment);
   const problems: string[] = [];
@@ -84,13 +93,13 @@ async function sendIn({ args, signal, afterMs }: SignalCase, folder: string): Pr
   const hadEnded = endedAt !== null;
   if (!hadEnded) sendTo(child, signal);
   const hang = setTimeout(() => {
-    problems.push(`did not end within ${HANGS_MS} ms`);
+    problems.push(`did not end within ${HANGS_MS * slow} ms`);
     sendTo(child, "SIGKILL");
-  }, HANGS_MS);
+  }, HANGS_MS * slow);
   const ended = await status;
   clearTimeout(hang);
   const ms = hadEnded ? null : performance.now() - sentAt;
-  problems.push(...await leftProcesses(folder));
+  problems.push(...await leftProcesses(folder, HANGS_MS * slow));
   const [stdout, stderr] = await printed;
   const isInOrder = ended.signal === null;
   const expected = 128 + NUMBERS[signal];
@@ -116,8 +125,8 @@ function sendTo(child: Deno.ChildProcess, signal: Deno.Signal): void {
 }
 
 // Processes of the case that are there when it has long ended: those it killed may take a moment to go.
-async function leftProcesses(folder: string): Promise<string[]> {
-  const until = performance.now() + HANGS_MS;
+async function leftProcesses(folder: string, ms: number): Promise<string[]> {
+  const until = performance.now() + ms;
   for (;;) {
     const left = processesOf(folder);
     if (left.length === 0) return [];
