@@ -1,4 +1,6 @@
-import { readHostFile } from "./host_files.ts";
+import { openLibc } from "../ffi/libc.ts";
+import { O_CLOEXEC, O_RDONLY } from "../ffi/linux.ts";
+import { joined, readPieces } from "./read_file.ts";
 
 /** The bit of SIGHUP, which is signal 1, in a mask of signals. */
 const HANGUP_BIT = 1n;
@@ -18,7 +20,11 @@ export function isNohup(): boolean {
 // proc_pid_status(5): a mask of signals.
 function isIgnored(): boolean {
   try {
-    const status = new TextDecoder().decode(readHostFile("/proc/self/status"));
+    const libc = openLibc();
+    const fd = libc.open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return false;
+    const status = new TextDecoder().decode(joined(readPieces(libc, fd, "/proc/self/status")));
+    libc.close(fd);
     const mask = /^SigIgn:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? "0";
     return (BigInt(`0x${mask}`) & HANGUP_BIT) !== 0n;
   } catch {
