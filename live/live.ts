@@ -129,7 +129,7 @@ function resultOf(outcome: Outcome): LiveResult {
         entries,
         uniquePages: pages.count,
         fullExits: run.fullExitsOf(vcpu),
-        stoppedNs: vcpus.fullStopNs(vcpu).total,
+        stoppedNs: vcpus.fullStops(vcpu).totalNs,
         occupancy: found,
       };
     }),

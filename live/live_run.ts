@@ -47,7 +47,7 @@ export class LiveRun {
   readonly #going: Set<number>;
   /** vCPUs that stand still, and whose stop is noted. */
   readonly #noted = new Set<number>();
-  /** Full stops of each vCPU whose times are taken. */
+  /** Resumed full stops of each vCPU whose times are taken. */
   readonly #fullStops: number[];
   readonly #stores: number[];
   /** Entries harvested of each ring when its vCPU was let run last. */
@@ -220,10 +220,10 @@ export class LiveRun {
 
   // Its thread knows the time once the vCPU runs again: it is taken at its next stop.
   #noteFullStop(id: number): void {
-    const { count, last } = this.#parts.vcpus.fullStopNs(id);
-    if (count === this.#fullStops[id]) return;
-    this.#fullStops[id] = count;
-    this.#parts.reaper.servedNs.add(last);
+    const { resumed, lastResumedNs } = this.#parts.vcpus.fullStops(id);
+    if (resumed === this.#fullStops[id]) return;
+    this.#fullStops[id] = resumed;
+    this.#parts.reaper.servedNs.add(lastResumedNs);
   }
 
   #wedged(id: number): void {

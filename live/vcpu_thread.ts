@@ -65,9 +65,7 @@ function serve(kernel: Kernel, order: control.VcpuOrder): void {
     if (isDone) return stand(control.STOP_DONE);
     if (fullSince >= 0) {
       const ns = Math.round((performance.now() - fullSince) * 1e6);
-      numbers[control.FULL_LAST] = ns;
-      numbers[control.FULL_TOTAL]! += ns;
-      numbers[control.FULL_COUNT]!++;
+      control.countFullStop(numbers, ns, "resumed");
       fullSince = -1;
     }
     for (;;) {
@@ -84,7 +82,7 @@ function serve(kernel: Kernel, order: control.VcpuOrder): void {
       if (reason === KVM_EXIT_DIRTY_RING_FULL) {
         fullSince = performance.now();
         if (emptier?.empty(fullSince) !== true) return stand(control.STOP_FULL);
-        numbers[control.FULL_TOTAL]! += emptier.stopNs;
+        control.countFullStop(numbers, emptier.stopNs, "by its thread");
         fullSince = -1;
         continue;
       }
