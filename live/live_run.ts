@@ -9,12 +9,33 @@ import { type ExpectedStop, expectedStop } from "./expected_stop.ts";
 import { GuestError } from "../lab/guest_error.ts";
 import type { InterruptWatch } from "../lab/interrupt.ts";
 import type { Lab } from "../lab/lab.ts";
-import type { LiveOptions } from "./live.ts";
 import type { LiveProgress } from "./live_result.ts";
 import type { LiveVcpus } from "./live_vcpus.ts";
 import { quotas } from "./quotas.ts";
 import type { Reaper } from "./reaper.ts";
 import { sharesOf, unfinishedText } from "./unfinished_text.ts";
+
+/** How a live run goes. */
+export interface LiveOptions {
+  /** Stores to make, over all vCPUs; `null` for as many as they can in the time. */
+  readonly stores: number | null;
+  /** Milliseconds to run; `null` where the stores end it. */
+  readonly durationMs: number | null;
+  /** Milliseconds between two harvests of all rings. */
+  readonly intervalMs: number;
+  /** Milliseconds that the stores may take. */
+  readonly timeoutMs: number;
+  /** Whether entries are sorted in the ring before they are marked. */
+  readonly sort?: boolean;
+  /** Whether the harvest is held against what the kernel itself counts. */
+  readonly witness?: boolean;
+  /** Is told after each harvest of all rings; answers whether the run shall go on. */
+  readonly watch?: (progress: LiveProgress) => boolean;
+  /** Makes what harvests: a test hands a broken one in. */
+  readonly reaper?: (lab: Lab, witness: Witness) => Reaper;
+  /** The program of a vCPU's thread, for a test that breaks it. */
+  readonly thread?: URL;
+}
 
 /** What a live run is made of. */
 export interface LiveParts {
