@@ -2,7 +2,7 @@ import type { Entries } from "../ring/entries.ts";
 import type { Harvester } from "../ring/harvester.ts";
 import type { RingStatistics } from "../ring/statistics.ts";
 import type { Witness } from "../ring/witness.ts";
-import type { VcpuDriver } from "./driver.ts";
+import type { InlineDriver } from "./inline_driver.ts";
 import type { Interrupt } from "./interrupt.ts";
 import type { Lab } from "./lab.ts";
 import { Problems } from "./problems.ts";
@@ -68,7 +68,7 @@ export function takeSorted(harvester: Harvester): Entries {
 /** Runs rounds on a lab: run, harvest, reset, in the order that loses nothing. */
 export class Rounds {
   readonly #lab: Lab;
-  readonly #driver: VcpuDriver;
+  readonly #driver: InlineDriver;
   readonly #observers: Observers;
   readonly #take: Take;
   readonly #problems = new Problems();
@@ -86,7 +86,7 @@ export class Rounds {
    */
   constructor(
     lab: Lab,
-    driver: VcpuDriver,
+    driver: InlineDriver,
     observers: Observers = {},
     take: Take = takePlain,
   ) {
