@@ -1,3 +1,4 @@
+import { nanoseconds } from "../ffi/nanoseconds.ts";
 import type { Distribution } from "../ring/distribution.ts";
 import { warmHarvest } from "../ring/warm_harvest.ts";
 import { Witness } from "../ring/witness.ts";
@@ -128,10 +129,6 @@ function resultOf(outcome: Outcome): LiveResult {
     interrupted: interrupt.signal,
     closed: run.isClosed,
   };
-}
-
-function nanoseconds(ms: number): number {
-  return Math.round(ms * 1e6);
 }
 
 function orderOf({ orders }: Reaper): LiveOrder | null {

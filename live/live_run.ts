@@ -1,5 +1,6 @@
 import { HostError } from "../ffi/host_error.ts";
 import { KernelError } from "../ffi/kernel_error.ts";
+import { nanoseconds } from "../ffi/nanoseconds.ts";
 import { dirtyEntries } from "../ring/dirty_entries.ts";
 import { PageSet } from "../ring/page_set.ts";
 import type { PushOrder } from "../ring/push_order.ts";
@@ -353,6 +354,6 @@ export class LiveRun {
   }
 
   #elapsed(): number {
-    return Math.round((this.#parts.vcpus.now() - this.#started) * 1e6);
+    return nanoseconds(this.#parts.vcpus.now() - this.#started);
   }
 }

@@ -1,6 +1,7 @@
 import { ERRNO } from "../ffi/errno.ts";
 import type { Insight } from "../ffi/insight.ts";
 import { KVM_EXIT_DIRTY_RING_FULL } from "../ffi/kvm_constants.ts";
+import { nanoseconds } from "../ffi/nanoseconds.ts";
 import type { Vcpu } from "../kvm/vcpu.ts";
 import type { FullStops, LiveVcpus, VcpuPlace, VcpuStop } from "./live_vcpus.ts";
 import { PassWalk, type Quest } from "./pass_walk.ts";
@@ -78,7 +79,7 @@ export class VcpuSlices implements LiveVcpus {
     const runner = this.#runners[id]!;
     if (runner.stop.kind === "done") return;
     if (runner.fullSince !== null) {
-      const ns = Math.round((this.#clock - runner.fullSince) * 1e6);
+      const ns = nanoseconds(this.#clock - runner.fullSince);
       const { totalNs, resumed } = runner.fullStops;
       runner.fullStops = { totalNs: totalNs + ns, resumed: resumed + 1, lastResumedNs: ns };
       runner.fullSince = null;

@@ -8,6 +8,7 @@ import { checked, KernelError } from "../ffi/kernel_error.ts";
 import { kvm_regs, kvm_run } from "../ffi/kvm_structs.ts";
 import { openLibc } from "../ffi/libc.ts";
 import { SIGSET_BYTES, SIGUSR1, SYNCHRONOUS_SIGNALS } from "../ffi/linux.ts";
+import { nanosecondsSince } from "../ffi/nanoseconds.ts";
 import { kvmSignalMask, signalSet } from "../ffi/sigset.ts";
 import { PassWalk } from "./pass_walk.ts";
 import { RingEmptier } from "./ring_emptier.ts";
@@ -64,7 +65,7 @@ function serve(kernel: Kernel, order: control.VcpuOrder): void {
   const run = (): void => {
     if (isDone) return stand(control.STOP_DONE);
     if (fullSince >= 0) {
-      const ns = Math.round((performance.now() - fullSince) * 1e6);
+      const ns = nanosecondsSince(fullSince);
       control.countFullStop(numbers, ns, "resumed");
       fullSince = -1;
     }
