@@ -12,6 +12,7 @@ import { HostError } from "./ffi/host_error.ts";
 import { KernelError } from "./ffi/kernel_error.ts";
 import { openKernel } from "./lab/backend.ts";
 import { exhaustion, needDescriptors } from "./lab/exhaustion.ts";
+import { EXIT } from "./lab/exit_status.ts";
 import { surviveFileLimit } from "./lab/file_limit.ts";
 import { GuestError } from "./lab/guest_error.ts";
 import { heedNohup } from "./lab/interrupt.ts";
@@ -19,13 +20,6 @@ import { isNohup } from "./lab/nohup.ts";
 import { UsageError } from "./lab/usage_error.ts";
 import { printable, printableLine, printableText } from "./text/printable.ts";
 import { TerminalText } from "./text/terminal_text.ts";
-
-// Exit statuses: README.md, "Exit statuses".
-const USAGE = 2;
-const KERNEL = 3;
-const HOST = 4;
-const DEFECT = 70;
-const UNTESTED = 125;
 
 /** What a person without a usable /dev/kvm can do too, told behind the error. */
 const OR_MODEL = "; or try the model of a kernel: --backend model";
@@ -282,11 +276,11 @@ function isOutOfMemory(error: unknown): boolean {
 }
 
 function statusOf(error: unknown): number {
-  if (error instanceof UsageError) return USAGE;
-  if (error instanceof KernelError || error instanceof GuestError) return KERNEL;
-  if (error instanceof OutputError) return KERNEL;
-  if (isOutOfMemory(error)) return KERNEL;
-  return error instanceof HostError ? HOST : DEFECT;
+  if (error instanceof UsageError) return EXIT.USAGE;
+  if (error instanceof KernelError || error instanceof GuestError) return EXIT.KERNEL;
+  if (error instanceof OutputError) return EXIT.KERNEL;
+  if (isOutOfMemory(error)) return EXIT.KERNEL;
+  return error instanceof HostError ? EXIT.HOST : EXIT.DEFECT;
 }
 
 /**
@@ -312,10 +306,10 @@ export async function commandLine(args: readonly string[], world: World): Promis
       return null;
     });
     const error = short ?? thrown;
-    status = isBisected && failure?.saysNothing ? UNTESTED : failure?.status ?? statusOf(error);
+    status = isBisected && failure?.saysNothing ? EXIT.MACHINE : failure?.status ?? statusOf(error);
     if (failure?.isTold) return status;
     const wantsStack = args.includes("--verbose");
-    const what = status === DEFECT
+    const what = status === EXIT.DEFECT
       ? "a defect of dirtyring, please report it with the output of --verbose: "
       : isOutOfMemory(error)
       ? "out of memory, ask for less with --pages, --ring or --vcpus: "
