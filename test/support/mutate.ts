@@ -3,7 +3,7 @@ import type { Kernel } from "../../ffi/kernel.ts";
 import { KVM_PRE_FAULT_MEMORY } from "../../ffi/kvm_ioctls.ts";
 import { kvm_pre_fault_memory } from "../../ffi/kvm_structs.ts";
 import { openModel } from "../../model/model_kernel.ts";
-import type { ModelChoice } from "../../ffi/model_choice.ts";
+import type { ModelKind } from "../../ffi/model_kind.ts";
 import type { Rules } from "../../model/rules.ts";
 import { type LoggedVcpu, ModelVm } from "../../model/vm.ts";
 
@@ -12,7 +12,7 @@ export interface Mutation {
   /** What is wrong. */
   readonly name: string;
   /** The model that it is made of: the latest version unless given. */
-  readonly choice?: Partial<ModelChoice>;
+  readonly choice?: Partial<ModelKind>;
   /** Rules that differ. */
   readonly rules?: Partial<Rules>;
   /** Calls that are answered otherwise. */
