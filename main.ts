@@ -12,6 +12,7 @@ import { HostError } from "./ffi/host_error.ts";
 import { KernelError } from "./ffi/kernel_error.ts";
 import { openKernel } from "./lab/backend.ts";
 import { exhaustion, needDescriptors } from "./lab/exhaustion.ts";
+import { EXIT } from "./lab/exit_status.ts";
 import { surviveFileLimit } from "./lab/file_limit.ts";
 import { GuestError } from "./lab/guest_error.ts";
 import { heedNohup } from "./lab/interrupt.ts";
@@ -20,14 +21,7 @@ import { UsageError } from "./lab/usage_error.ts";
 import { printable, printableLine, printableText } from "./text/printable.ts";
 import { TerminalText } from "./text/terminal_text.ts";
 
-// Exit statuses: README.md, "Exit statuses".
-const USAGE = 2;
-const KERNEL = 3;
-const HOST = 4;
-const DEFECT = 70;
-const UNTESTED = 125;
-
-/** What a person without a usable /dev/kvm can do too. */
+/** What a person without a usable /dev/kvm can do too, told behind the error. */
 const OR_MODEL = "; or try the model of a kernel: --backend model";
 
 /** With fewer file descriptors left Deno would panic in the midst of a run, with a status that means something else. */
@@ -45,6 +39,12 @@ export interface World {
   announce(what: string): void;
   /** The kernel that options ask for; {@linkcode openKernel} unless given. */
   readonly openKernel?: typeof openKernel;
+}
+
+/** Which kernel a command line turned out to ask for, which decides what is said of an error. */
+interface Asked {
+  /** Whether it is the one of this machine. */
+  ofThisMachine: boolean;
 }
 
 /** What standard output is given, where that is a terminal: `null` where it is none. */
@@ -155,7 +155,7 @@ function note(text: string): void {
   say(`dirtyring: ${text}`);
 }
 
-async function main(args: readonly string[], world: World): Promise<number> {
+async function main(args: readonly string[], world: World, asked: Asked): Promise<number> {
   const at = args.findIndex((arg) => !arg.startsWith("-"));
   const name = at === -1 ? undefined : args[at];
   if (name === undefined || name === "help") return await withoutCommand(args, at);
@@ -193,22 +193,14 @@ async function main(args: readonly string[], world: World): Promise<number> {
     announce: world.announce,
     trace: trace !== null,
   };
-  try {
-    if (machines !== null && !command.asksMachines(values, machines.choices.length)) {
-      return await runInMachine(machines, values, command, context);
-    }
-    const { output, status } = await command.execute(values, context);
-    await progress.end();
-    print(output);
-    return status;
-  } catch (error) {
-    const isNamed = error instanceof HostError && error.advice.includes("--backend model");
-    const isHere = machines === null && values["backend"] === "kvm";
-    if (error instanceof HostError && !isNamed && isHere) {
-      error.message += OR_MODEL;
-    }
-    throw error;
+  asked.ofThisMachine = machines === null && values["backend"] === "kvm";
+  if (machines !== null && !command.asksMachines(values, machines.choices.length)) {
+    return await runInMachine(machines, values, command, context);
   }
+  const { output, status } = await command.execute(values, context);
+  await progress.end();
+  print(output);
+  return status;
 }
 
 function writesFile(options: OptionTable, values: Readonly<Record<string, unknown>>): boolean {
@@ -284,11 +276,11 @@ function isOutOfMemory(error: unknown): boolean {
 }
 
 function statusOf(error: unknown): number {
-  if (error instanceof UsageError) return USAGE;
-  if (error instanceof KernelError || error instanceof GuestError) return KERNEL;
-  if (error instanceof OutputError) return KERNEL;
-  if (isOutOfMemory(error)) return KERNEL;
-  return error instanceof HostError ? HOST : DEFECT;
+  if (error instanceof UsageError) return EXIT.USAGE;
+  if (error instanceof KernelError || error instanceof GuestError) return EXIT.KERNEL;
+  if (error instanceof OutputError) return EXIT.KERNEL;
+  if (isOutOfMemory(error)) return EXIT.KERNEL;
+  return error instanceof HostError ? EXIT.HOST : EXIT.DEFECT;
 }
 
 /**
@@ -302,9 +294,10 @@ export async function commandLine(args: readonly string[], world: World): Promis
   let status: number;
   if (world.terminal() !== null) screen = new TerminalText();
   const isBisected = args.includes("--bisect");
+  const asked: Asked = { ofThisMachine: false };
   try {
     needDescriptors(LEAST_DESCRIPTORS, "this program");
-    status = await main(args, world);
+    status = await main(args, world, asked);
     if (screen !== null) print([screen.end()]);
   } catch (thrown) {
     let short = exhaustion(thrown);
@@ -313,15 +306,16 @@ export async function commandLine(args: readonly string[], world: World): Promis
       return null;
     });
     const error = short ?? thrown;
-    status = isBisected && failure?.saysNothing ? UNTESTED : failure?.status ?? statusOf(error);
+    status = isBisected && failure?.saysNothing ? EXIT.MACHINE : failure?.status ?? statusOf(error);
     if (failure?.isTold) return status;
     const wantsStack = args.includes("--verbose");
-    const what = status === DEFECT
+    const what = status === EXIT.DEFECT
       ? "a defect of dirtyring, please report it with the output of --verbose: "
       : isOutOfMemory(error)
       ? "out of memory, ask for less with --pages, --ring or --vcpus: "
       : "";
-    note(`${what}${messageOf(error, wantsStack)}`);
+    const orModel = asked.ofThisMachine && error instanceof HostError ? OR_MODEL : "";
+    note(`${what}${messageOf(error, wantsStack)}${orModel}`);
     if (wantsStack) stackOf(thrown).forEach(say);
     failure?.lines.forEach(say);
   }

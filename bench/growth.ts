@@ -4,11 +4,11 @@ import { type BitmapKind, BitmapLog, bitmapTracking } from "../lab/bitmap_log.ts
 import { GuestVm } from "../lab/guest_vm.ts";
 import { InlineDriver } from "../lab/inline_driver.ts";
 import { Lab } from "../lab/lab.ts";
+import { quantile } from "../lab/median.ts";
 import { type Plan, planLab } from "../lab/plan.ts";
 import { Rounds, type Take, takePlain, takeSorted } from "../lab/rounds.ts";
 import { allocatePageNumbers } from "../ring/page_numbers.ts";
 import { RingStatistics } from "../ring/statistics.ts";
-import { median } from "./median.ts";
 
 const MIB = 2 ** 20;
 const LEAST = 64 * MIB;
@@ -175,7 +175,8 @@ function check(found: number): void {
 
 function print(way: Way, tracked: readonly Tracked[], costs: readonly (readonly Cost[])[]): void {
   console.log(`  ${way.name}`);
-  const medianOf = (n: number, value: (cost: Cost) => number) => median(costs[n]!.map(value));
+  const medianOf = (n: number, value: (cost: Cost) => number) =>
+    quantile(costs[n]!.map(value), 0.5);
   const total = (n: number) => medianOf(n, ({ learnNs, rearmNs }) => learnNs + rearmNs);
   for (const [n, { memory, within }] of SIZES.entries()) {
     const where = within === memory ? "" : `, pages within ${within / MIB}`;

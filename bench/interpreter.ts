@@ -3,9 +3,9 @@ import { PAGE_SIZE } from "../ffi/linux.ts";
 import type { Guest } from "../guest/guest.ts";
 import { long64 } from "../guest/long64.ts";
 import { real16 } from "../guest/real16.ts";
+import { quantile } from "../lab/median.ts";
 import { Cpu } from "../model/cpu.ts";
 import type { CpuMemory } from "../model/cpu_memory.ts";
-import { median, quantile } from "./median.ts";
 import { since } from "./pair.ts";
 
 const STORES = 50_000;
@@ -109,7 +109,7 @@ function begin(cpu: Cpu, guest: Guest, value: number): void {
 }
 
 function line(guest: Guest, rates: readonly number[], instructions: number): string {
-  const middle = median(rates);
+  const middle = quantile(rates, 0.5);
   const [low, high] = [quantile(rates, 0.25), quantile(rates, 0.75)];
   return [
     `  ${guest.name.padEnd(38)} ${millions(middle)} million stores a second`,

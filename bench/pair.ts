@@ -1,4 +1,4 @@
-import { median, quantile } from "./median.ts";
+import { quantile } from "../lab/median.ts";
 
 /** What a ratio shall be: no greater than a bound for times, no less than one for rates. */
 export type Target =
@@ -54,7 +54,7 @@ export class Pair {
 
   /** The ratio of the two medians: of times above 1, of rates below 1 where dirtyring was slower. */
   get ratio(): number {
-    return median(this.#ours) / median(this.#reference);
+    return quantile(this.#ours, 0.5) / quantile(this.#reference, 0.5);
   }
 
   /**
@@ -66,7 +66,7 @@ export class Pair {
   line(): string {
     const turns = this.#ours.map((ours, n) => ours / this.#reference[n]!);
     const [low, high] = [quantile(turns, 0.25), quantile(turns, 0.75)];
-    const [ours, reference] = [median(this.#ours), median(this.#reference)];
+    const [ours, reference] = [quantile(this.#ours, 0.5), quantile(this.#reference, 0.5)];
     const medians = `${this.#format(ours)} to ${this.#format(reference)}`;
     return [
       `  ${this.#what.padEnd(38)} ${this.ratio.toFixed(2).padStart(5)}`,

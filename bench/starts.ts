@@ -2,9 +2,9 @@ import type { Kernel } from "../ffi/kernel.ts";
 import { kvm_dirty_gfn } from "../ffi/kvm_structs.ts";
 import type { Interrupt } from "../lab/interrupt.ts";
 import { Lab } from "../lab/lab.ts";
+import { quantile } from "../lab/median.ts";
 import { live } from "../live/live.ts";
 import { planLab } from "../lab/plan.ts";
-import { median } from "./median.ts";
 import { type ProcessFacts, processFacts } from "./process_facts.ts";
 
 const STARTS = 1000;
@@ -37,8 +37,8 @@ export async function benchStarts(kernel: Kernel, interrupt: Interrupt): Promise
   }
   const each = (performance.now() - started) / STARTS;
   const after = await settled(before);
-  const half = median(rss.slice(STARTS / 2 - WINDOW, STARTS / 2));
-  const end = median(rss.slice(-WINDOW));
+  const half = quantile(rss.slice(STARTS / 2 - WINDOW, STARTS / 2), 0.5);
+  const end = quantile(rss.slice(-WINDOW), 0.5);
   console.log(
     `  ${STARTS} starts, ${each.toFixed(1)} ms each; memory ${mib(half)} after half of them, ` +
       `${mib(end)} at the end: ${mib(end - half)} more`,

@@ -1,3 +1,4 @@
+import { nanoseconds } from "../ffi/nanoseconds.ts";
 import type { CheckpointOptions, CheckpointResult } from "./checkpoint_result.ts";
 import { CheckpointRun, type MachineHeader } from "./checkpoint_run.ts";
 import type { InterruptWatch } from "../lab/interrupt.ts";
@@ -39,7 +40,7 @@ export async function checkpoint(
   return {
     schema: "dirtyring.checkpoint/1",
     ...{ kernel: vm.kernel, lab: vm.plan.options, slots: vm.plan.slots, tracking },
-    intervalNs: Math.round(options.intervalMs * 1e6),
+    intervalNs: nanoseconds(options.intervalMs),
     maxDirty: options.maxDirty,
     elapsedNs: run.elapsedNs,
     epochCount: run.log.count,

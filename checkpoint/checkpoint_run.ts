@@ -1,5 +1,6 @@
 import { KernelError } from "../ffi/kernel_error.ts";
 import { PAGE_SIZE } from "../ffi/linux.ts";
+import { nanoseconds, nanosecondsSince } from "../ffi/nanoseconds.ts";
 import { DirtySet } from "../ring/dirty_set.ts";
 import type { CheckpointHeader } from "./checkpoint_header.ts";
 import type { CheckpointOptions } from "./checkpoint_result.ts";
@@ -293,7 +294,7 @@ export class CheckpointRun {
       let written = epoch;
       try {
         const fileBytes = await this.#parts.options.writer!.write(this.#content(pages));
-        written = { ...epoch, fileBytes, writeNs: nanoseconds(performance.now() - started) };
+        written = { ...epoch, fileBytes, writeNs: nanosecondsSince(started) };
       } catch (error) {
         this.#writeError = error;
       }
@@ -319,10 +320,6 @@ export class CheckpointRun {
     const { watch } = this.#parts.options;
     if (watch !== undefined && !this.isClosed && !watch(epoch)) this.isClosed = true;
   }
-}
-
-function nanoseconds(ms: number): number {
-  return Math.round(ms * 1e6);
 }
 
 function lapsOf(times: readonly number[]): number[] {

@@ -1,12 +1,12 @@
 import type { Insight } from "../ffi/insight.ts";
 import type { Kernel } from "../ffi/kernel.ts";
 import { KVM_CAP_DIRTY_LOG_RING_ACQ_REL } from "../ffi/kvm_constants.ts";
+import { real16 } from "../guest/real16.ts";
 import { System } from "../kvm/system.ts";
 import { kernelRelease, kvmModule, pageModificationLogging } from "../lab/host.ts";
 import { inferReserved, largestRing, smallestRing } from "../lab/ring_limits.ts";
 import { releaseNumber } from "../ring/release_number.ts";
-import { CheckSkip } from "./check.ts";
-import { emulatesRealMode } from "./emulates_real_mode.ts";
+import { CheckSkip } from "./check_answer.ts";
 import { Machine, type MachineOptions } from "./machine.ts";
 
 /** How checks are to be made. */
@@ -73,9 +73,18 @@ export class CheckHost implements Disposable {
     return pageModificationLogging(this.kernel, kvmModule(this.kernel)) ?? this.reserved > 64;
   }
 
-  /** Whether the guest's real mode is emulated: two stores to a page then push two entries. */
+  /**
+   * Whether the guest's real mode is emulated: a page that is stored to twice then has two entries
+   * (`push.emulated-writes-repeat`).
+   */
   get emulatesRealMode(): boolean {
-    return this.#emulates ??= emulatesRealMode(this);
+    return this.#emulates ??= this.#findsTwoEntries();
+  }
+
+  #findsTwoEntries(): boolean {
+    const machine = this.machine({ guest: real16 });
+    machine.store(0, [machine.gfn, machine.gfn]);
+    return machine.dirty(0).length > 1;
   }
 
   /**

@@ -1,4 +1,5 @@
-import type { Group, Permission } from "./check.ts";
+import type { Group } from "./check.ts";
+import type { Permission } from "./check_answer.ts";
 
 /**
  * What a check came to. `timeout` did not end in its time, and counts as failed; `known` is a defect of the

@@ -1,7 +1,8 @@
 import type { ResetCall } from "../ffi/insight.ts";
 import { seeded } from "../guest/random.ts";
 import { batchesOf } from "./batches_of.ts";
-import { type Check, CheckSkip } from "./check.ts";
+import type { Check } from "./check.ts";
+import { CheckSkip } from "./check_answer.ts";
 import type { CheckHost } from "./check_host.ts";
 import { COALESCING_VECTORS } from "./coalescing_vectors.ts";
 import { CoalescingWitness, pastTheSlot, randomWalk, WITNESS_PAGES } from "./coalescing_witness.ts";

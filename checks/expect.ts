@@ -1,4 +1,4 @@
-import { CheckFailure } from "./check.ts";
+import { CheckFailure } from "./check_answer.ts";
 
 /** A value that can be compared by its text: numbers, words, and lists of them. */
 export type Plain = number | string | boolean | bigint | null | readonly Plain[];

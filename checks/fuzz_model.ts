@@ -1,6 +1,6 @@
 import type { Kernel } from "../ffi/kernel.ts";
 import { kernelRelease, kvmModule, pageModificationLogging } from "../lab/host.ts";
-import type { ModelVersion } from "../ffi/model_choice.ts";
+import type { ModelVersion } from "../ffi/model_kind.ts";
 import type { ModelChoice } from "../lab/model_choice.ts";
 import { releaseNumber } from "../ring/release_number.ts";
 

@@ -1,4 +1,5 @@
-import { type Check, CheckSkip } from "./check.ts";
+import type { Check } from "./check.ts";
+import { CheckSkip } from "./check_answer.ts";
 import { expect, expectThat } from "./expect.ts";
 import { flagsOf } from "./flags_of.ts";
 import { harvestBeside } from "./harvest_beside.ts";

@@ -1,6 +1,7 @@
 import { KVM_MEM_LOG_DIRTY_PAGES } from "../ffi/kvm_constants.ts";
 import { MADV_HUGEPAGE, PAGE_SIZE } from "../ffi/linux.ts";
-import { type Check, CheckSkip } from "./check.ts";
+import type { Check } from "./check.ts";
+import { CheckSkip } from "./check_answer.ts";
 import type { CheckHost } from "./check_host.ts";
 import { expect } from "./expect.ts";
 import { storeTo } from "./forged.ts";

@@ -1,5 +1,5 @@
 import { HostError } from "../ffi/host_error.ts";
-import { CheckSkip } from "./check.ts";
+import { CheckSkip } from "./check_answer.ts";
 
 /**
  * Asks another process, where one can be started.

@@ -1,7 +1,7 @@
 import { KVM_EXIT_DIRTY_RING_FULL } from "../ffi/kvm_constants.ts";
 import { exitName } from "../ffi/kvm_exits.ts";
 import { tight16, TIGHT16_STORES } from "../guest/tight16.ts";
-import { CheckSkip, Known } from "./check.ts";
+import { CheckSkip, Known } from "./check_answer.ts";
 import type { CheckHost } from "./check_host.ts";
 import { expect, expectOneOf, expectThat } from "./expect.ts";
 import type { Machine } from "./machine.ts";

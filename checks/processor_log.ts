@@ -1,5 +1,6 @@
 // How what a processor noted in its PML buffer comes to the ring.
-import { type Check, CheckSkip } from "./check.ts";
+import type { Check } from "./check.ts";
+import { CheckSkip } from "./check_answer.ts";
 import type { CheckHost } from "./check_host.ts";
 import { expect, expectOneOf } from "./expect.ts";
 import type { Machine } from "./machine.ts";

@@ -1,6 +1,7 @@
 import { Alarm } from "./alarm.ts";
 import { batchesOf } from "./batches_of.ts";
-import { type Check, type CheckAnswer, Known } from "./check.ts";
+import type { Check } from "./check.ts";
+import { type CheckAnswer, Known } from "./check_answer.ts";
 import type { CheckHost } from "./check_host.ts";
 import { expect, expectThat } from "./expect.ts";
 import type { Machine } from "./machine.ts";

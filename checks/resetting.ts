@@ -1,7 +1,8 @@
 import { ERRNO, errnoName } from "../ffi/errno.ts";
 import { KVM_CAP_BINARY_STATS_FD } from "../ffi/kvm_constants.ts";
 import { KVM_RESET_DIRTY_RINGS } from "../ffi/kvm_ioctls.ts";
-import { type Check, CheckSkip } from "./check.ts";
+import type { Check } from "./check.ts";
+import { CheckSkip } from "./check_answer.ts";
 import { CONCURRENT_RESET_CHECKS } from "./concurrent_resets.ts";
 import { EXCLUSIVE_CHECKS } from "./exclusive.ts";
 import { expect } from "./expect.ts";

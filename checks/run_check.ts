@@ -3,7 +3,7 @@ import { HostError } from "../ffi/host_error.ts";
 import type { Kernel } from "../ffi/kernel.ts";
 import { KernelError } from "../ffi/kernel_error.ts";
 import type { GroupedCheck } from "./all_checks.ts";
-import { type CheckAnswer, CheckFailure, CheckSkip, CheckWithheld, Known } from "./check.ts";
+import { type CheckAnswer, CheckFailure, CheckSkip, CheckWithheld, Known } from "./check_answer.ts";
 import { CheckHost, type CheckOptions } from "./check_host.ts";
 import { type CheckResult, checkResult, type CheckRun } from "./check_result.ts";
 

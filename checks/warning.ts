@@ -1,5 +1,5 @@
 import { readLine } from "../lab/read_file.ts";
-import { CheckSkip, CheckWithheld } from "./check.ts";
+import { CheckSkip, CheckWithheld } from "./check_answer.ts";
 import type { CheckHost } from "./check_host.ts";
 
 /**

@@ -1,4 +1,4 @@
-import { type CheckAnswer, Known } from "./check.ts";
+import { type CheckAnswer, Known } from "./check_answer.ts";
 import type { CheckHost } from "./check_host.ts";
 import { expect, expectOneOf } from "./expect.ts";
 import { placeNames, pushedBy, resetForged, storeTo } from "./forged.ts";

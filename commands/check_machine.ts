@@ -1,6 +1,7 @@
 import { type CheckReport, countGroups, summarise } from "../checks/check_report.ts";
 import { type CheckResult, checkResult, type CheckRun } from "../checks/check_result.ts";
 import type { PlannedCheck } from "../checks/supervisor.ts";
+import { EXIT } from "../lab/exit_status.ts";
 import type { KernelFacts } from "../lab/host.ts";
 import type { Interrupt } from "../lab/interrupt.ts";
 import type { Machine } from "../vm/machine.ts";
@@ -174,14 +175,12 @@ async function ask(
     return { rest, status: endStatus(end), failure: null };
   } catch (error) {
     if (!(error instanceof VmFailure)) throw error;
-    return { rest, status: NO_ANSWER, failure: error };
+    return { rest, status: EXIT.MACHINE, failure: error };
   } finally {
     errors.end();
     running.delete(machine);
   }
 }
-
-const NO_ANSWER = 125;
 
 // A check that may cost the machine: null where an interrupt left it without an answer.
 async function askAlone(

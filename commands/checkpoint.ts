@@ -1,5 +1,6 @@
 import type { CheckpointResult } from "../checkpoint/checkpoint_result.ts";
 import type { RestoreResult } from "../checkpoint/restore_result.ts";
+import { EXIT } from "../lab/exit_status.ts";
 import type { Watched } from "../lab/kernel_log.ts";
 import { kernelLogText } from "../report/kernel_log_text.ts";
 import type { TrackingKind } from "../checkpoint/dirty_tracker.ts";
@@ -135,13 +136,9 @@ export const command: Command = defineCommand({
       : await (await restoring()).restoreCheckpoint(options, command.options, context);
   },
   status(outcome) {
-    if (!outcome.ok) return 1;
-    if (outcome.error !== null) return FAILED;
-    if (!isRestored(outcome) && outcome.closed) return CLOSED_PIPE;
+    if (!outcome.ok) return EXIT.BROKEN;
+    if (outcome.error !== null) return EXIT.KERNEL;
+    if (!isRestored(outcome) && outcome.closed) return EXIT.CLOSED_PIPE;
     return interruptStatus(outcome.interrupted);
   },
 });
-
-const FAILED = 3;
-// As of a process that a closed pipe ended: not all that was to be run was.
-const CLOSED_PIPE = 141;

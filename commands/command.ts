@@ -1,14 +1,12 @@
 import type { Kernel } from "../ffi/kernel.ts";
 import { KernelError } from "../ffi/kernel_error.ts";
 import type { BackendSelection } from "../lab/backend.ts";
+import { EXIT } from "../lab/exit_status.ts";
 import { UsageError } from "../lab/usage_error.ts";
 import { loadModule } from "./load_module.ts";
 import type { MachineRequest } from "./machine_request.ts";
 import type { OptionTable, Values } from "./option.ts";
 import type { OutputFile } from "./output_file.ts";
-
-/** The exit status where a result could not go to its file: README.md, "Exit statuses". */
-const NOT_WRITTEN = 3;
 
 /** What a command may use of the world. */
 export interface Context {
@@ -153,7 +151,7 @@ export function defineCommand<Table extends OptionTable, Result>(
       } catch (error) {
         if (!(error instanceof KernelError || error instanceof UsageError)) throw error;
         context.note(`${error.message}; the result is on standard output instead`);
-        return { output: [file.text], status: Math.max(status, NOT_WRITTEN) };
+        return { output: [file.text], status: Math.max(status, EXIT.KERNEL) };
       }
     },
   };

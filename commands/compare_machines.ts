@@ -1,6 +1,7 @@
 import { type FuzzKernels, fuzzKernels } from "../checks/fuzz_kernels.ts";
 import type { FuzzResult } from "../checks/fuzz_result.ts";
 import { HostError } from "../ffi/host_error.ts";
+import { EXIT } from "../lab/exit_status.ts";
 import type { Watched } from "../lab/kernel_log.ts";
 import type { UnlabelledRun } from "../lab/kernel_run.ts";
 import type { Result } from "../lab/result.ts";
@@ -131,18 +132,17 @@ async function runOne<Report extends Result>(
     if (text === "") return { ...nothing, status, problem: last };
     const report = reportIn<Report>(text);
     if (report !== null) return { ...nothing, status, problem: null, report };
-    return { ...nothing, status: NO_ANSWER, problem: "it printed something else than a result" };
+    return { ...nothing, status: EXIT.MACHINE, problem: "it printed something else than a result" };
   } catch (error) {
-    if (error instanceof HostError) return { ...nothing, status: 4, problem: error.message };
+    if (error instanceof HostError) {
+      return { ...nothing, status: EXIT.HOST, problem: error.message };
+    }
     if (!(error instanceof VmFailure)) throw error;
-    return { ...nothing, status: 125, problem: error.message, console: error.console };
+    return { ...nothing, status: EXIT.MACHINE, problem: error.message, console: error.console };
   } finally {
     running.delete(machine);
   }
 }
-
-/** As of a machine that came to no answer. */
-const NO_ANSWER = 125;
 
 // Written by this same version, in the format that was asked for, unless the kernel under test had it say something else.
 function reportIn<Report extends Result>(text: string): Report | null {

@@ -1,8 +1,20 @@
-import { commandHelp, generalHelp, type HelpOption } from "../report/help_text.ts";
+import { EXIT } from "../lab/exit_status.ts";
+import { commandHelp, generalHelp, type HelpOption, type HelpStatus } from "../report/help_text.ts";
 import { GLOBAL_OPTIONS } from "./global_options.ts";
 import type { OptionTable } from "./option.ts";
 import { VM_OPTIONS } from "./vm_options.ts";
 import { COMMAND_NAMES, loadCommand } from "./registry.ts";
+
+const STATUSES: readonly HelpStatus[] = [
+  [[EXIT.OK], "done, and all that was checked holds"],
+  [[EXIT.BROKEN], "something checked does not hold"],
+  [[EXIT.USAGE], "the command line, a file or a value in it is wrong"],
+  [[EXIT.KERNEL], "the kernel refused or failed a call that was needed"],
+  [[EXIT.HOST], "this host cannot do it: no /dev/kvm, no permission, no dirty ring"],
+  [[EXIT.DEFECT], "a defect of dirtyring"],
+  [[EXIT.MACHINE], "with --kernel: that kernel did not boot, panicked, hung or ran out of time"],
+  [[EXIT.SIGINT, EXIT.SIGTERM], "interrupted"],
+];
 
 function helpOptions(table: OptionTable): HelpOption[] {
   return Object.entries(table).map(([name, { value, help, fallbackText }]) => ({
@@ -29,5 +41,5 @@ export async function help(name?: string): Promise<Iterable<string>> {
     return commandHelp({ ...command, options: helpOptions(command.options) }, options);
   }
   const commands = await Promise.all(COMMAND_NAMES.map(loadCommand));
-  return generalHelp(commands, options);
+  return generalHelp(commands, options, STATUSES);
 }

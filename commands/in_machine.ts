@@ -1,3 +1,4 @@
+import { EXIT } from "../lab/exit_status.ts";
 import { Interrupt } from "../lab/interrupt.ts";
 import { Machine, type MachineEnd, type MachineListener } from "../vm/machine.ts";
 import { type PreparedMachine, prepareMachine } from "../vm/prepare.ts";
@@ -7,8 +8,6 @@ import { MachineFiles } from "./machine_files.ts";
 import type { MachineRequest } from "./machine_request.ts";
 import type { OptionTable } from "./option.ts";
 
-/** The exit status where a result could not go to its file: README.md, "Exit statuses". */
-const NOT_WRITTEN = 3;
 /** The status line is drawn this often. */
 const STATUS_MS = 500;
 
@@ -101,7 +100,7 @@ export async function runInMachine(
     context.print([text]);
   }
   const status = endStatus(end);
-  return files.unwritten.length > 0 ? Math.max(status, NOT_WRITTEN) : status;
+  return files.unwritten.length > 0 ? Math.max(status, EXIT.KERNEL) : status;
 }
 
 /** Tells a person at a terminal that a machine boots, and how long that has taken. */

@@ -1,11 +1,5 @@
+import { EXIT } from "../lab/exit_status.ts";
 import type { InterruptSignal } from "../lab/interrupt.ts";
-
-/** As a shell tells of a process that the signal ended: 128 and its number. */
-const STATUSES: Readonly<Record<InterruptSignal, number>> = {
-  SIGHUP: 129,
-  SIGINT: 130,
-  SIGTERM: 143,
-};
 
 /**
  * The exit status of a command that all held for, as far as it came.
@@ -14,5 +8,5 @@ const STATUSES: Readonly<Record<InterruptSignal, number>> = {
  * @returns 129, 130 or 143 after an interrupt, otherwise 0.
  */
 export function interruptStatus(signal: InterruptSignal | null): number {
-  return signal === null ? 0 : STATUSES[signal];
+  return signal === null ? EXIT.OK : EXIT[signal];
 }

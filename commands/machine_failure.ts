@@ -1,3 +1,4 @@
+import { EXIT } from "../lab/exit_status.ts";
 import { oneLine } from "../report/one_line.ts";
 import { KernelFileError } from "../vm/kernel_file_error.ts";
 import { VmFailure } from "../vm/vm_failure.ts";
@@ -15,8 +16,6 @@ export interface MachineFailure {
   readonly saysNothing: boolean;
 }
 
-const NO_ANSWER = 125;
-
 /**
  * What an error says that came of machines.
  *
@@ -31,5 +30,5 @@ export function machineFailure(error: unknown): MachineFailure | null {
   // The kernel may have written anything to its console.
   const last = error.console.map((line) => `  ${oneLine(line)}`);
   const lines = last.length === 0 ? [] : ["the last lines of its console:", ...last];
-  return { ...nothing, status: NO_ANSWER, lines };
+  return { ...nothing, status: EXIT.MACHINE, lines };
 }

@@ -1,11 +1,10 @@
+import { EXIT } from "../lab/exit_status.ts";
 import { probe, type ProbeResult } from "../lab/probe.ts";
 import { probeText } from "../report/probe_text.ts";
 import { backendOptions } from "./backend_options.ts";
 import { type Command, defineCommand } from "./command.ts";
 import { json, now } from "./formats.ts";
 import { choice } from "./option.ts";
-
-const CANNOT = 4;
 
 /** `dirtyring probe` */
 export const command: Command = defineCommand({
@@ -24,5 +23,5 @@ export const command: Command = defineCommand({
   ],
   formats: { text: now(probeText), json },
   run: async (options, context): Promise<ProbeResult> => probe(await context.openKernel(options)),
-  status: (result) => result.usable ? 0 : CANNOT,
+  status: (result) => result.usable ? EXIT.OK : EXIT.HOST,
 });

@@ -1,12 +1,7 @@
 import type { CheckReport } from "../checks/check_report.ts";
+import { EXIT } from "../lab/exit_status.ts";
 import { hasFailed } from "../report/has_failed.ts";
 import { interruptStatus } from "./interrupt_status.ts";
-
-/** That of an error which no kernel caused. */
-const DEFECT = 70;
-/** That of a process which a closed pipe ended: not all that was to be checked was. */
-const CLOSED_PIPE = 141;
-const CANNOT = 4;
 
 /**
  * The exit status that a report of checks stands for: README.md, "Exit statuses".
@@ -17,8 +12,8 @@ const CANNOT = 4;
 export function reportStatus(report: CheckReport): number {
   const { checks, summary, strict, complete, interrupted } = report;
   const failed = checks.filter((check) => hasFailed(check, strict));
-  if (failed.length > 0) return failed.every(({ defect }) => defect) ? DEFECT : 1;
+  if (failed.length > 0) return failed.every(({ defect }) => defect) ? EXIT.DEFECT : EXIT.BROKEN;
   if (interrupted !== null) return interruptStatus(interrupted);
-  if (!complete) return CLOSED_PIPE;
-  return summary.pass + summary.known > 0 ? 0 : CANNOT;
+  if (!complete) return EXIT.CLOSED_PIPE;
+  return summary.pass + summary.known > 0 ? EXIT.OK : EXIT.HOST;
 }

@@ -1,3 +1,4 @@
+import { EXIT } from "../lab/exit_status.ts";
 import type { RoundsCheck, RuleChoice } from "../lab/story.ts";
 import { interruptStatus } from "./interrupt_status.ts";
 import { choice, type Option } from "./option.ts";
@@ -15,5 +16,5 @@ export const ruleOption: Option<RuleChoice> = choice(
  * @returns 1 where something did not hold, otherwise 130 or 143 after an interrupt, otherwise 0.
  */
 export function roundsStatus(result: RoundsCheck): number {
-  return result.ok ? interruptStatus(result.interrupted) : 1;
+  return result.ok ? interruptStatus(result.interrupted) : EXIT.BROKEN;
 }

@@ -1,3 +1,4 @@
+import { EXIT } from "../lab/exit_status.ts";
 import { Interrupt } from "../lab/interrupt.ts";
 import type { Watched } from "../lab/kernel_log.ts";
 import type { LiveResult } from "../live/live_result.ts";
@@ -136,12 +137,8 @@ export const command: Command = defineCommand({
   status: (outcome) => isLive(outcome) ? liveStatus(outcome) : roundsStatus(outcome),
 });
 
-// As of a process that a closed pipe ended: not all that was to be run was.
-const CLOSED_PIPE = 141;
-const FAILED = 3;
-
 function liveStatus(result: LiveResult): number {
-  if (!result.ok) return 1;
-  if (result.error !== null) return FAILED;
-  return result.closed ? CLOSED_PIPE : roundsStatus(result);
+  if (!result.ok) return EXIT.BROKEN;
+  if (result.error !== null) return EXIT.KERNEL;
+  return result.closed ? EXIT.CLOSED_PIPE : roundsStatus(result);
 }

@@ -189,6 +189,8 @@ export interface Kernel {
    * @param fd The file descriptor.
    * @param request The request number.
    * @returns 0 for any result, or minus errno.
+   * @throws {HostError} Where no other process may be started.
+   * @throws {NoAnswerError} Where it ended without an answer.
    */
   ioctlElsewhere(fd: number, request: number): number;
 
@@ -200,6 +202,8 @@ export interface Kernel {
    * @param page The page of the file.
    * @param byte What is stored.
    * @returns 0, or minus errno.
+   * @throws {HostError} Where no other process may be started.
+   * @throws {NoAnswerError} Where it ended without an answer.
    */
   storeElsewhere(fd: number, page: number, byte: number): number;
 

@@ -1,4 +1,5 @@
-// A program of its own: does one thing with a file that it inherited, and ends with its errno as status.
+// A program of its own: does one thing with a file that it inherited, and prints what the kernel answered. An exit
+// status would not do: a process that crashed, or was killed, has one too.
 import type { Kernel } from "./kernel.ts";
 import { openLibc } from "./libc.ts";
 import { MAP_SHARED, PAGE_SIZE, PROT_READ, PROT_WRITE } from "./linux.ts";
@@ -21,5 +22,5 @@ if (import.meta.main) {
   const answer = errand.do === "ioctl"
     ? kernel.ioctl(Number(fd), errand.request, 0)
     : store(kernel, Number(fd), errand.page, errand.byte);
-  Deno.exitCode = answer < 0 ? -answer : 0;
+  console.log(`${Math.min(answer, 0)}`);
 }

@@ -19,6 +19,7 @@ import {
 import { KVM_CAP_SET_TSS_ADDR } from "../ffi/kvm_constants.ts";
 import { PAGE_SIZE, SIGSET_BYTES } from "../ffi/linux.ts";
 import type { Kernel } from "../ffi/kernel.ts";
+import { nanosecondsSince } from "../ffi/nanoseconds.ts";
 import { KvmFd } from "./kvm_fd.ts";
 import { type TickSource, Vcpu } from "./vcpu.ts";
 
@@ -152,7 +153,7 @@ export class Vm extends KvmFd {
     try {
       const started = performance.now();
       const answer = this.ioctl(KVM_RESET_DIRTY_RINGS);
-      const ns = Math.round((performance.now() - started) * 1e6);
+      const ns = nanosecondsSince(started);
       return { count: checked(answer, "KVM_RESET_DIRTY_RINGS"), ns };
     } finally {
       this.kernel.sigmask(this.#oldSignals, null);

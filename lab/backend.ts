@@ -1,5 +1,5 @@
 import type { Kernel } from "../ffi/kernel.ts";
-import type { ModelChoice as Choice } from "../ffi/model_choice.ts";
+import type { ModelKind } from "../ffi/model_kind.ts";
 import { openLibc } from "../ffi/libc.ts";
 import type { ModelChoice } from "./model_choice.ts";
 import { UsageError } from "./usage_error.ts";
@@ -17,13 +17,13 @@ export interface BackendSelection {
 
 // What this file needs of modules that a run on the real kernel shall not load.
 interface ModelModule {
-  openModel(choice: Choice): Kernel;
+  openModel(choice: ModelKind): Kernel;
 }
 type Host = typeof import("./host.ts");
 type UsableKvm = typeof import("./usable_kvm.ts");
 type Trace = typeof import("../ffi/trace.ts");
 
-const LATEST: Choice = { version: "latest", pml: false, emulator: false };
+const LATEST: ModelKind = { version: "latest", pml: false, emulator: false };
 
 /**
  * The kernel that a command talks to. The one place that picks it.

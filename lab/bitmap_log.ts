@@ -3,6 +3,7 @@ import { KernelError } from "../ffi/kernel_error.ts";
 import type { Kernel } from "../ffi/kernel.ts";
 import { KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 } from "../ffi/kvm_constants.ts";
 import { PAGE_SIZE } from "../ffi/linux.ts";
+import { nanoseconds, nanosecondsSince } from "../ffi/nanoseconds.ts";
 import { Mapping } from "../kvm/mapping.ts";
 import type { PageNumbers } from "../ring/page_numbers.ts";
 import { scanBitmap } from "../ring/scan_bitmap.ts";
@@ -133,8 +134,8 @@ export class BitmapLog implements Disposable {
       scanBitmap(words, first, into);
       scanMs += performance.now() - scanned;
     }
-    this.#scanNs = Math.round(scanMs * 1e6);
-    this.#learnNs = elapsedNs(started);
+    this.#scanNs = nanoseconds(scanMs);
+    this.#learnNs = nanosecondsSince(started);
     return into.length;
   }
 
@@ -151,15 +152,11 @@ export class BitmapLog implements Disposable {
     for (const { slot, pages, address } of this.#slots) {
       this.#vm.vm.clearDirtyLog(slot, 0, pages, address);
     }
-    this.#rearmNs = elapsedNs(started);
+    this.#rearmNs = nanosecondsSince(started);
   }
 
   /** Gives the bitmaps' memory back. */
   [Symbol.dispose](): void {
     this.#memory[Symbol.dispose]();
   }
-}
-
-function elapsedNs(started: number): number {
-  return Math.round((performance.now() - started) * 1e6);
 }

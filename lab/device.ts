@@ -1,7 +1,7 @@
 import type { Kernel } from "../ffi/kernel.ts";
 import { struct } from "../ffi/struct.ts";
 import { DEVICE } from "../kvm/system.ts";
-import { readLine } from "./read_file.ts";
+import { readText } from "./read_file.ts";
 
 /** Who may open `/dev/kvm`. */
 export interface DeviceFacts {
@@ -26,6 +26,8 @@ const statx = struct("statx", {
   stx_mode: "u16",
 });
 const STATX_BYTES = 256;
+/** More than the users and groups of any host. */
+const MOST_NAMES = 1 << 24;
 
 const TYPE_MASK = 0o170000;
 const TYPES: ReadonlyMap<number, string> = new Map([
@@ -79,7 +81,7 @@ export function modeText(mode: number): string {
 
 // The name in the first field of the line whose third field is the number.
 function nameOf(kernel: Kernel, file: string, id: number): string {
-  for (const line of (readLine(kernel, file) ?? "").split("\n")) {
+  for (const line of (readText(kernel, file, MOST_NAMES) ?? "").split("\n")) {
     const [name, , number] = line.split(":");
     if (name !== undefined && number === `${id}`) return name;
   }

@@ -4,7 +4,7 @@ import { nextHeld } from "../ring/next_held.ts";
 import type { Slot } from "../ring/slots.ts";
 import type { LostPages } from "../ring/lost_page.ts";
 import { Witness } from "../ring/witness.ts";
-import type { VcpuDriver } from "./driver.ts";
+import type { InlineDriver } from "./inline_driver.ts";
 import type { KernelState, KernelStates } from "./kernel_state.ts";
 import type { Lab } from "./lab.ts";
 import { vcpuBits } from "./plan.ts";
@@ -70,7 +70,7 @@ export interface DumpOptions {
  */
 export async function dump(
   lab: Lab,
-  driver: VcpuDriver,
+  driver: InlineDriver,
   options: DumpOptions,
 ): Promise<DumpResult> {
   const runs = await runOnce(lab, driver);

@@ -1,14 +1,17 @@
 import { ERRNO } from "../ffi/errno.ts";
 import { KernelError } from "../ffi/kernel_error.ts";
 import { KVM_EXIT_DIRTY_RING_FULL, KVM_EXIT_HLT, KVM_EXIT_IO } from "../ffi/kvm_constants.ts";
+import type { Guest } from "../guest/guest.ts";
 import type { Vcpu } from "../kvm/vcpu.ts";
-import type { VcpuDriver, VcpuExit } from "./driver.ts";
 import type { Interrupt } from "./interrupt.ts";
 import { Patience } from "./patience.ts";
 import { unexpectedExit } from "./unexpected_exit.ts";
 
-/** Runs vCPUs on the calling thread, one after another. */
-export class InlineDriver implements VcpuDriver {
+/** How a vCPU stopped: its guest ended, its ring is full, or a signal asked the program to end. */
+export type VcpuExit = Guest["exit"] | "KVM_EXIT_DIRTY_RING_FULL" | "KVM_EXIT_INTR";
+
+/** Runs vCPUs on the calling thread, one after another. Those of a live run run beside it: live/live_vcpus.ts. */
+export class InlineDriver {
   readonly #interrupt: Interrupt | null;
 
   /**

@@ -1,3 +1,4 @@
+import { EXIT } from "./exit_status.ts";
 import type { InterruptSignal } from "./interrupt.ts";
 import { kernelLabels } from "./kernel_labels.ts";
 import type { Result } from "./result.ts";
@@ -55,7 +56,9 @@ export function kernelRuns<Report extends Result>(
 }
 
 /** A VM that failed, a defect of this program, a wrong value, a refused call, a closed pipe, a host that cannot. */
-const WORST_FIRST = [125, 70, 2, 3, 141, 4] as const;
+const WORST_FIRST: readonly number[] = [
+  ...[EXIT.MACHINE, EXIT.DEFECT, EXIT.USAGE, EXIT.KERNEL, EXIT.CLOSED_PIPE, EXIT.HOST],
+];
 
 /**
  * The exit status of a command that ran on several kernels: 1 where a kernel failed, whatever became of the others;
@@ -76,7 +79,7 @@ const WORST_FIRST = [125, 70, 2, 3, 141, 4] as const;
  * @returns The exit status.
  */
 export function kernelsStatus(statuses: readonly number[], interrupted: number): number {
-  if (statuses.includes(1)) return 1;
+  if (statuses.includes(EXIT.BROKEN)) return EXIT.BROKEN;
   if (interrupted !== 0) return interrupted;
   return WORST_FIRST.find((status) => statuses.includes(status)) ?? Math.max(0, ...statuses);
 }

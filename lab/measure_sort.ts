@@ -1,6 +1,6 @@
 import { RingStatistics } from "../ring/statistics.ts";
 import type { Witness } from "../ring/witness.ts";
-import type { VcpuDriver } from "./driver.ts";
+import type { InlineDriver } from "./inline_driver.ts";
 import type { Interrupt } from "./interrupt.ts";
 import type { Lab } from "./lab.ts";
 import { measureWays, type WayCost } from "./measure_ways.ts";
@@ -69,7 +69,7 @@ export const SORT_NOT_MEASURED: SortCost = {
  */
 export async function measureSort(
   lab: Lab,
-  driver: VcpuDriver,
+  driver: InlineDriver,
   interrupt: Interrupt | null,
   problems: string[],
   witness: Witness,
@@ -134,7 +134,7 @@ type Times = Pick<SortSide, "harvestNsPerEntry" | "resetNsPerEntry">;
 // A whole round of one way, or null where it did not come to its end.
 async function countBatches(
   lab: Lab,
-  driver: VcpuDriver,
+  driver: InlineDriver,
   interrupt: Interrupt | null,
   problems: string[],
   witness: Witness,

@@ -1,4 +1,4 @@
-import type { VcpuDriver } from "./driver.ts";
+import type { InlineDriver } from "./inline_driver.ts";
 import type { Interrupt } from "./interrupt.ts";
 import type { Lab } from "./lab.ts";
 import { Rounds, type Take } from "./rounds.ts";
@@ -39,7 +39,7 @@ const LIMIT_MS = 4000;
  */
 export async function measureWays(
   lab: Lab,
-  driver: VcpuDriver,
+  driver: InlineDriver,
   interrupt: Interrupt | null,
   problems: string[],
   ways: readonly Way[],
@@ -66,7 +66,7 @@ export async function measureWays(
 // The cost of a round, or null where it was not whole.
 async function measureWay(
   lab: Lab,
-  driver: VcpuDriver,
+  driver: InlineDriver,
   interrupt: Interrupt | null,
   problems: string[],
   { sequence, take }: Way,

@@ -1,4 +1,4 @@
-import type { ModelChoice as Choice, ModelVersion } from "../ffi/model_choice.ts";
+import type { ModelKind, ModelVersion } from "../ffi/model_kind.ts";
 
 /** The versions that can be chosen, the oldest first. */
 export const MODEL_VERSIONS: readonly ModelVersion[] = [
@@ -12,7 +12,7 @@ export const MODEL_VERSIONS: readonly ModelVersion[] = [
 ];
 
 /** Which kernel in memory shall answer, as a command line names it. */
-export interface ModelChoice extends Choice {
+export interface ModelChoice extends ModelKind {
   /** The choice as it was written. */
   readonly text: string;
 }

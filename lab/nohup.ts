@@ -1,9 +1,9 @@
 import { openLibc } from "../ffi/libc.ts";
-import { O_CLOEXEC, O_RDONLY } from "../ffi/linux.ts";
-import { joined, readPieces } from "./read_file.ts";
+import { readText } from "./read_file.ts";
 
 /** The bit of SIGHUP, which is signal 1, in a mask of signals. */
 const HANGUP_BIT = 1n;
+const MOST_STATUS = 1 << 16;
 
 let found: boolean | undefined;
 
@@ -20,14 +20,10 @@ export function isNohup(): boolean {
 // proc_pid_status(5): a mask of signals.
 function isIgnored(): boolean {
   try {
-    const libc = openLibc();
-    const fd = libc.open("/proc/self/status", O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return false;
-    const status = new TextDecoder().decode(joined(readPieces(libc, fd, "/proc/self/status")));
-    libc.close(fd);
+    const status = readText(openLibc(), "/proc/self/status", MOST_STATUS) ?? "";
     const mask = /^SigIgn:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? "0";
     return (BigInt(`0x${mask}`) & HANGUP_BIT) !== 0n;
   } catch {
-    return false; // no Linux, or no /proc
+    return false; // no Linux
   }
 }

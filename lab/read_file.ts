@@ -57,8 +57,30 @@ export function joined(pieces: Iterable<Uint8Array<ArrayBuffer>>): Uint8Array<Ar
 }
 
 /**
+ * A text file of the machine, whole.
+ *
+ * @param kernel The kernel that answers.
+ * @param path The file.
+ * @param most The most bytes that are read.
+ * @returns Its text, or `null` where it cannot be read or holds more.
+ */
+export function readText(kernel: Files, path: string, most: number): string | null {
+  const fd = kernel.open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return null;
+  try {
+    return new TextDecoder().decode(joined(readPieces(kernel, fd, path, most)));
+  } catch (error) {
+    if (error instanceof KernelError) return null;
+    throw error;
+  } finally {
+    kernel.close(fd);
+  }
+}
+
+/**
  * A small file of /proc or /sys as a line of text. Deno's own functions would need `--allow-all` for
- * these; the kernel's calls need nothing beyond what KVM needs, and the model has files of its own.
+ * these; the kernel's calls need nothing beyond what KVM needs, and the model has files of its own. Of a file that is
+ * longer than a page the rest is left out.
  *
  * @param kernel The kernel that answers.
  * @param path The file.

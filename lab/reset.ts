@@ -1,6 +1,6 @@
 import type { LostPages } from "../ring/lost_page.ts";
 import { Witness } from "../ring/witness.ts";
-import type { VcpuDriver } from "./driver.ts";
+import type { InlineDriver } from "./inline_driver.ts";
 import type { KernelStates } from "./kernel_state.ts";
 import type { Lab } from "./lab.ts";
 import { measureSort, SORT_NOT_MEASURED, type SortCost } from "./measure_sort.ts";
@@ -53,7 +53,7 @@ export interface ResetOptions {
  */
 export async function reset(
   lab: Lab,
-  driver: VcpuDriver,
+  driver: InlineDriver,
   options: ResetOptions,
 ): Promise<ResetResult> {
   const { harvestFirst, gap, sort = false, states = null } = options;
@@ -95,7 +95,7 @@ export async function reset(
 // A ring that an overflow wedged cannot go on.
 async function costOfSorting(
   lab: Lab,
-  driver: VcpuDriver,
+  driver: InlineDriver,
   { rings }: ResetPass,
   problems: string[],
   witness: Witness,

@@ -1,8 +1,9 @@
+import { nanosecondsSince } from "../ffi/nanoseconds.ts";
 import type { Entries } from "../ring/entries.ts";
 import type { Harvester } from "../ring/harvester.ts";
 import type { RingStatistics } from "../ring/statistics.ts";
 import type { Witness } from "../ring/witness.ts";
-import type { VcpuDriver } from "./driver.ts";
+import type { InlineDriver } from "./inline_driver.ts";
 import type { Interrupt } from "./interrupt.ts";
 import type { Lab } from "./lab.ts";
 import { Problems } from "./problems.ts";
@@ -68,7 +69,7 @@ export function takeSorted(harvester: Harvester): Entries {
 /** Runs rounds on a lab: run, harvest, reset, in the order that loses nothing. */
 export class Rounds {
   readonly #lab: Lab;
-  readonly #driver: VcpuDriver;
+  readonly #driver: InlineDriver;
   readonly #observers: Observers;
   readonly #take: Take;
   readonly #problems = new Problems();
@@ -86,7 +87,7 @@ export class Rounds {
    */
   constructor(
     lab: Lab,
-    driver: VcpuDriver,
+    driver: InlineDriver,
     observers: Observers = {},
     take: Take = takePlain,
   ) {
@@ -142,7 +143,7 @@ export class Rounds {
       const started = performance.now();
       const answer = this.#driver.run(vcpu);
       const exit = typeof answer === "string" ? answer : await answer;
-      this.#figures.guestNs += elapsedNs(started);
+      this.#figures.guestNs += nanosecondsSince(started);
       if (exit === "KVM_EXIT_INTR") {
         this.#state = "interrupted";
         return;
@@ -172,7 +173,7 @@ export class Rounds {
     const started = performance.now();
     const taken: Entries[] = [];
     for (const { harvester } of vcpus) taken.push(this.#take(harvester));
-    figures.harvestNs += elapsedNs(started);
+    figures.harvestNs += nanosecondsSince(started);
     const reset = vm.resetDirtyRings();
     figures.resetNs += reset.ns;
 
@@ -210,8 +211,4 @@ function emptyRound() {
     harvestNs: 0,
     resetNs: 0,
   };
-}
-
-function elapsedNs(since: number): number {
-  return Math.round((performance.now() - since) * 1e6);
 }

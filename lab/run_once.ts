@@ -1,4 +1,4 @@
-import type { VcpuDriver, VcpuExit } from "./driver.ts";
+import type { InlineDriver, VcpuExit } from "./inline_driver.ts";
 import type { Lab } from "./lab.ts";
 
 /** How a vCPU fared in a round without resuming. */
@@ -21,7 +21,7 @@ export interface VcpuRun {
  * @param driver Runs its vCPUs.
  * @returns How each fared.
  */
-export async function runOnce(lab: Lab, driver: VcpuDriver): Promise<VcpuRun[]> {
+export async function runOnce(lab: Lab, driver: InlineDriver): Promise<VcpuRun[]> {
   const runs: VcpuRun[] = [];
   for (const [id, { vcpu, first, stores }] of lab.vcpus.entries()) {
     lab.begin(id, first, stores);

@@ -1,4 +1,4 @@
-import type { VcpuDriver } from "./driver.ts";
+import type { InlineDriver } from "./inline_driver.ts";
 import type { Lab } from "./lab.ts";
 
 /**
@@ -10,7 +10,7 @@ import type { Lab } from "./lab.ts";
  * @param driver Runs its vCPUs.
  * @returns Whether two stores to one page pushed two entries.
  */
-export async function storesPushTwice(lab: Lab, driver: VcpuDriver): Promise<boolean> {
+export async function storesPushTwice(lab: Lab, driver: InlineDriver): Promise<boolean> {
   lab.load(Uint32Array.of(0, 0));
   lab.begin(0, 0, 2);
   const { vcpu, harvester } = lab.vcpus[0]!;

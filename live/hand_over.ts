@@ -1,5 +1,6 @@
 // Rings that their vCPUs' own threads have emptied, on their way to the harvester: in memory that both see. The
 // thread fills slots and moves HEAD on; the harvester reads them, in order, and moves TAIL on.
+import { nanosecondsSince } from "../ffi/nanoseconds.ts";
 import { allocateEntries, type Entries } from "../ring/entries.ts";
 import { ENTRY_WORDS } from "../ring/entry.ts";
 
@@ -95,7 +96,7 @@ export class HandOver {
     const words = entries.words.subarray(0, entries.length * ENTRY_WORDS);
     this.#entries.set(words, slot * this.#ring * ENTRY_WORDS);
     const { reset, harvestNs, resetNs } = numbers;
-    const stopNs = Math.round((performance.now() - since) * 1e6);
+    const stopNs = nanosecondsSince(since);
     this.#numbers.set([entries.length, reset, harvestNs, resetNs, stopNs], slot * NUMBERS);
     Atomics.store(this.#words, HEAD, (head + 1) | 0);
     return stopNs;

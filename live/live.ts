@@ -1,11 +1,12 @@
+import { nanoseconds } from "../ffi/nanoseconds.ts";
 import type { Distribution } from "../ring/distribution.ts";
 import { warmHarvest } from "../ring/warm_harvest.ts";
 import { Witness } from "../ring/witness.ts";
 import type { InterruptWatch } from "../lab/interrupt.ts";
 import type { Lab } from "../lab/lab.ts";
 import { HandOver } from "./hand_over.ts";
-import { LiveRun } from "./live_run.ts";
-import type { LiveOrder, LiveProgress, LiveResult, Times } from "./live_result.ts";
+import { type LiveOptions, LiveRun } from "./live_run.ts";
+import type { LiveOrder, LiveResult, Times } from "./live_result.ts";
 import type { LiveVcpus } from "./live_vcpus.ts";
 import { vcpuBits } from "../lab/plan.ts";
 import { quotas } from "./quotas.ts";
@@ -13,28 +14,6 @@ import { Reaper } from "./reaper.ts";
 import { labResult } from "../lab/result.ts";
 import { startVcpus } from "./start_vcpus.ts";
 import type { TraceWitness, WitnessResult } from "./tracepoint_witness.ts";
-
-/** How a live run goes. */
-export interface LiveOptions {
-  /** Stores to make, over all vCPUs; `null` for as many as they can in the time. */
-  readonly stores: number | null;
-  /** Milliseconds to run; `null` where the stores end it. */
-  readonly durationMs: number | null;
-  /** Milliseconds between two harvests of all rings. */
-  readonly intervalMs: number;
-  /** Milliseconds that the stores may take. */
-  readonly timeoutMs: number;
-  /** Whether entries are sorted in the ring before they are marked. */
-  readonly sort?: boolean;
-  /** Whether the harvest is held against what the kernel itself counts. */
-  readonly witness?: boolean;
-  /** Is told after each harvest of all rings; answers whether the run shall go on. */
-  readonly watch?: (progress: LiveProgress) => boolean;
-  /** Makes what harvests: a test hands a broken one in. */
-  readonly reaper?: (lab: Lab, witness: Witness) => Reaper;
-  /** The program of a vCPU's thread, for a test that breaks it. */
-  readonly thread?: URL;
-}
 
 /**
  * Runs a lab's vCPUs beside the harvester, as a VMM that migrates or checkpoints does, and lets memory prove that
@@ -129,7 +108,7 @@ function resultOf(outcome: Outcome): LiveResult {
         entries,
         uniquePages: pages.count,
         fullExits: run.fullExitsOf(vcpu),
-        stoppedNs: vcpus.fullStopNs(vcpu).total,
+        stoppedNs: vcpus.fullStops(vcpu).totalNs,
         occupancy: found,
       };
     }),
@@ -150,10 +129,6 @@ function resultOf(outcome: Outcome): LiveResult {
     interrupted: interrupt.signal,
     closed: run.isClosed,
   };
-}
-
-function nanoseconds(ms: number): number {
-  return Math.round(ms * 1e6);
 }
 
 function orderOf({ orders }: Reaper): LiveOrder | null {

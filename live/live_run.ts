@@ -1,5 +1,6 @@
 import { HostError } from "../ffi/host_error.ts";
 import { KernelError } from "../ffi/kernel_error.ts";
+import { nanoseconds } from "../ffi/nanoseconds.ts";
 import { dirtyEntries } from "../ring/dirty_entries.ts";
 import { PageSet } from "../ring/page_set.ts";
 import type { PushOrder } from "../ring/push_order.ts";
@@ -9,12 +10,33 @@ import { type ExpectedStop, expectedStop } from "./expected_stop.ts";
 import { GuestError } from "../lab/guest_error.ts";
 import type { InterruptWatch } from "../lab/interrupt.ts";
 import type { Lab } from "../lab/lab.ts";
-import type { LiveOptions } from "./live.ts";
 import type { LiveProgress } from "./live_result.ts";
 import type { LiveVcpus } from "./live_vcpus.ts";
 import { quotas } from "./quotas.ts";
 import type { Reaper } from "./reaper.ts";
 import { sharesOf, unfinishedText } from "./unfinished_text.ts";
+
+/** How a live run goes. */
+export interface LiveOptions {
+  /** Stores to make, over all vCPUs; `null` for as many as they can in the time. */
+  readonly stores: number | null;
+  /** Milliseconds to run; `null` where the stores end it. */
+  readonly durationMs: number | null;
+  /** Milliseconds between two harvests of all rings. */
+  readonly intervalMs: number;
+  /** Milliseconds that the stores may take. */
+  readonly timeoutMs: number;
+  /** Whether entries are sorted in the ring before they are marked. */
+  readonly sort?: boolean;
+  /** Whether the harvest is held against what the kernel itself counts. */
+  readonly witness?: boolean;
+  /** Is told after each harvest of all rings; answers whether the run shall go on. */
+  readonly watch?: (progress: LiveProgress) => boolean;
+  /** Makes what harvests: a test hands a broken one in. */
+  readonly reaper?: (lab: Lab, witness: Witness) => Reaper;
+  /** The program of a vCPU's thread, for a test that breaks it. */
+  readonly thread?: URL;
+}
 
 /** What a live run is made of. */
 export interface LiveParts {
@@ -47,7 +69,7 @@ export class LiveRun {
   readonly #going: Set<number>;
   /** vCPUs that stand still, and whose stop is noted. */
   readonly #noted = new Set<number>();
-  /** Full stops of each vCPU whose times are taken. */
+  /** Resumed full stops of each vCPU whose times are taken. */
   readonly #fullStops: number[];
   readonly #stores: number[];
   /** Entries harvested of each ring when its vCPU was let run last. */
@@ -220,10 +242,10 @@ export class LiveRun {
 
   // Its thread knows the time once the vCPU runs again: it is taken at its next stop.
   #noteFullStop(id: number): void {
-    const { count, last } = this.#parts.vcpus.fullStopNs(id);
-    if (count === this.#fullStops[id]) return;
-    this.#fullStops[id] = count;
-    this.#parts.reaper.servedNs.add(last);
+    const { resumed, lastResumedNs } = this.#parts.vcpus.fullStops(id);
+    if (resumed === this.#fullStops[id]) return;
+    this.#fullStops[id] = resumed;
+    this.#parts.reaper.servedNs.add(lastResumedNs);
   }
 
   #wedged(id: number): void {
@@ -332,6 +354,6 @@ export class LiveRun {
   }
 
   #elapsed(): number {
-    return Math.round((this.#parts.vcpus.now() - this.#started) * 1e6);
+    return nanoseconds(this.#parts.vcpus.now() - this.#started);
   }
 }

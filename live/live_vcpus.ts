@@ -25,14 +25,17 @@ export interface VcpuPlace {
   readonly passMade: number;
 }
 
-/** The stops of a vCPU for full rings that are over. */
+/** The stops of a vCPU for full rings that are over: from `KVM_EXIT_DIRTY_RING_FULL` until the `KVM_RUN` after it. */
 export interface FullStops {
-  /** How many there were. */
-  readonly count: number;
-  /** Nanoseconds of all of them together. */
-  readonly total: number;
-  /** Nanoseconds of the last; 0 where there was none. */
-  readonly last: number;
+  /** Nanoseconds of all of them together, whoever emptied the ring. */
+  readonly totalNs: number;
+  /**
+   * How many {@linkcode LiveVcpus.resume} ended. The others its own thread ended, which hands over the time of each with
+   * the ring's entries.
+   */
+  readonly resumed: number;
+  /** Nanoseconds of the last that was resumed; 0 where none was. */
+  readonly lastResumedNs: number;
 }
 
 /**
@@ -86,11 +89,10 @@ export interface LiveVcpus extends AsyncDisposable {
    */
   placeOf(id: number): VcpuPlace;
   /**
-   * How long the vCPU stood still between a `KVM_EXIT_DIRTY_RING_FULL` and the `KVM_RUN` after it, as what runs
-   * it measured.
+   * How long a vCPU stood still for full rings, as what runs it measured.
    *
    * @param id The vCPU.
-   * @returns How many such stops are over, and nanoseconds: of all of them together, and of the last.
+   * @returns The stops that are over.
    */
-  fullStopNs(id: number): FullStops;
+  fullStops(id: number): FullStops;
 }

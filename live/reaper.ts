@@ -1,4 +1,5 @@
 import { checked } from "../ffi/kernel_error.ts";
+import { nanosecondsSince } from "../ffi/nanoseconds.ts";
 import type { Lab } from "../lab/lab.ts";
 import { Problems } from "../lab/problems.ts";
 import { Distribution } from "../ring/distribution.ts";
@@ -191,7 +192,7 @@ export class Reaper {
     this.#heads = this.#handOvers?.map(({ head }) => head) ?? [];
     const started = performance.now();
     const taken = ids.map((id) => ({ id, entries: this.take(id) }));
-    this.harvestNs.add(since(started));
+    this.harvestNs.add(nanosecondsSince(started));
     this.fresh = taken;
     return taken.map(({ id, entries: { length } }) => {
       this.#count(id, length);
@@ -229,8 +230,4 @@ export class Reaper {
     if (problem !== null) this.problems.add(problem);
     this.#isShort = isShort;
   }
-}
-
-function since(started: number): number {
-  return Math.round((performance.now() - started) * 1e6);
 }

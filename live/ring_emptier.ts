@@ -1,6 +1,7 @@
 import type { Kernel } from "../ffi/kernel.ts";
 import { KVM_RESET_DIRTY_RINGS } from "../ffi/kvm_ioctls.ts";
 import { kvm_dirty_gfn } from "../ffi/kvm_structs.ts";
+import { nanoseconds } from "../ffi/nanoseconds.ts";
 import { Harvester } from "../ring/harvester.ts";
 import { warmHarvest } from "../ring/warm_harvest.ts";
 import { HandOver } from "./hand_over.ts";
@@ -64,8 +65,4 @@ export class RingEmptier {
       Atomics.store(this.#lock, RESET_LOCK, 0);
     }
   }
-}
-
-function nanoseconds(ms: number): number {
-  return Math.round(ms * 1e6);
 }

@@ -30,7 +30,7 @@ export function sharesOf(vcpus: LiveVcpus, quotas: readonly number[]): VcpuShare
   return quotas.map((asked, id) => {
     // A guest that was restored wrong may count down beyond nought: none of its stores was asked for.
     const made = Math.max(0, vcpus.placeOf(id).stores);
-    return { id, made, asked, stoodStillNs: vcpus.fullStopNs(id).total };
+    return { id, made, asked, stoodStillNs: vcpus.fullStops(id).totalNs };
   });
 }
 

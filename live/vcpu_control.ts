@@ -1,5 +1,6 @@
 // What the harvester and the thread of a vCPU tell each other, in memory that both see. PHASE is
 // written and read with Atomics; all other words and numbers are published by the write of PHASE that follows.
+import type { FullStops } from "./live_vcpus.ts";
 import type { Quest } from "./pass_walk.ts";
 
 /** Word: where the two are with each other. Who may change it, and to what, stands beside each value. */
@@ -41,12 +42,10 @@ export const FINISHED = 0;
 export const VALUE = 1;
 /** Number: stores of this pass. */
 export const PASS = 2;
-/** Number: nanoseconds that it stood still for full rings. */
-export const FULL_TOTAL = 3;
-/** Number: the last of these times. */
-export const FULL_LAST = 4;
-/** Number: how many there were. */
-export const FULL_COUNT = 5;
+// Numbers: the vCPU's stops for full rings, field by field of FullStops.
+const FULL_TOTAL = 3;
+const FULL_RESUMED = 4;
+const FULL_LAST_RESUMED = 5;
 
 const WORDS_BYTES = 64;
 const NUMBERS_BYTES = 64;
@@ -74,6 +73,38 @@ export function vcpuControl(
     buffer,
     words: new Int32Array(buffer, 0, WORDS_BYTES / Int32Array.BYTES_PER_ELEMENT),
     numbers: new Float64Array(buffer, WORDS_BYTES),
+  };
+}
+
+/**
+ * Counts a stop for a full ring that is over; for the thread.
+ *
+ * @param numbers The numbers of its control.
+ * @param ns Nanoseconds that the vCPU stood still.
+ * @param how Whether the harvester emptied the ring and let the vCPU run on, or its thread did.
+ */
+export function countFullStop(
+  numbers: VcpuControl["numbers"],
+  ns: number,
+  how: "resumed" | "by its thread",
+): void {
+  numbers[FULL_TOTAL]! += ns;
+  if (how === "by its thread") return;
+  numbers[FULL_RESUMED]!++;
+  numbers[FULL_LAST_RESUMED] = ns;
+}
+
+/**
+ * What {@linkcode countFullStop} has counted; for the harvester, while the vCPU stands still.
+ *
+ * @param numbers The numbers of its control.
+ * @returns The stops that are over.
+ */
+export function fullStopsOf(numbers: VcpuControl["numbers"]): FullStops {
+  return {
+    totalNs: numbers[FULL_TOTAL]!,
+    resumed: numbers[FULL_RESUMED]!,
+    lastResumedNs: numbers[FULL_LAST_RESUMED]!,
   };
 }
 

@@ -1,6 +1,7 @@
 import { ERRNO } from "../ffi/errno.ts";
 import type { Insight } from "../ffi/insight.ts";
 import { KVM_EXIT_DIRTY_RING_FULL } from "../ffi/kvm_constants.ts";
+import { nanoseconds } from "../ffi/nanoseconds.ts";
 import type { Vcpu } from "../kvm/vcpu.ts";
 import type { FullStops, LiveVcpus, VcpuPlace, VcpuStop } from "./live_vcpus.ts";
 import { PassWalk, type Quest } from "./pass_walk.ts";
@@ -30,9 +31,7 @@ interface Runner extends SlicedVcpu {
   stop: VcpuStop;
   /** When it stopped for a full ring, by the model's clock; `null` where it did not. */
   fullSince: number | null;
-  fullCount: number;
-  fullTotal: number;
-  fullLast: number;
+  fullStops: FullStops;
 }
 
 /**
@@ -55,8 +54,8 @@ export class VcpuSlices implements LiveVcpus {
     this.#runners = vcpus.map((vcpu) => ({
       ...vcpu,
       walk: new PassWalk(vcpu.quest),
-      ...{ runs: false, fullSince: null, fullCount: 0, fullTotal: 0, fullLast: 0 },
-      stop: { kind: "asked" },
+      ...{ runs: false, fullSince: null, stop: { kind: "asked" } },
+      fullStops: { totalNs: 0, resumed: 0, lastResumedNs: 0 },
     }));
     for (const runner of this.#runners) if (runner.quest.place === null) beginPass(runner);
   }
@@ -80,9 +79,9 @@ export class VcpuSlices implements LiveVcpus {
     const runner = this.#runners[id]!;
     if (runner.stop.kind === "done") return;
     if (runner.fullSince !== null) {
-      runner.fullLast = Math.round((this.#clock - runner.fullSince) * 1e6);
-      runner.fullTotal += runner.fullLast;
-      runner.fullCount++;
+      const ns = nanoseconds(this.#clock - runner.fullSince);
+      const { totalNs, resumed } = runner.fullStops;
+      runner.fullStops = { totalNs: totalNs + ns, resumed: resumed + 1, lastResumedNs: ns };
       runner.fullSince = null;
     }
     runner.runs = true;
@@ -171,14 +170,13 @@ export class VcpuSlices implements LiveVcpus {
   }
 
   /**
-   * How long the vCPU stood still for full rings, by the model's clock.
+   * How long a vCPU stood still for full rings, by the model's clock.
    *
    * @param id The vCPU.
-   * @returns Their number and times.
+   * @returns The stops that are over: all were resumed, as no vCPU empties its own ring here.
    */
-  fullStopNs(id: number): FullStops {
-    const { fullCount, fullTotal, fullLast } = this.#runners[id]!;
-    return { count: fullCount, total: fullTotal, last: fullLast };
+  fullStops(id: number): FullStops {
+    return this.#runners[id]!.fullStops;
   }
 
   /** There is nothing to end. */

@@ -8,6 +8,7 @@ import { checked, KernelError } from "../ffi/kernel_error.ts";
 import { kvm_regs, kvm_run } from "../ffi/kvm_structs.ts";
 import { openLibc } from "../ffi/libc.ts";
 import { SIGSET_BYTES, SIGUSR1, SYNCHRONOUS_SIGNALS } from "../ffi/linux.ts";
+import { nanosecondsSince } from "../ffi/nanoseconds.ts";
 import { kvmSignalMask, signalSet } from "../ffi/sigset.ts";
 import { PassWalk } from "./pass_walk.ts";
 import { RingEmptier } from "./ring_emptier.ts";
@@ -64,10 +65,8 @@ function serve(kernel: Kernel, order: control.VcpuOrder): void {
   const run = (): void => {
     if (isDone) return stand(control.STOP_DONE);
     if (fullSince >= 0) {
-      const ns = Math.round((performance.now() - fullSince) * 1e6);
-      numbers[control.FULL_LAST] = ns;
-      numbers[control.FULL_TOTAL]! += ns;
-      numbers[control.FULL_COUNT]!++;
+      const ns = nanosecondsSince(fullSince);
+      control.countFullStop(numbers, ns, "resumed");
       fullSince = -1;
     }
     for (;;) {
@@ -84,7 +83,7 @@ function serve(kernel: Kernel, order: control.VcpuOrder): void {
       if (reason === KVM_EXIT_DIRTY_RING_FULL) {
         fullSince = performance.now();
         if (emptier?.empty(fullSince) !== true) return stand(control.STOP_FULL);
-        numbers[control.FULL_TOTAL]! += emptier.stopNs;
+        control.countFullStop(numbers, emptier.stopNs, "by its thread");
         fullSince = -1;
         continue;
       }

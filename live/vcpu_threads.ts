@@ -269,15 +269,13 @@ export class VcpuThreads implements LiveVcpus {
   }
 
   /**
-   * How long the vCPU stood still for full rings, as its thread measured.
+   * How long a vCPU stood still for full rings, as its thread measured.
    *
    * @param id The vCPU.
-   * @returns Their number and times.
+   * @returns The stops that are over.
    */
-  fullStopNs(id: number): FullStops {
-    const { numbers } = this.#threads[id]!.control;
-    const [count, total] = [numbers[control.FULL_COUNT]!, numbers[control.FULL_TOTAL]!];
-    return { count, total, last: numbers[control.FULL_LAST]! };
+  fullStops(id: number): FullStops {
+    return control.fullStopsOf(this.#threads[id]!.control.numbers);
   }
 
   /** Stops all vCPUs and waits until their threads are gone, unless a kernel does not let go of one. */

@@ -2,8 +2,7 @@ import { KVM_MEM_READONLY } from "../ffi/kvm_constants.ts";
 import { PAGE_SIZE } from "../ffi/linux.ts";
 import type { CpuMemory } from "./cpu_memory.ts";
 import { type MemorySlot, PageState, slotMemory } from "./slots.ts";
-import type { ModelVm } from "./vm.ts";
-import type { ModelVcpu } from "./vcpu.ts";
+import type { LoggedVcpu, ModelVm } from "./vm.ts";
 
 /** Why a vCPU had to leave the guest at an access. */
 export type MemoryEvent =
@@ -64,7 +63,7 @@ const SAFE_SHIFT = 2 ** 31;
  */
 export class GuestMemory implements CpuMemory {
   readonly #vm: ModelVm;
-  readonly #vcpu: ModelVcpu;
+  readonly #vcpu: LoggedVcpu;
   #fetched = NOWHERE;
   #loaded = NOWHERE;
   #stored = NOWHERE;
@@ -89,7 +88,7 @@ export class GuestMemory implements CpuMemory {
    * @param vm The VM.
    * @param vcpu The vCPU.
    */
-  constructor(vm: ModelVm, vcpu: ModelVcpu) {
+  constructor(vm: ModelVm, vcpu: LoggedVcpu) {
     this.#vm = vm;
     this.#vcpu = vcpu;
   }

@@ -2,7 +2,7 @@ import { ERRNO } from "../ffi/errno.ts";
 import type { Insight } from "../ffi/insight.ts";
 import { PAGE_SIZE } from "../ffi/linux.ts";
 import type { MachineState } from "./machine_state.ts";
-import type { ModelChoice } from "../ffi/model_choice.ts";
+import type { ModelKind } from "../ffi/model_kind.ts";
 import { slotMemory } from "./slots.ts";
 import type { ModelVcpu } from "./vcpu.ts";
 import type { ModelVm } from "./vm.ts";
@@ -17,7 +17,7 @@ import type { ModelVm } from "./vm.ts";
  * @returns The insight.
  */
 export function insightOf(
-  choice: ModelChoice,
+  choice: ModelKind,
   state: MachineState,
   vms: ReadonlyMap<number, ModelVm>,
   vcpus: ReadonlyMap<number, ModelVcpu>,

@@ -5,7 +5,7 @@ import { MAP_ANONYMOUS, MAP_SHARED, PAGE_SIZE, PROT_READ, PROT_WRITE } from "../
 import { bytesFile, type OpenFile } from "./open_file.ts";
 import { insightOf } from "./insight.ts";
 import { MachineState } from "./machine_state.ts";
-import type { ModelChoice } from "../ffi/model_choice.ts";
+import type { ModelKind } from "../ffi/model_kind.ts";
 import { type Rules, rulesOf } from "./rules.ts";
 import { systemFile } from "./system_file.ts";
 import type { ModelVcpu } from "./vcpu.ts";
@@ -39,7 +39,7 @@ const CHARACTER_DEVICE = 0o020666;
  * @param changes Rules that differ from that: what a test breaks on purpose.
  * @returns The kernel.
  */
-export function openModel(choice: ModelChoice, changes: Partial<Rules> = {}): Kernel {
+export function openModel(choice: ModelKind, changes: Partial<Rules> = {}): Kernel {
   const rules = { ...rulesOf(choice), ...changes };
   const state = new MachineState(rules);
   const files = new Map<number, OpenFile>();

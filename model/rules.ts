@@ -1,4 +1,4 @@
-import type { ModelChoice, ModelVersion } from "../ffi/model_choice.ts";
+import type { ModelKind, ModelVersion } from "../ffi/model_kind.ts";
 
 /** What differs between kernel versions and processors: docs/abi.md. */
 export interface Rules {
@@ -87,7 +87,7 @@ const INT_MAX = 2 ** 31 - 1;
  * @param choice The version and the processor.
  * @returns The rules.
  */
-export function rulesOf({ version, pml, emulator }: ModelChoice): Rules {
+export function rulesOf({ version, pml, emulator }: ModelKind): Rules {
   const release = RELEASES[version];
   const [major, minor] = release.split(".").map(Number);
   const number = major! * 1000 + minor!;

@@ -12,7 +12,7 @@ import { Cpu } from "./cpu.ts";
 import { type DirtyRing, kvm_dirty_ring_alloc, kvm_dirty_ring_soft_full } from "./dirty_ring.ts";
 import { GuestMemory } from "./guest_memory.ts";
 import { INSTRUCTION_NS } from "./signals.ts";
-import type { ModelVm } from "./vm.ts";
+import type { LoggedVcpu, ModelVm } from "./vm.ts";
 
 const KVM_EXIT_MMIO = 6;
 const KVM_EXIT_SHUTDOWN = 8;
@@ -28,7 +28,7 @@ const PIO_OFFSET = PAGE_SIZE;
 const NATIVE_BATCH = 1 << 16;
 
 /** `struct kvm_vcpu`: registers, the page shared with the program, and the ring. */
-export class ModelVcpu {
+export class ModelVcpu implements LoggedVcpu {
   readonly #vm: ModelVm;
   readonly #memory: GuestMemory;
   readonly #run: DataView<ArrayBuffer> = new DataView(new ArrayBuffer(RUN_PAGES * PAGE_SIZE));

@@ -8,6 +8,7 @@ import {
 import { kvm_dirty_gfn } from "../ffi/kvm_structs.ts";
 import { PAGE_SIZE } from "../ffi/linux.ts";
 import {
+  type DirtyRing,
   kvm_dirty_ring_push,
   kvm_dirty_ring_reset,
   kvm_dirty_ring_soft_full,
@@ -23,13 +24,24 @@ import {
   slotMemory,
   SLOTS,
 } from "./slots.ts";
-import type { ModelVcpu } from "./vcpu.ts";
 
 /** `KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE` and `KVM_DIRTY_LOG_INITIALLY_SET`. */
 const MANUAL_AND_INITIALLY_SET = 3;
 
 /** `struct pvclock_wall_clock`: a version, seconds and nanoseconds, 4 bytes each. */
 const WALL_CLOCK_BYTES = 12;
+
+/** What a VM needs to know of a vCPU to log what that stores. */
+export interface LoggedVcpu {
+  /** Its id. */
+  readonly id: number;
+  /** Its file descriptor, also once that is closed. */
+  readonly fd: number;
+  /** Its ring; `null` with the ring off. */
+  readonly ring: DirtyRing | null;
+  /** Whether a push asked for a look at the ring (`KVM_REQ_DIRTY_RING_SOFT_FULL`). */
+  requestsFullExit: boolean;
+}
 
 /** `struct kvm`: a VM's slots, rings and page tables. Functions are named after the kernel's. */
 export class ModelVm {
@@ -40,7 +52,7 @@ export class ModelVm {
   /** The memory slots. */
   readonly slots: MemorySlots = new MemorySlots();
   /** The vCPUs; one whose file is closed stays. */
-  readonly vcpus: ModelVcpu[] = [];
+  readonly vcpus: LoggedVcpu[] = [];
   /** Bytes of each ring; 0 with the ring off. */
   dirty_ring_size = 0;
   /** `args[0]` of `KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2`. */
@@ -154,7 +166,7 @@ export class ModelVm {
    * @param page The page, from the slot's base.
    * @param vcpu The vCPU that needs it.
    */
-  mapPage(slot: MemorySlot, page: number, vcpu: ModelVcpu): void {
+  mapPage(slot: MemorySlot, page: number, vcpu: LoggedVcpu): void {
     const isReadOnly = (slot.flags & KVM_MEM_READONLY) !== 0;
     // A page that is still clean is pushed once more, when the processor notes the first store.
     const wasDevice = this.deviceFrames.delete(slot.base_gfn + page);
@@ -169,7 +181,7 @@ export class ModelVm {
    * @param page The page, from the slot's base.
    * @param vcpu The vCPU that runs.
    */
-  mark_page_dirty_in_slot(slot: MemorySlot, page: number, vcpu: ModelVcpu): void {
+  mark_page_dirty_in_slot(slot: MemorySlot, page: number, vcpu: LoggedVcpu): void {
     if ((slot.flags & KVM_MEM_LOG_DIRTY_PAGES) === 0) return;
     const { ring } = vcpu;
     if (ring === null) {
@@ -192,7 +204,7 @@ export class ModelVm {
    * @param address Guest physical address; without a slot there nothing is written.
    * @param vcpu The vCPU whose ioctl it is.
    */
-  kvm_write_wall_clock(address: number, vcpu: ModelVcpu): void {
+  kvm_write_wall_clock(address: number, vcpu: LoggedVcpu): void {
     const slot = this.slots.find(Math.floor(address / PAGE_SIZE));
     if (slot === undefined) return;
     const offset = address - slot.base_gfn * PAGE_SIZE;

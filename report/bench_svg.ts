@@ -7,7 +7,8 @@ import { drawSort } from "./bench_svg_sort.ts";
 import { type Box, FONT, INK } from "./chart_plot.ts";
 import { kernelLine } from "./lab_text.ts";
 import { countText } from "./units.ts";
-import { element, escapeXml, label, textWidth } from "./svg_element.ts";
+import { element, label, textWidth } from "./svg_element.ts";
+import { escapeXml } from "./xml.ts";
 
 /** A panel: a slide of 16 to 9 with its margins. */
 const PANEL = { width: 1280, height: 720 } as const;

@@ -2,7 +2,8 @@ import type { CheckReport } from "../checks/check_report.ts";
 import type { CheckResult, CheckStatus } from "../checks/check_result.ts";
 import { hasFailed } from "./has_failed.ts";
 import { incompleteText } from "./incomplete_text.ts";
-import { attributes, seconds, timestamp, xml } from "./junit_xml.ts";
+import { attributes, seconds, timestamp } from "./junit_xml.ts";
+import { escapeXml } from "./xml.ts";
 import { lostLogText, reportLines, unreadLogText } from "./kernel_log_text.ts";
 
 /** What the schema wants to know beyond the result. */
@@ -76,7 +77,7 @@ export function* junitSuites(
     }>\n`;
     yield* properties(report, place);
     for (const result of results) yield* testcase(result, strict, place);
-    yield `    <system-out>${xml(words(report, results).join("\n"))}</system-out>\n`;
+    yield `    <system-out>${escapeXml(words(report, results).join("\n"))}</system-out>\n`;
     yield "    <system-err></system-err>\n  </testsuite>\n";
   }
 }
@@ -113,7 +114,9 @@ function* testcase(
   } else if (hasFailed(result, strict)) {
     const type = TYPES[status] ?? "failed check";
     const message = attributes({ message: `${known}${summary(result)}`, type });
-    yield `${head}>\n      <failure${message}>${xml(story(result))}</failure>\n    </testcase>\n`;
+    yield `${head}>\n      <failure${message}>${
+      escapeXml(story(result))
+    }</failure>\n    </testcase>\n`;
   } else {
     yield `${head}/>\n`;
   }

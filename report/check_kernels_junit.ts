@@ -2,7 +2,8 @@ import type { CheckReport } from "../checks/check_report.ts";
 import type { KernelsReport } from "../checks/kernels_report.ts";
 import type { KernelRun } from "../lab/kernel_run.ts";
 import { JUNIT_BEGIN, JUNIT_END, type JunitFacts, junitSuites } from "./check_junit.ts";
-import { attributes, seconds, timestamp, xml } from "./junit_xml.ts";
+import { attributes, seconds, timestamp } from "./junit_xml.ts";
+import { escapeXml } from "./xml.ts";
 import { problemText } from "./kernels_text.ts";
 
 /**
@@ -56,7 +57,7 @@ function* errorSuite(
   const message = problemText(kernel, null) ?? "";
   yield `    <testcase${attributes({ name: "report", classname: `dirtyring.${label}`, time })}>\n`;
   yield `      <error${attributes({ message, type: "no whole report" })}>${
-    xml([message, ...console].join("\n"))
+    escapeXml([message, ...console].join("\n"))
   }</error>\n    </testcase>\n`;
   yield "    <system-out></system-out>\n    <system-err></system-err>\n  </testsuite>\n";
 }

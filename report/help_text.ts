@@ -32,6 +32,9 @@ export interface HelpCommand {
   readonly examples: readonly (readonly [string, string])[];
 }
 
+/** Exit statuses that mean the same, and what. */
+export type HelpStatus = readonly [numbers: readonly number[], meaning: string];
+
 const WIDTH = 80;
 
 /**
@@ -39,11 +42,13 @@ const WIDTH = 80;
  *
  * @param commands All commands.
  * @param globals The options of every command.
+ * @param statuses The exit statuses.
  * @returns Lines with their ends.
  */
 export function* generalHelp(
   commands: readonly HelpCommand[],
   globals: GlobalOptions,
+  statuses: readonly HelpStatus[],
 ): Generator<string> {
   yield "dirtyring: a laboratory for KVM's dirty ring\n\n";
   yield "usage: dirtyring COMMAND [OPTION ...]\n\n";
@@ -55,16 +60,10 @@ export function* generalHelp(
   yield* globalsText(globals);
   yield "\n";
   yield* table(
-    [
-      ["exit status 0", "done, and all that was checked holds"],
-      ["1", "something checked does not hold"],
-      ["2", "the command line, a file or a value in it is wrong"],
-      ["3", "the kernel refused or failed a call that was needed"],
-      ["4", "this host cannot do it: no /dev/kvm, no permission, no dirty ring"],
-      ["70", "a defect of dirtyring"],
-      ["125", "with --kernel: that kernel did not boot, panicked, hung or ran out of time"],
-      ["130, 143", "interrupted"],
-    ],
+    statuses.map(([numbers, meaning], n) => [
+      `${n === 0 ? "exit status " : ""}${numbers.join(", ")}`,
+      meaning,
+    ]),
     ["right", "left"],
   );
 }

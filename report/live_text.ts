@@ -1,5 +1,5 @@
 import type { KernelFacts } from "../lab/host.ts";
-import type { LiveOptions } from "../live/live.ts";
+import type { LiveOptions } from "../live/live_run.ts";
 import type { LiveResult, LiveVcpuResult, Times } from "../live/live_result.ts";
 import type { ResolvedOptions } from "../lab/plan.ts";
 import { kernelLine } from "./lab_text.ts";

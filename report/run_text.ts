@@ -6,6 +6,9 @@ import { checkText, statisticsText } from "./stats_text.ts";
 import { type Align, table } from "./table.ts";
 import { countText, timeText } from "./units.ts";
 
+/** Rounds that are shown one by one. */
+const SHOWN = 10;
+
 const HEAD = [
   "round",
   "stores",
@@ -28,8 +31,13 @@ const ALIGNS: readonly Align[] = HEAD.map(() => "right");
 export function* runText(result: RunResult): Generator<string> {
   yield* labHead(result);
   yield "\n";
-  const rows = result.rounds.map((round, n) => [`${n + 1}`, ...cells(round)]);
-  yield* table([HEAD, ...rows, ["total", ...cells(total(result.rounds))]], ALIGNS, "  ");
+  const { rounds } = result;
+  const rows = rounds.slice(0, SHOWN).map((round, n) => [`${n + 1}`, ...cells(round)]);
+  yield* table([HEAD, ...rows, ["total", ...cells(total(rounds))]], ALIGNS, "  ");
+  const more = rounds.length - rows.length;
+  if (more > 0) {
+    yield `  and ${more} more, which the total includes (--format json lists them all)\n`;
+  }
   yield* statisticsText(result.stats, result.kernel.backend, result.sort !== null);
   if (result.sort !== null) yield* sortText(result.sort, result.kernel.backend);
   yield* checkText(result);

@@ -1,3 +1,4 @@
+import type { KernelFacts } from "../lab/host.ts";
 import type { StatsResult } from "../lab/stats.ts";
 import type { RoundsCheck, StatsReport } from "../lab/story.ts";
 import type { Statistics } from "../ring/statistics.ts";
@@ -8,9 +9,6 @@ import { table } from "./table.ts";
 import { timesNote } from "./times_note.ts";
 import { countText, numberText, timeText } from "./units.ts";
 import { oneLine } from "./one_line.ts";
-
-/** Which kind of kernel answered. */
-export type Backend = StatsResult["kernel"]["backend"];
 
 const BAR_WIDTH = 40;
 
@@ -36,7 +34,7 @@ export function* statsText(result: StatsResult): Generator<string> {
  */
 export function* statisticsText(
   report: StatsReport,
-  backend: Backend,
+  backend: KernelFacts["backend"],
   isSorted = false,
 ): Generator<string> {
   yield `\ncoalescing, modelled by the rule of Linux ${report.rule} on\n`;
@@ -117,7 +115,7 @@ function* endsText({ ends }: Statistics): Generator<string> {
 
 function* measuredText(
   { measured }: StatsReport,
-  backend: Backend,
+  backend: KernelFacts["backend"],
   isSorted: boolean,
 ): Generator<string> {
   const { repetitions, resetNsPerEntry, sequentialResetNsPerEntry, emulated } = measured;

@@ -1,22 +1,7 @@
+import { escapeXml } from "./xml.ts";
+
 /** Attributes of an element; one that is `null` is left out. */
 export type Attributes = Readonly<Record<string, string | number | null>>;
-
-const ESCAPES: Readonly<Record<string, string>> = {
-  "&": "&amp;",
-  "<": "&lt;",
-  ">": "&gt;",
-  '"': "&quot;",
-};
-
-/**
- * A text as it may stand in XML.
- *
- * @param text The text.
- * @returns The text with entities.
- */
-export function escapeXml(text: string): string {
-  return text.replace(/[&<>"]/g, (character) => ESCAPES[character]!);
-}
 
 /**
  * An element of SVG.

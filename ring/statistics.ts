@@ -3,7 +3,7 @@ import type { Entries } from "./entries.ts";
 import { ENTRY_WORDS, OFFSET, SLOT } from "./entry.ts";
 import { resetCalls, type Rule } from "./rule.ts";
 import { sorted } from "./sort.ts";
-import { type Spread, Tally } from "./tally.ts";
+import { type BatchSpread, Tally } from "./tally.ts";
 
 /** The coalescing statistics of some windows. A window is one ring's entries in one reset call. */
 export interface Statistics {
@@ -20,17 +20,17 @@ export interface Statistics {
   /** `kvm_reset_dirty_gfn` calls, by the rule asked for. Modelled. */
   readonly calls: number;
   /** Entries in a batch. Modelled. */
-  readonly entriesPerBatch: Spread;
+  readonly entriesPerBatch: BatchSpread;
   /** Pages in a batch, which its mask bounds to 64. Modelled. */
-  readonly pagesPerBatch: Spread;
+  readonly pagesPerBatch: BatchSpread;
   /** The same entries, had the harvester sorted them by slot and offset before it marked them. */
   readonly sorted: {
     /** Batches. Modelled. */
     readonly batches: number;
     /** Entries in a batch. Modelled. */
-    readonly entriesPerBatch: Spread;
+    readonly entriesPerBatch: BatchSpread;
     /** Pages in a batch. Modelled. */
-    readonly pagesPerBatch: Spread;
+    readonly pagesPerBatch: BatchSpread;
   };
   /** Batches by why they ended; adds up to `batches`. Modelled. */
   readonly ends: Readonly<Record<BatchEnd, number>>;

@@ -9,7 +9,7 @@ export interface Bucket {
 }
 
 /** How a measure of batches is spread. All of it is `null` where there are no batches. */
-export interface Spread {
+export interface BatchSpread {
   /** Mean over all batches. */
   readonly mean: number | null;
   /** Median over all batches: of an even number, the mean of the middle two. */
@@ -59,7 +59,7 @@ export class Tally {
    * @param bound The greatest value that can occur, if there is one.
    * @returns The spread.
    */
-  spread(bound: number | null): Spread {
+  spread(bound: number | null): BatchSpread {
     const counts = [...this.#counts].sort(([a], [b]) => a - b);
     const total = counts.reduce((sum, [, times]) => sum + times, 0);
     const histogram = BUCKETS.map(([from, to]) => ({

@@ -113,7 +113,7 @@ export async function bench(
 ): Promise<BenchResult> {
   const wants = (sweep: Sweep) => options.sweep.includes(sweep) && site.interrupt.signal === null;
   const sizes = wants("cost") ? cellsOf(options) : [];
-  const limits = ringLimitsOf(site);
+  const limits = ringSizesOf(site);
   // The largest VM first, and given back: what cannot be is found out before minutes are spent.
   const last = sizes.at(-1);
   if (last !== undefined) new Lab(site.kernel, planBench(options, last))[Symbol.dispose]();
@@ -165,7 +165,7 @@ async function ringSizeSweep(
   site: BenchSite,
   options: BenchOptions,
   help: BenchHelp,
-  limits: RingLimits,
+  limits: RingSizes,
 ): Promise<RingSizeCost[]> {
   const run = help.runRingSize(site, options);
   const told: RunRingSize = (ringEntries) => {
@@ -202,7 +202,8 @@ async function isEmulated(
   return await storesPushTwice(lab, new InlineDriver(interrupt));
 }
 
-interface RingLimits {
+/** The sizes of rings that a kernel takes. */
+interface RingSizes {
   /** Bytes of the largest ring. */
   readonly largest: number;
   /** Bytes of the smallest. */
@@ -211,7 +212,7 @@ interface RingLimits {
 
 const SMALL = { memoryBytes: 2 ** 20, dirtyPages: 1 } as const;
 
-function ringLimitsOf({ kernel }: BenchSite): RingLimits {
+function ringSizesOf({ kernel }: BenchSite): RingSizes {
   using system = System.open(kernel);
   const largest = largestRing(system);
   return { largest, smallest: smallestRing(system, largest) };

@@ -1,4 +1,5 @@
 import { PAGE_SIZE } from "../ffi/linux.ts";
+import { nanosecondsSince } from "../ffi/nanoseconds.ts";
 import type { Harvester } from "../ring/harvester.ts";
 import { RingSorter } from "../ring/sort_in_ring.ts";
 import { RingStatistics } from "../ring/statistics.ts";
@@ -132,7 +133,7 @@ class TimedSorting {
   readonly take: Take = (harvester: Harvester) => {
     const started = performance.now();
     const run = this.#sorter.sort(harvester.fetchIndex, harvester.size);
-    this.ns += Math.round((performance.now() - started) * 1e6);
+    this.ns += nanosecondsSince(started);
     return harvester.take(run);
   };
 

@@ -1,3 +1,5 @@
+import { quantile } from "../lab/median.ts";
+
 /** How some values spread. */
 export interface Spread {
   /** Their median. */
@@ -29,17 +31,11 @@ export interface Spread {
  */
 export function spreadOf(values: readonly number[]): Spread {
   if (values.length === 0) throw new RangeError("Cannot tell the spread of no values");
-  const inOrder = values.toSorted((a, b) => a - b);
-  const quantile = (share: number) => {
-    const place = share * (inOrder.length - 1);
-    const below = inOrder[Math.floor(place)]!;
-    return below + (inOrder[Math.ceil(place)]! - below) * (place % 1);
-  };
   return {
-    median: quantile(0.5),
-    min: inOrder[0]!,
-    max: inOrder.at(-1)!,
-    q1: quantile(0.25),
-    q3: quantile(0.75),
+    median: quantile(values, 0.5),
+    min: quantile(values, 0),
+    max: quantile(values, 1),
+    q1: quantile(values, 0.25),
+    q3: quantile(values, 0.75),
   };
 }

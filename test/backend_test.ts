@@ -273,6 +273,11 @@ Deno.test("what the real kernel cannot do here names the model, and no other com
   const { code, stderr } = await withoutFfi(["dump"]);
   assertEquals(code, 4);
   assertMatch(stderr, /^dirtyring: libc[^\n]*--allow-ffi[^\n]*; or try [^\n]*--backend model\n$/);
+  const verbose = await withoutFfi(["dump", "--verbose"]);
+  assertMatch(
+    verbose.stderr,
+    /^dirtyring: HostError: libc[^\n]*; or try [^\n]*--backend model\n {4}at /,
+  );
   const wrong = await withoutFfi(["dump", "--vcpus", "0"]);
   assertEquals([wrong.code, wrong.stderr.includes("--backend")], [2, false]);
 });

@@ -9,7 +9,8 @@ import { benchText } from "../report/bench_text.ts";
 import { linearScale, logScale } from "../report/chart_scale.ts";
 import { groupedTick, percentTick, powerTick, timeTick } from "../report/chart_ticks.ts";
 import { fractionText } from "../report/fraction_text.ts";
-import { element, escapeXml } from "../report/svg_element.ts";
+import { element } from "../report/svg_element.ts";
+import { escapeXml } from "../report/xml.ts";
 import { CELLS, GIB, NOTHING, RESULT } from "./support/bench_results.ts";
 import fc from "./support/fast_check.ts";
 
@@ -126,6 +127,8 @@ Deno.test("lines of one picture differ without their colours", () => {
 Deno.test("element() escapes, rounds, and draws no number that is none", () => {
   assertEquals(element("g", { a: "<", b: 1 / 3, c: null }, ["x"]), '<g a="&lt;" b="0.33">x</g>');
   assertEquals(escapeXml('a & "b" <c>'), "a &amp; &quot;b&quot; &lt;c&gt;");
+  // What XML cannot write, and what a terminal might obey.
+  assertEquals(element("g", { a: "\u001b\u202e" }), '<g a="\ufffd&#8238;"/>');
   assertThrows(() => element("g", { x: NaN }), RangeError, "Cannot draw with x NaN");
 });
 

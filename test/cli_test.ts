@@ -113,3 +113,19 @@ testUnless(
     assertEquals([json.code, JSON.parse(json.stdout).usable], [4, false]);
   },
 );
+
+Deno.test("run prints ten rounds and the sum of all, and its JSON holds each", async () => {
+  const size = ["run", "--backend", "model", "--vcpus", "1", "--pages", "5", "--memory", "1MiB"];
+  const text = async (rounds: string) => {
+    const { code, stdout } = await dirtyring([...size, "--rounds", rounds]);
+    assertEquals(code, 0);
+    const table = stdout.split("\n\n").find((part) => part.startsWith("  round"))!;
+    // Round and stores: the other columns are times, or the same again.
+    return table.trimEnd().split("\n").slice(1).map((row) => row.trim().split(/ +/, 2).join(" "));
+  };
+  const shown = Array.from({ length: 10 }, (_, n) => `${n + 1} 5`);
+  assertEquals(await text("10"), [...shown, "total 50"]);
+  assertEquals(await text("1000"), [...shown, "total 5000", "and 990"]);
+  const { stdout } = await dirtyring([...size, "--rounds", "1000", "--format", "json"]);
+  assertEquals(JSON.parse(stdout).rounds.length, 1000);
+});

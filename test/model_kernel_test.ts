@@ -28,14 +28,14 @@ import { REAL_MODE_LIMIT } from "../kvm/vm.ts";
 import { Lab } from "../lab/lab.ts";
 import { planLab } from "../lab/plan.ts";
 import { openModel } from "../model/model_kernel.ts";
-import type { ModelChoice } from "../ffi/model_choice.ts";
+import type { ModelKind } from "../ffi/model_kind.ts";
 import { labOptions } from "./support/labs.ts";
 
-function model(changes: Partial<ModelChoice> = {}): Kernel {
+function model(changes: Partial<ModelKind> = {}): Kernel {
   return openModel({ version: "latest", pml: false, emulator: false, ...changes });
 }
 
-function host(changes: Partial<ModelChoice> = {}): CheckHost {
+function host(changes: Partial<ModelKind> = {}): CheckHost {
   return new CheckHost(model(changes), { allowWarn: false, allowHarm: false });
 }
 

@@ -10,7 +10,7 @@ import {
   kvm_dirty_ring_soft_full,
   kvm_dirty_ring_used,
 } from "../model/dirty_ring.ts";
-import type { ModelVersion } from "../ffi/model_choice.ts";
+import type { ModelVersion } from "../ffi/model_kind.ts";
 import { MODEL_VERSIONS } from "../lab/model_choice.ts";
 import { rulesOf } from "../model/rules.ts";
 import { coalesce } from "../ring/coalesce.ts";

@@ -1,6 +1,7 @@
 // README output is real output: every console block is run again, and must print what stands there, but
 // for times and what depends on them.
 import { assert, assertEquals } from "@std/assert";
+import { EXIT } from "../lab/exit_status.ts";
 import { kvmModule } from "../lab/host.ts";
 import { shell } from "./support/cli.ts";
 import { LIBC } from "./support/libc.ts";
@@ -53,4 +54,13 @@ Deno.test("README links to files that exist", async () => {
   const links = [...README.matchAll(/\]\(([^)#]+)\)/g)].map((match) => match[1]!);
   assert(links.length >= 4);
   for (const link of links) await Deno.stat(`${ROOT}${link}`);
+});
+
+Deno.test("README lists the exit statuses that there are", () => {
+  const table = README.split("\n## Exit statuses\n")[1]!.split("\n\n")[0]!;
+  const listed = [...table.matchAll(/^\| (\d[\d, ]*) \|/gm)].flatMap(([, numbers]) =>
+    numbers!.split(", ").map(Number)
+  );
+  const up = (numbers: readonly number[]) => numbers.toSorted((a, b) => a - b);
+  assertEquals(up(listed), up(Object.values(EXIT)));
 });

@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { CheckFailure } from "../checks/check.ts";
+import { CheckFailure } from "../checks/check_answer.ts";
 import { hasWrapFix, type WrapAnswer } from "../checks/wraparound.ts";
 
 const BACK = { what: "back", withFix: ["1:300"], without: ["1:0", "1:300"] };

@@ -1,4 +1,5 @@
 // What the machine's first process says in JSON. The kernel under test may have it say anything.
+import { EXIT } from "../lab/exit_status.ts";
 import type { KernelFacts } from "../lab/host.ts";
 import { type Frame, FrameError } from "./frames.ts";
 import type { GuestEnd, GuestFile, GuestProblem } from "./guest_request.ts";
@@ -17,10 +18,8 @@ export const KERNEL_FACTS: Shape<KernelFacts> = record<KernelFacts>({
   ringMaxBytes: orNull(count()),
 });
 
-/** README.md, "Exit statuses", and what git takes: a command that ended with another did not end by itself. */
-export const COMMAND_STATUSES: ReadonlySet<number> = new Set([
-  ...[0, 1, 2, 3, 4, 70, 125, 129, 130, 141, 143],
-]);
+/** Exit statuses, and what git takes are some of them: a command that ended with another did not end by itself. */
+export const COMMAND_STATUSES: ReadonlySet<number> = new Set(Object.values(EXIT));
 
 /** How a command ended. */
 export const GUEST_END: Shape<GuestEnd> = record<GuestEnd>({ code: count(MOST_STATUS) });

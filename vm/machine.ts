@@ -1,5 +1,6 @@
 import { HostError } from "../ffi/host_error.ts";
 import type { MemoryFile } from "../ffi/memory_file.ts";
+import { EXIT } from "../lab/exit_status.ts";
 import type { KernelFacts } from "../lab/host.ts";
 import type { InterruptSignal } from "../lab/interrupt.ts";
 import { VmConsole } from "./console.ts";
@@ -21,7 +22,7 @@ import type { VmSettings } from "./vm_settings.ts";
 import { printable } from "../text/printable.ts";
 
 /** Statuses of a command that says on standard error what is wrong. */
-const ALWAYS_TOLD: ReadonlySet<number> = new Set([2, 70]);
+const ALWAYS_TOLD: ReadonlySet<number> = new Set([EXIT.USAGE, EXIT.DEFECT]);
 
 /** A machine that is wanted. */
 export interface MachineWish {

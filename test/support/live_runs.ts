@@ -2,7 +2,8 @@
 import type { Kernel } from "../../ffi/kernel.ts";
 import { passesFor } from "../../lab/blocks.ts";
 import type { InterruptSignal, InterruptWatch } from "../../lab/interrupt.ts";
-import { live, type LiveOptions } from "../../live/live.ts";
+import { live } from "../../live/live.ts";
+import type { LiveOptions } from "../../live/live_run.ts";
 import type { LiveResult } from "../../live/live_result.ts";
 import type { Lab } from "../../lab/lab.ts";
 import type { LabOptions } from "../../lab/plan.ts";

@@ -3,17 +3,16 @@ import type { Kernel } from "../../ffi/kernel.ts";
 import { KVM_PRE_FAULT_MEMORY } from "../../ffi/kvm_ioctls.ts";
 import { kvm_pre_fault_memory } from "../../ffi/kvm_structs.ts";
 import { openModel } from "../../model/model_kernel.ts";
-import type { ModelChoice } from "../../ffi/model_choice.ts";
+import type { ModelKind } from "../../ffi/model_kind.ts";
 import type { Rules } from "../../model/rules.ts";
-import type { ModelVcpu } from "../../model/vcpu.ts";
-import { ModelVm } from "../../model/vm.ts";
+import { type LoggedVcpu, ModelVm } from "../../model/vm.ts";
 
 /** A wrong kernel. */
 export interface Mutation {
   /** What is wrong. */
   readonly name: string;
   /** The model that it is made of: the latest version unless given. */
-  readonly choice?: Partial<ModelChoice>;
+  readonly choice?: Partial<ModelKind>;
   /** Rules that differ. */
   readonly rules?: Partial<Rules>;
   /** Calls that are answered otherwise. */
@@ -113,8 +112,8 @@ export const push = (
   change: (
     vm: ModelVm,
     page: { slot: Parameters<Methods["mark_page_dirty_in_slot"]>[0]; page: number },
-    vcpu: ModelVcpu,
-    old: (vcpu?: ModelVcpu) => void,
+    vcpu: LoggedVcpu,
+    old: (vcpu?: LoggedVcpu) => void,
   ) => void,
 ) =>
   method("mark_page_dirty_in_slot", (old) =>
@@ -132,7 +131,7 @@ export const reset = (change: (vm: ModelVm, old: () => number) => number) =>
 export const rings = (vm: ModelVm) => vm.vcpus.flatMap(({ ring }) => ring === null ? [] : [ring]);
 
 // The entry that was pushed last, as words.
-export function lastPushed({ ring }: ModelVcpu): Uint32Array {
+export function lastPushed({ ring }: LoggedVcpu): Uint32Array {
   if (ring === null) return new Uint32Array(4);
   const at = ((ring.dirty_index + ring.size - 1) % ring.size) * 4;
   return ring.dirty_gfns.subarray(at, at + 4);

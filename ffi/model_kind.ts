@@ -9,7 +9,7 @@ export type ModelVersion =
   | "latest";
 
 /** What a model shall be. */
-export interface ModelChoice {
+export interface ModelKind {
   /** The kernel version. */
   readonly version: ModelVersion;
   /** A processor with page-modification logging. */
