@@ -163,7 +163,10 @@ export class CheckpointRun {
       const isWriting = this.#writing !== null;
       if (now >= due && !isWriting) return "interval";
       const left = Math.min(now >= due ? Infinity : due - now, end - now);
-      const turn = maxDirty !== null ? LOOK_MS : isWriting ? WRITING_TURN_MS : TURN_MS;
+      // Each look learns: as often, then, whatever the kernel, or a run on the model would come out otherwise.
+      const turn = maxDirty !== null
+        ? LOOK_MS
+        : Math.min(isWriting ? WRITING_TURN_MS : TURN_MS, vcpus.turnMs);
       vcpus.wait(Math.min(left, turn));
       const stop = this.#serve();
       if (stop !== null) return stop;

@@ -48,7 +48,7 @@ export async function finishStores(
   try {
     for (const id of going) vcpus.resume(id);
     while (going.size > 0 && interrupt.signal === null) {
-      vcpus.wait(Math.min(TURN_MS, most));
+      vcpus.wait(Math.min(TURN_MS, most, vcpus.turnMs));
       for (const id of going) {
         const stop = expectedStop(vm, id, vcpus.stopOf(id));
         if (stop === "done") going.delete(id);

@@ -8,8 +8,11 @@ import { BlockedSignal } from "./blocked_signal.ts";
 
 /** The longest that a real kernel's `KVM_RUN` holds the thread, in microseconds. */
 const TICK_US = 100_000;
-/** The same of the model, whose clock goes on by a nanosecond with each instruction: a million of them. */
-const MODEL_TICK_US = 1_000;
+/**
+ * The same of the model, whose clock goes on by a nanosecond with each instruction: few enough for a tenth of a second
+ * where each store is the first to its page, and the host has to find memory for it.
+ */
+const MODEL_TICK_US = 200;
 
 /**
  * The ticks of the thread that runs vCPUs: a timer whose signal the thread blocks and `KVM_RUN` alone lets in

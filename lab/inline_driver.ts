@@ -39,11 +39,12 @@ export class InlineDriver {
     return exitOf(vcpu, answer) ?? this.#runOn(vcpu, answer);
   }
 
-  // Lets a signal's listener run first; a vCPU that was stopped goes on where it was.
+  // A vCPU that was stopped goes on where it was.
   async #runOn(vcpu: Vcpu, letGo: number | null): Promise<VcpuExit> {
     const patience = new Patience(vcpu);
     for (let answer = letGo;;) {
-      await this.#interrupt?.pause(true);
+      // A signal's listener has to run first; on the model ticks come more often than the event loop needs a turn.
+      await this.#interrupt?.pause(answer !== null);
       if ((this.#interrupt?.signal ?? null) !== null) return "KVM_EXIT_INTR";
       if (answer === null && patience.isOver()) throw patience.error();
       answer = vcpu.runBriefly();

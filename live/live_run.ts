@@ -54,8 +54,6 @@ export interface LiveParts {
   readonly options: LiveOptions;
 }
 
-/** The harvester gives the event loop a turn this often, in which signals and the end of threads are seen. */
-const TURN_MS = 50;
 /** At the first harvest after as long all vCPUs stand still, and memory is checked. */
 const AUDIT_MS = 1000;
 /** Pages that such a check looks at, so that it takes a millisecond or two. */
@@ -177,7 +175,7 @@ export class LiveRun {
     let nextAudit = this.#started + AUDIT_MS;
     while (this.#going.size > 0 && !this.#isOver && interrupt.signal === null) {
       const until = Math.min(nextHarvest, end) - vcpus.now();
-      vcpus.wait(Math.min(Math.max(until, 0), TURN_MS));
+      vcpus.wait(Math.min(Math.max(until, 0), vcpus.turnMs));
       this.#serveStopped();
       reaper.collect();
       const now = vcpus.now();

@@ -49,6 +49,11 @@ export interface LiveVcpus extends AsyncDisposable {
   /** Milliseconds by the clock that intervals count in: this host's, or the model's own. */
   now(): number;
   /**
+   * The longest that {@linkcode LiveVcpus.wait} should be asked for at a time, in milliseconds of
+   * {@linkcode LiveVcpus.now}: who looks for signals between two calls then sees one within a tenth of a second.
+   */
+  readonly turnMs: number;
+  /**
    * Lets a vCPU that stands still run on. One that is done, or lost, does not.
    *
    * @param id The vCPU.

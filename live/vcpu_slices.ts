@@ -65,6 +65,9 @@ export class VcpuSlices implements LiveVcpus {
     return this.#runners.map(() => 0);
   }
 
+  /** 200,000 instructions: where each store is the first to its page, the host finds memory for some ten thousand. */
+  readonly turnMs = 0.2;
+
   /** Milliseconds of the model's clock. */
   now(): number {
     return this.#clock;

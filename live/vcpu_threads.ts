@@ -119,6 +119,9 @@ export class VcpuThreads implements LiveVcpus {
     return this.#threads.map(({ control: { words } }) => words[control.TID]!);
   }
 
+  /** The harvester gives the event loop a turn this often, in which signals and the end of threads are seen. */
+  readonly turnMs = 50;
+
   /** Milliseconds of this host's clock. */
   now(): number {
     return performance.now();
