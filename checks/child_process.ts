@@ -197,10 +197,16 @@ export class ChildProcess {
 
 function spawn(module: URL, args: readonly string[], isTraced: boolean): Deno.ChildProcess {
   try {
-    const flags = ["--quiet", "--no-prompt", "--no-config", "--no-lock"];
+    const flags = [
+      "--quiet",
+      "--no-prompt",
+      "--no-config",
+      "--no-lock",
+      ...childPermissions(module),
+    ];
     const [program, all] = surviving(
       Deno.execPath(),
-      ["run", ...flags, ...childPermissions(module), module.href, ...args],
+      ["run", ...flags, "--unstable-lazy-dynamic-imports", module.href, ...args],
     );
     return new Deno.Command(program, {
       args: [...all],
