@@ -6,7 +6,6 @@ import { optionName, VM_OPTIONS } from "./commands/vm_options.ts";
 import type { OptionTable } from "./commands/option.ts";
 import { OutputStream } from "./commands/output_stream.ts";
 import { parseLine } from "./commands/parse.ts";
-import { loadModule } from "./commands/load_module.ts";
 import { loadCommand } from "./commands/registry.ts";
 import { HostError } from "./ffi/host_error.ts";
 import { KernelError } from "./ffi/kernel_error.ts";
@@ -225,10 +224,8 @@ async function machinesAskedFor(
   args: readonly string[],
 ): Promise<MachineRequest | null> {
   if (!args.some(isOfMachines)) return null;
-  const module = await loadModule(
-    "./machine_request.ts",
-  ) as typeof import("./commands/machine_request.ts");
-  return module.machineRequest(values, args);
+  const { machineRequest } = await import("./commands/machine_request.ts");
+  return machineRequest(values, args);
 }
 
 async function runInMachine(
@@ -242,7 +239,7 @@ async function runInMachine(
       `--kernel: ${name} runs on one; check, check --fuzz and bench compare several`,
     );
   }
-  const module = await loadModule("./in_machine.ts") as typeof import("./commands/in_machine.ts");
+  const module = await import("./commands/in_machine.ts");
   return await module.runInMachine(machines, values, options, context);
 }
 
@@ -259,14 +256,14 @@ async function withoutCommand(args: readonly string[], at: number): Promise<numb
 }
 
 async function help(name?: string): Promise<number> {
-  const module = await loadModule("./help.ts") as typeof import("./commands/help.ts");
+  const module = await import("./commands/help.ts");
   print(await module.help(name));
   return 0;
 }
 
 async function version(): Promise<number> {
-  const module = await loadModule("./version.ts") as typeof import("./commands/version.ts");
-  print([`dirtyring ${module.VERSION}\n`]);
+  const { VERSION } = await import("./commands/version.ts");
+  print([`dirtyring ${VERSION}\n`]);
   return 0;
 }
 
@@ -337,9 +334,7 @@ function stackOf(error: unknown): string[] {
 // What is said of a machine of `--kernel` that failed: no other command line needs to know.
 async function machineFailure(args: readonly string[], error: unknown) {
   if (!args.some(isOfMachines)) return null;
-  const module = await loadModule(
-    "./machine_failure.ts",
-  ) as typeof import("./commands/machine_failure.ts");
+  const module = await import("./commands/machine_failure.ts");
   return module.machineFailure(error);
 }
 

@@ -198,9 +198,10 @@ export class ChildProcess {
 function spawn(module: URL, args: readonly string[], isTraced: boolean): Deno.ChildProcess {
   try {
     const flags = ["--quiet", "--no-prompt", "--no-config", "--no-lock"];
+    const lazy = "--unstable-lazy-dynamic-imports";
     const [program, all] = surviving(
       Deno.execPath(),
-      ["run", ...flags, ...childPermissions(module), module.href, ...args],
+      ["run", ...flags, lazy, ...childPermissions(module), module.href, ...args],
     );
     return new Deno.Command(program, {
       args: [...all],

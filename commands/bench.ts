@@ -19,7 +19,6 @@ import {
 import { json } from "./formats.ts";
 import { interruptStatus } from "./interrupt_status.ts";
 import { list } from "./list.ts";
-import { loadModule } from "./load_module.ts";
 import { choice, count, type Option, optionalCount } from "./option.ts";
 import { outputOption } from "./output_option.ts";
 import { memorySize, ringSize } from "./size.ts";
@@ -30,18 +29,6 @@ const MIB = 2 ** 20;
 const GIB = 2 ** 30;
 const MOST_PAGES = 2 ** 24;
 
-// Each cast names what the module exports.
-const benches = async () =>
-  await loadModule("../sweeps/bench.ts") as typeof import("../sweeps/bench.ts");
-const liveRings = async () =>
-  await loadModule("../sweeps/bench_live_ring.ts") as typeof import("../sweeps/bench_live_ring.ts");
-const compared = async () =>
-  await loadModule("./compare_machines.ts") as typeof import("./compare_machines.ts");
-const pictures = async () =>
-  await loadModule("../report/bench_svg.ts") as typeof import("../report/bench_svg.ts");
-const outputFiles = async () =>
-  await loadModule("./output_file.ts") as typeof import("./output_file.ts");
-
 type Outcome = Watched<BenchResult> | BenchKernels;
 
 function isCompared(outcome: Outcome): outcome is BenchKernels {
@@ -50,15 +37,11 @@ function isCompared(outcome: Outcome): outcome is BenchKernels {
 
 const text: LateFormatter<Outcome, unknown> = async (result) => {
   if (isCompared(result)) {
-    const { benchKernelsText } = await loadModule(
-      "../report/bench_kernels_text.ts",
-    ) as typeof import("../report/bench_kernels_text.ts");
+    const { benchKernelsText } = await import("../report/bench_kernels_text.ts");
     return (outcome, _, columns) =>
       isCompared(outcome) ? benchKernelsText(outcome, columns ?? undefined) : [];
   }
-  const { benchText } = await loadModule(
-    "../report/bench_text.ts",
-  ) as typeof import("../report/bench_text.ts");
+  const { benchText } = await import("../report/bench_text.ts");
   return function* (outcome) {
     if (isCompared(outcome)) return;
     yield* benchText(outcome);
@@ -67,9 +50,7 @@ const text: LateFormatter<Outcome, unknown> = async (result) => {
 };
 
 async function csv(): Promise<Formatter<Outcome, unknown>> {
-  const { benchCsv } = await loadModule(
-    "../report/bench_csv.ts",
-  ) as typeof import("../report/bench_csv.ts");
+  const { benchCsv } = await import("../report/bench_csv.ts");
   return (outcome) => isCompared(outcome) ? [] : benchCsv(outcome);
 }
 
@@ -109,7 +90,8 @@ async function pictureFile({ svg, output }: Options) {
       `--svg ${printable(svg)} and --output ${printable(output)}: expected two different files`,
     );
   }
-  return await (await outputFiles()).OutputFile.prepare(svg, "--svg");
+  const { OutputFile } = await import("./output_file.ts");
+  return await OutputFile.prepare(svg, "--svg");
 }
 
 // What can tell of one kernel alone.
@@ -129,11 +111,12 @@ async function run(
   const { machines } = context;
   if (machines !== null) {
     refuseForSeveral(options);
-    return await (await compared()).benchInMachines(machines, context);
+    const { benchInMachines } = await import("./compare_machines.ts");
+    return await benchInMachines(machines, context);
   }
   const picture = await pictureFile(options);
-  const { bench } = await benches();
-  const { liveRing } = await liveRings();
+  const { bench } = await import("../sweeps/bench.ts");
+  const { liveRing } = await import("../sweeps/bench_live_ring.ts");
   const kernel = await context.openKernel(options);
   using interrupt = new Interrupt();
   const isSeen = context.terminal !== null;
@@ -147,7 +130,7 @@ async function run(
       }),
   );
   if (picture === null) return result;
-  const { benchSvg } = await pictures();
+  const { benchSvg } = await import("../report/bench_svg.ts");
   picture.add(benchSvg(result));
   try {
     await picture.write();

@@ -9,30 +9,11 @@ import { type Command, type Context, defineCommand } from "./command.ts";
 import { optionalDuration } from "./duration.ts";
 import { globs } from "./globs.ts";
 import { interruptStatus } from "./interrupt_status.ts";
-import { loadModule } from "./load_module.ts";
 import { choice, count, flag, type Option, optionalCount } from "./option.ts";
 import { outputOption } from "./output_option.ts";
 import { reportStatus } from "./report_status.ts";
 
 type Format = "text" | "ktap" | "junit" | "json" | "ndjson";
-
-// Each cast names what the module exports.
-const allChecks = async () =>
-  (await loadModule("../checks/all_checks.ts") as typeof import("../checks/all_checks.ts"))
-    .ALL_CHECKS;
-const checkList = async () =>
-  await loadModule("../checks/check_list.ts") as typeof import("../checks/check_list.ts");
-const selection = async () =>
-  await loadModule("./check_selection.ts") as typeof import("./check_selection.ts");
-const conformance = async () =>
-  await loadModule("../checks/conformance.ts") as typeof import("../checks/conformance.ts");
-const fuzzing = async () => await loadModule("./check_fuzz.ts") as typeof import("./check_fuzz.ts");
-const kernels = async () =>
-  await loadModule("./check_machines.ts") as typeof import("./check_machines.ts");
-const compared = async () =>
-  await loadModule("./compare_machines.ts") as typeof import("./compare_machines.ts");
-const progress = async () =>
-  await loadModule("./check_progress.ts") as typeof import("./check_progress.ts");
 
 const fuzzFile: Option<string | undefined> = {
   value: "FILE",
@@ -62,7 +43,7 @@ interface CheckOptions {
 }
 
 async function watcher(options: CheckOptions, ids: string[], context: Context): Promise<Watcher> {
-  const { textProgress, ndjsonProgress, NO_PROGRESS } = await progress();
+  const { textProgress, ndjsonProgress, NO_PROGRESS } = await import("./check_progress.ts");
   const print = (chunks: Iterable<string>) => context.print(chunks);
   if (options.format === "text") return textProgress(print, ids, options.seed === undefined);
   return options.format === "ndjson" ? ndjsonProgress(print) : NO_PROGRESS;
@@ -77,35 +58,38 @@ async function run(options: CheckOptions, context: Context): Promise<CheckOutcom
   if (options.fuzz !== undefined || options["fuzz-file"] !== undefined) {
     if (context.machines !== null) {
       const files = { "fuzz-file": fuzzFile };
-      return await (await compared()).fuzzInMachines(
+      const { fuzzInMachines } = await import("./compare_machines.ts");
+      return await fuzzInMachines(
         context.machines,
         { "fuzz-file": options["fuzz-file"] },
         files,
         context,
       );
     }
-    return await (await fuzzing()).fuzzAskedFor(options, context);
+    const { fuzzAskedFor } = await import("./check_fuzz.ts");
+    return await fuzzAskedFor(options, context);
   }
   if (list && format !== "text" && format !== "json") {
     throw new UsageError(`--list: works with --format text or json, not with ${format}`);
   }
-  const { checksAskedFor } = await selection();
-  const asked = checksAskedFor(await allChecks(), options);
+  const { checksAskedFor } = await import("./check_selection.ts");
+  const { ALL_CHECKS } = await import("../checks/all_checks.ts");
+  const asked = checksAskedFor(ALL_CHECKS, options);
   // A kernel that was harmed is asked nothing more.
   const plan = options["allow-harm"] && context.machines === null && !list
     ? [...asked.filter(({ harms }) => !harms), ...asked.filter(({ harms }) => harms)]
     : asked;
-  if (list) return (await checkList()).listChecks(plan);
+  if (list) return (await import("../checks/check_list.ts")).listChecks(plan);
   const seen = await watcher(options, plan.map(({ id }) => id), context);
   const { machines } = context;
   if (machines !== null) {
-    const { checkKernel, checkKernels } = await kernels();
+    const { checkKernel, checkKernels } = await import("./check_machines.ts");
     return machines.choices.length === 1
       ? await checkKernel(machines, plan, seen, context)
       : await checkKernels(machines, plan, context);
   }
-  const module = await conformance();
-  return await module.conformance(
+  const { conformance } = await import("../checks/conformance.ts");
+  return await conformance(
     await context.openKernel(options),
     plan,
     {

@@ -6,7 +6,6 @@ import type { KernelsReport } from "../checks/kernels_report.ts";
 import type { Watched } from "../lab/kernel_log.ts";
 import type { Formatter, LateFormatter } from "./command.ts";
 import { json } from "./formats.ts";
-import { loadModule } from "./load_module.ts";
 
 /** What `dirtyring check` comes to. */
 export type CheckOutcome =
@@ -17,34 +16,6 @@ export type CheckOutcome =
   | FuzzKernels;
 
 type Format = Formatter<CheckOutcome, unknown>;
-
-// Each cast names what the module exports.
-const checkText = async () =>
-  await loadModule("../report/check_text.ts") as typeof import("../report/check_text.ts");
-const fuzzText = async () =>
-  await loadModule("../report/fuzz_text.ts") as typeof import("../report/fuzz_text.ts");
-const kernelsText = async () =>
-  await loadModule(
-    "../report/check_kernels_text.ts",
-  ) as typeof import("../report/check_kernels_text.ts");
-const fuzzKernelsText = async () =>
-  await loadModule(
-    "../report/fuzz_kernels_text.ts",
-  ) as typeof import("../report/fuzz_kernels_text.ts");
-const checkNdjson = async () =>
-  await loadModule("../report/check_ndjson.ts") as typeof import("../report/check_ndjson.ts");
-const checkKtap = async () =>
-  await loadModule("../report/check_ktap.ts") as typeof import("../report/check_ktap.ts");
-const kernelsKtap = async () =>
-  await loadModule(
-    "../report/check_kernels_ktap.ts",
-  ) as typeof import("../report/check_kernels_ktap.ts");
-const checkJunit = async () =>
-  await loadModule("../report/check_junit.ts") as typeof import("../report/check_junit.ts");
-const kernelsJunit = async () =>
-  await loadModule(
-    "../report/check_kernels_junit.ts",
-  ) as typeof import("../report/check_kernels_junit.ts");
 
 // A format of one schema: `run` refuses what comes out in another.
 function of<Schema extends CheckOutcome["schema"]>(
@@ -75,35 +46,38 @@ function withColumns<Schema extends CheckOutcome["schema"]>(
 const text: LateFormatter<CheckOutcome, unknown> = async ({ schema }) => {
   switch (schema) {
     case "dirtyring.check/1":
-      return of(schema, (await checkText()).checkEndText);
+      return of(schema, (await import("../report/check_text.ts")).checkEndText);
     case "dirtyring.check-list/1":
-      return of(schema, (await checkText()).checkListText);
+      return of(schema, (await import("../report/check_text.ts")).checkListText);
     case "dirtyring.fuzz/1":
-      return of(schema, (await fuzzText()).fuzzText);
+      return of(schema, (await import("../report/fuzz_text.ts")).fuzzText);
     case "dirtyring.check-kernels/1":
-      return withColumns(schema, (await kernelsText()).checkKernelsText);
+      return withColumns(
+        schema,
+        (await import("../report/check_kernels_text.ts")).checkKernelsText,
+      );
     case "dirtyring.fuzz-kernels/1":
-      return of(schema, (await fuzzKernelsText()).fuzzKernelsText);
+      return of(schema, (await import("../report/fuzz_kernels_text.ts")).fuzzKernelsText);
   }
 };
 
 const ktap: LateFormatter<CheckOutcome, unknown> = async ({ schema }) =>
   schema === "dirtyring.check-kernels/1"
-    ? of(schema, (await kernelsKtap()).checkKernelsKtap)
-    : of("dirtyring.check/1", (await checkKtap()).checkKtap);
+    ? of(schema, (await import("../report/check_kernels_ktap.ts")).checkKernelsKtap)
+    : of("dirtyring.check/1", (await import("../report/check_ktap.ts")).checkKtap);
 
 const junit: LateFormatter<CheckOutcome, unknown> = async ({ schema }) => {
   const when = new Date();
   if (schema === "dirtyring.check-kernels/1") {
-    const { checkKernelsJunit } = await kernelsJunit();
+    const { checkKernelsJunit } = await import("../report/check_kernels_junit.ts");
     return of(schema, (report) => checkKernelsJunit(report, { when }));
   }
-  const { checkJunit: format } = await checkJunit();
+  const { checkJunit: format } = await import("../report/check_junit.ts");
   return of("dirtyring.check/1", (report) => format(report, { when }));
 };
 
 const ndjson: LateFormatter<CheckOutcome, unknown> = async () =>
-  of("dirtyring.check/1", (await checkNdjson()).checkEndNdjson);
+  of("dirtyring.check/1", (await import("../report/check_ndjson.ts")).checkEndNdjson);
 
 /** The formats of `dirtyring check`. */
 export const CHECK_FORMATS: Readonly<Record<string, LateFormatter<CheckOutcome, unknown>>> = {

@@ -9,20 +9,9 @@ import { duration, optionalDuration } from "./duration.ts";
 import { json } from "./formats.ts";
 import { interruptStatus } from "./interrupt_status.ts";
 import { labOptions } from "./lab_options.ts";
-import { loadModule } from "./load_module.ts";
 import { choice, count, type Option, optionalCount } from "./option.ts";
 
 type Outcome = Watched<CheckpointResult> | Watched<RestoreResult>;
-
-// Each cast names what the module exports.
-const keeping = async () =>
-  await loadModule("./checkpoint_keep.ts") as typeof import("./checkpoint_keep.ts");
-const restoring = async () =>
-  await loadModule("./checkpoint_restore.ts") as typeof import("./checkpoint_restore.ts");
-const keepText = async () =>
-  await loadModule("../report/checkpoint_text.ts") as typeof import("../report/checkpoint_text.ts");
-const restoreText = async () =>
-  await loadModule("../report/restore_text.ts") as typeof import("../report/restore_text.ts");
 
 function isRestored(outcome: Outcome): outcome is Watched<RestoreResult> {
   return outcome.schema === "dirtyring.restore/1";
@@ -31,9 +20,10 @@ function isRestored(outcome: Outcome): outcome is Watched<RestoreResult> {
 async function text(): Promise<
   Formatter<Outcome, { readonly restore: string | undefined }>
 > {
-  const [{ checkpointText }, restored] = [await keepText(), await restoreText()];
+  const { checkpointText } = await import("../report/checkpoint_text.ts");
+  const { restoreText } = await import("../report/restore_text.ts");
   return function* (outcome) {
-    yield* isRestored(outcome) ? restored.restoreText(outcome) : checkpointText(outcome);
+    yield* isRestored(outcome) ? restoreText(outcome) : checkpointText(outcome);
     yield* kernelLogText(outcome.kernelLog);
   };
 }
@@ -131,9 +121,12 @@ export const command: Command = defineCommand({
   formats: { text, json, ndjson },
   ownsOutput: true,
   async run(options, context): Promise<Outcome> {
-    return options.restore === undefined
-      ? await (await keeping()).keepReplica(options, context)
-      : await (await restoring()).restoreCheckpoint(options, command.options, context);
+    if (options.restore === undefined) {
+      const { keepReplica } = await import("./checkpoint_keep.ts");
+      return await keepReplica(options, context);
+    }
+    const { restoreCheckpoint } = await import("./checkpoint_restore.ts");
+    return await restoreCheckpoint(options, command.options, context);
   },
   status(outcome) {
     if (!outcome.ok) return EXIT.BROKEN;

@@ -3,7 +3,6 @@ import { KernelError } from "../ffi/kernel_error.ts";
 import type { BackendSelection } from "../lab/backend.ts";
 import { EXIT } from "../lab/exit_status.ts";
 import { UsageError } from "../lab/usage_error.ts";
-import { loadModule } from "./load_module.ts";
 import type { MachineRequest } from "./machine_request.ts";
 import type { OptionTable, Values } from "./option.ts";
 import type { OutputFile } from "./output_file.ts";
@@ -160,6 +159,6 @@ export function defineCommand<Table extends OptionTable, Result>(
 // Where the option `output` wants the result; found out before anything is done.
 async function outputFile(name: unknown): Promise<OutputFile | null> {
   if (typeof name !== "string") return null;
-  const module = await loadModule("./output_file.ts") as typeof import("./output_file.ts");
-  return await module.OutputFile.prepare(name);
+  const { OutputFile } = await import("./output_file.ts");
+  return await OutputFile.prepare(name);
 }

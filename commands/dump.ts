@@ -7,16 +7,9 @@ import { type Command, defineCommand } from "./command.ts";
 import { json, now } from "./formats.ts";
 import { labOptions, makeLab } from "./lab_options.ts";
 import { choice, flag, optionalCount } from "./option.ts";
-import { loadModule } from "./load_module.ts";
 
-type Csv = typeof import("../report/dump_csv.ts");
-type Ndjson = typeof import("../report/dump_ndjson.ts");
-
-// Each cast names what the module exports.
-const csv = async () => (await loadModule("../report/dump_csv.ts") as Csv).dumpCsv;
-const ndjson = async () => (await loadModule("../report/dump_ndjson.ts") as Ndjson).dumpNdjson;
-const stateModule = async () =>
-  await loadModule("../lab/kernel_state.ts") as typeof import("../lab/kernel_state.ts");
+const csv = async () => (await import("../report/dump_csv.ts")).dumpCsv;
+const ndjson = async () => (await import("../report/dump_ndjson.ts")).dumpNdjson;
 
 /** `dirtyring dump` */
 export const command: Command = defineCommand({
@@ -53,7 +46,9 @@ export const command: Command = defineCommand({
       throw new UsageError(`--kernel-state: works with --format text or json, not with ${format}`);
     }
     const kernel = await context.openKernel(options);
-    using states = kernelState ? (await stateModule()).kernelStates(kernel) : null;
+    using states = kernelState
+      ? (await import("../lab/kernel_state.ts")).kernelStates(kernel)
+      : null;
     using lab = await makeLab(kernel, { ...options, rounds: 1 });
     const result = await dump(lab, new InlineDriver(), { vcpu, all, states });
     if (format === "ndjson" || format === "csv") {

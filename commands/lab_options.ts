@@ -7,10 +7,7 @@ import type { ModelChoice } from "../lab/model_choice.ts";
 import { type LabOptions, type Plan, planLab } from "../lab/plan.ts";
 import { backendOptions } from "./backend_options.ts";
 import { choice, count, type Option, optionalCount } from "./option.ts";
-import { loadModule } from "./load_module.ts";
 import { memorySize, ringSize } from "./size.ts";
-
-type PatternFile = typeof import("../lab/pattern_file.ts");
 
 const patternOption: Option<Pattern> = {
   value: "P",
@@ -104,6 +101,6 @@ export async function makeLab(kernel: Kernel, options: LabOptions): Promise<Lab>
 export async function makePlan(options: LabOptions): Promise<Plan> {
   if (options.pattern.name !== "file") return planLab(options);
   const { path } = options.pattern;
-  const module = await loadModule("../lab/pattern_file.ts") as PatternFile;
-  return planLab(options, (pages) => module.readPattern(path, pages));
+  const { readPattern } = await import("../lab/pattern_file.ts");
+  return planLab(options, (pages) => readPattern(path, pages));
 }

@@ -1,7 +1,6 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { UsageError } from "../lab/usage_error.ts";
 import type { Option, OptionTable } from "./option.ts";
-import { loadModule } from "./load_module.ts";
 import { printable } from "../text/printable.ts";
 
 /** A command line, taken apart. */
@@ -103,7 +102,7 @@ function parseValue(name: string, text: string, option: Option<unknown>): unknow
 }
 
 async function unknownOption(arg: string, options: OptionTable): Promise<string> {
-  const { nearest } = await loadModule("./nearest.ts") as typeof import("./nearest.ts");
+  const { nearest } = await import("./nearest.ts");
   const near = nearest(arg.replace(/^-+/, ""), Object.keys(options));
   return `unknown option ${printable(arg)}` + (near === null ? "" : `; did you mean --${near}?`);
 }

@@ -5,12 +5,7 @@ import { resetText } from "../report/reset_text.ts";
 import { type Command, defineCommand } from "./command.ts";
 import { json, now } from "./formats.ts";
 import { labOptions, makeLab } from "./lab_options.ts";
-import { loadModule } from "./load_module.ts";
 import { choice, flag, optionalCount } from "./option.ts";
-
-// The cast names what the module exports.
-const stateModule = async () =>
-  await loadModule("../lab/kernel_state.ts") as typeof import("../lab/kernel_state.ts");
 
 /** `dirtyring reset` */
 export const command: Command = defineCommand({
@@ -55,7 +50,9 @@ export const command: Command = defineCommand({
       );
     }
     const kernel = await context.openKernel(options);
-    using states = kernelState ? (await stateModule()).kernelStates(kernel) : null;
+    using states = kernelState
+      ? (await import("../lab/kernel_state.ts")).kernelStates(kernel)
+      : null;
     using lab = await makeLab(kernel, { ...options, rounds: 1 });
     return await reset(lab, new InlineDriver(), { harvestFirst, gap, sort, states });
   },

@@ -10,7 +10,6 @@ import { type Command, defineCommand, type Formatter } from "./command.ts";
 import { optionalDuration } from "./duration.ts";
 import { json } from "./formats.ts";
 import { labOptions, makeLab } from "./lab_options.ts";
-import { loadModule } from "./load_module.ts";
 import { choice, count, flag, optionalCount } from "./option.ts";
 import { roundsStatus, ruleOption } from "./rounds.ts";
 import { INTERVAL_MS, TIMEOUT_MS } from "./run_live_defaults.ts";
@@ -20,17 +19,12 @@ const ROUNDS = 4;
 
 type RunOutcome = Watched<RunResult> | Watched<LiveResult>;
 
-// Each cast names what the module exports.
-const liveCommand = async () => await loadModule("./run_live.ts") as typeof import("./run_live.ts");
-const liveText = async () =>
-  await loadModule("../report/live_text.ts") as typeof import("../report/live_text.ts");
-
 function isLive(outcome: RunOutcome): outcome is Watched<LiveResult> {
   return outcome.schema === "dirtyring.live/1";
 }
 
 async function text(): Promise<Formatter<RunOutcome, { readonly live: boolean }>> {
-  const { liveEndText } = await liveText();
+  const { liveEndText } = await import("../report/live_text.ts");
   return function* (outcome) {
     yield* isLive(outcome) ? liveEndText(outcome) : runText(outcome);
     yield* kernelLogText(outcome.kernelLog);
@@ -119,7 +113,10 @@ export const command: Command = defineCommand({
   ],
   formats: { text, json, ndjson },
   async run(options, context): Promise<RunOutcome> {
-    if (options.live) return await (await liveCommand()).runLive(options, context);
+    if (options.live) {
+      const { runLive } = await import("./run_live.ts");
+      return await runLive(options, context);
+    }
     const { format } = options;
     if (format === "ndjson") throw new UsageError(`--format ${format}: works with --live alone`);
     for (const name of ["duration", "stores", "interval", "timeout"] as const) {

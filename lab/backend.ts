@@ -15,14 +15,6 @@ export interface BackendSelection {
   readonly model: ModelChoice | undefined;
 }
 
-// What this file needs of modules that a run on the real kernel shall not load.
-interface ModelModule {
-  openModel(choice: ModelKind): Kernel;
-}
-type Host = typeof import("./host.ts");
-type UsableKvm = typeof import("./usable_kvm.ts");
-type Trace = typeof import("../ffi/trace.ts");
-
 const LATEST: ModelKind = { version: "latest", pml: false, emulator: false };
 
 /**
@@ -49,15 +41,15 @@ export async function openKernel(
   if (backend === "kvm") return traced(openLibc());
   let reason: string | null = null;
   if (backend === "auto") {
-    const { tryKvm } = await load("./usable_kvm.ts") as UsableKvm;
+    const { tryKvm } = await import("./usable_kvm.ts");
     const found = tryKvm(() => traced(openLibc()));
     if (typeof found !== "string") return found;
     reason = found;
   }
-  const { openModel } = await load("../model/model_kernel.ts") as ModelModule;
+  const { openModel } = await import("../model/model_kernel.ts");
   const kernel = openModel(model ?? LATEST);
   if (reason !== null) {
-    const { kernelVersion } = await load("./host.ts") as Host;
+    const { kernelVersion } = await import("./host.ts");
     const instead = `running on the model of Linux ${kernelVersion(kernel)} instead`;
     note(`/dev/kvm is not usable here (${reason}); ${instead}`);
   }
@@ -68,12 +60,6 @@ async function tracer(
   trace: ((line: string) => void) | null,
 ): Promise<(kernel: Kernel) => Kernel> {
   if (trace === null) return (kernel) => kernel;
-  const { traceKernel } = await load("../ffi/trace.ts") as Trace;
+  const { traceKernel } = await import("../ffi/trace.ts");
   return (kernel) => traceKernel(kernel, trace);
-}
-
-// A name that is computed is resolved here alone: what an import names literally is loaded before the
-// first line runs. The caller names the type that it knows.
-function load(file: string): Promise<unknown> {
-  return import(new URL(file, import.meta.url).href);
 }

@@ -71,9 +71,7 @@ function ringsOf(lab: Lab, handOvers: readonly HandOver[]) {
 
 // Loaded when it is asked for: few runs do.
 async function openTraceWitness(lab: Lab, { tids }: LiveVcpus): Promise<TraceWitness> {
-  const { TraceWitness } = await import(
-    new URL("./tracepoint_witness.ts", import.meta.url).href
-  ) as typeof import("./tracepoint_witness.ts");
+  const { TraceWitness } = await import("./tracepoint_witness.ts");
   return TraceWitness.open(lab.vm, lab.vcpus.map(({ vcpu }, id) => ({ vcpu, tid: tids[id]! })));
 }
 

@@ -123,12 +123,15 @@ interface Graph {
   readonly roots: readonly string[];
   readonly modules: readonly {
     readonly specifier: string;
-    readonly dependencies?: readonly { readonly code?: { readonly specifier: string } }[];
+    readonly dependencies?: readonly {
+      readonly code?: { readonly specifier: string };
+      readonly isDynamic?: boolean;
+    }[];
   }[];
 }
 
-/** What Deno loads before a file's first line runs: all that it imports, types aside. */
-async function loadedBy(file: string): Promise<string[]> {
+/** What Deno loads before a file's first line runs, types aside: `import()` is no part of it, unless asked for. */
+async function loadedBy(file: string, withLate = false): Promise<string[]> {
   const { stdout } = await new Deno.Command(Deno.execPath(), {
     args: ["info", "--json", `--lock=${ROOT}deno.lock`, `${ROOT}${file}`],
   }).output();
@@ -137,7 +140,9 @@ async function loadedBy(file: string): Promise<string[]> {
   // A set that grows while it is walked hands out what was added too.
   for (const one of loaded) {
     const found = graph.modules.find(({ specifier }) => specifier === one);
-    for (const { code } of found?.dependencies ?? []) if (code) loaded.add(code.specifier);
+    for (const { code, isDynamic } of found?.dependencies ?? []) {
+      if (code && (withLate || isDynamic !== true)) loaded.add(code.specifier);
+    }
   }
   return [...loaded].map((url) => url.replace(`file://${ROOT}`, ""));
 }
@@ -145,9 +150,15 @@ async function loadedBy(file: string): Promise<string[]> {
 Deno.test("a run on the real kernel loads neither the model nor what else it may not need", async () => {
   const loaded = [...await loadedBy("main.ts"), ...await loadedBy("commands/dump.ts")];
   for (const path of ["lab/backend.ts", "lab/model_choice.ts"]) assert(loaded.includes(path), path);
-  const late = /^model\/|^lab\/(usable_kvm|host_files)\.ts$|^ffi\/trace\.ts$/;
+  const late = /^model\/|^lab\/(usable_kvm|pattern_file)\.ts$|^ffi\/trace\.ts$/;
   assertEquals(loaded.filter((path) => late.test(path)), []);
-  assert((await loadedBy("lab/pattern_file.ts")).includes("lab/host_files.ts"));
+  const all = await loadedBy("main.ts", true);
+  assert(all.includes("model/rules.ts"));
+  assertEquals(all.filter((path) => late.test(path) && !path.startsWith("model/")).toSorted(), [
+    "ffi/trace.ts",
+    "lab/pattern_file.ts",
+    "lab/usable_kvm.ts",
+  ]);
 });
 
 Deno.test("the model names its version, its traits and no module", async () => {

@@ -1,6 +1,16 @@
 // The rules of the house that a reader relies on: imports go down only, one folder names the unsafe
 // classes, one file loads libc, one file picks a kernel, and only a program prints and exits.
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
+import {
+  codeOf,
+  computesImports,
+  type Edge,
+  type EdgeKind,
+  edgesOf,
+  reached,
+  resolved,
+  type Source,
+} from "./support/imports.ts";
 
 const ROOT = new URL("..", import.meta.url);
 const FOLDERS = [
@@ -45,11 +55,18 @@ const RULES: Readonly<Record<string, { values: readonly string[]; types: readonl
   },
 };
 
-interface Source {
-  readonly folder: string;
-  readonly path: string;
-  readonly text: string;
-}
+/** What a source may load late, and not otherwise: the model, by the one place that picks a kernel. */
+const LATE: Readonly<Record<string, string>> = { "lab/backend.ts": "model" };
+
+/** The programs, and what starts them. */
+const STARTED: Readonly<Record<string, string>> = {
+  "main.ts": "bin/dirtyring",
+  "check_child.ts": "checks/child_process.ts",
+  "ffi/other_process.ts": "ffi/other_process_errand.ts",
+  "vm_start.ts": "vm/bound_process.ts",
+  "vm_init.ts": "vm/machine.ts",
+  "vm_command.ts": "vm/init.ts",
+};
 
 async function sources(): Promise<Source[]> {
   const found: Source[] = [];
@@ -71,36 +88,27 @@ async function programs(): Promise<Source[]> {
   return found;
 }
 
-/** A source without its comments, which may name anything. */
-function codeOf(text: string): string {
-  return text.replace(/\/\*\*[\s\S]*?\*\//g, "").replace(/^\s*\/\/.*$/gm, "");
+async function all(): Promise<ReadonlyMap<string, Source>> {
+  return new Map([...await sources(), ...await programs()].map((one) => [one.path, one]));
 }
 
 /** Imports that a source may not have, as `path: target`. */
 function wrongImports({ folder, path, text }: Source): string[] {
-  const wrong: string[] = [];
   const rule = RULES[folder]!;
-  // Doc comments hold examples, which may import what the tests may.
-  for (
-    const [, type, target] of codeOf(text).matchAll(
-      /^(?:import|export) (type )?[^;]*?from "([^"]+)"/gm,
-    )
-  ) {
-    if (!target!.startsWith(".")) {
-      // Deno's own: a hash that is fed in pieces.
-      if (folder === "vm" && target === "node:crypto") continue;
-      if (target === "@std/assert" || folder !== "commands") wrong.push(`${path}: ${target}`);
-      continue;
-    }
-    const other = target!.startsWith("./") ? folder : target!.split("/")[1]!;
-    const allowed = other === folder || rule.values.includes(other) ||
+  const isAllowed = ({ target, kind }: Edge): boolean => {
+    // Deno's own: a hash that is fed in pieces.
+    if (folder === "vm" && target === "node:crypto") return true;
+    const file = resolved(path, target);
+    if (file === target) return target !== "@std/assert" && folder === "commands";
+    const other = file.split("/")[0]!;
+    if (kind === "started") return other === folder || PROGRAMS.includes(file);
+    return other === folder || rule.values.includes(other) || other === "text" ||
       // Errors are told apart by their classes.
-      other === "text" ||
-      ((type !== undefined || target!.endsWith("_error.ts")) && rule.types.includes(other)) ||
-      other === "deno.json";
-    if (!allowed) wrong.push(`${path}: ${target}`);
-  }
-  return wrong;
+      ((kind === "type" || target.endsWith("_error.ts")) && rule.types.includes(other)) ||
+      (kind === "late" && LATE[path] === other) || other === "deno.json";
+  };
+  const wrong = edgesOf(text).filter((edge) => !isAllowed(edge)).map(({ target }) => target);
+  return [...wrong, ...(computesImports(text) ? ["computed"] : [])].map((one) => `${path}: ${one}`);
 }
 
 Deno.test("imports go down only", async () => {
@@ -108,16 +116,27 @@ Deno.test("imports go down only", async () => {
 });
 
 Deno.test("the import rule finds what it forbids", () => {
-  const source = (folder: string, text: string) => ({ folder, path: "x.ts", text });
-  const ring = source("ring", 'import { x } from "../ffi/errno.ts";');
-  const report = source("report", 'import { lab } from "../lab/lab.ts";');
-  const types = source("report", 'import type { Lab } from "../lab/lab.ts";');
-  const model = source("model", 'import { System } from "../kvm/system.ts";');
-  const lab = source("lab", 'import { openModel } from "../model/model_kernel.ts";');
-  assertEquals(
-    [ring, report, types, model, lab].map((one) => wrongImports(one).length),
-    [1, 1, 0, 1, 1],
-  );
+  const wrong = (path: string, text: string) =>
+    wrongImports({ folder: path.split("/")[0]!, path, text }).length;
+  const late = 'const { x } = await import("../model/rules.ts");';
+  assertEquals(wrong("ring/x.ts", 'import { x } from "../ffi/errno.ts";'), 1);
+  assertEquals(wrong("ring/x.ts", 'export * from "../ffi/errno.ts";'), 1);
+  assertEquals(wrong("ring/x.ts", 'import "../ffi/errno.ts";'), 1);
+  assertEquals(wrong("report/x.ts", 'import { lab } from "../lab/lab.ts";'), 1);
+  assertEquals(wrong("report/x.ts", 'import type { Lab } from "../lab/lab.ts";'), 0);
+  assertEquals(wrong("report/x.ts", 'type Lab = typeof import("../lab/lab.ts");'), 0);
+  assertEquals(wrong("report/x.ts", 'const lab = import("../lab/lab.ts");'), 1);
+  assertEquals(wrong("model/x.ts", 'import { System } from "../kvm/system.ts";'), 1);
+  assertEquals(wrong("lab/x.ts", 'import { openModel } from "../model/model_kernel.ts";'), 1);
+  assertEquals([wrong("lab/x.ts", late), wrong("lab/backend.ts", late)], [1, 0]);
+  assertEquals(wrong("lab/backend.ts", 'import { x } from "../model/rules.ts";'), 1);
+  assertEquals(wrong("lab/backend.ts", late.replace("model", "report")), 1);
+  assertEquals(wrong("lab/x.ts", 'new Worker(new URL("./x_worker.ts", import.meta.url))'), 0);
+  assertEquals(wrong("lab/x.ts", 'new Worker(new URL("../live/x.ts", import.meta.url))'), 1);
+  assertEquals(wrong("lab/x.ts", 'new URL("../check_child.ts", import.meta.url)'), 0);
+  for (const name of ['new URL("./x.ts", import.meta.url).href', "`./${x}.ts`", 'x + ".ts"', "x"]) {
+    assert(wrong("lab/x.ts", `const x = await import(${name});`) > 0, name);
+  }
 });
 
 /** The files that each source imports as it is loaded, types included: what is loaded later may name who loads it. */
@@ -165,7 +184,120 @@ Deno.test("a circle of imports is found, whatever is imported", () => {
   ]);
 });
 
-// What the rule above cannot see: a name that is computed, and what the programs name.
+interface Graph {
+  readonly modules: readonly {
+    readonly specifier: string;
+    readonly dependencies?: readonly {
+      readonly specifier: string;
+      readonly isDynamic?: boolean;
+    }[];
+  }[];
+}
+
+// Deno tells of a name once: whether it is late, unless it is early as well.
+function denosView(edges: readonly Edge[]): Map<string, boolean> {
+  const has = (one: string, kind: EdgeKind) =>
+    edges.some((edge) => edge.target === one && edge.kind === kind);
+  const targets = edges.filter(({ kind }) => kind !== "started").map(({ target }) => target);
+  return new Map(targets.map((one) => [one, has(one, "late") && !has(one, "early")]));
+}
+
+Deno.test("the import rule sees every edge that Deno sees", async () => {
+  const files = await all();
+  const seen = new Set<string>();
+  for (const program of PROGRAMS) {
+    const { stdout } = await new Deno.Command(Deno.execPath(), {
+      args: ["info", "--json", "--lock=deno.lock", program],
+      cwd: ROOT,
+    }).output();
+    const { modules }: Graph = JSON.parse(new TextDecoder().decode(stdout));
+    for (const { specifier, dependencies = [] } of modules) {
+      const path = specifier.replace(ROOT.href, "");
+      if (path === specifier || !/(?<!\.d)\.ts$/.test(path)) continue;
+      seen.add(path);
+      assertEquals(
+        denosView(edgesOf(files.get(path)!.text)),
+        new Map(dependencies.map((one) => [one.specifier, one.isDynamic === true])),
+        path,
+      );
+    }
+  }
+  // What no program leads to is a thread, a process, or stands there for nothing.
+  const started = [...files.values()].flatMap(({ path, text }) =>
+    edgesOf(text).filter(({ kind }) => kind === "started").map((one) => resolved(path, one.target))
+  );
+  for (const path of started) {
+    reached(path, files, ["early", "type", "late"]).forEach((one) => seen.add(one));
+  }
+  assertEquals([...files.keys()].filter((path) => !seen.has(path)), []);
+});
+
+/** Late edges, as `path: target`, to what the file brings along at once by another way. */
+function lateInVain(files: ReadonlyMap<string, Source>): string[] {
+  const vain: string[] = [];
+  for (const { path, text } of files.values()) {
+    const early = reached(path, files, ["early"]);
+    for (const { kind, target } of edgesOf(text)) {
+      if (kind === "late" && early.has(resolved(path, target))) vain.push(`${path}: ${target}`);
+    }
+  }
+  return vain;
+}
+
+function sourceMap(texts: Readonly<Record<string, string>>): ReadonlyMap<string, Source> {
+  const made = Object.entries(texts).map(([path, text]): [string, Source] => [path, {
+    folder: path.split("/")[0]!,
+    path,
+    text,
+  }]);
+  return new Map(made);
+}
+
+Deno.test("what is loaded late is not loaded at once all the same", async () => {
+  assertEquals(lateInVain(await all()), []);
+  const late = 'const x = await import("../b/b.ts");\n';
+  const others = { "c/c.ts": 'export * from "../b/b.ts";', "b/b.ts": "" };
+  const vain = { "a/a.ts": `import "../c/c.ts";\n${late}`, ...others };
+  assertEquals(lateInVain(sourceMap(vain)), ["a/a.ts: ../b/b.ts"]);
+  assertEquals(lateInVain(sourceMap({ "a/a.ts": late, ...others })), []);
+});
+
+/** Programs from which an `import()` can be run. */
+function latePrograms(files: ReadonlyMap<string, Source>): string[] {
+  const isLate = (path: string) =>
+    edgesOf(files.get(path)?.text ?? "").some(({ kind }) => kind === "late");
+  return Object.keys(STARTED).filter((program) =>
+    [...reached(program, files, ["early"])].some(isLate)
+  );
+}
+
+/** Whether each start of Deno in a text asks it to load late. */
+function startsLazily(text: string): boolean {
+  const starts = text.match(/--quiet/g)?.length ?? 0;
+  return starts > 0 &&
+    text.match(/(?<=[ "])--unstable-lazy-dynamic-imports(?=[ "])/g)?.length === starts;
+}
+
+Deno.test("a program that loads late is started so that it does, and no other", async () => {
+  assertEquals(PROGRAMS.filter((one) => !Object.hasOwn(STARTED, one)), []);
+  const late = latePrograms(await all());
+  const lazily = [];
+  for (const [program, starter] of Object.entries(STARTED)) {
+    const text = await Deno.readTextFile(new URL(starter, ROOT));
+    // The launcher fetches packages, too, and then all of the program is looked at.
+    if (startsLazily(text.replace(" cache --quiet", ""))) lazily.push(program);
+  }
+  assertEquals(lazily, late);
+  assertEquals(late, ["main.ts", "check_child.ts", "vm_command.ts"]);
+  const one = 'import "./a/a.ts";';
+  assertEquals(latePrograms(sourceMap({ "main.ts": one, "a/a.ts": 'import("./b.ts")' })), [
+    "main.ts",
+  ]);
+  assertEquals(latePrograms(sourceMap({ "main.ts": one, "a/a.ts": 'import "./b.ts";' })), []);
+  assertEquals(startsLazily("run --quiet --unstable-lazy-dynamic-imports x; run --quiet x"), false);
+});
+
+// What the rule above cannot see: what the programs name.
 Deno.test("only the place that picks a kernel names the model", async () => {
   const naming = (files: readonly Source[]) =>
     files.filter(({ text }) => /\bmodel\//.test(codeOf(text))).map(({ path }) => path);

@@ -81,6 +81,30 @@ Deno.test("threads are not started where Deno would panic for want of file descr
   }
 });
 
+Deno.test("a module that finds no file descriptor when it is needed is told, and which", async () => {
+  const late = new URL("text/terminal_text.ts", ROOT);
+  const code = `import { exhaustion } from "${new URL("lab/exhaustion.ts", ROOT)}"; ` +
+    `import { resourceLimit } from "${new URL("ffi/resource_limit.ts", ROOT)}"; ` +
+    `resourceLimit("RLIMIT_NOFILE"); const files = []; ` +
+    `try { for (;;) files.push(Deno.openSync(import.meta.filename)); } catch { /* no more */ } ` +
+    `try { await import("${late}"); } catch (error) { console.log(exhaustion(error)?.message); }`;
+  const program = await Deno.makeTempFile({ suffix: ".ts" });
+  try {
+    await Deno.writeTextFile(program, code);
+    const flags = "--quiet --no-config --unstable-lazy-dynamic-imports --allow-read --allow-ffi";
+    const { stdout } = await shell(
+      `ulimit -n 64; exec '${Deno.execPath()}' run ${flags} ${program}`,
+    );
+    assertEquals(
+      stdout,
+      `import(${late.pathname}): EMFILE (too many open files); 64 file descriptors are this ` +
+        "process's limit (ulimit -n): raise it\n",
+    );
+  } finally {
+    await Deno.remove(program);
+  }
+});
+
 Deno.test("exhaustion() knows what Deno says, and what was asked", () => {
   const texts: readonly (readonly [string, string])[] = [
     [

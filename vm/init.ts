@@ -154,6 +154,7 @@ async function runCommand(request: GuestRequest, line: Line): Promise<number> {
     args: [
       ...["run", "--quiet", "--no-prompt", "--no-config", "--no-lock", "--cached-only"],
       ...["--no-check", "--import-map", `${PROGRAM}/import_map.json`, "--allow-all"],
+      "--unstable-lazy-dynamic-imports",
       ...[`${PROGRAM}/vm_command.ts`, `${columns ?? ""}`, ...args],
     ],
     cwd,

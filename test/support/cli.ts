@@ -16,7 +16,7 @@ const PERMISSIONS = ["--allow-ffi", "--allow-read", "--allow-write", "--allow-ru
  * program that is like `main.ts`.
  */
 export function denoArgs(args: readonly string[], program = "main.ts"): string[] {
-  const flags = ["--quiet", "--no-prompt", ...PERMISSIONS];
+  const flags = ["--quiet", "--no-prompt", "--unstable-lazy-dynamic-imports", ...PERMISSIONS];
   return ["run", ...flags, `${ROOT}${program}`, ...args];
 }
 
