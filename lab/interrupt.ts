@@ -87,11 +87,11 @@ export class Interrupt implements Disposable {
 export type InterruptWatch = Pick<Interrupt, "signal" | "isDue" | "pause">;
 
 /** After a signal the tool looks at what was gathered, but no longer than this: who sent it waits for the end. */
-const LAST_LOOK_MS = 500;
+const LAST_LOOK_MS = 250;
 
 /**
  * Whether a long look at what was gathered may go on. A signal that comes meanwhile ends it; one that came before lets it
- * have half a second.
+ * have a quarter of a second.
  *
  * @example
  * ```ts

@@ -24,7 +24,7 @@ function late(signal: InterruptSignal | null): InterruptWatch & { turns: number 
   };
 }
 
-Deno.test("a signal that comes meanwhile ends a look, one that came before after half a second", () => {
+Deno.test("a signal that comes meanwhile ends a look, one that came before after a quarter of a second", () => {
   let ms = 1000;
   const clock = () => ms;
   const watch: { signal: InterruptSignal | null } = { signal: null };
@@ -35,7 +35,7 @@ Deno.test("a signal that comes meanwhile ends a look, one that came before after
   assertEquals(before(), false);
   const after = lastLook(watch, clock);
   assertEquals(after(), true);
-  ms += 499;
+  ms += 249;
   assertEquals(after(), true);
   ms += 1;
   assertEquals(after(), false);
@@ -50,7 +50,7 @@ Deno.test("after a signal no time is spent on the whole of a large memory", asyn
   const run = async (signal: InterruptSignal | null) => {
     const watch = late(signal);
     let ms = 0;
-    performance.now = () => ms += 300;
+    performance.now = () => ms += 150;
     try {
       await checkMemory(lab, witness, watch);
       return [watch.turns, witness.lost.count, await replica.compare(watch)] as const;
