@@ -43,6 +43,23 @@ Deno.test("a command that ended with a status that no command has did not end by
   }
 });
 
+Deno.test("a command says on standard error why it failed, or its machine has failed", async () => {
+  for (const code of [2, 3, 70]) {
+    const silent = new Case((guest) => {
+      guest.tell("hello", FACTS);
+      guest.tell("stdout", "a result\n");
+      guest.tell("end", { code });
+    });
+    await silent.fails(`the command in it ended with status ${code}, and did not say why`);
+    const told = new Case((guest) => {
+      guest.tell("hello", FACTS);
+      guest.tell("stderr", "dirtyring: why\n");
+      guest.tell("end", { code });
+    });
+    assertEquals(await told.run(), { code });
+  }
+});
+
 Deno.test("of a check's result the plan is believed, and the machine what it found", () => {
   const [result] = RESULTS;
   const plan = [{ ...result!, statement: "what the plan knows" }];

@@ -22,7 +22,7 @@ import type { VmSettings } from "./vm_settings.ts";
 import { printable } from "../text/printable.ts";
 
 /** Statuses of a command that says on standard error what is wrong. */
-const ALWAYS_TOLD: ReadonlySet<number> = new Set([EXIT.USAGE, EXIT.DEFECT]);
+const ALWAYS_TOLD: ReadonlySet<number> = new Set([EXIT.USAGE, EXIT.KERNEL, EXIT.DEFECT]);
 
 /** A machine that is wanted. */
 export interface MachineWish {
