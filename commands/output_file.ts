@@ -38,13 +38,7 @@ export class OutputFile {
       const isDevice = found !== null && !found.info.isFile;
       if (found !== null && !isDevice) (await Deno.open(path, { write: true })).close();
       const file = new OutputFile(what, path, found?.info.mode ?? null, isDevice);
-      if (!isDevice) {
-        try {
-          await file.#writeAside("");
-        } finally {
-          await Deno.remove(file.#aside).catch(() => {});
-        }
-      }
+      if (!isDevice) file.#tryAside();
       return file;
     });
   }
@@ -91,8 +85,17 @@ export class OutputFile {
   }
 
   async #writeAside(text: string): Promise<void> {
-    const mode = this.#mode === null ? {} : { mode: this.#mode & 0o777 };
-    await Deno.writeTextFile(this.#aside, text, { ...mode, createNew: true });
+    await Deno.writeTextFile(this.#aside, text, this.#asNew);
+  }
+
+  // Nobody listens for signals yet: what is made is taken back at once, with no turn of the event loop between.
+  #tryAside(): void {
+    Deno.openSync(this.#aside, { write: true, ...this.#asNew }).close();
+    Deno.removeSync(this.#aside);
+  }
+
+  get #asNew(): Pick<Deno.OpenOptions, "createNew" | "mode"> {
+    return { createNew: true, ...(this.#mode === null ? {} : { mode: this.#mode & 0o777 }) };
   }
 }
 
