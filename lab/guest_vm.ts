@@ -157,6 +157,19 @@ export class GuestVm<Extra = unknown> implements Disposable {
     return this.plan.guest.remaining((name) => vcpu.register(name));
   }
 
+  /**
+   * The pages that a vCPU may have stored to since it began its block of the list, for who looks at memory: no others
+   * can have changed.
+   *
+   * @param id The vCPU.
+   * @param made Stores that it made and counted: another may have been made and not been counted yet.
+   * @returns Page numbers, in the order of the list and as often as they stand there.
+   */
+  storedTo(id: number, made: number): Uint32Array<ArrayBuffer> {
+    const { first, stores } = this.vcpus[id]!;
+    return this.plan.sequence.subarray(first, first + Math.min(made + 1, stores));
+  }
+
   /** Gives everything back, in the reverse order. */
   [Symbol.dispose](): void {
     this.#resources.dispose();

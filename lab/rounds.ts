@@ -114,15 +114,13 @@ export class Rounds {
    */
   async round(): Promise<RoundResult> {
     this.#figures = emptyRound();
-    const { sequence } = this.#lab.plan;
     const stored: Uint32Array[] = [];
     for (const [id, { first, stores }] of this.#lab.vcpus.entries()) {
       this.#lab.begin(id, first, stores);
       await this.#runToEnd(id);
       const made = stores - this.#lab.remaining(id);
       this.#figures.stores += made;
-      // A vCPU that was stopped may have made a store that it has not counted yet.
-      stored.push(sequence.subarray(first, first + Math.min(made + 1, stores)));
+      stored.push(this.#lab.storedTo(id, made));
       if (this.#state !== "going") break;
     }
     this.#harvestAndReset();

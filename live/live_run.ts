@@ -287,13 +287,19 @@ export class LiveRun {
   // All stand still: the last harvest, and every page.
   async #conclude(): Promise<void> {
     const { lab, vcpus, reaper, witness, interrupt } = this.#parts;
+    const stored: Uint32Array[] = [];
     for (const id of this.#ids) {
       if (vcpus.stopOf(id)?.kind === "full" && !this.#noted.has(id)) this.#fullExits[id]!++;
       this.#noteFullStop(id);
-      this.attempt(() => this.#stores[id] = vcpus.placeOf(id).stores);
+      // Of a VM that is dead nobody knows how far it came.
+      const made = this.attempt(() => vcpus.placeOf(id).stores);
+      this.#stores[id] = made ?? 0;
+      stored.push(lab.storedTo(id, made ?? Infinity));
     }
     this.attempt(() => this.#reap(this.#ids));
     for (const id of this.#ids) this.#checkRing(id);
+    // All of these, whatever ended the run; an interrupt may cut the look at the others short.
+    for (const pages of stored) witness.check(pages);
     this.audits++;
     await checkMemory(lab, witness, interrupt);
     if (witness.strays > 0) reaper.problems.add(`${witness.strays} entries name no logged page`);

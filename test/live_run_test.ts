@@ -191,6 +191,29 @@ Deno.test("live() reads the pages of a vCPU that was full together with one whos
   assertEquals(result.lost.pages.filter(({ vcpu }) => vcpu === 0), []);
 });
 
+Deno.test("live() looks at every page that was stored to, whatever time an interrupt leaves for the others", async () => {
+  const now = performance.now;
+  const interrupt = new MadeUpInterrupt();
+  try {
+    const { lost, interrupted } = await runLive({
+      // The pages of the first stores are the last of memory, far behind what a short look comes to.
+      ...{ guest: "long64", memory: 64 << 20, pages: 1 << 14, text: "reverse", durationMs: 60_000 },
+      interrupt,
+      reaper: (lab, witness) => new SkipsAnEntry(lab, witness),
+      watch: () => {
+        interrupt.signal = "SIGTERM";
+        let ms = now.call(performance);
+        performance.now = () => ms += 1000; // the time for a last look is over at once
+        return true;
+      },
+    }, model());
+    assertEquals(interrupted, "SIGTERM");
+    assert(lost.count > 0 && lost.pages.some(({ offset }) => offset > 1 << 12), `${lost.count}`);
+  } finally {
+    performance.now = now;
+  }
+});
+
 Deno.test("live() finds a harvester out that ignores a short reset", async () => {
   let reaper: IgnoresShortResets | undefined;
   const { ok, lost, problems } = await runLive({
