@@ -14,11 +14,9 @@ import { exhaustion, needDescriptors } from "./lab/exhaustion.ts";
 import { EXIT } from "./lab/exit_status.ts";
 import { surviveFileLimit } from "./lab/file_limit.ts";
 import { GuestError } from "./lab/guest_error.ts";
-import { heedNohup } from "./lab/interrupt.ts";
-import { isNohup } from "./lab/nohup.ts";
 import { UsageError } from "./lab/usage_error.ts";
 import { printable, printableLine, printableText } from "./text/printable.ts";
-import { TerminalText } from "./text/terminal_text.ts";
+import type { TerminalText } from "./text/terminal_text.ts";
 
 /** What a person without a usable /dev/kvm can do too, told behind the error. */
 const OR_MODEL = "; or try the model of a kernel: --backend model";
@@ -289,11 +287,14 @@ function statusOf(error: unknown): number {
  */
 export async function commandLine(args: readonly string[], world: World): Promise<number> {
   let status: number;
-  if (world.terminal() !== null) screen = new TerminalText();
   const isBisected = args.includes("--bisect");
   const asked: Asked = { ofThisMachine: false };
   try {
     needDescriptors(LEAST_DESCRIPTORS, "this program");
+    if (world.terminal() !== null) {
+      const { TerminalText } = await import("./text/terminal_text.ts");
+      screen = new TerminalText();
+    }
     status = await main(args, world, asked);
     if (screen !== null) print([screen.end()]);
   } catch (thrown) {
@@ -339,7 +340,6 @@ async function machineFailure(args: readonly string[], error: unknown) {
 }
 
 if (import.meta.main) {
-  heedNohup(isNohup);
   const status = await commandLine(Deno.args, { terminal, announce: () => {} });
   // Not by returning: a listener or a library must not be able to keep the process alive.
   Deno.exit(status);

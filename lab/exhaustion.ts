@@ -9,6 +9,8 @@ import { UsageError } from "./usage_error.ts";
 const MIB = 2 ** 20;
 /** What this program says itself, and may quote anything in. */
 const OWN = [UsageError, HostError, GuestError];
+/** A file that may be read, and is there. */
+const OWN_FILE = import.meta.filename ?? new URL(import.meta.url);
 /** File descriptors that Deno 2.9 needs to start a Worker. */
 const OF_A_THREAD = 7;
 
@@ -88,7 +90,7 @@ export function threadFailure(error: unknown, what: string): unknown {
 export function needDescriptors(count: number, what: string): void {
   const files: Deno.FsFile[] = [];
   try {
-    while (files.length < count) files.push(Deno.openSync(new URL(import.meta.url)));
+    while (files.length < count) files.push(Deno.openSync(OWN_FILE));
   } catch (error) {
     const errno = fileErrno(error);
     for (const file of files.splice(0)) file.close();

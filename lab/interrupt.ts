@@ -1,21 +1,11 @@
 import { needDescriptors } from "./exhaustion.ts";
+import { isNohup } from "./nohup.ts";
 
 /** The signals that end a long-running command early but in order. */
 export type InterruptSignal = "SIGINT" | "SIGTERM" | "SIGHUP";
 
 /** A loop that never waits gives the event loop a turn this often, in milliseconds. */
 const TURN_MS = 50;
-
-let outlivesTerminal = (): boolean => false;
-
-/**
- * Has interrupts find out whether this program was started to outlive its terminal: by default none was.
- *
- * @param find Answers that; asked where an interrupt begins to listen.
- */
-export function heedNohup(find: () => boolean): void {
-  outlivesTerminal = find;
-}
 
 /**
  * Listens for an interrupt. Deno runs signal listeners on the event loop, so a loop of synchronous
@@ -38,7 +28,7 @@ export class Interrupt implements Disposable {
     this.#tell = tell;
     needDescriptors(2, "signals");
     const signals: readonly InterruptSignal[] = ["SIGINT", "SIGTERM", "SIGHUP"];
-    const outlives = outlivesTerminal();
+    const outlives = isNohup();
     // Whatever Deno listens for, it takes SIGHUP's default action itself from then on, even where that was ignored.
     this.#listeners = signals.map((signal) => [
       signal,
