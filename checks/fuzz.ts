@@ -1,5 +1,5 @@
 import type { Kernel } from "../ffi/kernel.ts";
-import type { Interrupt } from "../lab/interrupt.ts";
+import type { InterruptWatch } from "../lab/interrupt.ts";
 import {
   compareRuns,
   type FuzzAllowance,
@@ -44,7 +44,7 @@ export async function fuzz(
   real: Kernel,
   model: Kernel,
   { programs, seed }: FuzzOptions,
-  interrupt: Interrupt,
+  interrupt: InterruptWatch,
 ): Promise<FuzzResult> {
   using pair = new Pair(real, model, interrupt);
   for (let n = 0; n < programs && pair.goesOn; n++) {
@@ -69,7 +69,7 @@ export async function replay(
   real: Kernel,
   model: Kernel,
   program: FuzzProgram,
-  interrupt: Interrupt,
+  interrupt: InterruptWatch,
 ): Promise<FuzzResult> {
   using pair = new Pair(real, model, interrupt);
   await pair.run(program, 0);
@@ -81,7 +81,7 @@ class Pair implements Disposable {
   readonly #resources: DisposableStack;
   readonly #real: FuzzKernel;
   readonly #model: FuzzKernel;
-  readonly #interrupt: Interrupt;
+  readonly #interrupt: InterruptWatch;
   readonly #allowances: Record<FuzzAllowance, number> = {
     "push.read-may-push": 0,
     "push.once-until-reset": 0,
@@ -93,7 +93,7 @@ class Pair implements Disposable {
   #endedEarly = 0;
   #mismatch: FuzzMismatch | null = null;
 
-  constructor(real: Kernel, model: Kernel, interrupt: Interrupt) {
+  constructor(real: Kernel, model: Kernel, interrupt: InterruptWatch) {
     using resources = new DisposableStack();
     this.#real = resources.use(new FuzzKernel(real));
     this.#model = resources.use(new FuzzKernel(model));
@@ -132,10 +132,9 @@ class Pair implements Disposable {
     const first = await this.#compare(program);
     if (this.#interrupt.signal !== null) return;
     if (first.difference !== null) {
-      let again = 0;
-      for (let n = 0; n < REPEATED; n++) {
-        if ((await this.#compare(program)).difference !== null) again++;
-      }
+      const { again, repeated } = await this.#repeat(program);
+      // Called off before it was known whether the difference is more than a chance.
+      if (again === 0 && repeated < REPEATED) return;
       if (again === 0 && first.wasPushedAgain) {
         this.#allowances["push.once-until-reset"]++;
         this.#endedEarly++;
@@ -147,7 +146,7 @@ class Pair implements Disposable {
         this.#mismatch = {
           number,
           again,
-          repeated: REPEATED,
+          repeated,
           program,
           shrunk: last === null ? program : shrunk,
           ...(last ?? difference),
@@ -159,6 +158,17 @@ class Pair implements Disposable {
     this.#entries += first.entries;
     for (const name of first.allowances) this.#allowances[name]++;
     if (first.endedEarly) this.#endedEarly++;
+  }
+
+  // How often a program differs in some more runs: in fewer where a signal comes.
+  async #repeat(program: FuzzProgram): Promise<Pick<FuzzMismatch, "again" | "repeated">> {
+    let again = 0;
+    for (let repeated = 0; repeated < REPEATED; repeated++) {
+      const { difference } = await this.#compare(program);
+      if (this.#interrupt.signal !== null) return { again, repeated };
+      if (difference !== null) again++;
+    }
+    return { again, repeated: REPEATED };
   }
 
   #shrink(

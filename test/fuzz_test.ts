@@ -19,7 +19,7 @@ import {
 } from "../ffi/kvm_ioctls.ts";
 import { O_RDONLY } from "../ffi/linux.ts";
 import { memoryRegionStruct } from "../kvm/vm.ts";
-import { Interrupt } from "../lab/interrupt.ts";
+import { Interrupt, type InterruptWatch } from "../lab/interrupt.ts";
 import { openModel } from "../model/model_kernel.ts";
 import { fuzzText } from "../report/fuzz_text.ts";
 import { denoArgs, dirtyring } from "./support/cli.ts";
@@ -40,6 +40,32 @@ async function heldAgain(real: Kernel, against: Kernel, script: string): Promise
   using interrupt = new Interrupt();
   return await replay(real, against, parseProgram(script), interrupt);
 }
+
+// An interrupt that comes when it was looked at so often: each run of a program that differs looks once.
+function atLook(looks: number): InterruptWatch {
+  let left = looks;
+  return {
+    isDue: false,
+    get signal() {
+      return left > 0 ? null : "SIGTERM" as const;
+    },
+    pause(now = false) {
+      if (now) left--;
+      return Promise.resolve();
+    },
+  };
+}
+
+Deno.test("an interrupt leaves no mismatch that was not seen again, and counts the runs that were", async () => {
+  const wrong = () => openModel(LATEST, { reservedEntries: 63 });
+  const held = (looks: number) => fuzz(model(), wrong(), { programs: 60, seed: 1 }, atLook(looks));
+  for (const looks of [1, 2]) {
+    const { mismatch, interrupted } = await held(looks);
+    assertEquals([mismatch, interrupted], [null, "SIGTERM"]);
+  }
+  const { mismatch, interrupted } = await held(3);
+  assertEquals([mismatch!.again, mismatch!.repeated, interrupted], [1, 1, "SIGTERM"]);
+});
 
 const text = (result: FuzzResult): string => [...fuzzText(result)].join("");
 
