@@ -1,6 +1,6 @@
 import { ERRNO } from "../ffi/errno.ts";
 import type { Kernel } from "../ffi/kernel.ts";
-import { checked } from "../ffi/kernel_error.ts";
+import { checked, KernelError } from "../ffi/kernel_error.ts";
 import { KVM_SET_SIGNAL_MASK } from "../ffi/kvm_ioctls.ts";
 import { SIGUSR1 } from "../ffi/linux.ts";
 import { kvmSignalMask, signalSet } from "../ffi/sigset.ts";
@@ -45,8 +45,7 @@ export class RunTicks implements Disposable {
     if (timer >= 0) return new RunTicks(kernel, signal, timer);
     signal[Symbol.dispose]();
     if (timer === -ERRNO.ENOSYS) return null;
-    checked(timer, () => `timer_create(SIGUSR1, ${us} µs)`);
-    return null;
+    throw new KernelError(`timer_create(SIGUSR1, ${us} µs)`, timer);
   }
 
   /**
