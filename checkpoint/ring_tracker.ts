@@ -1,12 +1,9 @@
-import { PAGE_SIZE } from "../ffi/linux.ts";
 import type { DirtySet } from "../ring/dirty_set.ts";
 import { warmHarvest } from "../ring/warm_harvest.ts";
 import type { DirtyTracker } from "./dirty_tracker.ts";
 import type { Lab } from "../lab/lab.ts";
 import { Problems } from "../lab/problems.ts";
 import { resetHarvested } from "../live/reset_harvested.ts";
-
-const PAGE_WORDS = PAGE_SIZE / Uint32Array.BYTES_PER_ELEMENT;
 
 /** Dirty pages tracked in the vCPUs' rings: to learn is to harvest, to re-arm is `KVM_RESET_DIRTY_RINGS`. */
 export class RingTracker implements DirtyTracker {
@@ -30,12 +27,7 @@ export class RingTracker implements DirtyTracker {
     this.#lab = lab;
     this.#ids = lab.vcpus.map((_, id) => id);
     this.#entries = new Float64Array(lab.vcpus.length);
-    warmHarvest();
-    // The kernel maps a ring's pages when they are touched; a model would only take memory for them.
-    if (lab.vm.kernel.insight !== null) return;
-    for (const { ring: { words } } of lab.vcpus) {
-      for (let at = 0; at < words.length; at += PAGE_WORDS) Atomics.load(words, at);
-    }
+    warmHarvest(lab.vm.kernel.insight === null ? lab.vcpus.map(({ ring }) => ring.words) : []);
   }
 
   /**

@@ -43,9 +43,7 @@ export async function live(
   });
   reaper.attach(vcpus, handOvers);
   using traced = options.witness === true ? await openTraceWitness(lab, vcpus) : null;
-  warmHarvest();
-  // The kernel maps a ring's pages when they are touched.
-  for (const { ring } of lab.vcpus) ring.words.findLast((word) => word !== 0);
+  warmHarvest(lab.vm.kernel.insight === null ? lab.vcpus.map(({ ring }) => ring.words) : []);
   const run = new LiveRun({ lab, vcpus, reaper, witness, interrupt, options });
   await run.toEnd();
   const witnessed = traced === null ? null : run.attempt(() =>
