@@ -15,6 +15,7 @@ import { takeTurns } from "../sweeps/take_turns.ts";
 import { UsageError } from "../lab/usage_error.ts";
 import { entriesOf } from "../ring/entries.ts";
 import { LoggedPages } from "../ring/slots.ts";
+import "./support/libc.ts"; // what listens to signals binds it
 import fc from "./support/fast_check.ts";
 
 const MIB = 2 ** 20;

@@ -14,6 +14,7 @@ import { fuzzKernelsText } from "../report/fuzz_kernels_text.ts";
 import { fuzzText } from "../report/fuzz_text.ts";
 import type { BenchResult } from "../sweeps/bench.ts";
 import { benchKernels, compareBench } from "../sweeps/bench_kernels.ts";
+import "./support/libc.ts"; // what listens to signals binds it
 import { CELLS, NOTHING, RESULT } from "./support/bench_results.ts";
 import { DEAD, runOf } from "./support/kernel_runs.ts";
 import { answer } from "./support/mutate.ts";

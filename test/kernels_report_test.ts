@@ -10,6 +10,7 @@ import { checkKernelsJunit } from "../report/check_kernels_junit.ts";
 import { checkKernelsKtap } from "../report/check_kernels_ktap.ts";
 import { checkKernelsText } from "../report/check_kernels_text.ts";
 import { jsonText } from "../report/json.ts";
+import "./support/libc.ts"; // what listens to signals binds it
 import { OUT_OF_TIME } from "./support/check_results.ts";
 import {
   checksWith,
