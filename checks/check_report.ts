@@ -1,6 +1,6 @@
 import type { InterruptSignal } from "../lab/interrupt.ts";
 import type { KernelLogFacts } from "../lab/kernel_log.ts";
-import type { Result } from "../lab/result.ts";
+import type { Result } from "../lab/host.ts";
 import type { Group } from "./check.ts";
 import type { CheckResult, CheckStatus } from "./check_result.ts";
 import type { TimeLimit } from "./time_limit.ts";

@@ -1,8 +1,7 @@
 import { KVM_CAP_DIRTY_LOG_RING_ACQ_REL } from "../ffi/kvm_constants.ts";
 import type { Kernel } from "../ffi/kernel.ts";
 import { System } from "../kvm/system.ts";
-import { kernelFacts, kvmModule, pageModificationLogging } from "../lab/host.ts";
-import type { Result } from "../lab/result.ts";
+import { kernelFacts, kvmModule, pageModificationLogging, type Result } from "../lab/host.ts";
 import {
   enableRing,
   inferReserved,

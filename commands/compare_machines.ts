@@ -4,7 +4,7 @@ import { HostError } from "../ffi/host_error.ts";
 import { EXIT } from "../lab/exit_status.ts";
 import type { Watched } from "../lab/kernel_log.ts";
 import type { UnlabelledRun } from "../lab/kernel_run.ts";
-import type { Result } from "../lab/result.ts";
+import type { Result } from "../lab/host.ts";
 import type { BenchResult } from "../sweeps/bench.ts";
 import { type BenchKernels, benchKernels } from "../sweeps/bench_kernels.ts";
 import type { Machine } from "../vm/machine.ts";

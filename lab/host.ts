@@ -16,6 +16,14 @@ export interface KernelFacts {
   readonly ringMaxBytes: number | null;
 }
 
+/** What every result begins with. */
+export interface Result {
+  /** What it is, with a version: `"dirtyring.dump/1"`. */
+  readonly schema: string;
+  /** Which kernel answered. */
+  readonly kernel: KernelFacts;
+}
+
 // kvm_pvm first: it stands beside a built-in kvm_intel or kvm_amd that it took over from.
 const MODULES = ["kvm_pvm", "kvm_intel", "kvm_amd"] as const;
 

@@ -1,7 +1,7 @@
 import { EXIT } from "./exit_status.ts";
 import type { InterruptSignal } from "./interrupt.ts";
 import { kernelLabels } from "./kernel_labels.ts";
-import type { Result } from "./result.ts";
+import type { Result } from "./host.ts";
 
 /** A kernel that a command ran on, in a VM of its own, and what came of it. */
 export interface KernelRun<Report extends Result = Result> {

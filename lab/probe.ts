@@ -6,8 +6,7 @@ import { KVM_GET_API_VERSION } from "../ffi/kvm_ioctls.ts";
 import { kvm_dirty_gfn } from "../ffi/kvm_structs.ts";
 import { System } from "../kvm/system.ts";
 import { type DeviceFacts, deviceFacts } from "./device.ts";
-import { kernelFacts, pageModificationLogging } from "./host.ts";
-import type { Result } from "./result.ts";
+import { kernelFacts, pageModificationLogging, type Result } from "./host.ts";
 import { inferReserved, largestRing, smallestRing } from "./ring_limits.ts";
 
 /** Something that is missing. */

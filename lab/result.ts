@@ -1,15 +1,7 @@
 import type { Slot } from "../ring/slots.ts";
-import type { KernelFacts } from "./host.ts";
+import type { Result } from "./host.ts";
 import type { Lab } from "./lab.ts";
 import type { ResolvedOptions } from "./plan.ts";
-
-/** What every result begins with. */
-export interface Result {
-  /** What it is, with a version: `"dirtyring.dump/1"`. */
-  readonly schema: string;
-  /** Which kernel answered. */
-  readonly kernel: KernelFacts;
-}
 
 /** What every result of a lab begins with. */
 export interface LabResult extends Result {

@@ -1,4 +1,4 @@
-import type { Result } from "../lab/result.ts";
+import type { Result } from "../lab/host.ts";
 import type { KernelRun, KernelRuns } from "../lab/kernel_run.ts";
 import { kernelLine } from "./lab_text.ts";
 import { oneLine } from "./one_line.ts";

@@ -26,11 +26,10 @@ import {
   sortPaysFrom,
 } from "./bench_sort.ts";
 import { warmBench } from "./bench_warm.ts";
-import { kernelFacts } from "../lab/host.ts";
+import { kernelFacts, type Result } from "../lab/host.ts";
 import type { InterruptSignal } from "../lab/interrupt.ts";
 import { InlineDriver } from "../lab/inline_driver.ts";
 import { Lab } from "../lab/lab.ts";
-import type { Result } from "../lab/result.ts";
 import { storesPushTwice } from "../lab/stores_push_twice.ts";
 import { largestRing, smallestRing } from "../lab/ring_limits.ts";
 

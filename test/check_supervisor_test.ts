@@ -117,7 +117,8 @@ Deno.test("a board that cannot be reached, or made, costs nothing but its words"
 });
 
 Deno.test("a board needs no permission but FFI", async () => {
-  const module = (file: string) => JSON.stringify(new URL(`../${file}`, import.meta.url).href);
+  const module = (file: string) =>
+    JSON.stringify(new URL(file, new URL("..", import.meta.url)).href);
   const program = `import { openLibc } from ${module("ffi/libc.ts")};
     import { StepBoard } from ${module("checks/step_board.ts")};
     using board = StepBoard.create(openLibc());
@@ -223,7 +224,7 @@ Deno.test("a failed check stands, where after it no child begins any more", asyn
     const broken: Supervision = {
       ...supervision({ repeat, log: { take: () => [] } }),
       get module() {
-        return new URL(`support/${name()}.ts`, import.meta.url);
+        return new URL(`${name()}.ts`, new URL("./support/", import.meta.url));
       },
       began: (id) => void (isBroken ||= id === "killed-9"),
     };

@@ -176,7 +176,7 @@ for (const program of ["thread_throws.ts", "thread_closes.ts"]) {
   liveTest(
     `checkpoint() notices that a vCPU's thread is gone, and compares (${program})`,
     async () => {
-      const thread = new URL(`./support/${program}`, import.meta.url);
+      const thread = new URL(program, new URL("./support/", import.meta.url));
       const result = await keep({ thread, durationMs: 60_000, epochs: null }, LIBC);
       assertMatch(result.error!, /^vCPU [01] runs no more: /);
       assertEquals([result.ok, result.equal, result.stores], [true, true, 0]);

@@ -4,7 +4,7 @@ import type { CheckReport } from "../checks/check_report.ts";
 import type { FuzzResult } from "../checks/fuzz_result.ts";
 import { kernelRuns, type UnlabelledRun } from "../lab/kernel_run.ts";
 import type { Watched } from "../lab/kernel_log.ts";
-import type { Result } from "../lab/result.ts";
+import type { Result } from "../lab/host.ts";
 import { UsageError } from "../lab/usage_error.ts";
 import { askChecks, askFuzz, lastWords } from "./kernels/ask.ts";
 import { CONFIGURATIONS, processorText, vmOptions } from "./kernels/matrix.ts";

@@ -127,7 +127,7 @@ for (
   ] as const
 ) {
   liveTest(`live() notices that a vCPU's thread ${what}`, async () => {
-    const thread = new URL(`./support/${program}`, import.meta.url);
+    const thread = new URL(program, new URL("./support/", import.meta.url));
     const result = await runLive({ durationMs: 60_000, thread });
     assert(/^vCPU [01] runs no more: /.test(`${result.error}`), `${result.error}`);
     assert(why.test(`${result.error}`), `${result.error}`);

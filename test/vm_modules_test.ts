@@ -127,7 +127,7 @@ Deno.test("a program that is missing to unpack a module is told, with what to in
   await using folder = await Folder.make();
   const path = await folder.write(`${KVM}/kvm-amd.ko.zst`);
   await folder.write("empty/file");
-  const url = (file: string) => JSON.stringify(new URL(`../${file}`, import.meta.url).href);
+  const url = (file: string) => JSON.stringify(new URL(file, new URL("..", import.meta.url)).href);
   const script = await folder.write(
     "ask.ts",
     `import { modulesFor } from ${url("vm/kernel_modules.ts")};

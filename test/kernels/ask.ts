@@ -6,7 +6,7 @@ import type { FuzzResult } from "../../checks/fuzz_result.ts";
 import { type KernelsReport, kernelsReport } from "../../checks/kernels_report.ts";
 import type { Watched } from "../../lab/kernel_log.ts";
 import type { UnlabelledRun } from "../../lab/kernel_run.ts";
-import type { Result } from "../../lab/result.ts";
+import type { Result } from "../../lab/host.ts";
 import { type CliResult, denoArgs } from "../support/cli.ts";
 
 /** Which kernels are asked, and how. */

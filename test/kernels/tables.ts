@@ -3,7 +3,7 @@ import type { CheckReport } from "../../checks/check_report.ts";
 import type { FuzzResult } from "../../checks/fuzz_result.ts";
 import type { Watched } from "../../lab/kernel_log.ts";
 import type { KernelRun } from "../../lab/kernel_run.ts";
-import type { Result } from "../../lab/result.ts";
+import type { Result } from "../../lab/host.ts";
 import type { Configuration } from "./matrix.ts";
 import { checksProblem, fuzzProblem } from "./problems.ts";
 

@@ -3,7 +3,7 @@ import type { CheckReport } from "../../checks/check_report.ts";
 import type { CheckResult } from "../../checks/check_result.ts";
 import { type KernelsReport, kernelsReport } from "../../checks/kernels_report.ts";
 import type { InterruptSignal } from "../../lab/interrupt.ts";
-import type { Result } from "../../lab/result.ts";
+import type { Result } from "../../lab/host.ts";
 import type { UnlabelledRun } from "../../lab/kernel_run.ts";
 import { reportOf, RESULTS } from "./check_results.ts";
 
