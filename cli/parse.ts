@@ -41,14 +41,14 @@ export async function parseLine(
       return false;
     },
   });
-  const gone = unknown.map((arg) => arg.slice(2)).find((name) => Object.hasOwn(moved, name));
-  if (gone !== undefined) throw new UsageError(moved[gone]!);
+  const gone = unknown.find((arg) => arg.startsWith("--") && Object.hasOwn(moved, arg.slice(2)));
+  if (gone !== undefined) throw new UsageError(moved[gone.slice(2)]!);
   if (unknown.length > 0) throw new UsageError(await unknownOption(unknown[0]!, options));
   const values: Record<string, unknown> = {};
   for (const name of names) values[name] = valueOf(name, parsed[name], options);
   const operands = parsed._.map(String);
   const end = joined.indexOf("--");
-  const given = joined.slice(0, end < 0 ? joined.length : end).filter((arg) => arg.startsWith("-"));
+  const given = joined.slice(0, end < 0 ? joined.length : end).filter((arg) => /^-./s.test(arg));
   return { values, operands, given };
 }
 

@@ -70,7 +70,7 @@ export const command: Command = defineCommand({
   },
   examples: [
     ["dirtyring fuzz 100 --seed 2", "do this kernel and the model agree?"],
-    ["dirtyring fuzz 1000 --bisect", "in a script for git bisect run"],
+    ["dirtyring fuzz 50 --bisect", "in a script for git bisect run"],
   ],
   formats: { text, json },
   async run(options, context): Promise<Outcome> {

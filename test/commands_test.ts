@@ -66,6 +66,7 @@ Deno.test("parseLine() says of an option that has moved where it is, before all 
     await assertRejects(() => parseLine(args, OPTIONS, moved), UsageError, "--old is gone");
   }
   await assertRejects(() => parseLine(["--olds"], OPTIONS, moved), UsageError, "unknown option");
+  await assertRejects(() => parseLine(["-xold"], OPTIONS, moved), UsageError, "unknown option");
   await assertRejects(() => parseLine(["--toString"], OPTIONS, moved), UsageError, "unknown");
 });
 

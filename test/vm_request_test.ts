@@ -119,6 +119,7 @@ Deno.test("a machine is asked with the operands of the command line, whatever th
     ...["restore", "--format=json", "--", "kept"],
   ]);
   assertEquals(await line("--kernel=a", "--", "--kernel=b"), ["restore", "--", "--kernel=b"]);
+  assertEquals(await line("-", "--kernel=a", "--trace"), ["restore", "--trace", "--", "-"]);
   assertEquals(await line("--kernel=a"), ["restore"]);
   const parsed = await parseLine(["--format=json", "--", "--kernel=b"], {
     ...(await loadCommand("restore")).options,
