@@ -27,9 +27,11 @@ export async function parseLine(
   options: OptionTable,
   moved: Readonly<Record<string, string>> = {},
 ): Promise<ParsedLine> {
-  const unknown: string[] = [];
   const names = Object.keys(options);
   const joined = joinValues(args, options);
+  const end = joined.includes("--") ? joined.indexOf("--") : joined.length;
+  const unknown = joined.slice(0, end).filter(isUnderscore);
+  if (unknown.length > 0) throw new UsageError(await unknownOption(unknown[0]!, options));
   const parsed = parseArgs(joined, {
     boolean: names.filter((name) => options[name]!.value === null),
     string: [...names.filter((name) => options[name]!.value !== null), "_"],
@@ -47,8 +49,7 @@ export async function parseLine(
   const values: Record<string, unknown> = {};
   for (const name of names) values[name] = valueOf(name, parsed[name], options);
   const operands = parsed._.map(String);
-  const end = joined.indexOf("--");
-  const given = joined.slice(0, end < 0 ? joined.length : end).filter((arg) => /^-./s.test(arg));
+  const given = joined.slice(0, end).filter((arg) => /^-./s.test(arg));
   return { values, operands, given };
 }
 
@@ -122,6 +123,11 @@ function joinValues(args: readonly string[], options: OptionTable): string[] {
     joined.push(arg);
   }
   return joined;
+}
+
+// parseArgs has `_` for what is no option, and would take it for one of its own.
+function isUnderscore(arg: string): boolean {
+  return /^-(?!-).*_|^--_(=|$)/s.test(arg);
 }
 
 // The option of a name, and not what every object has.

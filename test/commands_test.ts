@@ -97,6 +97,11 @@ Deno.test("parseLine() names what is wrong and what was expected", async () => {
   await wrong(["--pags=3"], "unknown option --pags; did you mean --pages?");
   await wrong(["-x"], "unknown option -x");
   await wrong(["--no-all"], "unknown option --no-all");
+  await wrong(["a", "-_", "b"], "unknown option -_");
+  await wrong(["a", "-__proto__"], "unknown option -__proto__");
+  await wrong(["a", "--_=b", "c"], "unknown option --_");
+  await wrong(["--_", "a"], "unknown option --_");
+  assertEquals((await parse("a_", "-", "--", "-_")).operands, ["a_", "-", "-_"]);
   await wrong(["--pages"], "--pages: a value is missing; expected --pages N");
   await wrong(["--pages", "0"], "--pages 0: expected a whole number of 1 or more");
   await wrong(["--pages", "-1"], "--pages -1: expected");

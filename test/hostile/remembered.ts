@@ -105,6 +105,10 @@ const FINDINGS: readonly Finding[] = [
       return { args: ["dump", "--kernel=tree"], status: 2 };
     },
   },
+  {
+    was: "an option of an underscore was a defect",
+    make: () => ({ args: ["stats", "x", "-", "-__proto__"], status: 2 }),
+  },
   believed("end", { code: 4294967295 }),
   believed("end", {}),
   believed("file", { output: "kept", below: 5 }),
