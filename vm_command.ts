@@ -1,6 +1,7 @@
 // A command in the machine that `--kernel` boots: `vm_command.ts COLUMNS [ARGUMENT ...]`, where COLUMNS is the width of
 // the terminal that standard output is on the host, and empty where it is none.
-import { commandLine } from "./main.ts";
+import { commandLine } from "./cli/command_line.ts";
+import { REGISTRY } from "./commands/registry.ts";
 
 if (import.meta.main) {
   const [columns, ...args] = Deno.args;
@@ -13,5 +14,5 @@ if (import.meta.main) {
       // A kernel without /dev/kmsg has no console either.
     }
   };
-  Deno.exit(await commandLine(args, { terminal: () => terminal, announce }));
+  Deno.exit(await commandLine(args, REGISTRY, { terminal: () => terminal, announce }));
 }

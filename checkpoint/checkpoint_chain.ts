@@ -102,7 +102,7 @@ function noneWhole(
 ): UsageError {
   const beside = others.length === 0 ? "" : `, beside ${someOf(others)}`;
   return new UsageError(
-    `--restore ${printable(folder)}: no whole checkpoint in it (${printable(file)}: ` +
+    `restore ${printable(folder)}: no whole checkpoint in it (${printable(file)}: ` +
       `${reason}${beside}); expected a folder that dirtyring checkpoint --output wrote`,
   );
 }

@@ -76,7 +76,7 @@ export async function listFolder(name: string): Promise<FolderListing> {
       else files.set(epoch, found);
     }
   } catch (error) {
-    throw refusal("--restore", name, error);
+    throw refusal("restore", name, error);
   }
   return { files, parts: parts.sort(), others: others.sort() };
 }

@@ -138,7 +138,7 @@ export class CheckpointWriter {
     if (errno === null) return error;
     const whole = lastWhole < 0
       ? "there is no whole checkpoint"
-      : `epoch ${lastWhole} is the last whole one, dirtyring checkpoint --restore ${this.#folder} ` +
+      : `epoch ${lastWhole} is the last whole one, dirtyring restore ${this.#folder} ` +
         "goes on from there";
     return new KernelError(this.#call, -errno, { advice: whole });
   }

@@ -68,7 +68,7 @@ async function unbroken<T>(folder: string, read: () => Promise<T>): Promise<T> {
   } catch (error) {
     if (!(error instanceof BrokenFile)) throw error;
     throw new UsageError(
-      `--restore ${printable(folder)}: a file changed meanwhile: ${error.message}`,
+      `restore ${printable(folder)}: a file changed meanwhile: ${error.message}`,
     );
   }
 }

@@ -15,7 +15,7 @@ export interface RestoreCheck {
   readonly wrong: WrongPages;
 }
 
-/** `dirtyring checkpoint --restore`: a machine made again from its checkpoints, and run on. */
+/** `dirtyring restore`: a machine made again from its checkpoints, and run on. */
 export interface RestoreResult extends LabResult {
   /** What it is. */
   readonly schema: "dirtyring.restore/1";

@@ -3,7 +3,7 @@ import type { Watched } from "../lab/kernel_log.ts";
 import { type KernelRuns, kernelRuns, type UnlabelledRun } from "../lab/kernel_run.ts";
 import type { FuzzResult } from "./fuzz_result.ts";
 
-/** `dirtyring check --fuzz` on several kernels. */
+/** `dirtyring fuzz` on several kernels. */
 export interface FuzzKernels extends KernelRuns<Watched<FuzzResult>> {
   /** What it is. */
   readonly schema: "dirtyring.fuzz-kernels/1";

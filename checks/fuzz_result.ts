@@ -17,7 +17,7 @@ export interface FuzzMismatch extends FuzzDifference {
   readonly shrunk: FuzzProgram;
 }
 
-/** `dirtyring check --fuzz`: programs run on a real kernel and on the model. */
+/** `dirtyring fuzz`: programs run on a real kernel and on the model. */
 export interface FuzzResult {
   /** What it is. */
   readonly schema: "dirtyring.fuzz/1";

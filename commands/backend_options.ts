@@ -1,8 +1,9 @@
 import type { Backend } from "../lab/backend.ts";
 import { type ModelChoice, parseModel } from "../lab/model_choice.ts";
-import { choice, type Option } from "./option.ts";
+import { choice, type Option } from "../cli/option.ts";
 
-const modelOption: Option<ModelChoice | undefined> = {
+/** The option that names a model. */
+export const modelOption: Option<ModelChoice | undefined> = {
   value: "VERSION[+pml][+emulator]",
   help:
     "kernel version of the model: v5.11, v6.1, v6.10, v6.12, v6.14, v6.17 or latest; +pml has a processor " +

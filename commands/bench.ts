@@ -15,13 +15,13 @@ import {
   defineCommand,
   type Formatter,
   type LateFormatter,
-} from "./command.ts";
-import { json } from "./formats.ts";
-import { interruptStatus } from "./interrupt_status.ts";
-import { list } from "./list.ts";
-import { choice, count, type Option, optionalCount } from "./option.ts";
-import { outputOption } from "./output_option.ts";
-import { memorySize, ringSize } from "./size.ts";
+} from "../cli/command.ts";
+import { json } from "../cli/formats.ts";
+import { interruptStatus } from "../cli/interrupt_status.ts";
+import { list } from "../cli/list.ts";
+import { choice, count, type Option, optionalCount } from "../cli/option.ts";
+import { outputOption } from "../cli/output_option.ts";
+import { memorySize, ringSize } from "../cli/size.ts";
 import { watchKernel } from "./watch_kernel.ts";
 import { printable } from "../text/printable.ts";
 
@@ -90,7 +90,7 @@ async function pictureFile({ svg, output }: Options) {
       `--svg ${printable(svg)} and --output ${printable(output)}: expected two different files`,
     );
   }
-  const { OutputFile } = await import("./output_file.ts");
+  const { OutputFile } = await import("../cli/output_file.ts");
   return await OutputFile.prepare(svg, "--svg");
 }
 

@@ -5,24 +5,16 @@ import type { ModelChoice } from "../lab/model_choice.ts";
 import { UsageError } from "../lab/usage_error.ts";
 import { backendOptions } from "./backend_options.ts";
 import { CHECK_FORMATS, type CheckOutcome } from "./check_formats.ts";
-import { type Command, type Context, defineCommand } from "./command.ts";
-import { optionalDuration } from "./duration.ts";
-import { globs } from "./globs.ts";
-import { interruptStatus } from "./interrupt_status.ts";
-import { choice, count, flag, type Option, optionalCount } from "./option.ts";
-import { outputOption } from "./output_option.ts";
+import { type Command, type Context, defineCommand } from "../cli/command.ts";
+import { bisectOption } from "../cli/bisect_status.ts";
+import { optionalDuration } from "../cli/duration.ts";
+import { globs } from "../cli/globs.ts";
+import { interruptStatus } from "../cli/interrupt_status.ts";
+import { choice, count, flag, optionalCount } from "../cli/option.ts";
+import { outputOption } from "../cli/output_option.ts";
 import { reportStatus } from "./report_status.ts";
 
 type Format = "text" | "ktap" | "junit" | "json" | "ndjson";
-
-const fuzzFile: Option<string | undefined> = {
-  value: "FILE",
-  help: "run the program in FILE, as a mismatch is printed; - is standard input",
-  fallback: undefined,
-  fallbackText: "none",
-  file: (path) => path === undefined ? null : { path, use: "read" },
-  parse: (text) => text,
-};
 
 interface CheckOptions {
   readonly backend: Backend;
@@ -38,8 +30,6 @@ interface CheckOptions {
   readonly "allow-warn": boolean;
   readonly "allow-harm": boolean;
   readonly bisect: boolean;
-  readonly fuzz: number | undefined;
-  readonly "fuzz-file": string | undefined;
 }
 
 async function watcher(options: CheckOptions, ids: string[], context: Context): Promise<Watcher> {
@@ -55,20 +45,6 @@ async function run(options: CheckOptions, context: Context): Promise<CheckOutcom
     throw new UsageError("--bisect: does not go with --list, which asks no kernel");
   }
   if (context.machines !== null) refuseMachines(options, context.machines);
-  if (options.fuzz !== undefined || options["fuzz-file"] !== undefined) {
-    if (context.machines !== null) {
-      const files = { "fuzz-file": fuzzFile };
-      const { fuzzInMachines } = await import("./compare_machines.ts");
-      return await fuzzInMachines(
-        context.machines,
-        { "fuzz-file": options["fuzz-file"] },
-        files,
-        context,
-      );
-    }
-    const { fuzzAskedFor } = await import("./check_fuzz.ts");
-    return await fuzzAskedFor(options, context);
-  }
   if (list && format !== "text" && format !== "json") {
     throw new UsageError(`--list: works with --format text or json, not with ${format}`);
   }
@@ -127,9 +103,6 @@ function statusOf(outcome: CheckOutcome, { bisect }: Pick<CheckOptions, "bisect"
       // Who interrupts a bisection wants it to end, whatever was found by then.
       if (bisect && outcome.interrupted !== null) return interruptStatus(outcome.interrupted);
       return reportStatus(outcome);
-    case "dirtyring.fuzz/1":
-      if (bisect && outcome.interrupted !== null) return interruptStatus(outcome.interrupted);
-      return outcome.ok ? interruptStatus(outcome.interrupted) : 1;
     default: {
       const statuses = outcome.kernels.map(({ status }) => status);
       return kernelsStatus(statuses, interruptStatus(outcome.interrupted));
@@ -146,9 +119,7 @@ export const command: Command = defineCommand({
     "that hangs is a timeout, which counts as failed. A check that this host cannot make is skipped, with the reason. A problem that the kernel reports in its log " +
     "while a check runs fails it. Known defects of the " +
     "kernel are reported as known. The exit status is 1 if a check failed, 4 if none could be made; with " +
-    "--bisect 125 for all that says nothing about the kernel, 129 for a wrong command line. " +
-    "With --fuzz random programs of kernel calls run on /dev/kvm and on the model instead, which are " +
-    "compared call by call; a mismatch is shrunk and printed as a script that --fuzz-file runs again.",
+    "--bisect 125 for all that says nothing about the kernel, 129 for a wrong command line.",
   options: {
     ...backendOptions(),
     only: globs("only checks whose id matches one of these globs", "all"),
@@ -159,9 +130,9 @@ export const command: Command = defineCommand({
       "10s, and longer where this host is measured to be slow",
     ),
     seed: optionalCount(
-      "shuffle the checks, or the seed of the programs; the same seed gives the same ones",
+      "shuffle the checks; the same seed gives the same order",
       {},
-      "not shuffled; 1 with --fuzz",
+      "not shuffled",
     ),
     repeat: count("make each check N times; it fails if it fails once", 1, { min: 1 }),
     strict: flag("a known defect of the kernel counts as failed"),
@@ -169,9 +140,7 @@ export const command: Command = defineCommand({
     "allow-harm": flag(
       "also checks that could harm a kernel without a fix: only in a machine that is thrown away",
     ),
-    bisect: flag("answer for git bisect run: 0 good, 1 bad, 125 untested, from 128 on an end"),
-    fuzz: optionalCount("run N random programs on /dev/kvm and on the model", { min: 1 }, "none"),
-    "fuzz-file": fuzzFile,
+    bisect: bisectOption,
     format: choice("how the result is written", ["text", "ktap", "junit", "json", "ndjson"]),
     output: outputOption,
   },
@@ -183,13 +152,10 @@ export const command: Command = defineCommand({
       "some, for the kernel's kunit.py parse",
     ],
     ["dirtyring check --only 'reset.*' --bisect", "in a script for git bisect run"],
-    ["dirtyring check --fuzz 100 --seed 2", "do this kernel and the model agree?"],
     ["dirtyring check --list --format json", "what there is, without a kernel"],
   ],
   formats: CHECK_FORMATS,
   run,
-  // One fuzzed kernel is asked in its machine; what several say is put together here.
-  asksMachines: ({ fuzz, "fuzz-file": file }, machines) =>
-    machines > 1 || (fuzz === undefined && file === undefined),
+  asksMachines: () => true,
   status: statusOf,
 });

@@ -1,19 +1,14 @@
 import type { CheckList } from "../checks/check_list.ts";
 import type { CheckReport } from "../checks/check_report.ts";
-import type { FuzzKernels } from "../checks/fuzz_kernels.ts";
-import type { FuzzResult } from "../checks/fuzz_result.ts";
 import type { KernelsReport } from "../checks/kernels_report.ts";
-import type { Watched } from "../lab/kernel_log.ts";
-import type { Formatter, LateFormatter } from "./command.ts";
-import { json } from "./formats.ts";
+import type { Formatter, LateFormatter } from "../cli/command.ts";
+import { json } from "../cli/formats.ts";
 
 /** What `dirtyring check` comes to. */
 export type CheckOutcome =
   | CheckReport
   | CheckList
-  | Watched<FuzzResult>
-  | KernelsReport
-  | FuzzKernels;
+  | KernelsReport;
 
 type Format = Formatter<CheckOutcome, unknown>;
 
@@ -49,15 +44,11 @@ const text: LateFormatter<CheckOutcome, unknown> = async ({ schema }) => {
       return of(schema, (await import("../report/check_text.ts")).checkEndText);
     case "dirtyring.check-list/1":
       return of(schema, (await import("../report/check_text.ts")).checkListText);
-    case "dirtyring.fuzz/1":
-      return of(schema, (await import("../report/fuzz_text.ts")).fuzzText);
     case "dirtyring.check-kernels/1":
       return withColumns(
         schema,
         (await import("../report/check_kernels_text.ts")).checkKernelsText,
       );
-    case "dirtyring.fuzz-kernels/1":
-      return of(schema, (await import("../report/fuzz_kernels_text.ts")).fuzzKernelsText);
   }
 };
 

@@ -8,12 +8,12 @@ import type { Machine } from "../vm/machine.ts";
 import type { PreparedMachine } from "../vm/prepare.ts";
 import { VmFailure } from "../vm/vm_failure.ts";
 import { checkSaid, type ReportRest } from "./check_words.ts";
-import { endStatus, LineReader, machineFor } from "./in_machine.ts";
+import { endStatus, LineReader, machineFor } from "../cli/in_machine.ts";
 import { InOrder } from "./in_order.ts";
-import { interruptStatus } from "./interrupt_status.ts";
+import { interruptStatus } from "../cli/interrupt_status.ts";
 import type { Lanes } from "./lanes.ts";
-import { MachineFiles } from "./machine_files.ts";
-import { withoutOptions } from "./vm_options.ts";
+import { MachineFiles } from "../cli/machine_files.ts";
+import { withoutOptions } from "../cli/vm_options.ts";
 
 /** Who sees what a kernel answers before the end. */
 export interface CheckWatcher {

@@ -8,12 +8,12 @@ import type { UnlabelledRun } from "../lab/kernel_run.ts";
 import type { Machine } from "../vm/machine.ts";
 import { type MachineChoice, type PreparedMachine, prepareMachine } from "../vm/prepare.ts";
 import { type CheckedKernel, checkMachine, type CheckQuestion } from "./check_machine.ts";
-import type { Context } from "./command.ts";
-import { EndedElsewhere } from "./ended_elsewhere.ts";
-import { BootStatus } from "./in_machine.ts";
+import type { Context } from "../cli/command.ts";
+import { EndedElsewhere } from "../cli/ended_elsewhere.ts";
+import { BootStatus } from "../cli/in_machine.ts";
 import { interruptAll } from "./interrupt_all.ts";
 import { Lanes } from "./lanes.ts";
-import type { MachineRequest } from "./machine_request.ts";
+import type { MachineRequest } from "../cli/machine_request.ts";
 import { reportStatus } from "./report_status.ts";
 
 /**

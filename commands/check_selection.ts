@@ -1,6 +1,6 @@
 import { selectChecks, type Selection, uselessGlob } from "../checks/select_checks.ts";
 import { UsageError } from "../lab/usage_error.ts";
-import { nearest } from "./nearest.ts";
+import { nearest } from "../cli/nearest.ts";
 import { printable } from "../text/printable.ts";
 
 /**

@@ -1,40 +1,26 @@
 import type { CheckpointResult } from "../checkpoint/checkpoint_result.ts";
-import type { RestoreResult } from "../checkpoint/restore_result.ts";
 import { EXIT } from "../lab/exit_status.ts";
 import type { Watched } from "../lab/kernel_log.ts";
 import { kernelLogText } from "../report/kernel_log_text.ts";
 import type { TrackingKind } from "../checkpoint/dirty_tracker.ts";
-import { type Command, defineCommand, type Formatter } from "./command.ts";
-import { duration, optionalDuration } from "./duration.ts";
-import { json } from "./formats.ts";
-import { interruptStatus } from "./interrupt_status.ts";
+import { type Command, defineCommand, type Formatter } from "../cli/command.ts";
+import { duration, optionalDuration } from "../cli/duration.ts";
+import { json } from "../cli/formats.ts";
+import { interruptStatus } from "../cli/interrupt_status.ts";
 import { labOptions } from "./lab_options.ts";
-import { choice, count, type Option, optionalCount } from "./option.ts";
+import { choice, count, type Option, optionalCount, parsePath } from "../cli/option.ts";
 
-type Outcome = Watched<CheckpointResult> | Watched<RestoreResult>;
-
-function isRestored(outcome: Outcome): outcome is Watched<RestoreResult> {
-  return outcome.schema === "dirtyring.restore/1";
-}
-
-async function text(): Promise<
-  Formatter<Outcome, { readonly restore: string | undefined }>
-> {
+async function text(): Promise<Formatter<Watched<CheckpointResult>, unknown>> {
   const { checkpointText } = await import("../report/checkpoint_text.ts");
-  const { restoreText } = await import("../report/restore_text.ts");
   return function* (outcome) {
-    yield* isRestored(outcome) ? restoreText(outcome) : checkpointText(outcome);
+    yield* checkpointText(outcome);
     yield* kernelLogText(outcome.kernelLog);
   };
 }
 
 // The epochs have been printed by then.
-function ndjson(): Promise<Formatter<Outcome, unknown>> {
-  return Promise.resolve((outcome) => {
-    if (isRestored(outcome)) return [`${JSON.stringify(outcome)}\n`];
-    const { epochs: _printed, ...rest } = outcome;
-    return [`${JSON.stringify(rest)}\n`];
-  });
+function ndjson(): Promise<Formatter<Watched<CheckpointResult>, unknown>> {
+  return Promise.resolve(({ epochs: _printed, ...rest }) => [`${JSON.stringify(rest)}\n`]);
 }
 
 const tracking: Option<TrackingKind> = choice(
@@ -43,33 +29,24 @@ const tracking: Option<TrackingKind> = choice(
   ["ring", "bitmap", "bitmap-manual"],
 );
 
-function folderOption(
-  help: string,
-  use: "read folder" | "write folder",
-): Option<string | undefined> {
-  return {
-    value: "DIR",
-    help,
-    fallback: undefined,
-    fallbackText: "none",
-    file: (path) => path === undefined ? null : { path, use },
-    parse(text) {
-      if (text !== "") return text;
-      throw new SyntaxError("expected the name of a folder");
-    },
-  };
-}
+const output: Option<string | undefined> = {
+  value: "DIR",
+  help: "write a full checkpoint, and a file for each epoch, into a new or empty folder",
+  fallback: undefined,
+  fallbackText: "none",
+  file: (path) => path === undefined ? null : { path, use: "write folder" },
+  parse: parsePath("folder"),
+};
 
 /** `dirtyring checkpoint` */
 export const command: Command = defineCommand({
   name: "checkpoint",
-  summary: "keep a replica of a running guest; write checkpoints, and restore them",
+  summary: "keep a replica of a running guest, and write checkpoints",
   details:
     "Epoch after epoch the vCPUs run, pause, and what they dirtied is learned, re-armed and copied to a " +
     "replica, which at the end must be the guest's memory, byte for byte: the exit status is 1 if not. A " +
     "full ring stops its vCPU, so that --max-dirty can end an epoch early; under a bitmap nothing would. " +
-    "--restore makes the machine again from its files, checks that memory and registers agree, runs it on and " +
-    "checks that not one store is missing. --backend, --model and --format go with it, and nothing else.",
+    "dirtyring restore makes the machine again from what --output wrote.",
   options: {
     ...labOptions(2),
     vcpus: count("vCPUs, each on a thread of its own with a contiguous block of the stores", 2, {
@@ -90,14 +67,7 @@ export const command: Command = defineCommand({
     duration: optionalDuration("how long", "1s, unless --epochs or --stores is given"),
     epochs: optionalCount("epochs", { min: 1 }, "as many as fit"),
     stores: optionalCount("stores to make, over all vCPUs", { min: 1 }, "as many as fit"),
-    output: folderOption(
-      "write a full checkpoint, and a file for each epoch, into a new or empty folder",
-      "write folder",
-    ),
-    restore: folderOption(
-      "restore the last whole epoch of such a folder instead",
-      "read folder",
-    ),
+    output,
     format: choice("how the result is written; ndjson streams an object an epoch", [
       "text",
       "json",
@@ -116,22 +86,17 @@ export const command: Command = defineCommand({
     ],
     ["dirtyring checkpoint --tracking bitmap --epochs 3", "the same with a bitmap"],
     ["dirtyring checkpoint --epochs 3 --output checkpoints", "a file for each epoch"],
-    ["dirtyring checkpoint --restore checkpoints", "the machine made again, and run on"],
   ],
   formats: { text, json, ndjson },
   ownsOutput: true,
-  async run(options, context): Promise<Outcome> {
-    if (options.restore === undefined) {
-      const { keepReplica } = await import("./checkpoint_keep.ts");
-      return await keepReplica(options, context);
-    }
-    const { restoreCheckpoint } = await import("./checkpoint_restore.ts");
-    return await restoreCheckpoint(options, command.options, context);
+  async run(options, context): Promise<Watched<CheckpointResult>> {
+    const { keepReplica } = await import("./checkpoint_keep.ts");
+    return await keepReplica(options, context);
   },
   status(outcome) {
     if (!outcome.ok) return EXIT.BROKEN;
     if (outcome.error !== null) return EXIT.KERNEL;
-    if (!isRestored(outcome) && outcome.closed) return EXIT.CLOSED_PIPE;
+    if (outcome.closed) return EXIT.CLOSED_PIPE;
     return interruptStatus(outcome.interrupted);
   },
 });

@@ -11,7 +11,7 @@ import type { Watched } from "../lab/kernel_log.ts";
 import type { LabOptions } from "../lab/plan.ts";
 import { TrackedMachine } from "../checkpoint/tracked_machine.ts";
 import { UsageError } from "../lab/usage_error.ts";
-import type { Context } from "./command.ts";
+import type { Context } from "../cli/command.ts";
 import { makePlan } from "./lab_options.ts";
 import { watchKernel } from "./watch_kernel.ts";
 
@@ -44,7 +44,7 @@ const DURATION_MS = 1000;
 const LEAST_BLOCK = 1 << 11;
 
 /**
- * `dirtyring checkpoint` without `--restore`.
+ * `dirtyring checkpoint`.
  *
  * @param request What the command line asks for.
  * @param context What it may use.

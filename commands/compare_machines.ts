@@ -10,21 +10,21 @@ import { type BenchKernels, benchKernels } from "../sweeps/bench_kernels.ts";
 import type { Machine } from "../vm/machine.ts";
 import { type PreparedMachine, prepareMachine } from "../vm/prepare.ts";
 import { VmFailure } from "../vm/vm_failure.ts";
-import type { Context } from "./command.ts";
-import { endStatus, LineReader, machineFor } from "./in_machine.ts";
+import type { Context } from "../cli/command.ts";
+import { endStatus, LineReader, machineFor } from "../cli/in_machine.ts";
 import { interruptAll } from "./interrupt_all.ts";
 import { Lanes } from "./lanes.ts";
-import { MachineFiles } from "./machine_files.ts";
-import type { MachineRequest } from "./machine_request.ts";
-import type { OptionTable } from "./option.ts";
-import { withoutOptions } from "./vm_options.ts";
+import { MachineFiles } from "../cli/machine_files.ts";
+import { lineOf, type MachineRequest } from "../cli/machine_request.ts";
+import type { Option } from "../cli/option.ts";
+import { withoutOptions } from "../cli/vm_options.ts";
 
 /**
- * `dirtyring check --fuzz` on several kernels.
+ * `dirtyring fuzz` on several kernels.
  *
  * @param request The machines and the command line.
- * @param values The values of the options that name files.
- * @param options Those options.
+ * @param file The script that each is to run, if one was named.
+ * @param option The option that names it.
  * @param context What it may use.
  * @returns What each came to.
  * @throws {KernelFileError} Where a kernel, or its modules, cannot be had.
@@ -32,11 +32,13 @@ import { withoutOptions } from "./vm_options.ts";
  */
 export async function fuzzInMachines(
   request: MachineRequest,
-  values: Readonly<Record<string, unknown>>,
-  options: OptionTable,
+  file: string | undefined,
+  option: Option<string | undefined>,
   context: Context,
 ): Promise<FuzzKernels> {
-  const files = await MachineFiles.of(values, options);
+  const files = await MachineFiles.of({ file }, {
+    ...{ name: "fuzz", options: { file: option }, operands: {} },
+  });
   const lanes = new Lanes(Math.max(1, navigator.hardwareConcurrency));
   const { runs, signal } = await runAll<Watched<FuzzResult>>(request, files, lanes, context);
   return fuzzKernels(runs, signal);
@@ -72,11 +74,9 @@ async function runAll<Report extends Result>(
 ) {
   const prepared: PreparedMachine[] = [];
   for (const choice of request.choices) prepared.push(await prepareMachine(choice));
-  const args = [
-    ...withoutOptions(request.args, ["format", "output"]).filter((arg) => arg !== "--bisect"),
-    "--format",
-    "json",
-  ];
+  const asked = withoutOptions(request.args, ["format", "output"])
+    .filter((arg) => arg !== "--bisect");
+  const args = lineOf([...asked, "--format", "json"], request.operands);
   const running = new Set<Machine>();
   using interrupt = interruptAll(running);
   let ended = 0;

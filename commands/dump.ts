@@ -3,10 +3,10 @@ import { InlineDriver } from "../lab/inline_driver.ts";
 import { UsageError } from "../lab/usage_error.ts";
 import { dumpText, ringFullNote } from "../report/dump_text.ts";
 import { lostNote } from "../report/lost_text.ts";
-import { type Command, defineCommand } from "./command.ts";
-import { json, now } from "./formats.ts";
+import { type Command, defineCommand } from "../cli/command.ts";
+import { json, now } from "../cli/formats.ts";
 import { labOptions, makeLab } from "./lab_options.ts";
-import { choice, flag, optionalCount } from "./option.ts";
+import { choice, flag, optionalCount } from "../cli/option.ts";
 
 const csv = async () => (await import("../report/dump_csv.ts")).dumpCsv;
 const ndjson = async () => (await import("../report/dump_ndjson.ts")).dumpNdjson;

@@ -1,10 +1,10 @@
 import { enable } from "../checks/enable.ts";
 import { enableText } from "../report/enable_text.ts";
 import { backendOptions } from "./backend_options.ts";
-import { type Command, defineCommand } from "./command.ts";
-import { json, now } from "./formats.ts";
-import { choice, flag } from "./option.ts";
-import { ringSize } from "./size.ts";
+import { type Command, defineCommand } from "../cli/command.ts";
+import { json, now } from "../cli/formats.ts";
+import { choice, flag } from "../cli/option.ts";
+import { ringSize } from "../cli/size.ts";
 
 /** `dirtyring enable` */
 export const command: Command = defineCommand({

@@ -6,8 +6,8 @@ import { Lab } from "../lab/lab.ts";
 import type { ModelChoice } from "../lab/model_choice.ts";
 import { type LabOptions, type Plan, planLab } from "../lab/plan.ts";
 import { backendOptions } from "./backend_options.ts";
-import { choice, count, type Option, optionalCount } from "./option.ts";
-import { memorySize, ringSize } from "./size.ts";
+import { choice, count, type Option, optionalCount } from "../cli/option.ts";
+import { memorySize, ringSize } from "../cli/size.ts";
 
 const patternOption: Option<Pattern> = {
   value: "P",

@@ -2,9 +2,9 @@ import { EXIT } from "../lab/exit_status.ts";
 import { probe, type ProbeResult } from "../lab/probe.ts";
 import { probeText } from "../report/probe_text.ts";
 import { backendOptions } from "./backend_options.ts";
-import { type Command, defineCommand } from "./command.ts";
-import { json, now } from "./formats.ts";
-import { choice } from "./option.ts";
+import { type Command, defineCommand } from "../cli/command.ts";
+import { json, now } from "../cli/formats.ts";
+import { choice } from "../cli/option.ts";
 
 /** `dirtyring probe` */
 export const command: Command = defineCommand({

@@ -1,4 +1,4 @@
-import type { Command } from "./command.ts";
+import type { Command, Registry } from "../cli/command.ts";
 
 // Each is loaded when it is asked for, by the name that stands here: a name that is computed would be seen neither by
 // the type check nor by test/house_test.ts.
@@ -9,9 +9,19 @@ const COMMANDS: Readonly<Record<string, () => Promise<{ readonly command: Comman
   reset: () => import("./reset.ts"),
   stats: () => import("./stats.ts"),
   run: () => import("./run.ts"),
-  check: () => import("./check.ts"),
+  live: () => import("./live.ts"),
   checkpoint: () => import("./checkpoint.ts"),
+  restore: () => import("./restore.ts"),
+  check: () => import("./check.ts"),
+  fuzz: () => import("./fuzz.ts"),
   bench: () => import("./bench.ts"),
+};
+
+/** Options that have become commands, by the command that had them: how each is written now. */
+const MOVED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  run: { live: "live" },
+  checkpoint: { restore: "restore DIR" },
+  check: { fuzz: "fuzz N", "fuzz-file": "fuzz --file FILE" },
 };
 
 /** The names of the commands, in the order of help. */
@@ -32,3 +42,14 @@ export async function loadCommand(name: string): Promise<Command> {
   }
   return (await load()).command;
 }
+
+function movedFrom(name: string): Readonly<Record<string, string>> {
+  const moved = Object.entries(MOVED[name] ?? {}).map(([option, now]) => [
+    option,
+    `${name} --${option} is a command of its own: dirtyring ${now}`,
+  ]);
+  return Object.fromEntries(moved);
+}
+
+/** All of it, as a command line needs it. */
+export const REGISTRY: Registry = { names: COMMAND_NAMES, load: loadCommand, movedFrom };

@@ -1,7 +1,7 @@
 import type { CheckReport } from "../checks/check_report.ts";
 import { EXIT } from "../lab/exit_status.ts";
 import { hasFailed } from "../report/has_failed.ts";
-import { interruptStatus } from "./interrupt_status.ts";
+import { interruptStatus } from "../cli/interrupt_status.ts";
 
 /**
  * The exit status that a report of checks stands for: README.md, "Exit statuses".

@@ -2,10 +2,10 @@ import { InlineDriver } from "../lab/inline_driver.ts";
 import { reset } from "../lab/reset.ts";
 import { UsageError } from "../lab/usage_error.ts";
 import { resetText } from "../report/reset_text.ts";
-import { type Command, defineCommand } from "./command.ts";
-import { json, now } from "./formats.ts";
+import { type Command, defineCommand } from "../cli/command.ts";
+import { json, now } from "../cli/formats.ts";
 import { labOptions, makeLab } from "./lab_options.ts";
-import { choice, flag, optionalCount } from "./option.ts";
+import { choice, flag, optionalCount } from "../cli/option.ts";
 
 /** `dirtyring reset` */
 export const command: Command = defineCommand({

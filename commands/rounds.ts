@@ -1,7 +1,7 @@
 import { EXIT } from "../lab/exit_status.ts";
 import type { RoundsCheck, RuleChoice } from "../lab/story.ts";
-import { interruptStatus } from "./interrupt_status.ts";
-import { choice, type Option } from "./option.ts";
+import { interruptStatus } from "../cli/interrupt_status.ts";
+import { choice, type Option } from "../cli/option.ts";
 
 /** The option of commands that count `kvm_reset_dirty_gfn` calls. */
 export const ruleOption: Option<RuleChoice> = choice(

@@ -10,17 +10,13 @@ import { UsageError } from "../lab/usage_error.ts";
 import { liveHeadText } from "../report/live_text.ts";
 import { AFTER_FRAMES, liveFrames } from "../report/live_frames.ts";
 import { liveLines } from "../report/live_lines.ts";
-import type { Context } from "./command.ts";
+import type { Context } from "../cli/command.ts";
 import { makeLab } from "./lab_options.ts";
-import { DURATION_MS, INTERVAL_MS, TIMEOUT_MS } from "./run_live_defaults.ts";
+import { DURATION_MS, TIMEOUT_MS } from "./live.ts";
 import { watchKernel } from "./watch_kernel.ts";
 
-/** What a command line with `--live` asks for. */
+/** What a command line asks for. */
 export interface LiveRequest extends BackendSelection, Omit<LabOptions, "rounds" | "passes"> {
-  /** Not to be given. */
-  readonly rounds: number | undefined;
-  /** Not to be chosen. */
-  readonly rule: string;
   /** Whether entries are sorted in the ring. */
   readonly sort: boolean;
   /** Milliseconds to run. */
@@ -28,7 +24,7 @@ export interface LiveRequest extends BackendSelection, Omit<LabOptions, "rounds"
   /** Stores to make. */
   readonly stores: number | undefined;
   /** Milliseconds between two harvests. */
-  readonly interval: number | undefined;
+  readonly interval: number;
   /** Milliseconds that the stores may take. */
   readonly timeout: number | undefined;
   /** Whether tracepoints are to be counted. */
@@ -44,7 +40,7 @@ const MOST_PAGES = 1 << 14;
 const PAGE_BYTES = 4096;
 
 /**
- * `dirtyring run --live`.
+ * `dirtyring live`.
  *
  * @param request What the command line asks for.
  * @param context What it may use.
@@ -75,7 +71,7 @@ async function runWatched(
   });
   using interrupt = new Interrupt();
   const options = {
-    ...{ stores: stores ?? null, durationMs, intervalMs: interval ?? INTERVAL_MS },
+    ...{ stores: stores ?? null, durationMs, intervalMs: interval },
     ...{ timeoutMs: timeout ?? TIMEOUT_MS, sort: request.sort, witness: request.witness },
   };
   if (request.format === "text") {
@@ -89,14 +85,6 @@ async function runWatched(
 }
 
 function refuse(request: LiveRequest): void {
-  if (request.rounds !== undefined) {
-    throw new UsageError(
-      `--rounds ${request.rounds}: does not go with --live; expected --duration or --stores`,
-    );
-  }
-  if (request.rule !== "auto") {
-    throw new UsageError(`--rule ${request.rule}: does not go with --live, which counts no calls`);
-  }
   if (request.timeout !== undefined && request.stores === undefined) {
     throw new UsageError(
       "--timeout: goes with --stores, which it limits; expected --duration alone",

@@ -1,10 +1,10 @@
 import { Interrupt } from "../lab/interrupt.ts";
 import { stats } from "../lab/stats.ts";
 import { statsText } from "../report/stats_text.ts";
-import { type Command, defineCommand } from "./command.ts";
-import { json, now } from "./formats.ts";
+import { type Command, defineCommand } from "../cli/command.ts";
+import { json, now } from "../cli/formats.ts";
 import { labOptions, makeLab, roundsOption } from "./lab_options.ts";
-import { choice } from "./option.ts";
+import { choice } from "../cli/option.ts";
 import { roundsStatus, ruleOption } from "./rounds.ts";
 
 /** `dirtyring stats` */

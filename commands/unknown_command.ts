@@ -1,5 +1,5 @@
 import { UsageError } from "../lab/usage_error.ts";
-import { nearest } from "./nearest.ts";
+import { nearest } from "../cli/nearest.ts";
 import { printable } from "../text/printable.ts";
 
 /**

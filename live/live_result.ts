@@ -50,7 +50,7 @@ export interface LiveVcpuResult {
   readonly occupancy: Occupancy;
 }
 
-/** `dirtyring run --live`: vCPUs that run while their rings are harvested. */
+/** `dirtyring live`: vCPUs that run while their rings are harvested. */
 export interface LiveResult extends LabResult {
   /** What it is. */
   readonly schema: "dirtyring.live/1";

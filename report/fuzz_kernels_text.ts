@@ -10,8 +10,8 @@ import { countText } from "./units.ts";
 const HEAD = ["", "programs", "calls", "entries", "mismatch"];
 
 /**
- * `dirtyring check --fuzz` on several kernels for people: a line a kernel, then the script of each mismatch. Where
- * there is one, all the other lines are its comments, so that `--fuzz-file` reads the output as printed; of several
+ * `dirtyring fuzz` on several kernels for people: a line a kernel, then the script of each mismatch. Where
+ * there is one, all the other lines are its comments, so that `fuzz --file` reads the output as printed; of several
  * mismatches it reads one at a time.
  *
  * @param result The result.

@@ -9,8 +9,8 @@ import { oneLine } from "./one_line.ts";
 const SHOWN = 12;
 
 /**
- * `dirtyring check --fuzz` for people. The lines of a mismatch are a script: its comments tell answers, and
- * `--fuzz-file` reads it as printed.
+ * `dirtyring fuzz` for people. The lines of a mismatch are a script: its comments tell answers, and
+ * `fuzz --file` reads it as printed.
  *
  * @param result The result.
  * @returns Lines with their ends.
@@ -73,7 +73,7 @@ function* mismatchText(mismatch: FuzzMismatch, seed: number | null): Generator<s
   yield "#\n";
   yield `# MISMATCH: ${from} differs, ${often}; shrunk from ` +
     `${countText(program.ops.length, "operation")} to ${shrunk.ops.length}.\n`;
-  yield "# Replay: dirtyring check --fuzz-file FILE, with these lines in FILE.\n";
+  yield "# Replay: dirtyring fuzz --file FILE, with these lines in FILE.\n";
   yield* programScript({ ...shrunk, ops: shrunk.ops.slice(0, step) }, answers);
   yield `# ${oneLine(part)}: what differs here\n`;
   yield* differenceText(mismatch);

@@ -16,7 +16,7 @@ const WHEN: Readonly<Record<RestoreCheck["when"], string>> = {
 };
 
 /**
- * `dirtyring checkpoint --restore` for people.
+ * `dirtyring restore` for people.
  *
  * @param result The result.
  * @returns Lines with their ends.

@@ -1,8 +1,8 @@
 // The parts of a bench that need no kernel: turns, spreads, crossings, the census of pages, lists of options.
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { list } from "../commands/list.ts";
-import { choice, count } from "../commands/option.ts";
-import { memorySize } from "../commands/size.ts";
+import { list } from "../cli/list.ts";
+import { choice, count } from "../cli/option.ts";
+import { memorySize } from "../cli/size.ts";
 import { costCells, crossoversOf } from "../sweeps/bench_cost.ts";
 import { type BenchOptions, cellsOf, planBench } from "../sweeps/bench_options.ts";
 import { measureRingSizes, ringSizes } from "../sweeps/bench_ring_sizes.ts";

@@ -3,7 +3,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { ALL_CHECKS } from "../checks/all_checks.ts";
 import { linesOf } from "../checks/lines.ts";
 import { runCheck } from "../checks/run_check.ts";
-import { bisectStatus } from "../commands/bisect_status.ts";
+import { bisectStatus } from "../cli/bisect_status.ts";
 import { reportStatus } from "../commands/report_status.ts";
 import { KernelError } from "../ffi/kernel_error.ts";
 import { openModel } from "../model/model_kernel.ts";
@@ -72,7 +72,7 @@ Deno.test("a check that fails by an error of this program's own says nothing abo
 });
 
 Deno.test("check --bisect: 129 ends the bisection for a command line that is wrong", async () => {
-  for (const args of [["--only", "nothing"], ["--onyl", "x"], ["--list"], ["--fuzz", "1"]]) {
+  for (const args of [["--only", "nothing"], ["--onyl", "x"], ["--list"], ["--fuzz", "1"], ["x"]]) {
     const { code, stderr } = await dirtyring([...MODEL, ...args]);
     assertEquals([code, stderr.split("\n").length], [129, 2], args.join(" "));
   }

@@ -1,4 +1,4 @@
-// `dirtyring checkpoint` as a command line: options, statuses, formats, a full disk, signals.
+// `dirtyring checkpoint` and `dirtyring restore` as command lines: options, statuses, formats, a full disk, signals.
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { forge } from "./support/checkpoint_files.ts";
 import { inFolder } from "./support/checkpoints.ts";
@@ -7,6 +7,7 @@ import { elsewhere, NO_NAMESPACE } from "./support/elsewhere.ts";
 import { liveTest, testUnless } from "./support/live.ts";
 
 const MODEL = ["checkpoint", "--backend", "model"];
+const RESTORE = ["restore", "--backend", "model"];
 const SHORT = [...MODEL, "--epochs", "3", "--interval", "5ms"];
 
 async function refused(args: readonly string[], message: string): Promise<void> {
@@ -51,23 +52,25 @@ Deno.test("checkpoint answers JSON, and streams NDJSON with the same fields", as
   assertEquals(Object.keys(lines[3]), Object.keys(rest));
 });
 
-Deno.test("checkpoint writes files that --restore goes on from", async () => {
+Deno.test("checkpoint writes files that restore goes on from", async () => {
   await inFolder(async (folder) => {
     const output = `${folder}/files`;
     const kept = await dirtyring([...SHORT, "--output", output]);
     assertEquals([kept.code, kept.stderr], [0, ""]);
     assertStringIncludes(kept.stdout, `4 files in ${output}, `);
-    const restored = await dirtyring([...MODEL, "--restore", output]);
+    const restored = await dirtyring([...RESTORE, output]);
     assertEquals([restored.code, restored.stderr], [0, ""]);
     assertMatch(restored.stdout, /\nok: epoch 3 restored, [^\n]* went on without a step lost\n$/);
     await refused([...SHORT, "--output", output], "holds epoch-00000");
-    await refused([...MODEL, "--restore", output, "--vcpus", "3"], "--vcpus: does not go with");
-    await refused([...MODEL, "--restore", output, "--output", "x"], "--output: does not go with");
+    await refused([...RESTORE, output, "--vcpus", "3"], "unknown option --vcpus");
+    await refused(RESTORE, "restore: DIR is missing; expected dirtyring restore DIR [OPTION ...]");
+    await refused([...RESTORE, output, "x"], "unexpected x; expected dirtyring restore DIR");
+    await refused([...RESTORE, ""], 'restore "": expected the name of a folder');
 
     for (const stray of ["epoch-0000002.ckpt", "epoch-000002-full.ckpt"]) {
       await Deno.writeTextFile(`${output}/${stray}`, "x");
     }
-    const beside = await dirtyring([...MODEL, "--restore", output]);
+    const beside = await dirtyring([...RESTORE, output]);
     assertEquals([beside.code, beside.stderr], [
       0,
       `dirtyring: ${output}: passed over epoch-0000002.ckpt, epoch-000002-full.ckpt: no checkpoint has ` +
@@ -79,7 +82,7 @@ Deno.test("checkpoint writes files that --restore goes on from", async () => {
     }
 
     await Deno.truncate(`${output}/epoch-000003.ckpt`, 6000);
-    const torn = await dirtyring([...MODEL, "--restore", output, "--format", "json"]);
+    const torn = await dirtyring([...RESTORE, output, "--format", "json"]);
     assertEquals(torn.code, 0);
     assertMatch(
       torn.stderr,
@@ -88,11 +91,11 @@ Deno.test("checkpoint writes files that --restore goes on from", async () => {
     const { epoch, skipped, ok, schema } = JSON.parse(torn.stdout);
     assertEquals([schema, epoch, ok], ["dirtyring.restore/1", 2, true]);
     assertEquals([skipped.length, skipped[0].file], [1, "epoch-000003.ckpt"]);
-    const line = await dirtyring([...MODEL, "--restore", output, "--format", "ndjson"]);
+    const line = await dirtyring([...RESTORE, output, "--format", "ndjson"]);
     assertEquals(JSON.parse(line.stdout).epoch, 2);
 
     await forge(`${output}/epoch-000002.ckpt`, (bytes, { pages }) => bytes[pages]! ^= 1);
-    const wrong = await dirtyring([...MODEL, "--restore", output]);
+    const wrong = await dirtyring([...RESTORE, output]);
     assertEquals(wrong.code, 1);
     assertMatch(
       wrong.stdout,
@@ -101,7 +104,7 @@ Deno.test("checkpoint writes files that --restore goes on from", async () => {
     assertStringIncludes(wrong.stdout, "FAILED: the machine does not go on where it was");
 
     await Deno.remove(`${output}/epoch-000000-full.ckpt`);
-    await refused([...MODEL, "--restore", output], "epoch-000000-full.ckpt: missing");
+    await refused([...RESTORE, output], "epoch-000000-full.ckpt: missing");
   });
 });
 
@@ -120,7 +123,7 @@ testUnless(
       const { stdout, stderr } = await elsewhere(
         `mount -t tmpfs -o size=3500k none ${folder}`,
         `{ ${keep} --output ${folder}/x; echo status $?; ls ${folder}/x; ` +
-          `dirtyring ${MODEL.join(" ")} --restore ${folder}/x; echo status $?; }`,
+          `dirtyring ${RESTORE.join(" ")} ${folder}/x; echo status $?; }`,
       );
       const said =
         /^dirtyring: write\((\S+)\/x\/epoch-00000(\d)\.ckpt\.part\): ENOSPC \(no space left\); /;
@@ -156,7 +159,7 @@ for (const [signal, status] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
         assertEquals([code, result.interrupted, result.equal], [status, signal, true]);
         assertEquals(result.epochs.at(-1).endedBy, "interrupt");
         assertEquals(result.output.lastEpoch, result.epochCount);
-        const restored = await dirtyring(["checkpoint", "--restore", output]);
+        const restored = await dirtyring(["restore", output]);
         assertEquals([restored.code, restored.stderr], [0, ""]);
         assertStringIncludes(restored.stdout, `ok: epoch ${result.epochCount} restored`);
       });

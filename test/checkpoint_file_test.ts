@@ -291,7 +291,7 @@ Deno.test("readChain() takes no file for broken that there was no descriptor for
 Deno.test("readChain() refuses a folder without a whole full checkpoint", async () => {
   await inFolder(async (folder) => {
     const refuses = (message: string) =>
-      assertRejects(() => readChain(folder), UsageError, `--restore ${folder}: ${message}`);
+      assertRejects(() => readChain(folder), UsageError, `restore ${folder}: ${message}`);
     await refuses(`no whole checkpoint in it (${FULL}: missing); expected a folder that`);
     await writeAll(folder);
     await Deno.truncate(`${folder}/${FULL}`, 100);
@@ -317,7 +317,7 @@ Deno.test("CheckpointWriter leaves what is whole when a file cannot be written, 
       `rename(${folder}/${
         name(2)
       }.part): EISDIR (is a directory); epoch 1 is the last whole one, ` +
-        `dirtyring checkpoint --restore ${folder} goes on from there`,
+        `dirtyring restore ${folder} goes on from there`,
     );
     assertEquals(writer.written, { ...writer.written, files: 2, lastEpoch: 1 });
     await Deno.remove(`${folder}/${name(2)}`);

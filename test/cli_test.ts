@@ -21,11 +21,16 @@ Deno.test("help lists every command, with every option's default", async () => {
   await eachOf(COMMAND_NAMES, async (name) => {
     const shown = await dirtyring([name, "--help"]);
     assertEquals([shown.code, shown.stdout], [0, (await dirtyring(["help", name])).stdout]);
-    const { options } = await loadCommand(name);
+    const { options, operands } = await loadCommand(name);
     const flat = shown.stdout.replace(/\s+/g, " ");
     for (const [option, { fallbackText }] of Object.entries(options)) {
       assertStringIncludes(flat, `--${option} `);
       if (fallbackText !== null) assertStringIncludes(flat, `(default: ${fallbackText})`);
+    }
+    for (const { value, help, isRequired } of Object.values(operands)) {
+      const written = isRequired ? value : `[${value}]`;
+      assertStringIncludes(flat, `usage: dirtyring ${name} ${written} [OPTION ...] `);
+      assertStringIncludes(flat, ` ${value} ${help}`);
     }
   });
 });
@@ -41,7 +46,13 @@ Deno.test("a wrong command line gets one line and status 2", async () => {
     [[], 2, "a command is missing"],
     [["dmp"], 2, "unknown command dmp; did you mean dump?"],
     [["help", "dmp"], 2, "did you mean dump?"],
-    [["dump", "extra"], 2, "unexpected extra"],
+    [["dump", "extra"], 2, "unexpected extra; expected dirtyring dump [OPTION ...]"],
+    [["restore"], 2, "restore: DIR is missing; expected dirtyring restore DIR [OPTION ...]"],
+    [["restore", "a", "b"], 2, "unexpected b; expected dirtyring restore DIR [OPTION ...]"],
+    [["live", "--rounds", "2"], 2, "unknown option --rounds"],
+    [["live", "--timeout", "2s"], 2, "--timeout: goes with --stores"],
+    [["live", "--stores", "2", "--duration", "2s"], 2, "--stores 2: does not go with --duration"],
+    [["run", "--witness"], 2, "unknown option --witness"],
     [["dump", "--page", "3"], 2, "did you mean --pages?"],
     [["dump", "--rounds", "2"], 2, "unknown option --rounds"],
     [["reset", "--rounds", "2"], 2, "unknown option --rounds"],
@@ -57,6 +68,27 @@ Deno.test("a wrong command line gets one line and status 2", async () => {
     [["stats", "--rule", "v5.10"], 2, "expected auto, v5.11, v6.10 or v6.17"],
   ];
   await eachOf(cases, (one) => refuses(...one));
+});
+
+Deno.test("an option that has become a command is answered with its name, however it is written", async () => {
+  const of = (what: string, now: string) =>
+    `dirtyring: ${what} is a command of its own: dirtyring ${now}\n`;
+  const cases: readonly (readonly [readonly string[], string])[] = [
+    [["run", "--live"], of("run --live", "live")],
+    [["run", "--duration", "2s", "--live", "--witness"], of("run --live", "live")],
+    [["--trace", "run", "--live=x"], of("run --live", "live")],
+    [["checkpoint", "--restore", "kept"], of("checkpoint --restore", "restore DIR")],
+    [["checkpoint", "--restore=kept", "x"], of("checkpoint --restore", "restore DIR")],
+    [["check", "--fuzz", "9", "--seed", "2"], of("check --fuzz", "fuzz N")],
+    [["check", "--fuzz-file", "-"], of("check --fuzz-file", "fuzz --file FILE")],
+  ];
+  await eachOf(cases, async ([args, message]) => {
+    const { code, stdout, stderr } = await dirtyring(args);
+    assertEquals([code, stdout, stderr], [2, "", message], args.join(" "));
+  });
+  await refuses(["run", "--liv"], 2, "unknown option --liv; did you mean");
+  await refuses(["run", "--", "--live"], 2, "unexpected --live; expected dirtyring run [OPTION");
+  await refuses(["stats", "--live"], 2, "unknown option --live");
 });
 
 Deno.test("a wrong pattern file gets one line that names it, and status 2", async () => {

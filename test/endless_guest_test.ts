@@ -17,7 +17,7 @@ const GIVEN_UP = /^dirtyring: vCPU 0 neither stopped nor made a store in 100 loo
 /** Commands that run a vCPU until it stops. */
 const INLINE = ["dump", "reset", "stats", "run", "run --guest long64", "bench --sweep cost"];
 /** Commands whose vCPUs run beside them. */
-const LIVE = ["run --live --stores 1000000", "checkpoint --stores 1000000"];
+const LIVE = ["live --stores 1000000", "checkpoint --stores 1000000"];
 
 async function withCheckpoint<T>(work: (folder: string) => Promise<T>): Promise<T> {
   const folder = await Deno.makeTempDir({ prefix: "dirtyring-" });
@@ -36,7 +36,7 @@ async function givesUp(backend: string): Promise<void> {
     assertEquals([code, stdout], [3, ""], `${line}: ${stderr}`);
     assertMatch(stderr, GIVEN_UP, line);
   });
-  const live = ["run", "--live", "--stores", "1000", "--timeout", "200ms", "--backend", backend];
+  const live = ["live", "--stores", "1000", "--timeout", "200ms", "--backend", backend];
   const { code, stdout } = await dirtyring(live, undefined, PROGRAM);
   assertEquals(code, 3);
   assertStringIncludes(stdout, "ended early: ");
@@ -44,7 +44,7 @@ async function givesUp(backend: string): Promise<void> {
 
 async function endsAtSignals(backend: string): Promise<void> {
   await withCheckpoint(async (folder) => {
-    const inline = [...INLINE, "bench --sweep ring-size", `checkpoint --restore ${folder}`];
+    const inline = [...INLINE, "bench --sweep ring-size", `restore ${folder}`];
     const lines = [
       ...inline.map((line) => [line, "KVM_SET_REGS"] as const),
       // Their threads set registers themselves, and run by the first harvest.

@@ -195,8 +195,8 @@ Deno.test("a mismatch that does not come again is one all the same, and is not s
 });
 
 for (const [signal, status] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
-  liveTest(`${signal} ends check --fuzz with what it compared and status ${status}`, async () => {
-    const args = ["check", "--fuzz", "1000000", "--format", "json", "--trace"];
+  liveTest(`${signal} ends fuzz with what it compared and status ${status}`, async () => {
+    const args = ["fuzz", "1000000", "--format", "json", "--trace"];
     const process = new Deno.Command(Deno.execPath(), {
       args: denoArgs(args),
       stdout: "piped",
@@ -286,56 +286,49 @@ for (const name of SHOWN) {
   });
 }
 
-Deno.test("dirtyring check --fuzz says what does not go together", async () => {
+Deno.test("dirtyring fuzz says what does not go together", async () => {
   const wrong: readonly (readonly [string[], string])[] = [
-    [["--fuzz", "0"], "expected a whole number of 1 or more"],
-    [["--fuzz", "9", "--only", "reset.*"], "--fuzz: does not go with --only"],
-    [["--fuzz", "9", "--fuzz-file", "x"], "--fuzz: does not go with --fuzz-file"],
-    [
-      ["--fuzz", "9", "--format", "ktap"],
-      "--fuzz: works with --format text or json, not with ktap",
-    ],
-    [["--fuzz", "9", "--backend", "model"], "works with --backend kvm, not with model"],
-    [["--fuzz-file", "-", "--seed", "1"], "--fuzz-file: does not go with --seed"],
-    [["--fuzz-file", "-"], "fuzz program: it has no line"],
-    [
-      ["--fuzz-file", "/nowhere"],
-      "--fuzz-file /nowhere: ENOENT (no such file or directory); expected",
-    ],
-    [["--fuzz-file", "/"], "--fuzz-file /: EISDIR (is a directory); expected a script"],
-    [
-      ["--fuzz-file", "/dev/zero"],
-      "--fuzz-file /dev/zero: EFBIG (file too large); expected a script",
-    ],
+    [["0"], "fuzz 0: expected a whole number of 1 or more"],
+    [["many"], "fuzz many: expected a whole number of 1 or more"],
+    [["9", "8"], "unexpected 8; expected dirtyring fuzz [N] [OPTION ...]"],
+    [["9", "--only", "reset.*"], "unknown option --only"],
+    [["9", "--file", "x"], "fuzz 9: does not go with --file, which is one program"],
+    [["9", "--format", "ktap"], "--format ktap: expected text or json"],
+    [["9", "--backend", "model"], "unknown option --backend"],
+    [["--file", "-", "--seed", "1"], "--seed 1: does not go with --file"],
+    [["--file", "-"], "fuzz program: it has no line"],
+    [["--file", "/nowhere"], "--file /nowhere: ENOENT (no such file or directory); expected"],
+    [["--file", "/"], "--file /: EISDIR (is a directory); expected a script"],
+    [["--file", "/dev/zero"], "--file /dev/zero: EFBIG (file too large); expected a script"],
   ];
   for (const [args, message] of wrong) {
-    const { code, stdout, stderr } = await dirtyring(["check", ...args], "");
+    const { code, stdout, stderr } = await dirtyring(["fuzz", ...args], "");
     assertEquals([code, stdout], [2, ""]);
     assertStringIncludes(stderr, message);
   }
 });
 
-Deno.test("dirtyring check --fuzz-file passes over a byte-order mark", async () => {
-  const marked = await dirtyring(["check", "--fuzz-file", "-"], "\ufeff{}\n");
+Deno.test("dirtyring fuzz --file passes over a byte-order mark", async () => {
+  const marked = await dirtyring(["fuzz", "--file", "-"], "\ufeff{}\n");
   assertEquals([marked.code, marked.stdout], [2, ""]);
   assertStringIncludes(marked.stderr, "line 1: ringBytes"); // it is JSON, and an object
 });
 
 testUnless(
   NO_FAULTS,
-  "live: dirtyring check --fuzz compares, and finds another model",
+  "live: dirtyring fuzz compares, and finds another model",
   async () => {
-    const same = await dirtyring(["check", "--fuzz", "20", "--seed", "4", "--format", "json"]);
+    const same = await dirtyring(["fuzz", "20", "--seed", "4", "--format", "json"]);
     assertEquals([same.code, same.stderr], [0, ""]);
     const { schema, seed, ok, model } = JSON.parse(same.stdout);
     assertEquals([schema, seed, ok, model.backend], ["dirtyring.fuzz/1", 4, true, "model"]);
     // With PML the smallest ring is larger.
     const other = ["--model", "latest+pml"];
-    const found = await dirtyring(["check", "--fuzz", "20", ...other]);
+    const found = await dirtyring(["fuzz", "20", ...other]);
     assertEquals(found.code, 1);
     assertStringIncludes(found.stdout, "# expected  EINVAL\n# seen      0\n");
-    const again = await dirtyring(["check", "--fuzz-file", "-", ...other], found.stdout);
+    const again = await dirtyring(["fuzz", "--file", "-", ...other], found.stdout);
     assertEquals(again.code, 1);
-    assertEquals((await dirtyring(["check", "--fuzz-file", "-"], found.stdout)).code, 0);
+    assertEquals((await dirtyring(["fuzz", "--file", "-"], found.stdout)).code, 0);
   },
 );

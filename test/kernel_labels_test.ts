@@ -1,6 +1,6 @@
 // What kernels that stand beside each other are called, and the exit status that they come to together.
 import { assert, assertEquals } from "@std/assert";
-import { interruptStatus } from "../commands/interrupt_status.ts";
+import { interruptStatus } from "../cli/interrupt_status.ts";
 import { kernelLabels, type NamedKernel } from "../lab/kernel_labels.ts";
 import { kernelRuns, kernelsStatus } from "../lab/kernel_run.ts";
 import fc from "./support/fast_check.ts";

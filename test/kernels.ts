@@ -3,7 +3,7 @@
 // hold. Takes hours for all of it: deno task kernels [amd|intel|NAME ...] [--kernels 6.12] [--fuzz N] [--seed N]
 import type { CheckReport } from "../checks/check_report.ts";
 import type { FuzzResult } from "../checks/fuzz_result.ts";
-import { interruptStatus } from "../commands/interrupt_status.ts";
+import { interruptStatus } from "../cli/interrupt_status.ts";
 import { Interrupt } from "../lab/interrupt.ts";
 import type { Watched } from "../lab/kernel_log.ts";
 import { UsageError } from "../lab/usage_error.ts";
@@ -54,7 +54,7 @@ async function askMatrix(
     say(`${name}: check (after ${minutes()})`);
     checks.push(...(await askChecks(kernels, runTool)).kernels.map(of));
     if (programs === 0 || interrupt.signal !== null) continue;
-    say(`${name}: check --fuzz ${programs} (after ${minutes()})`);
+    say(`${name}: fuzz ${programs} (after ${minutes()})`);
     const told = await askFuzz({ programs, seed }, kernels, runTool);
     fuzz.push(...told.kernels.map(of));
   }

@@ -14,7 +14,7 @@ import { Tally } from "./kernels/tally.ts";
 const RUNS = 3;
 const PROGRAMS = { programs: 50, seed: 1 };
 /** For a processor in software: the guest makes some thousand stores in a second. */
-const LIVE = ["run", "--live", "--duration", "2s", "--guest", "long64", "--ring", "1024"];
+const LIVE = ["live", "--duration", "2s", "--guest", "long64", "--ring", "1024"];
 /** For a check: beside other work a VM in software can be slower than it was measured to be. */
 const CHECK_LIMIT = ["--timeout", "2m"];
 
@@ -37,11 +37,11 @@ async function askAll(found: readonly { series: string; folder: string }[], tall
   for (const [n, run] of checks.kernels.entries()) {
     tally.count(`check, Linux ${found[n]!.series}`, checksProblem(run));
   }
-  head(`check --fuzz ${PROGRAMS.programs}`);
+  head(`fuzz ${PROGRAMS.programs}`);
   const fuzz = await askFuzz(PROGRAMS, kernels, runTool);
   print(fuzzKernelsText(fuzz));
   for (const [n, run] of fuzz.kernels.entries()) {
-    tally.count(`check --fuzz, Linux ${found[n]!.series}`, fuzzProblem(run));
+    tally.count(`fuzz, Linux ${found[n]!.series}`, fuzzProblem(run));
   }
   head(LIVE.join(" "));
   await Promise.all(

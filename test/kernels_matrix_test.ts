@@ -216,7 +216,7 @@ Deno.test("one kernel or several: each has its run, whatever the tool came to", 
   assertEquals(told, [
     `check --format json --kernel a --kernel b ${options}`,
     `check --format json --kernel a ${options}`,
-    `check --fuzz 9 --seed 2 --format json --kernel a ${options}`,
+    `fuzz 9 --seed 2 --format json --kernel a ${options}`,
     `check --format json --kernel a --kernel b ${options}`,
   ]);
   assertEquals([lastWords("Killed\n"), lastWords("")], ["Killed", "it said nothing"]);

@@ -1,9 +1,9 @@
 // The permissions with which the launcher starts Deno: for each command and each of its options those that it needs.
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { GLOBAL_OPTIONS } from "../commands/global_options.ts";
-import type { Option } from "../commands/option.ts";
+import { GLOBAL_OPTIONS } from "../cli/global_options.ts";
+import type { Option } from "../cli/option.ts";
 import { COMMAND_NAMES, loadCommand } from "../commands/registry.ts";
-import { VM_OPTIONS } from "../commands/vm_options.ts";
+import { VM_OPTIONS } from "../cli/vm_options.ts";
 import { eachOf, shell } from "./support/cli.ts";
 import { LauncherHome } from "./support/launcher.ts";
 
@@ -22,6 +22,12 @@ async function given(home: LauncherHome, args: readonly string[]): Promise<strin
   return lines.slice(0, main).filter((line) => line.startsWith("--allow-"));
 }
 
+// What a command must be given beside its options.
+async function operandsOf(name: string): Promise<string[]> {
+  const { operands } = await loadCommand(name);
+  return Object.values(operands).flatMap(({ isRequired }) => isRequired ? ["x"] : []);
+}
+
 async function optionsOf(name: string): Promise<[string, Option<unknown>][]> {
   return Object.entries({ ...(await loadCommand(name)).options, ...GLOBAL_OPTIONS });
 }
@@ -38,9 +44,9 @@ function needed(command: string, name: string, option: Option<unknown>): string[
   const use = option.file?.(option.parse(sampleOf(name, option)))?.use ?? "";
   return [
     ...(name === "backend" ? [] : ["--allow-ffi"]),
-    use === "" ? OWN : "--allow-read",
+    use === "" && command !== "restore" ? OWN : "--allow-read",
     ...(use.startsWith("write") ? ["--allow-write"] : []),
-    ...(command === "check" && !name.startsWith("fuzz") ? ["--allow-run"] : []),
+    ...(command === "check" ? ["--allow-run"] : []),
   ];
 }
 
@@ -49,7 +55,10 @@ Deno.test("each command gets the permissions that it needs with each of its opti
   await given(home, ["dump"]);
   await eachOf(COMMAND_NAMES, async (command) => {
     const plain = command === "check" ? ["--allow-run"] : [];
-    assertEquals(await given(home, [command]), ["--allow-ffi", OWN, ...plain]);
+    const read = command === "restore" ? "--allow-read" : OWN;
+    const operands = await operandsOf(command);
+    assertEquals(await given(home, [command, ...operands]), ["--allow-ffi", read, ...plain]);
+    assertEquals(await given(home, [command, "a", "b"]), ["--allow-ffi", read, ...plain]);
     for (const [n, [name, option]] of (await optionsOf(command)).entries()) {
       const sample = sampleOf(name, option);
       const words = option.value === null
@@ -57,7 +66,9 @@ Deno.test("each command gets the permissions that it needs with each of its opti
         : n % 2 === 0
         ? [`--${name}`, sample]
         : [`--${name}=${sample}`];
-      const args = [command, ...words];
+      const args = n % 3 === 0
+        ? [command, ...operands, ...words]
+        : [command, ...words, ...operands];
       assertEquals(await given(home, args), needed(command, name, option), args.join(" "));
     }
   });
@@ -102,7 +113,7 @@ Deno.test("what a command line says is taken as the program takes it", async () 
     ["dump --kernel x --help", [OWN]],
     ["--trace dump", [ffi, OWN]],
     ["--trace check --backend model", [OWN, run]],
-    ["run --backend model --live", [OWN]],
+    ["live --backend model --witness", [OWN]],
     ["run --backend auto", [ffi, OWN]],
     ["run --backend=auto --pattern=file:x", [ffi, read]],
     ["run --backend model --pattern file:-", [OWN]],
@@ -112,10 +123,13 @@ Deno.test("what a command line says is taken as the program takes it", async () 
     ["dump -- --backend=model --output x", [ffi, OWN]],
     ["checkpoint --output --backend=model", [ffi, read, write]],
     ["checkpoint --backend=model --output --", [read, write]],
-    ["checkpoint --backend=model --restore x", [read]],
+    ["restore --backend=model x", [read]],
     ["check --output -- --backend model", [read, write, run]],
-    ["check --fuzz 3 --output=x", [ffi, read, write]],
-    ["check --fuzz-file -", [ffi, read]],
+    ["restore -- --backend=model", [ffi, read]],
+    ["fuzz 3 --output=x", [ffi, read, write]],
+    ["fuzz --bisect", [ffi, OWN]],
+    ["fuzz --file -", [ffi, read]],
+    ["fuzz --file --list", [ffi, read]],
     ["check --list --output x", [read, write]],
     ["check --only --list", [ffi, OWN, run]],
     // What the launcher does not know may be new, and need anything.
@@ -145,17 +159,19 @@ Deno.test("through the launcher each command does its work on the model, without
     await Deno.writeTextFile(`${folder}/pages`, "0\n2\n1\n");
     const short: Readonly<Record<string, string>> = {
       run: "--rounds 1",
+      live: "--stores 2000",
+      restore: `${folder}/kept`,
       check: "--only 'cap.*'",
       checkpoint: `--epochs 2 --interval 20ms --output ${folder}/kept`,
       bench: "--sweep cost --memory 1MiB --pages 16 --repetitions 1 --svg cost.svg",
       probe: "--trace",
     };
     const lines = [
-      ...COMMAND_NAMES.map((name) => `${name} --backend model ${short[name] ?? ""}`),
-      "run --live --stores 2000 --backend=model",
+      // Programs run on a real kernel, too.
+      ...COMMAND_NAMES.filter((name) => name !== "fuzz")
+        .map((name) => `${name} --backend model ${short[name] ?? ""}`),
       "reset --kernel-state --sort --backend model",
       "check --backend model --only cap.acq-rel --format json --output result.json",
-      `checkpoint --restore ${folder}/kept --backend model`,
       "dump --backend model --pattern file:pages",
       "dump --backend model --pattern file:- <pages",
       "dump --backend model --pattern file:/dev/stdin <pages",

@@ -35,7 +35,7 @@ const LIMIT = /^dirtyring: [^\n]*\(ulimit -n\)[^\n]*\n$/;
 // From where a shell starts a program at all, over those with which Deno panics, to where all works.
 const DESCRIPTORS = [16, 20, 22, 23, 24, 25, 26, 28, 30, 31, 64];
 
-for (const command of [`run --live ${MODEL} --stores 2000`, CHECK, BENCH]) {
+for (const command of [`live ${MODEL} --stores 2000`, CHECK, BENCH]) {
   Deno.test(`however few file descriptors there are, ${command} is status 3 or works`, async () => {
     const statuses = new Map<number, number>();
     await eachOf(DESCRIPTORS, async (count) => {
@@ -265,9 +265,7 @@ Deno.test("standard output on a full disk is one line and status 3, whatever the
   const commands = [
     ...[`probe ${MODEL}`, `enable ${MODEL}`, `dump ${MODEL}`, `reset ${MODEL}`, `stats ${MODEL}`],
     ...[`run ${MODEL}`, CHECK, BENCH, CHECKPOINT],
-    ...["text", "json", "ndjson"].map((format) =>
-      `run --live ${MODEL} --stores 9000 --format ${format}`
-    ),
+    ...["text", "json", "ndjson"].map((format) => `live ${MODEL} --stores 9000 --format ${format}`),
     `${CHECKPOINT} --format ndjson`,
     `${CHECK} --format ktap`,
   ];
@@ -282,7 +280,7 @@ Deno.test("checkpoints are kept though nobody can be told of them", async () => 
   await inFolder(async (folder) => {
     const keep = `dirtyring ${CHECKPOINT} --format ndjson --output kept >/dev/full`;
     assertEquals((await shell(keep, folder)).code, 3);
-    const { code, stdout } = await shell(`dirtyring checkpoint ${MODEL} --restore kept`, folder);
+    const { code, stdout } = await shell(`dirtyring restore ${MODEL} kept`, folder);
     assertEquals(code, 0);
     assertMatch(stdout, /\nok: epoch \d restored/);
   });

@@ -4,7 +4,7 @@ import { seeded } from "../guest/random.ts";
 import { type CliResult, closedEarly, eachOf, RunningCli } from "./support/cli.ts";
 import { liveTest } from "./support/live.ts";
 
-const ARGS = ["run", "--live", "--duration", "60m", "--memory", "4MiB", "--format", "ndjson"];
+const ARGS = ["live", "--duration", "60m", "--memory", "4MiB", "--format", "ndjson"];
 
 // Once there was a line of progress, there is a result, and it is whole.
 function checkGathered({ stdout, stderr }: CliResult, signal: string): void {

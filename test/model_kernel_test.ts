@@ -83,7 +83,7 @@ Deno.test("the model refuses EFER.LME to a vCPU whose CPUID has no long mode, as
 });
 
 Deno.test("with PML a store to a clean page faults in no slot: what was noted before comes in one flush", () => {
-  // Found by check --fuzz on Linux 6.12, kvm_intel: up to v6.13 a flush brings the newest page first.
+  // Found by fuzz on Linux 6.12, kvm_intel: up to v6.13 a flush brings the newest page first.
   using one = host({ version: "v6.12", pml: true });
   const machine = one.machine();
   const other = { gfn: 0x4000, pages: 64, hostPage: 1024 };

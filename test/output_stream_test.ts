@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { OutputStream } from "../commands/output_stream.ts";
+import { OutputStream } from "../cli/output_stream.ts";
 
 const decoder = new TextDecoder();
 

@@ -52,8 +52,8 @@ const ARGUMENTS: Readonly<Record<string, Place>> = {
   "--skip": argument("check", ...MODEL, "--skip", HOSTILE),
   "--only and --skip": argument("check", ...MODEL, "--only", "cap.*", "--skip", `cap.*,${HOSTILE}`),
   "a pattern file that is missing": argument("dump", ...MODEL, "--pattern", `file:${HOSTILE}`),
-  "a script that is missing": argument("check", "--fuzz-file", HOSTILE),
-  "a folder that is missing": argument("checkpoint", ...MODEL, "--restore", `/nowhere/${HOSTILE}`),
+  "a script that is missing": argument("fuzz", "--file", HOSTILE),
+  "a folder that is missing": argument("restore", ...MODEL, `/nowhere/${HOSTILE}`),
   "a folder that cannot be made": argument(
     "checkpoint",
     ...MODEL,
@@ -64,7 +64,7 @@ const ARGUMENTS: Readonly<Record<string, Place>> = {
   "a kernel that is missing": argument("dump", "--kernel", HOSTILE),
   "a kernel's folder": argument("check", "--kernel", `/nowhere/${HOSTILE}`, "--kernel", "/nowhere"),
   "an operand that is long": { ...argument("dump", LONG), isLong: true },
-  "a script's name that is long": { ...argument("check", "--fuzz-file", LONG), isLong: true },
+  "a script's name that is long": { ...argument("fuzz", "--file", LONG), isLong: true },
   "a value that is long": { ...argument("dump", "--pattern", LONG), isLong: true },
   "an unexpected error's stack": argument("dump", "--verbose", ...MODEL, "--pattern", HOSTILE),
 };
@@ -81,7 +81,7 @@ async function fileplaces(folder: Folder): Promise<Record<string, Place>> {
   await folder.write(`full ${odd}/${odd}`, "");
   const dump = ["dump", ...MODEL, "--pages", "3", "--pattern", `file:${pattern}`];
   const fuzz = async (name: string, text: string): Promise<Place> => ({
-    args: ["check", "--fuzz-file", await script(name, text)],
+    args: ["fuzz", "--file", await script(name, text)],
   });
   return {
     "a pattern file's name": { args: dump },
@@ -94,7 +94,7 @@ async function fileplaces(folder: Folder): Promise<Record<string, Place>> {
       args: ["checkpoint", ...MODEL, "--output", `${at}/full ${odd}`],
     },
     "a folder without a checkpoint": {
-      args: ["checkpoint", ...MODEL, "--restore", `${at}/full ${odd}`],
+      args: ["restore", ...MODEL, `${at}/full ${odd}`],
     },
   };
 }
@@ -133,7 +133,7 @@ async function checkpointPlaces(folder: Folder): Promise<Record<string, Place>> 
   ) => {
     const path = `${folder.path}/${name}`;
     await folder.write(`${name}/${FULL}`, await reheaded(whole, change));
-    places[name] = { args: ["checkpoint", ...MODEL, "--restore", path], verdict, ...facts };
+    places[name] = { args: ["restore", ...MODEL, path], verdict, ...facts };
     const json = [...places[name].args, "--format", "json"];
     places[`${name}, as JSON`] = { ...places[name], args: json };
   };
@@ -159,9 +159,9 @@ async function checkpointPlaces(folder: Folder): Promise<Record<string, Place>> 
   broken.set(encoder.encode("x\x1b[2J\n"), PREFIX_BYTES);
   await folder.write(`broken/${FULL}`, broken);
   places["a header that is no JSON"] = {
-    args: ["checkpoint", ...MODEL, "--restore", `${folder.path}/broken`],
+    args: ["restore", ...MODEL, `${folder.path}/broken`],
   };
-  places["a folder of checkpoints"] = { args: ["checkpoint", ...MODEL, "--restore", odd], verdict };
+  places["a folder of checkpoints"] = { args: ["restore", ...MODEL, odd], verdict };
   await Deno.truncate(`${odd}/epoch-000001.ckpt`, 100);
   return places;
 }

@@ -24,7 +24,7 @@ function blocks(): { command: string; output: string }[] {
 // fills up, how far into the reserve it does depends on where the emulation was cut.
 function timeless(command: string, text: string): string {
   // How many of a run's seconds get a line hangs on a harvest's moment.
-  const whole = command.includes("--live")
+  const whole = command.includes(" live ")
     ? text.replace(/^ +[\d.]+ s .* lost \d+\n/gm, "")
       .replace(/, and before that .*/, "")
     : text;
@@ -32,7 +32,7 @@ function timeless(command: string, text: string): string {
     .replace(/median of \d+ rounds?/, "median of rounds")
     .replace(/\d+(\.\d+)? (ns|µs|ms|s)\b/g, "TIME").replace(/ +/g, " ");
   // Whether a read pushes is the host's affair, and ends the comparison of a program.
-  if (command.includes("--fuzz")) {
+  if (command.includes(" fuzz ")) {
     return lasting.replace(/^(allowed|\d+ programs? compared up).*\n/gm, "").replace(/\d+/g, "N");
   }
   return command.includes("--ring")

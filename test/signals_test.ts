@@ -30,7 +30,7 @@ Deno.test("each signal ends a command in order, with its own status, and what wa
   const statuses = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
   await eachOf(SIGNALS, async (signal) => {
     const child = new RunningCli([
-      ...["run", "--live", "--backend", "model", "--memory", "1MiB", "--duration", "60m"],
+      ...["live", "--backend", "model", "--memory", "1MiB", "--duration", "60m"],
       ...["--format", "ndjson", "--interval", "5ms"],
     ]);
     await child.prints("stdout", "dirtyring.live-progress/1");
@@ -43,7 +43,7 @@ Deno.test("each signal ends a command in order, with its own status, and what wa
 Deno.test("a command that was started to outlive its terminal does", async () => {
   const child = new RunningCli(
     [
-      ...["run", "--live", "--backend", "model", "--memory", "1MiB", "--duration", "60m"],
+      ...["live", "--backend", "model", "--memory", "1MiB", "--duration", "60m"],
       ...["--format", "ndjson", "--interval", "1ms"],
     ],
     undefined,

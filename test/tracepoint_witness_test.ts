@@ -1,4 +1,4 @@
-// The witness of `run --live --witness`: what was harvested, held against what the kernel itself counted.
+// The witness of `live --witness`: what was harvested, held against what the kernel itself counted.
 // Harvesters that lose something, and counts that are off by one, must be noticed.
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { ERRNO } from "../ffi/errno.ts";

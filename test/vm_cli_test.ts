@@ -40,15 +40,17 @@ async function commandLines(
   path: string,
   lines: readonly (readonly string[])[],
 ): Promise<readonly { readonly status: number; readonly said: string }[]> {
-  const main = new URL("../main.ts", import.meta.url).href;
+  const modules = ["../cli/command_line.ts", "../commands/registry.ts"]
+    .map((path) => JSON.stringify(new URL(path, import.meta.url).href));
   const script = await folder.write(
     "lines.ts",
-    `import { commandLine } from ${JSON.stringify(main)};
+    `import { commandLine } from ${modules[0]};
+     import { REGISTRY } from ${modules[1]};
      const results = [];
      for (const args of ${JSON.stringify(lines)}) {
        const said = [];
        console.error = (line) => said.push(line);
-       const status = await commandLine(args, { terminal: () => null, announce() {} });
+       const status = await commandLine(args, REGISTRY, { terminal: () => null, announce() {} });
        results.push({ status, said: said.join("\\n") });
      }
      console.log(JSON.stringify(results));`,

@@ -1,7 +1,7 @@
 // The files of this host that a command in a machine reads and writes: no more of them, and none else.
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { MachineFiles } from "../commands/machine_files.ts";
-import type { Option, OptionFile, OptionTable } from "../commands/option.ts";
+import { MachineFiles } from "../cli/machine_files.ts";
+import type { Option, OptionFile, OptionTable } from "../cli/option.ts";
 import { COMMAND_NAMES, loadCommand } from "../commands/registry.ts";
 import { UsageError } from "../lab/usage_error.ts";
 import type { GuestFile } from "../vm/guest_request.ts";
@@ -32,13 +32,15 @@ function undeclared(options: OptionTable): string[] {
 Deno.test("every option that names a file or a folder says so: its machine is given that", async () => {
   const files: string[] = [];
   for (const name of COMMAND_NAMES) {
-    const { options } = await loadCommand(name);
-    assertEquals(undeclared(options), [], name);
-    for (const [option, { file }] of Object.entries(options)) {
-      if (file !== undefined) files.push(`${name} --${option}`);
+    const { options, operands } = await loadCommand(name);
+    assertEquals(undeclared({ ...options, ...operands }), [], name);
+    for (const [option, { file }] of Object.entries({ ...options, ...operands })) {
+      if (file !== undefined) files.push(`${name} ${option}`);
     }
   }
-  assert(files.includes("dump --pattern") && files.includes("checkpoint --restore"), `${files}`);
+  for (const one of ["dump pattern", "checkpoint output", "restore folder", "fuzz file"]) {
+    assert(files.includes(one), `${files}`);
+  }
 });
 
 Deno.test("an option that does not say so is found", () => {
@@ -70,7 +72,7 @@ async function filesOf(uses: readonly (readonly [OptionFile["use"], string])[]) 
     values[`o${n}`] = path;
   }
   options["unused"] = options["o0"]!;
-  return await MachineFiles.of(values, options);
+  return await MachineFiles.of(values, { name: "dump", options, operands: {} });
 }
 
 const text = (bytes: Uint8Array | undefined) => bytes && new TextDecoder().decode(bytes);
@@ -110,6 +112,20 @@ Deno.test("a folder that is read goes along with its files, empty or not", async
   ]);
   assertEquals(files.inputs, [at, `${folder.path}/empty`]);
   assertEquals(files.folders, files.inputs);
+});
+
+Deno.test("a folder that an operand names goes along, and is told of by the command's name", async () => {
+  await using folder = await Folder.make();
+  await folder.write("kept/one", "1");
+  const restore = await loadCommand("restore");
+  const files = await MachineFiles.of({ folder: `${folder.path}/kept` }, restore);
+  assertEquals([...files.files.keys()], [`${folder.path}/kept/one`]);
+  const nowhere = `${folder.path}/nowhere`;
+  await assertRejects(
+    () => MachineFiles.of({ folder: nowhere }, restore),
+    UsageError,
+    `restore ${nowhere}: ENOENT (no such file or directory); expected a folder`,
+  );
 });
 
 Deno.test("what cannot be read or written is told before a machine is started", async () => {

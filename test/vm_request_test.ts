@@ -1,19 +1,20 @@
 // What `--kernel` and the options beside it ask for, and in how many machines at once.
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { GLOBAL_OPTIONS } from "../commands/global_options.ts";
+import { GLOBAL_OPTIONS } from "../cli/global_options.ts";
 import { Lanes } from "../commands/lanes.ts";
-import { machineRequest } from "../commands/machine_request.ts";
-import { parseLine } from "../commands/parse.ts";
+import { lineOf, machineRequest } from "../cli/machine_request.ts";
+import { parseLine } from "../cli/parse.ts";
 import { loadCommand } from "../commands/registry.ts";
-import { VM_OPTIONS, withoutOptions } from "../commands/vm_options.ts";
+import { VM_OPTIONS, withoutOptions } from "../cli/vm_options.ts";
 import { UsageError } from "../lab/usage_error.ts";
 import type { VmSettings } from "../vm/vm_settings.ts";
 
 /** What a command line asks for. */
 async function ask(name: string, ...args: string[]) {
   const { options } = await loadCommand(name);
-  const { values, given } = await parseLine(args, { ...options, ...GLOBAL_OPTIONS });
-  return machineRequest(values, [name, ...given]);
+  const all = { ...options, ...GLOBAL_OPTIONS };
+  const { values, given, operands } = await parseLine(args, all);
+  return machineRequest(values, [name, ...given], operands);
 }
 
 const DEFAULTS: VmSettings = {
@@ -32,6 +33,7 @@ Deno.test("no --kernel asks for no machine, one for one with what goes with it",
   assertEquals(await ask("dump", "--kernel", "a", "--pages", "3"), {
     choices: [{ kernel: "a", modules: null, settings: DEFAULTS }],
     args: ["dump", "--pages=3"],
+    operands: [],
   });
   const options = ["--modules=m", "--kernel-args", "x y=z", "--vm-accel", "tcg", "--vm-cpu=intel"];
   const sizes = ["--vm-cpus", "3", "--vm-memory=1GiB", "--vm-timeout", "90s"];
@@ -44,6 +46,7 @@ Deno.test("no --kernel asks for no machine, one for one with what goes with it",
       },
     }],
     args: ["dump", "--trace"],
+    operands: [],
   });
 });
 
@@ -103,7 +106,26 @@ Deno.test("a value that looks like an option is one of neither side", async () =
   assertEquals((await ask("check", "--kernel", "--", "--only", "--kernel-args=x"))!, {
     choices: [{ kernel: "--", modules: null, settings: DEFAULTS }],
     args: ["check", "--only=--kernel-args=x"],
+    operands: [],
   });
+});
+
+Deno.test("a machine is asked with the operands of the command line, whatever they begin with", async () => {
+  const line = async (...args: string[]) => {
+    const { args: options, operands } = (await ask("restore", ...args))!;
+    return lineOf(options, operands);
+  };
+  assertEquals(await line("kept", "--kernel", "a", "--format=json"), [
+    ...["restore", "--format=json", "--", "kept"],
+  ]);
+  assertEquals(await line("--kernel=a", "--", "--kernel=b"), ["restore", "--", "--kernel=b"]);
+  assertEquals(await line("-", "--kernel=a", "--trace"), ["restore", "--trace", "--", "-"]);
+  assertEquals(await line("--kernel=a"), ["restore"]);
+  const parsed = await parseLine(["--format=json", "--", "--kernel=b"], {
+    ...(await loadCommand("restore")).options,
+    ...GLOBAL_OPTIONS,
+  });
+  assertEquals(parsed.operands, ["--kernel=b"]);
 });
 
 Deno.test("withoutOptions() leaves out what is named, and nothing that only begins like it", () => {

@@ -9,7 +9,7 @@ const BEGUN = /\x1b(?:\[(?:K|\d{0,3}|\d{1,3}A)?)?$/;
 const ESCAPE = "\x1b";
 
 /**
- * What a terminal is given: lines, and the frames of `run --live` that are drawn over. A frame may go back over its own
+ * What a terminal is given: lines, and the frames of `live` that are drawn over. A frame may go back over its own
  * lines alone, so that not even a machine that draws its own can write over what others printed.
  */
 export class TerminalText {

@@ -1,4 +1,5 @@
-import { commandLine } from "../../main.ts";
+import { commandLine } from "../../cli/command_line.ts";
+import { REGISTRY } from "../../commands/registry.ts";
 import { type Chain, readChain } from "./checkpoint_bytes.ts";
 
 // Epochs end at so many dirty pages and not by a clock, on the model, whose vCPUs take their turns in a fixed order: each
@@ -18,7 +19,7 @@ export async function makeBases(folder: string): Promise<void> {
   for (const [name, args] of Object.entries(MACHINES)) {
     const output = `${folder}/${name}`;
     const all = [...SAME, ...args, "--interval", "1m", "--output", output];
-    const status = await commandLine(all, { terminal: () => null, announce: () => {} });
+    const status = await commandLine(all, REGISTRY, { terminal: () => null, announce: () => {} });
     if (status !== 0) throw new Error(`dirtyring ${all.join(" ")} ended with ${status}`);
   }
 }

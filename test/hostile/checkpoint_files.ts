@@ -44,7 +44,7 @@ export const checkpointFiles: Format = {
     else if (once(random, 2)) files = new Map([...files, [name, await digested(bytes)]]);
     for (const [one, content] of files) site.write(`chain/${one}`, content);
     const format = pick(random, ["text", "json", "ndjson"]);
-    return { args: ["checkpoint", "--restore", "chain", "--backend", "model", "--format", format] };
+    return { args: ["restore", "chain", "--backend", "model", "--format", format] };
   },
 };
 

@@ -47,7 +47,7 @@ export const checkpointFolders: Format = {
     for (let left = random(4); left > 0; left--) await addStray(random, site, folder);
     const format = pick(random, ["text", "json", "ndjson"]);
     return {
-      args: ["checkpoint", `--restore=${folder}`, "--backend", "model", "--format", format],
+      args: ["restore", "--backend", "model", "--format", format, "--", folder],
     };
   },
 };
@@ -84,7 +84,7 @@ async function ofOtherFolder(random: Random, site: Site): Promise<HostileCase> {
   else if (once(random, 4)) await site.pipe(name);
   const path = once(random, 4) ? pick(random, TARGETS) : `./${name}`;
   if (once(random, 2)) {
-    return { args: ["checkpoint", `--restore=${path}`, "--backend", "model"] };
+    return { args: ["restore", "--backend", "model", "--", path] };
   }
   const run = ["--memory", "32KiB", "--pages", "4", "--epochs", "1", "--interval", "1ms"];
   return {

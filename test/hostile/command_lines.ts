@@ -1,7 +1,7 @@
 // Command lines: each option of each command, with values that it takes, and with values that it does not.
-import type { OptionTable } from "../../commands/option.ts";
+import type { OptionTable } from "../../cli/option.ts";
 import { COMMAND_NAMES, loadCommand } from "../../commands/registry.ts";
-import { GLOBAL_OPTIONS } from "../../commands/global_options.ts";
+import { GLOBAL_OPTIONS } from "../../cli/global_options.ts";
 import type { Random } from "../../guest/random.ts";
 import { once, pick } from "./chance.ts";
 import type { Format } from "./hostile_case.ts";
@@ -46,7 +46,7 @@ const SMALL: Readonly<Record<string, readonly string[]>> = {
   skip: ["*", "a*"],
   sweep: ["cost"],
   model: ["v5.11", "v6.1", "v6.12+pml", "latest+emulator", "v6.17+pml+emulator"],
-  fuzz: ["1"],
+  programs: ["1", "2"],
 };
 
 /** Numbers that no option takes, or that none needs much for. */
@@ -59,7 +59,8 @@ const NUMBERS: readonly string[] = [
 /** Runs that take their own time unless told otherwise. */
 const SHORT: Readonly<Record<string, readonly string[]>> = {
   bench: ["--sweep=cost", "--memory=64KiB", "--pages=4", "--repetitions=1"],
-  run: ["--duration=5ms", "--memory=1MiB"],
+  run: ["--memory=1MiB"],
+  live: ["--duration=5ms", "--memory=1MiB"],
   stats: ["--memory=1MiB"],
   checkpoint: ["--epochs=1", "--interval=2ms", "--memory=1MiB"],
 };
@@ -69,7 +70,7 @@ const QUICK: readonly string[] = ["probe", "enable", "dump", "reset"];
 /** Options that are not tried here: `--verbose` asks for the stack, machines have a format of their own. */
 const NOT_HERE = /^(verbose|kernel|modules|kernel-args|vm-.*|svg|trace)$/;
 /** Names of files and folders. */
-const FILES: readonly string[] = ["output", "restore", "fuzz-file"];
+const FILES: readonly string[] = ["output", "folder", "file"];
 
 /** Command lines. */
 export const commandLines: Format = {
@@ -78,7 +79,8 @@ export const commandLines: Format = {
   async make(random, site) {
     if (once(random, 30)) return { args: words(random) };
     const name = once(random, 2) ? pick(random, COMMAND_NAMES) : pick(random, QUICK);
-    const options: OptionTable = { ...(await loadCommand(name)).options, ...GLOBAL_OPTIONS };
+    const command = await loadCommand(name);
+    const options: OptionTable = { ...command.options, ...GLOBAL_OPTIONS };
     const names = Object.keys(options).filter((option) => !NOT_HERE.test(option));
     const given = new Map<string, string>();
     const wrong = random(3);
@@ -90,19 +92,24 @@ export const commandLines: Format = {
     if (name === "check" && !given.has("only")) {
       given.set("only", once(random, 8) ? "enable.u32" : "x");
     }
-    const short = (SHORT[name] ?? []).filter((arg) =>
-      arg !== "--duration=5ms" || given.has("live")
-    );
+    // A hundred programs take a while, and how many there are is always said.
+    const isFuzz = name === "fuzz";
+    const operands = Object.keys(command.operands)
+      .filter(() => isFuzz || !once(random, 8))
+      .map((one) => valueOf(random, one, command.operands, wrong === 0 && !isFuzz));
+    const isFirst = once(random, 2);
     const args = [
       name,
-      ...(once(random, 8) || given.has("backend") ? [] : ["--backend=model"]),
-      ...short.filter((arg) => !given.has(/^--([a-z]+)/.exec(arg)![1]!)),
+      ...(isFirst ? operands : []),
+      ...(isFuzz || once(random, 8) || given.has("backend") ? [] : ["--backend=model"]),
+      ...(SHORT[name] ?? []).filter((arg) => !given.has(/^--([a-z]+)/.exec(arg)![1]!)),
       ...[...given].map(([option, value]) =>
         options[option]!.value === null && value === "" ? `--${option}` : `--${option}=${value}`
       ),
+      ...(isFirst ? [] : operands),
       ...(once(random, 10) ? words(random) : []),
     ];
-    if (given.has("fuzz-file") && once(random, 2)) site.write("file", "{}\n");
+    if (given.has("file") && once(random, 2)) site.write("file", "{}\n");
     const writes = given.get("output");
     return { args, writes: writes === undefined ? [] : [writes] };
   },

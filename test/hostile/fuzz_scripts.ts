@@ -1,4 +1,4 @@
-// Programs of `check --fuzz-file`: what the generator of `check --fuzz` makes, with fields, lines and bytes changed.
+// Programs of `fuzz --file`: what the generator of `fuzz` makes, with fields, lines and bytes changed.
 import { parseProgram } from "../../checks/fuzz_script.ts";
 import { generateProgram } from "../../checks/fuzz_generate.ts";
 import { replay } from "../../checks/fuzz.ts";
@@ -16,7 +16,7 @@ import { hostileText } from "./texts.ts";
 const SMALLEST_RING = 4096;
 const encoder = new TextEncoder();
 
-/** Programs of `check --fuzz-file`. */
+/** Programs of `fuzz --file`. */
 export const fuzzScripts: Format = {
   name: "fuzz-file",
   share: 40,
@@ -25,7 +25,7 @@ export const fuzzScripts: Format = {
     const name = once(random, 10) ? fileName(hostileText(random)) : "program";
     const path = once(random, 60) ? pick(random, ["/nowhere", ".", "/dev/null"]) : name;
     site.write(name, bytes);
-    const args = ["check", `--fuzz-file=${path}`];
+    const args = ["fuzz", `--file=${path}`];
     if (once(random, 10)) args.push("--format", pick(random, ["json", "ktap", "text"]));
     if (once(random, 2)) return Promise.resolve({ args });
     // On a host without KVM the command line ends behind the reading: the model against the model goes on.

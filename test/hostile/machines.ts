@@ -84,8 +84,8 @@ export const machines: Format = {
       ["checkpoint", "--output=kept", "--epochs=1"],
       ["check", "--only=enable.u32"],
       ["check", "--only=enable.u32", "--format=json", "--output=result"],
-      ["check", "--fuzz=1"],
-      ["run", "--live", "--duration=1ms"],
+      ["fuzz", "1"],
+      ["live", "--duration=1ms"],
     ]);
     const outputs = [`${site.folder}/kept`, `${site.folder}/result`];
     const pieces = [json(random, "hello", { ...FACTS })].slice(once(random, 5) ? 1 : 0);

@@ -18,7 +18,7 @@ interface Finding {
   make(site: Site): HostileCase | Promise<HostileCase>;
 }
 
-const RESTORE = ["checkpoint", "--restore", "chain", "--backend", "model"];
+const RESTORE = ["restore", "chain", "--backend", "model"];
 
 // A chain whose files all have another header, and the digests that they then must have.
 async function restored(
@@ -76,7 +76,7 @@ const FINDINGS: readonly Finding[] = [
   },
   {
     was: "a file that is not there was status 3, without the option's name",
-    make: () => ({ args: ["check", "--fuzz-file", "/nowhere"], status: 2 }),
+    make: () => ({ args: ["fuzz", "--file", "/nowhere"], status: 2 }),
   },
   {
     was: "a byte-order mark was no page number",
@@ -92,7 +92,7 @@ const FINDINGS: readonly Finding[] = [
         "program",
         `{"ringBytes":4096,"vcpus":1,"logProgram":0,"\\u001b[2J\\n${FORGED}":1}\n`,
       );
-      return { args: ["check", "--fuzz-file", "program"], status: 2 };
+      return { args: ["fuzz", "--file", "program"], status: 2 };
     },
   },
   {
@@ -104,6 +104,10 @@ const FINDINGS: readonly Finding[] = [
       site.write("tree/arch/x86/kvm/kvm-amd.ko.gz", packed);
       return { args: ["dump", "--kernel=tree"], status: 2 };
     },
+  },
+  {
+    was: "an option of an underscore was a defect",
+    make: () => ({ args: ["stats", "x", "-", "-__proto__"], status: 2 }),
   },
   believed("end", { code: 4294967295 }),
   believed("end", {}),

@@ -2,7 +2,8 @@ import { HostError } from "../../ffi/host_error.ts";
 import { KernelError } from "../../ffi/kernel_error.ts";
 import { GuestError } from "../../lab/guest_error.ts";
 import { UsageError } from "../../lab/usage_error.ts";
-import { commandLine } from "../../main.ts";
+import { commandLine } from "../../cli/command_line.ts";
+import { REGISTRY } from "../../commands/registry.ts";
 import { chanceOf } from "./chance.ts";
 import type { CaseName } from "./formats.ts";
 import type { Format, HostileCase } from "./hostile_case.ts";
@@ -64,11 +65,11 @@ export async function runCase(
 
 async function statusOf({ args, call }: HostileCase): Promise<number> {
   const world = { terminal: () => null, announce: () => {} };
-  if (call === undefined) return await commandLine(args, world);
+  if (call === undefined) return await commandLine(args, REGISTRY, world);
   try {
     return await call();
   } catch (error) {
-    // As main.ts has it.
+    // As cli/error_report.ts has it.
     const { message, stack } = error instanceof Error ? error : new Error(`${error}`);
     const status = error instanceof UsageError
       ? 2
@@ -82,7 +83,7 @@ async function statusOf({ args, call }: HostileCase): Promise<number> {
   }
 }
 
-// Takes what is printed: the program prints in main.ts alone, with these three.
+// Takes what is printed: the program prints in cli/printing.ts alone, with these three.
 async function capturing(printed: Printed, work: () => Promise<number>): Promise<number> {
   const { stdout } = Deno;
   const decoders = { stdout: new TextDecoder(), stderr: new TextDecoder() };

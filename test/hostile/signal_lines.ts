@@ -26,8 +26,8 @@ type Line = (random: Random) => readonly string[];
 const LINES: readonly (readonly [number, Line])[] = [
   [4, (random) => ["run", ...lab(random), "--rounds", `${1 + random(200)}`, ...json(random)]],
   [1, (random) => ["run", ...lab(random), "--sort"]],
-  [4, (random) => ["run", "--live", "--duration", "60m", ...lab(random), ...json(random)]],
-  [1, (random) => ["run", "--live", "--stores", "9007199254740991", ...lab(random)]],
+  [4, (random) => ["live", "--duration", "60m", ...lab(random), ...json(random)]],
+  [1, (random) => ["live", "--stores", "9007199254740991", ...lab(random)]],
   [3, (random) => ["stats", ...lab(random), "--rounds", `${1 + random(200)}`]],
   [
     2,
@@ -41,7 +41,7 @@ const LINES: readonly (readonly [number, Line])[] = [
   [1, () => ["check", "--repeat", "1000", "--only", "reset.*"]],
   [1, () => ["check", "--list"]],
   [4, (random) => ["checkpoint", "--duration", "60m", ...interval(random), ...tracked(random)]],
-  [3, () => ["checkpoint", "--restore", NAMES.restored]],
+  [3, () => ["restore", NAMES.restored]],
   [4, (random) => ["bench", "--sweep", sweep(random), ...result(random)]],
   [1, (random) => ["bench", "--sweep", "cost", "--svg", NAMES.output, "--memory", memory(random)]],
   [1, () => ["enable", "--matrix"]],

@@ -46,7 +46,7 @@ export async function askChecks(kernels: Kernels, run: RunTool): Promise<Kernels
 }
 
 /**
- * `check --fuzz`, likewise.
+ * `fuzz`, likewise.
  *
  * @param programs How many programs, and the seed.
  * @param kernels The kernels.
@@ -58,7 +58,7 @@ export async function askFuzz(
   kernels: Kernels,
   run: RunTool,
 ): Promise<FuzzKernels> {
-  const args = ["check", "--fuzz", `${programs}`, "--seed", `${seed}`];
+  const args = ["fuzz", `${programs}`, "--seed", `${seed}`];
   const told = await ask<FuzzKernels, Watched<FuzzResult>>("fuzz-kernels", args, kernels, run);
   return "kernels" in told ? told : fuzzKernels(told.runs, null);
 }

@@ -1,6 +1,6 @@
 // The command line of `deno task kernels`.
-import { count, type Option, type OptionTable, type Values } from "../../commands/option.ts";
-import { parseLine } from "../../commands/parse.ts";
+import { count, type Option, type OptionTable, type Values } from "../../cli/option.ts";
+import { parseLine } from "../../cli/parse.ts";
 import { type Configuration, pickConfigurations, pickSeries, SERIES } from "./matrix.ts";
 
 const kernels: Option<readonly string[]> = {

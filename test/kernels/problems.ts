@@ -22,7 +22,7 @@ export function checksProblem(run: KernelRun<CheckReport>): string | null {
 }
 
 /**
- * What is wrong with `check --fuzz` on a kernel.
+ * What is wrong with `fuzz` on a kernel.
  *
  * @param run What it came to.
  * @returns The reason in a line; `null` where all programs were run, without a mismatch.

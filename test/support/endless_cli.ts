@@ -1,13 +1,14 @@
 // `dirtyring` whose guests never exit.
 import { openKernel } from "../../lab/backend.ts";
-import { commandLine } from "../../main.ts";
+import { commandLine } from "../../cli/command_line.ts";
+import { REGISTRY } from "../../commands/registry.ts";
 import { endlessGuest } from "./endless_guest.ts";
 
 Deno.exit(
-  await commandLine(Deno.args, {
+  await commandLine(Deno.args, REGISTRY, {
     terminal: () => null,
     announce: () => {},
     openKernel: async (...request) =>
-      endlessGuest(await openKernel(...request), !Deno.args.includes("--restore")),
+      endlessGuest(await openKernel(...request), Deno.args[0] !== "restore"),
   }),
 );

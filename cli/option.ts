@@ -33,7 +33,18 @@ export interface OptionFile {
 /** Options by name, without the two dashes. */
 export type OptionTable = Readonly<Record<string, Option<unknown>>>;
 
-/** The values of a table of options. */
+/** What a command takes beside its options, by its place: it is read as an option's value is. */
+export interface Operand<T> extends Option<T> {
+  /** What stands for it in help, `DIR`. */
+  readonly value: string;
+  /** Whether it must be given. */
+  readonly isRequired: boolean;
+}
+
+/** Operands in their order, by names that no option of the command has. */
+export type OperandTable = Readonly<Record<string, Operand<unknown>>>;
+
+/** The values of a table of options, or of operands. */
 export type Values<Table extends OptionTable> = {
   readonly [Name in keyof Table]: Table[Name] extends Option<infer T> ? T : never;
 };
@@ -128,6 +139,19 @@ export function choice<const Word extends string>(
       if (word === undefined) throw new SyntaxError(`expected ${orList(words)}`);
       return word;
     },
+  };
+}
+
+/**
+ * Reads a path.
+ *
+ * @param kind What it names.
+ * @returns How to read it: any text but an empty one.
+ */
+export function parsePath(kind: "file" | "folder"): (text: string) => string {
+  return (text) => {
+    if (text !== "") return text;
+    throw new SyntaxError(`expected the name of a ${kind}`);
   };
 }
 

@@ -3,7 +3,6 @@ import { modelLike } from "../checks/fuzz_model.ts";
 import type { FuzzResult } from "../checks/fuzz_result.ts";
 import { parseProgram } from "../checks/fuzz_script.ts";
 import { KernelError } from "../ffi/kernel_error.ts";
-import type { Backend } from "../lab/backend.ts";
 import { fileErrorText, fileShortage } from "../lab/file_error.ts";
 import { readHostFile } from "../lab/host_files.ts";
 import { Interrupt } from "../lab/interrupt.ts";
@@ -11,37 +10,23 @@ import type { Watched } from "../lab/kernel_log.ts";
 import type { ModelChoice } from "../lab/model_choice.ts";
 import { UsageError } from "../lab/usage_error.ts";
 import { printable } from "../text/printable.ts";
-import type { Context } from "./command.ts";
+import type { Context } from "../cli/command.ts";
+import { PROGRAMS, SEED } from "./fuzz.ts";
 import { watchKernel } from "./watch_kernel.ts";
-
-/** The seed where none is given: without one, a run could not be repeated. */
-const SEED = 1;
 
 /** Bytes that are read of a script at most: two thousand operations with as many stores as one may have. */
 const MOST_SCRIPT = 1 << 24;
 
-/** The options of `dirtyring check` that say what is to be fuzzed, and those that then mean nothing. */
+/** What a command line asks for. */
 export interface FuzzRequest {
-  /** Which kernel answers. */
-  readonly backend: Backend;
   /** The model that it is held against; by default one of the kernel's version. */
   readonly model: ModelChoice | undefined;
   /** Programs. */
-  readonly fuzz: number | undefined;
+  readonly programs: number | undefined;
   /** The file that holds a program. */
-  readonly "fuzz-file": string | undefined;
+  readonly file: string | undefined;
   /** The seed. */
   readonly seed: number | undefined;
-  /** The format of the result. */
-  readonly format: string;
-  /** Not with these, which choose and repeat checks. */
-  readonly only: readonly string[];
-  /** As `only`. */
-  readonly skip: readonly string[];
-  /** As `only`. */
-  readonly list: boolean;
-  /** As `only`. */
-  readonly repeat: number;
 }
 
 /**
@@ -54,11 +39,11 @@ export interface FuzzRequest {
  * @throws {HostError} Where the host has no usable KVM, or no dirty ring.
  * @throws {KernelError} Where a kernel fails a call that is needed.
  */
-export async function fuzzAskedFor(
+export async function runFuzz(
   request: FuzzRequest,
   context: Context,
 ): Promise<Watched<FuzzResult>> {
-  const { fuzz: programs, "fuzz-file": file, seed } = request;
+  const { programs = PROGRAMS, file, seed = SEED } = request;
   refuse(request);
   const program = file === undefined ? null : parseProgram(readScript(file));
   const real = await context.openKernel({ backend: "kvm", model: undefined });
@@ -70,7 +55,7 @@ export async function fuzzAskedFor(
     context.note,
     () =>
       program === null
-        ? fuzz(real, model, { programs: programs ?? 0, seed: seed ?? SEED }, interrupt)
+        ? fuzz(real, model, { programs, seed }, interrupt)
         : replay(real, model, program, interrupt),
   );
 }
@@ -81,32 +66,19 @@ function readScript(file: string): string {
     return new TextDecoder().decode(readHostFile(file === "-" ? null : file, MOST_SCRIPT));
   } catch (error) {
     if (!(error instanceof KernelError)) throw error;
-    const what = `--fuzz-file ${printable(file)}`;
+    const what = `--file ${printable(file)}`;
     throw fileShortage(what, error) ?? new UsageError(
-      `${what}: ${fileErrorText(error)}; expected a script that check --fuzz printed`,
+      `${what}: ${fileErrorText(error)}; expected a script that fuzz printed`,
     );
   }
 }
 
-function refuse(request: FuzzRequest): void {
-  const option = request.fuzz === undefined ? "--fuzz-file" : "--fuzz";
-  const { backend, format } = request;
-  if (backend !== "kvm") {
-    throw new UsageError(
-      `${option}: holds /dev/kvm against the model; works with --backend kvm, not with ${backend}`,
-    );
+function refuse({ programs, file, seed }: FuzzRequest): void {
+  if (file === undefined) return;
+  if (programs !== undefined) {
+    throw new UsageError(`fuzz ${programs}: does not go with --file, which is one program`);
   }
-  if (format !== "text" && format !== "json") {
-    throw new UsageError(`${option}: works with --format text or json, not with ${format}`);
+  if (seed !== undefined) {
+    throw new UsageError(`--seed ${seed}: does not go with --file, which is one program`);
   }
-  const others = [
-    ["--fuzz-file", request.fuzz !== undefined && request["fuzz-file"] !== undefined],
-    ["--seed", request.fuzz === undefined && request.seed !== undefined],
-    ["--only", request.only.length > 0],
-    ["--skip", request.skip.length > 0],
-    ["--list", request.list],
-    ["--repeat", request.repeat !== 1],
-  ] as const;
-  const other = others.find(([, isGiven]) => isGiven);
-  if (other !== undefined) throw new UsageError(`${option}: does not go with ${other[0]}`);
 }

@@ -12,6 +12,11 @@ export function now<Result, Options>(
   return () => Promise.resolve(format);
 }
 
+/** An object on a line of its own: what it is made of may have been printed before, a line each. */
+export function ndjson(): Promise<Formatter<unknown, unknown>> {
+  return Promise.resolve((result) => [`${JSON.stringify(result)}\n`]);
+}
+
 /** JSON, which every result has: its module is loaded when it is asked for. */
 export async function json(): Promise<Formatter<unknown, unknown>> {
   return (await import("../report/json.ts")).jsonText;

@@ -1,4 +1,4 @@
-import type { Option } from "./option.ts";
+import { type Option, parsePath } from "./option.ts";
 
 /** The option of commands whose result can go to a file. */
 export const outputOption: Option<string | undefined> = {
@@ -7,8 +7,5 @@ export const outputOption: Option<string | undefined> = {
   fallback: undefined,
   fallbackText: "standard output",
   file: (path) => path === undefined ? null : { path, use: "write" },
-  parse(text) {
-    if (text !== "") return text;
-    throw new SyntaxError("expected the name of a file");
-  },
+  parse: parsePath("file"),
 };

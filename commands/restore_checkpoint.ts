@@ -4,47 +4,32 @@ import { Interrupt } from "../lab/interrupt.ts";
 import { restore } from "../checkpoint/restore.ts";
 import type { RestoreResult } from "../checkpoint/restore_result.ts";
 import type { Watched } from "../lab/kernel_log.ts";
-import { UsageError } from "../lab/usage_error.ts";
-import type { Context } from "./command.ts";
-import type { OptionTable } from "./option.ts";
+import type { Context } from "../cli/command.ts";
 import { watchKernel } from "./watch_kernel.ts";
 import { printable } from "../text/printable.ts";
 
 /** What a command line asks for. */
 export interface RestoreRequest extends BackendSelection {
   /** The folder of the checkpoints. */
-  readonly restore: string | undefined;
+  readonly folder: string;
 }
-
-/** The options that go with `--restore`: of the machine itself the checkpoint tells. */
-const GO_WITH: ReadonlySet<string> = new Set(["restore", "backend", "model", "format"]);
 
 /** Files that are not used and named one by one; the result names them all. */
 const NOTED = 3;
 
 /**
- * `dirtyring checkpoint --restore`.
+ * `dirtyring restore`.
  *
  * @param request What the command line asks for.
- * @param options The command's options, for their defaults.
  * @param context What it may use.
  * @returns What it came to.
- * @throws {UsageError} Where an option does not go with it, or no checkpoint of the folder is whole.
+ * @throws {UsageError} Where no checkpoint of the folder is whole.
  */
 export async function restoreCheckpoint(
   request: RestoreRequest,
-  options: OptionTable,
   context: Context,
 ): Promise<Watched<RestoreResult>> {
-  const { restore: folder = "" } = request;
-  for (const [name, value] of Object.entries(request)) {
-    const option = options[name];
-    if (option === undefined || GO_WITH.has(name) || value === option.fallback) continue;
-    throw new UsageError(
-      `--${name}: does not go with --restore, which makes the machine as it was; expected --backend, ` +
-        "--model or --format",
-    );
-  }
+  const { folder } = request;
   const chain = await readChain(folder);
   const last = chain.files.at(-1)!.header.epoch; // a chain has a file at least
   for (const { file, reason } of chain.skipped.slice(0, NOTED)) {

@@ -5,7 +5,7 @@ import { readHostFile } from "../lab/host_files.ts";
 import { UsageError } from "../lab/usage_error.ts";
 import { FrameError } from "../vm/frames.ts";
 import type { GuestFile } from "../vm/guest_request.ts";
-import type { OptionTable } from "./option.ts";
+import type { Command } from "./command.ts";
 import { OutputFile } from "./output_file.ts";
 import { printable } from "../text/printable.ts";
 
@@ -26,28 +26,29 @@ export class MachineFiles {
   /**
    * Reads what a command will read, and looks whether it can write where it will.
    *
-   * @param values The values of its options.
-   * @param options The options.
+   * @param values The values of its options and operands.
+   * @param command The command.
    * @returns The files.
    * @throws {UsageError} Where one cannot be read, or written.
    */
   static async of(
     values: Readonly<Record<string, unknown>>,
-    options: OptionTable,
+    { name: command, options, operands }: Pick<Command, "name" | "options" | "operands">,
   ): Promise<MachineFiles> {
     const files = new MachineFiles();
-    for (const [name, option] of Object.entries(options)) {
-      const file = option.file?.(values[name]) ?? null;
+    for (const [name, { file: fileOf }] of Object.entries({ ...options, ...operands })) {
+      const file = fileOf?.(values[name]) ?? null;
       if (file === null) continue;
       const { path, use } = file;
-      const what = `--${name} ${printable(path)}`;
+      const written = Object.hasOwn(options, name) ? `--${name}` : command;
+      const what = `${written} ${printable(path)}`;
       const absolute = path.startsWith("/") ? path : `${Deno.cwd()}/${path}`;
       if (use === "read" && path === "-") files.stdin = contentOf(null, what);
       else if (use === "read") files.files.set(absolute, contentOf(path, what));
       else if (use === "read folder") await files.#addFolder(path, absolute, what);
       else files.outputs.push(absolute);
       if (use === "write") {
-        files.#written.set(absolute, await OutputFile.prepare(path, `--${name}`));
+        files.#written.set(absolute, await OutputFile.prepare(path, written));
       }
       if (use === "write folder") await prepareFolder(path);
     }

@@ -2,11 +2,10 @@ import { EXIT } from "../lab/exit_status.ts";
 import { Interrupt } from "../lab/interrupt.ts";
 import { Machine, type MachineEnd, type MachineListener } from "../vm/machine.ts";
 import { type PreparedMachine, prepareMachine } from "../vm/prepare.ts";
-import type { Context } from "./command.ts";
+import type { Command, Context } from "./command.ts";
 import { interruptStatus } from "./interrupt_status.ts";
 import { MachineFiles } from "./machine_files.ts";
-import type { MachineRequest } from "./machine_request.ts";
-import type { OptionTable } from "./option.ts";
+import { lineOf, type MachineRequest } from "./machine_request.ts";
 
 /** The status line is drawn this often. */
 const STATUS_MS = 500;
@@ -62,8 +61,8 @@ export function endStatus(end: MachineEnd): number {
  * interrupt reaches it.
  *
  * @param request The machine, and the command line.
- * @param values The values of the command's options.
- * @param options The options.
+ * @param values The values of the command's options and operands.
+ * @param command The command.
  * @param context What it may use.
  * @returns Its exit status.
  * @throws {VmFailure} Where the machine came to no answer.
@@ -75,16 +74,17 @@ export function endStatus(end: MachineEnd): number {
 export async function runInMachine(
   request: MachineRequest,
   values: Readonly<Record<string, unknown>>,
-  options: OptionTable,
+  command: Command,
   context: Context,
 ): Promise<number> {
-  const files = await MachineFiles.of(values, options);
+  const files = await MachineFiles.of(values, command);
   const prepared = await prepareMachine(request.choices[0]!);
-  const command = { args: request.args, columns: context.terminal?.columns ?? null, files };
+  const args = lineOf(request.args, request.operands);
+  const asked = { args, columns: context.terminal?.columns ?? null, files };
   using boot = new BootStatus(context, prepared);
   const out = new TextDecoder();
   const lines = new LineReader(context.say);
-  const machine = machineFor(prepared, command, {
+  const machine = machineFor(prepared, asked, {
     booted: () => boot.end(),
     stdout: (bytes) => context.print([out.decode(bytes, { stream: true })]),
     stderr(bytes) {

@@ -54,7 +54,7 @@ export const VM_OPTIONS: {
   kernel: forEach(
     "FILE|TREE",
     "run on this kernel, booted in a machine of its own: a bzImage, a built tree, a vmlinuz of /boot, or an " +
-      "unpacked package; check, check --fuzz and bench take several",
+      "unpacked package; check, fuzz and bench take several",
     "the kernel of this host",
     "a bzImage, or a tree in which one was built",
   ),
@@ -75,6 +75,16 @@ export const VM_OPTIONS: {
   "vm-memory": memorySize("its memory", 2 ** 31, "2GiB"),
   "vm-timeout": optionalDuration("the longest that it may run", "15m, with Bochs 60m"),
 };
+
+/**
+ * Whether a word of a command line tells of a machine of `--kernel`.
+ *
+ * @param arg The word: `--name=value`, or `--name`.
+ * @returns Whether it does.
+ */
+export function asksMachine(arg: string): boolean {
+  return Object.hasOwn(VM_OPTIONS, optionName(arg) ?? "");
+}
 
 /**
  * A command line without some options.

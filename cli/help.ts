@@ -1,9 +1,10 @@
 import { EXIT } from "../lab/exit_status.ts";
-import { commandHelp, generalHelp, type HelpOption, type HelpStatus } from "../report/help_text.ts";
+import { commandHelp, generalHelp, type HelpOption, type HelpStatus } from "./help_text.ts";
 import { GLOBAL_OPTIONS } from "./global_options.ts";
+import type { Registry } from "./command.ts";
 import type { OptionTable } from "./option.ts";
+import { usage } from "./parse.ts";
 import { VM_OPTIONS } from "./vm_options.ts";
-import { COMMAND_NAMES, loadCommand } from "./registry.ts";
 
 const STATUSES: readonly HelpStatus[] = [
   [[EXIT.OK], "done, and all that was checked holds"],
@@ -28,18 +29,20 @@ function helpOptions(table: OptionTable): HelpOption[] {
 /**
  * The text of `dirtyring help`.
  *
+ * @param registry The commands that there are.
  * @param name A command; without one, the overview.
  * @returns Lines with their ends.
  * @throws {UsageError} Where there is no such command.
  */
-export async function help(name?: string): Promise<Iterable<string>> {
+export async function help(registry: Registry, name?: string): Promise<Iterable<string>> {
   const all = helpOptions(GLOBAL_OPTIONS);
   const machine = all.filter(({ name }) => Object.hasOwn(VM_OPTIONS, name));
   const options = { machine, program: all.filter((option) => !machine.includes(option)) };
   if (name !== undefined && name !== "help") {
-    const command = await loadCommand(name);
-    return commandHelp({ ...command, options: helpOptions(command.options) }, options);
+    const command = await registry.load(name);
+    const all = { options: helpOptions(command.options), operands: helpOptions(command.operands) };
+    return commandHelp({ ...command, ...all, usage: usage(command) }, options);
   }
-  const commands = await Promise.all(COMMAND_NAMES.map(loadCommand));
+  const commands = await Promise.all(registry.names.map(registry.load));
   return generalHelp(commands, options, STATUSES);
 }

@@ -1,6 +1,6 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { UsageError } from "../lab/usage_error.ts";
-import type { Option, OptionTable } from "./option.ts";
+import type { OperandTable, Option, OptionTable } from "./option.ts";
 import { printable } from "../text/printable.ts";
 
 /** A command line, taken apart. */
@@ -18,16 +18,20 @@ export interface ParsedLine {
  *
  * @param args The arguments after the command's name.
  * @param options The command's options and the global ones.
+ * @param moved What is said of options that are no more.
  * @returns The values and what is no option.
  * @throws {UsageError} For an unknown option, one given twice, a missing or a wrong value.
  */
 export async function parseLine(
   args: readonly string[],
   options: OptionTable,
+  moved: Readonly<Record<string, string>> = {},
 ): Promise<ParsedLine> {
-  let unknown: string | undefined;
   const names = Object.keys(options);
   const joined = joinValues(args, options);
+  const end = joined.includes("--") ? joined.indexOf("--") : joined.length;
+  const unknown = joined.slice(0, end).filter(isUnderscore);
+  if (unknown.length > 0) throw new UsageError(await unknownOption(unknown[0]!, options));
   const parsed = parseArgs(joined, {
     boolean: names.filter((name) => options[name]!.value === null),
     string: [...names.filter((name) => options[name]!.value !== null), "_"],
@@ -35,17 +39,63 @@ export async function parseLine(
     alias: { help: "h", version: "V" },
     unknown: (arg, key) => {
       if (key === undefined) return true;
-      unknown ??= arg.replace(/=.*$/s, "");
+      unknown.push(arg.replace(/=.*$/s, ""));
       return false;
     },
   });
-  if (unknown !== undefined) throw new UsageError(await unknownOption(unknown, options));
+  const gone = unknown.find((arg) => arg.startsWith("--") && Object.hasOwn(moved, arg.slice(2)));
+  if (gone !== undefined) throw new UsageError(moved[gone.slice(2)]!);
+  if (unknown.length > 0) throw new UsageError(await unknownOption(unknown[0]!, options));
   const values: Record<string, unknown> = {};
   for (const name of names) values[name] = valueOf(name, parsed[name], options);
   const operands = parsed._.map(String);
-  const end = joined.indexOf("--");
-  const given = joined.slice(0, end < 0 ? joined.length : end).filter((arg) => arg.startsWith("-"));
+  const given = joined.slice(0, end).filter((arg) => /^-./s.test(arg));
   return { values, operands, given };
+}
+
+/**
+ * Reads what is no option as the operands of a command.
+ *
+ * @param command The command's name, and its operands in their order.
+ * @param texts What is no option.
+ * @returns A value for each operand.
+ * @throws {UsageError} For one too many, one that is missing, or a wrong value.
+ */
+export function parseOperands(
+  command: { readonly name: string; readonly operands: OperandTable },
+  texts: readonly string[],
+): Readonly<Record<string, unknown>> {
+  const { name, operands } = command;
+  const names = Object.keys(operands);
+  if (texts.length > names.length) {
+    const [unexpected] = texts.slice(names.length);
+    throw new UsageError(`unexpected ${printable(unexpected!)}; expected ${usage(command)}`);
+  }
+  const values: Record<string, unknown> = {};
+  for (const [n, one] of names.entries()) {
+    const text = texts[n];
+    const operand = operands[one]!;
+    if (text === undefined && operand.isRequired) {
+      throw new UsageError(`${name}: ${operand.value} is missing; expected ${usage(command)}`);
+    }
+    values[one] = text === undefined ? operand.fallback : parseValue(name, text, operand);
+  }
+  return values;
+}
+
+/**
+ * How a command is written.
+ *
+ * @param command The command's name, and its operands in their order.
+ * @returns The line; what may be left out stands in brackets.
+ */
+export function usage(
+  { name, operands }: { readonly name: string; readonly operands: OperandTable },
+): string {
+  const words = Object.values(operands).map(({ value, isRequired }) =>
+    isRequired ? value : `[${value}]`
+  );
+  return ["dirtyring", name, ...words, "[OPTION ...]"].join(" ");
 }
 
 // `--name value` becomes `--name=value`, so that a value may begin with a dash (-1 is a wrong number,
@@ -75,6 +125,11 @@ function joinValues(args: readonly string[], options: OptionTable): string[] {
   return joined;
 }
 
+// parseArgs has `_` for what is no option, and would take it for one of its own.
+function isUnderscore(arg: string): boolean {
+  return /^-(?!-).*_|^--_(=|$)/s.test(arg);
+}
+
 // The option of a name, and not what every object has.
 function own(options: OptionTable, name: string): Option<unknown> | undefined {
   return Object.hasOwn(options, name) ? options[name] : undefined;
@@ -87,17 +142,17 @@ function valueOf(name: string, given: unknown, options: OptionTable): unknown {
   if (texts.length === 0) return option.fallback;
   if (option.value === null) return true;
   // The value of an option that may be given several times is a list.
-  if (option.isMany) return texts.flatMap((text) => parseValue(name, `${text}`, option));
+  if (option.isMany) return texts.flatMap((text) => parseValue(`--${name}`, `${text}`, option));
   if (texts.length > 1) throw new UsageError(`--${name} is given ${texts.length} times`);
-  return parseValue(name, `${texts[0]}`, option);
+  return parseValue(`--${name}`, `${texts[0]}`, option);
 }
 
-function parseValue(name: string, text: string, option: Option<unknown>): unknown {
+function parseValue(what: string, text: string, option: Option<unknown>): unknown {
   try {
     return option.parse(text);
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
-    throw new UsageError(`--${name} ${text === "" ? '""' : printable(text)}: ${error.message}`);
+    throw new UsageError(`${what} ${text === "" ? '""' : printable(text)}: ${error.message}`);
   }
 }
 

@@ -7,8 +7,10 @@ import { optionName, VM_OPTIONS, withoutOptions } from "./vm_options.ts";
 export interface MachineRequest {
   /** The machines, at least one. */
   readonly choices: readonly MachineChoice[];
-  /** The command line without them: the command's name first. */
+  /** The command line without them and without operands: the command's name first. */
   readonly args: readonly string[];
+  /** The command's operands. */
+  readonly operands: readonly string[];
 }
 
 /**
@@ -17,12 +19,14 @@ export interface MachineRequest {
  *
  * @param values The values of all options.
  * @param args The command line, the command's name first, each option with its value in one.
+ * @param operands What is no option.
  * @returns The machines; `null` where `--kernel` is not given.
  * @throws {UsageError} Where the options do not go together.
  */
 export function machineRequest(
   values: Readonly<Record<string, unknown>>,
   args: readonly string[],
+  operands: readonly string[],
 ): MachineRequest | null {
   // Parsed by the options of VM_OPTIONS, which these types are of.
   const kernels = values["kernel"] as readonly string[];
@@ -65,5 +69,16 @@ export function machineRequest(
       kernelArgs: nth(lists["kernel-args"], n) ?? "",
     },
   }));
-  return { choices, args: withoutOptions(args, Object.keys(VM_OPTIONS)) };
+  return { choices, args: withoutOptions(args, Object.keys(VM_OPTIONS)), operands };
+}
+
+/**
+ * The command line that a machine is given.
+ *
+ * @param args The command's name and options.
+ * @param operands Its operands, which may begin with a dash.
+ * @returns The line.
+ */
+export function lineOf(args: readonly string[], operands: readonly string[]): readonly string[] {
+  return operands.length === 0 ? args : [...args, "--", ...operands];
 }

@@ -4,7 +4,7 @@ import type { BackendSelection } from "../lab/backend.ts";
 import { EXIT } from "../lab/exit_status.ts";
 import { UsageError } from "../lab/usage_error.ts";
 import type { MachineRequest } from "./machine_request.ts";
-import type { OptionTable, Values } from "./option.ts";
+import type { OperandTable, OptionTable, Values } from "./option.ts";
 import type { OutputFile } from "./output_file.ts";
 
 /** What a command may use of the world. */
@@ -52,13 +52,19 @@ export type LateFormatter<Result, Options> = (
 ) => Promise<Formatter<Result, Options>>;
 
 /** A command: parsing, help, completion and the manual all come from this declaration. */
-export interface Declaration<Table extends OptionTable, Result> {
+export interface Declaration<
+  Table extends OptionTable,
+  Result,
+  Operands extends OperandTable = Record<never, never>,
+> {
   /** Its name. */
   readonly name: string;
   /** What it does, in a line. */
   readonly summary: string;
   /** What a person should know beyond that. */
   readonly details: string;
+  /** What it takes beside its options, where it takes any: what must be given stands first. */
+  readonly operands?: Operands;
   /** Its options. */
   readonly options: Table;
   /** Command lines that work as printed, each with what it shows. */
@@ -67,18 +73,18 @@ export interface Declaration<Table extends OptionTable, Result> {
    * The formats of its result, each with how to get it; the option `format` picks one. The option `output`,
    * where there is one, names the file that the result goes to, unless `ownsOutput` says otherwise.
    */
-  readonly formats: Readonly<Record<string, LateFormatter<Result, Values<Table>>>>;
+  readonly formats: Readonly<Record<string, LateFormatter<Result, Values<Table & Operands>>>>;
   /** Whether the option `output` is its own affair, a folder that it fills: its result is then printed. */
   readonly ownsOutput?: true;
   /**
    * Whether it asks the machines of `--kernel` itself. Otherwise it runs in one, as it is, and what it prints comes out
    * here.
    */
-  asksMachines?(options: Values<Table>, machines: number): boolean;
+  asksMachines?(options: Values<Table & Operands>, machines: number): boolean;
   /** Does it. */
-  run(options: Values<Table>, context: Context): Promise<Result>;
+  run(options: Values<Table & Operands>, context: Context): Promise<Result>;
   /** The exit status that its result stands for. */
-  status(result: Result, options: Values<Table>): number;
+  status(result: Result, options: Values<Table & Operands>): number;
 }
 
 /** What a command came to. */
@@ -89,22 +95,38 @@ export interface Outcome {
   readonly status: number;
 }
 
-/** A command whose option values are checked when it is executed. */
+/** A command whose values are checked when it is executed. */
 export interface Command extends
   Pick<
     Declaration<OptionTable, unknown>,
     "name" | "summary" | "details" | "options" | "examples"
   > {
-  /** As its declaration says, with values that were parsed by its own options. */
+  /** Its operands in their order: none, for most. */
+  readonly operands: OperandTable;
+  /** As its declaration says, with values that were parsed by its own options and operands. */
   asksMachines(values: Readonly<Record<string, unknown>>, machines: number): boolean;
   /**
-   * Runs it with values that were parsed by its own options.
+   * Runs it with values that were parsed by its own options and operands.
    *
-   * @param values A value for each option.
+   * @param values A value for each of them.
    * @param context What it may use.
    * @returns What it came to.
    */
   execute(values: Readonly<Record<string, unknown>>, context: Context): Promise<Outcome>;
+}
+
+/** The commands that there are. */
+export interface Registry {
+  /** Their names, in the order of help. */
+  readonly names: readonly string[];
+  /**
+   * Loads one.
+   *
+   * @throws {UsageError} Where there is none of that name; names the nearest.
+   */
+  load(name: string): Promise<Command>;
+  /** What is said of options that a command had, by their names. */
+  movedFrom(name: string): Readonly<Record<string, string>>;
 }
 
 /**
@@ -113,22 +135,25 @@ export interface Command extends
  * @param declaration The declaration.
  * @returns The command.
  */
-export function defineCommand<Table extends OptionTable, Result>(
-  declaration: Declaration<Table, Result>,
-): Command {
-  const { name, summary, details, options, examples } = declaration;
+export function defineCommand<
+  Table extends OptionTable,
+  Result,
+  Operands extends OperandTable = Record<never, never>,
+>(declaration: Declaration<Table, Result, Operands>): Command {
+  const { name, summary, details, operands = {}, options, examples } = declaration;
   return {
     name,
     summary,
     details,
+    operands,
     options,
     examples,
     // As in `execute`.
     asksMachines: (values, machines) =>
-      declaration.asksMachines?.(values as Values<Table>, machines) ?? false,
+      declaration.asksMachines?.(values as Values<Table & Operands>, machines) ?? false,
     async execute(values, context) {
-      // commands/parse.ts filled `values` from `options`: a parsed value or the fallback of each.
-      const typed = values as Values<Table>;
+      // parse.ts filled `values` from `options` and `operands`: a parsed value or the fallback of each.
+      const typed = values as Values<Table & Operands>;
       const load = declaration.formats[`${values["format"]}`];
       if (load === undefined) throw new TypeError(`${name} has no format ${values["format"]}`);
       const file = declaration.ownsOutput ? null : await outputFile(values["output"]);

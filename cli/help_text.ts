@@ -1,4 +1,4 @@
-import { table } from "./table.ts";
+import { table } from "../report/table.ts";
 
 /** An option as help shows it. */
 export interface HelpOption {
@@ -30,6 +30,16 @@ export interface HelpCommand {
   readonly details: string;
   /** Command lines, each with what it shows. */
   readonly examples: readonly (readonly [string, string])[];
+}
+
+/** A command with all that it takes. */
+export interface WholeCommand extends HelpCommand {
+  /** How it is written. */
+  readonly usage: string;
+  /** What it takes by its place. */
+  readonly operands: readonly HelpOption[];
+  /** Its options. */
+  readonly options: readonly HelpOption[];
 }
 
 /** Exit statuses that mean the same, and what. */
@@ -71,18 +81,20 @@ export function* generalHelp(
 /**
  * All about a command.
  *
- * @param command The command, with its options.
+ * @param command The command.
  * @param globals The options of every command.
  * @returns Lines with their ends.
  */
 export function* commandHelp(
-  command: HelpCommand & { readonly options: readonly HelpOption[] },
+  command: WholeCommand,
   globals: GlobalOptions,
 ): Generator<string> {
-  const { name, summary, details, options, examples } = command;
+  const { name, summary, usage, details, operands, options, examples } = command;
   yield `dirtyring ${name}: ${summary}\n\n`;
-  yield `usage: dirtyring ${name} [OPTION ...]\n\n`;
+  yield `usage: ${usage}\n\n`;
   yield* wrap(details, WIDTH, "");
+  if (operands.length > 0) yield "\n";
+  for (const operand of operands) yield* optionText(`${operand.value}`, operand);
   yield "\noptions:\n";
   yield* optionsText(options);
   yield* globalsText(globals);
@@ -98,10 +110,15 @@ function* globalsText({ program, machine }: GlobalOptions): Generator<string> {
 }
 
 function* optionsText(options: readonly HelpOption[]): Generator<string> {
-  for (const { name, value, help, fallback } of options) {
-    yield `  --${name}${value === null ? "" : ` ${value}`}\n`;
-    yield* wrap(fallback === null ? help : `${help} (default: ${fallback})`, WIDTH, "      ");
+  for (const option of options) {
+    const { name, value } = option;
+    yield* optionText(`--${name}${value === null ? "" : ` ${value}`}`, option);
   }
+}
+
+function* optionText(written: string, { help, fallback }: HelpOption): Generator<string> {
+  yield `  ${written}\n`;
+  yield* wrap(fallback === null ? help : `${help} (default: ${fallback})`, WIDTH, "      ");
 }
 
 // Breaks a text between words.

@@ -1,6 +1,13 @@
+import { flag, type Option } from "./option.ts";
+
 const ABORT = 129;
 const SKIP = 125;
 const SIGNALS = 128;
+
+/** The option of commands whose status {@linkcode bisectStatus} turns into an answer for git. */
+export const bisectOption: Option<boolean> = flag(
+  "answer for git bisect run: 0 good, 1 bad, 125 untested, from 128 on an end",
+);
 
 /**
  * An exit status as `git bisect run` takes it: 0 the commit is good, 1 bad, 125 it cannot be tested, and from 128 on

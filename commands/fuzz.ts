@@ -1,0 +1,98 @@
+import type { FuzzKernels } from "../checks/fuzz_kernels.ts";
+import type { FuzzResult } from "../checks/fuzz_result.ts";
+import { EXIT } from "../lab/exit_status.ts";
+import type { Watched } from "../lab/kernel_log.ts";
+import { kernelsStatus } from "../lab/kernel_run.ts";
+import { UsageError } from "../lab/usage_error.ts";
+import { bisectOption } from "../cli/bisect_status.ts";
+import { type Command, defineCommand, type Formatter } from "../cli/command.ts";
+import { json } from "../cli/formats.ts";
+import { interruptStatus } from "../cli/interrupt_status.ts";
+import { choice, type Operand, type Option, optionalCount } from "../cli/option.ts";
+import { outputOption } from "../cli/output_option.ts";
+import { modelOption } from "./backend_options.ts";
+
+/** Programs, unless N says otherwise. */
+export const PROGRAMS = 100;
+/** The seed where none is given: without one, a run could not be repeated. */
+export const SEED = 1;
+
+type Outcome = Watched<FuzzResult> | FuzzKernels;
+
+const programs: Operand<number | undefined> = {
+  ...optionalCount("how many programs", { min: 1 }, `${PROGRAMS}`),
+  value: "N",
+  isRequired: false,
+};
+
+const file: Option<string | undefined> = {
+  value: "FILE",
+  help: "run the program in FILE instead, as a mismatch is printed; - is standard input",
+  fallback: undefined,
+  fallbackText: "none",
+  file: (path) => path === undefined ? null : { path, use: "read" },
+  parse: (text) => text,
+};
+
+async function text(result: Outcome): Promise<Formatter<Outcome, unknown>> {
+  if (result.schema === "dirtyring.fuzz/1") {
+    const { fuzzText } = await import("../report/fuzz_text.ts");
+    return () => fuzzText(result);
+  }
+  const { fuzzKernelsText } = await import("../report/fuzz_kernels_text.ts");
+  return () => fuzzKernelsText(result);
+}
+
+/** `dirtyring fuzz` */
+export const command: Command = defineCommand({
+  name: "fuzz",
+  summary: "random programs of kernel calls on /dev/kvm and on the model: do they agree?",
+  details:
+    "Each program makes slots come, move and go, stores to them, harvests and resets, on /dev/kvm and on the model, " +
+    "which are compared call by call. A mismatch is shrunk and printed as a script that --file runs again, and the " +
+    "exit status is 1. With --bisect it is 125 for all that says nothing about the kernel, 129 for a wrong " +
+    "command line.",
+  operands: { programs },
+  options: {
+    model: {
+      ...modelOption,
+      fallbackText: "the version and the processor of the kernel that it is held against",
+    },
+    file,
+    seed: optionalCount(
+      "the seed of the programs; the same one gives the same ones",
+      {},
+      `${SEED}`,
+    ),
+    bisect: bisectOption,
+    format: choice("how the result is written", ["text", "json"]),
+    output: outputOption,
+  },
+  examples: [
+    ["dirtyring fuzz 100 --seed 2", "do this kernel and the model agree?"],
+    ["dirtyring fuzz 50 --bisect", "in a script for git bisect run"],
+  ],
+  formats: { text, json },
+  async run(options, context): Promise<Outcome> {
+    if (context.machines !== null) {
+      if (options.bisect) {
+        throw new UsageError("--bisect: takes one --kernel: a commit has one answer");
+      }
+      const { fuzzInMachines } = await import("./compare_machines.ts");
+      return await fuzzInMachines(context.machines, options.file, file, context);
+    }
+    const { runFuzz } = await import("./run_fuzz.ts");
+    return await runFuzz(options, context);
+  },
+  // One kernel is asked in its machine; what several say is put together here.
+  asksMachines: (_, machines) => machines > 1,
+  status(outcome, { bisect }) {
+    const interrupted = interruptStatus(outcome.interrupted);
+    if (outcome.schema === "dirtyring.fuzz-kernels/1") {
+      return kernelsStatus(outcome.kernels.map(({ status }) => status), interrupted);
+    }
+    // Who interrupts a bisection wants it to end, whatever was found by then.
+    if (bisect && outcome.interrupted !== null) return interrupted;
+    return outcome.ok ? interrupted : EXIT.BROKEN;
+  },
+});
