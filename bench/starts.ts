@@ -1,7 +1,7 @@
 import type { Kernel } from "../ffi/kernel.ts";
 import { kvm_dirty_gfn } from "../ffi/kvm_structs.ts";
 import type { Interrupt } from "../lab/interrupt.ts";
-import { Lab } from "../lab/lab.ts";
+import { ringVm } from "../lab/guest_vm.ts";
 import { quantile } from "../lab/median.ts";
 import { live } from "../live/live.ts";
 import { planLab } from "../lab/plan.ts";
@@ -66,7 +66,7 @@ async function start(
     rounds: 1,
     seed: 1,
   });
-  using lab = new Lab(kernel, plan);
+  using lab = ringVm(kernel, plan);
   const { vcpus, ok, error, lost, problems, interrupted } = await live(lab, interrupt, {
     stores: STORES,
     durationMs: null,

@@ -2,7 +2,7 @@ import type { Kernel } from "../ffi/kernel.ts";
 import type { GuestName } from "../guest/guest.ts";
 import { parsePattern, type Pattern, PATTERN_FORMS } from "../guest/pattern.ts";
 import type { Backend } from "../lab/backend.ts";
-import { Lab } from "../lab/lab.ts";
+import { type RingVm, ringVm } from "../lab/guest_vm.ts";
 import type { ModelChoice } from "../lab/model_choice.ts";
 import { type LabOptions, type Plan, planLab } from "../lab/plan.ts";
 import { backendOptions } from "./backend_options.ts";
@@ -87,8 +87,8 @@ export function roundsOption(rounds: number): Option<number> {
  * @throws {HostError} Where the host has no usable KVM, or no dirty ring.
  * @throws {KernelError} Where the kernel refuses a call.
  */
-export async function makeLab(kernel: Kernel, options: LabOptions): Promise<Lab> {
-  return new Lab(kernel, await makePlan(options));
+export async function makeLab(kernel: Kernel, options: LabOptions): Promise<RingVm> {
+  return ringVm(kernel, await makePlan(options));
 }
 
 /**

@@ -8,7 +8,7 @@ import { System } from "../kvm/system.ts";
 import { type DeviceFacts, deviceFacts } from "./device.ts";
 import { kernelFacts, pageModificationLogging } from "./host.ts";
 import type { Result } from "./result.ts";
-import { inferReserved, largestRing, smallestRing } from "./ring_limits.ts";
+import { inferReserved, largestRing, smallestRing } from "../machine/ring_limits.ts";
 
 /** Something that is missing. */
 export interface Problem {

@@ -1,5 +1,5 @@
 import type { Interrupt } from "./interrupt.ts";
-import type { Lab } from "./lab.ts";
+import type { RingVm } from "./guest_vm.ts";
 import { type LabResult, labResult } from "./result.ts";
 import { type RuleChoice, type Story, tell } from "./story.ts";
 
@@ -19,7 +19,7 @@ export interface RunResult extends LabResult, Story {
  * @returns The story of the run.
  */
 export async function run(
-  lab: Lab,
+  lab: RingVm,
   interrupt: Interrupt,
   rule: RuleChoice,
   sort = false,

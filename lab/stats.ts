@@ -1,5 +1,5 @@
 import type { Interrupt } from "./interrupt.ts";
-import type { Lab } from "./lab.ts";
+import type { RingVm } from "./guest_vm.ts";
 import { type LabResult, labResult } from "./result.ts";
 import { type RoundsCheck, type RuleChoice, type StatsReport, tell } from "./story.ts";
 
@@ -18,7 +18,7 @@ export interface StatsResult extends LabResult, StatsReport, RoundsCheck {
  * @returns The statistics.
  */
 export async function stats(
-  lab: Lab,
+  lab: RingVm,
   interrupt: Interrupt,
   rule: RuleChoice,
 ): Promise<StatsResult> {

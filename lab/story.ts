@@ -1,3 +1,4 @@
+import { takePlain, takeSorted } from "../machine/ring_tracker.ts";
 import { type Rule, ruleOf } from "../ring/rule.ts";
 import { RingStatistics, type Statistics } from "../ring/statistics.ts";
 import type { LostPages } from "../ring/lost_page.ts";
@@ -5,11 +6,11 @@ import { type PageList, Witness } from "../ring/witness.ts";
 import { checkMemory } from "./check_memory.ts";
 import { InlineDriver } from "./inline_driver.ts";
 import type { Interrupt, InterruptSignal } from "./interrupt.ts";
-import type { Lab } from "./lab.ts";
+import type { RingVm } from "./guest_vm.ts";
 import { type Measured, measureReset } from "./measure.ts";
 import { measureSort, SORT_NOT_MEASURED, type SortCost } from "./measure_sort.ts";
 import { vcpuBits } from "./plan.ts";
-import { type RoundResult, Rounds, takePlain, takeSorted } from "./rounds.ts";
+import { type RoundResult, Rounds } from "./rounds.ts";
 
 /** The coalescing statistics of one ring. */
 export interface RingReport extends Statistics {
@@ -77,7 +78,7 @@ export interface StoryOptions {
  * @returns The rounds and what they add up to.
  */
 export async function tell(
-  lab: Lab,
+  lab: RingVm,
   interrupt: Interrupt,
   options: StoryOptions,
 ): Promise<Story> {

@@ -2,11 +2,9 @@
 // tracker is broken.
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import type { Kernel } from "../ffi/kernel.ts";
-import { Lab } from "../lab/lab.ts";
-import type { DirtyTracker } from "../checkpoint/dirty_tracker.ts";
+import type { GuestVm } from "../lab/guest_vm.ts";
 import type { CheckpointResult } from "../checkpoint/checkpoint_result.ts";
 import { quotas } from "../live/quotas.ts";
-import type { TrackedMachine } from "../checkpoint/tracked_machine.ts";
 import { openModel } from "../model/model_kernel.ts";
 import { DirtySet } from "../ring/dirty_set.ts";
 import { allocateEntries, entriesOf } from "../ring/entries.ts";
@@ -166,7 +164,7 @@ Deno.test("checkpoint() ends where nobody reads its epochs any more", async () =
 });
 
 Deno.test("checkpoint() says how a vCPU failed, and closes the epoch", async () => {
-  const prepare = ({ vm }: TrackedMachine) => vm.slot0.set([0x0f, 0x0b], vm.plan.guest.codeAt + 2);
+  const prepare = (vm: GuestVm) => vm.slot0.set([0x0f, 0x0b], vm.plan.guest.codeAt + 2);
   const result = await keep({ prepare }, model());
   assertStringIncludes(result.error!, "vCPU 0 stopped with KVM_EXIT_INTERNAL_ERROR");
   assertEquals([result.ok, result.equal, result.epochs.at(-1)!.endedBy], [true, true, "error"]);
@@ -185,21 +183,13 @@ for (const program of ["thread_throws.ts", "thread_closes.ts"]) {
   );
 }
 
-// A tracker of the machine's rings in place of its own, which has nothing to give back.
-function ringOf(make: new (lab: Lab) => DirtyTracker): (machine: TrackedMachine) => DirtyTracker {
-  return ({ vm }) => {
-    if (!(vm instanceof Lab)) throw new TypeError("Expected rings");
-    return new make(vm);
-  };
-}
-
 for (const [kernel, test] of [[model, Deno.test], [() => LIBC, liveTest]] as const) {
   for (const Broken of [DropsAPage, CopiesBeforeRearming]) {
     test(`checkpoint() finds out a tracker that is broken: ${Broken.name}`, async () => {
       // In each of the two epochs every page is stored to, however long that takes.
       const changes: KeepChanges = { guest: "long64", intervalMs: 20, epochs: 2 };
       const gate = kernel === model ? {} : untilAllStored(2);
-      const result = await keep({ ...changes, ...gate, broken: ringOf(Broken) }, kernel());
+      const result = await keep({ ...changes, ...gate, Tracker: Broken }, kernel());
       assertEquals([result.ok, result.equal], [false, false]);
       const { count, pages } = result.differing;
       assertEquals(count, Broken === DropsAPage ? 1 : result.epochs[0]!.dirtyPages);
@@ -213,7 +203,7 @@ Deno.test("checkpoint() finds out memory that changes without an entry", async (
   let memory = new Uint32Array(0);
   const kernel = faultyKernel(model(), "stores without an entry", () => memory);
   const changes: KeepChanges = {
-    prepare: ({ vm }) => memory = vm.memory,
+    prepare: (vm) => memory = vm.memory,
     text: "reverse",
     pages: 100,
   };
@@ -232,7 +222,7 @@ Deno.test("checkpoint() compares slot 0, too", async () => {
       return kernel.open(path, flags);
     },
   };
-  const result = await keep({ prepare: ({ vm }) => slot0 = vm.slot0 }, late);
+  const result = await keep({ prepare: (vm) => slot0 = vm.slot0 }, late);
   assertEquals([result.equal, result.slot0Equal, result.differing.count], [false, false, 0]);
 });
 
@@ -243,7 +233,7 @@ Deno.test("checkpoint() reports a reset that returns too few", async () => {
 });
 
 Deno.test("checkpoint() ends where a ring is full and brings no entry", async () => {
-  const changes = { ...FULL, ring: RING_BYTES, intervalMs: 1000, broken: ringOf(FindsNothing) };
+  const changes = { ...FULL, ring: RING_BYTES, intervalMs: 1000, Tracker: FindsNothing };
   const result = await keep(changes, model());
   assertEquals([result.ok, result.epochs.at(-1)!.endedBy], [false, "overflow"]);
   assertStringIncludes(result.problems[0]!, "but its ring brought no entry");

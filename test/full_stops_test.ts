@@ -31,7 +31,7 @@ Deno.test("the time of all full stops is the sum of those that were resumed wher
     if (vcpus.stopOf(0)?.kind !== "full") continue;
     const stoodMs = ++full;
     vcpus.wait(stoodMs);
-    lab.vcpus[0]!.harvester.take();
+    lab.tracker.rings[0]!.harvester.take();
     lab.vm.resetDirtyRings();
     vcpus.resume(0);
     const { totalNs, resumed, lastResumedNs } = vcpus.fullStops(0);

@@ -21,6 +21,8 @@ const FOLDERS = [
     "model",
     "guest",
     "ring",
+    "machine",
+    "drive",
     "lab",
     "live",
     "checkpoint",
@@ -42,15 +44,26 @@ const RULES: Readonly<Record<string, { values: readonly string[]; types: readonl
   kvm: { values: ["ffi"], types: [] },
   model: { values: ["ffi"], types: [] },
   guest: { values: ["ffi"], types: [] },
-  lab: { values: ["kvm", "guest", "ffi", "ring"], types: [] },
-  live: { values: ["lab", "kvm", "guest", "ffi", "ring"], types: [] },
-  checkpoint: { values: ["live", "lab", "kvm", "guest", "ffi", "ring"], types: [] },
-  sweeps: { values: ["live", "lab", "kvm", "guest", "ffi", "ring"], types: [] },
-  checks: { values: ["lab", "kvm", "guest", "ffi", "ring"], types: [] },
-  report: { values: [], types: ["lab", "live", "checkpoint", "sweeps", "ring", "checks"] },
+  machine: { values: ["kvm", "ffi", "ring"], types: [] },
+  drive: { values: ["machine", "kvm", "ffi", "ring"], types: [] },
+  lab: { values: ["drive", "machine", "kvm", "guest", "ffi", "ring"], types: [] },
+  live: { values: ["lab", "drive", "machine", "kvm", "guest", "ffi", "ring"], types: [] },
+  checkpoint: {
+    values: ["live", "lab", "drive", "machine", "kvm", "guest", "ffi", "ring"],
+    types: [],
+  },
+  sweeps: {
+    values: ["live", "lab", "drive", "machine", "kvm", "guest", "ffi", "ring"],
+    types: [],
+  },
+  checks: { values: ["lab", "machine", "kvm", "guest", "ffi", "ring"], types: [] },
+  report: {
+    values: [],
+    types: ["lab", "live", "machine", "checkpoint", "sweeps", "ring", "checks"],
+  },
   vm: { values: ["lab", "guest", "ffi"], types: [] },
   commands: {
-    values: ["checks", "checkpoint", "sweeps", "live", "lab", "guest", "report", "vm"],
+    values: ["checks", "checkpoint", "sweeps", "live", "lab", "machine", "guest", "report", "vm"],
     types: ["ffi"],
   },
 };
@@ -122,10 +135,10 @@ Deno.test("the import rule finds what it forbids", () => {
   assertEquals(wrong("ring/x.ts", 'import { x } from "../ffi/errno.ts";'), 1);
   assertEquals(wrong("ring/x.ts", 'export * from "../ffi/errno.ts";'), 1);
   assertEquals(wrong("ring/x.ts", 'import "../ffi/errno.ts";'), 1);
-  assertEquals(wrong("report/x.ts", 'import { lab } from "../lab/lab.ts";'), 1);
-  assertEquals(wrong("report/x.ts", 'import type { Lab } from "../lab/lab.ts";'), 0);
-  assertEquals(wrong("report/x.ts", 'type Lab = typeof import("../lab/lab.ts");'), 0);
-  assertEquals(wrong("report/x.ts", 'const lab = import("../lab/lab.ts");'), 1);
+  assertEquals(wrong("report/x.ts", 'import { ringVm } from "../lab/guest_vm.ts";'), 1);
+  assertEquals(wrong("report/x.ts", 'import type { RingVm } from "../lab/guest_vm.ts";'), 0);
+  assertEquals(wrong("report/x.ts", 'type Vms = typeof import("../lab/guest_vm.ts");'), 0);
+  assertEquals(wrong("report/x.ts", 'const lab = import("../lab/guest_vm.ts");'), 1);
   assertEquals(wrong("model/x.ts", 'import { System } from "../kvm/system.ts";'), 1);
   assertEquals(wrong("lab/x.ts", 'import { openModel } from "../model/model_kernel.ts";'), 1);
   assertEquals([wrong("lab/x.ts", late), wrong("lab/backend.ts", late)], [1, 0]);
