@@ -114,7 +114,7 @@ function planOf(memory: number): Plan {
     vcpus: 1,
     memory,
     slots: 1,
-    ring: RING * kvm_dirty_gfn.size,
+    ringBytes: RING * kvm_dirty_gfn.size,
     pattern: { name: "random", parameter: 0 },
     pages: PAGES,
     rounds: 1,

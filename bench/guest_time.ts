@@ -46,7 +46,7 @@ async function benchCase(
     vcpus: 1,
     memory: 64 * 2 ** 20,
     slots: 1,
-    ring: ringEntries * kvm_dirty_gfn.size,
+    ringBytes: ringEntries * kvm_dirty_gfn.size,
     pattern: { name: "sequential", parameter: 0 },
     pages: stores,
     rounds: turns,

@@ -73,7 +73,7 @@ async function benchCase(
     vcpus: VCPUS,
     memory: MEMORY,
     slots: 1,
-    ring: ring * kvm_dirty_gfn.size,
+    ringBytes: ring * kvm_dirty_gfn.size,
     pattern: { name: "sequential", parameter: 0 },
     pages: PAGES,
     rounds: 1,

@@ -67,7 +67,7 @@ async function look(memory: number, durationMs: number): Promise<Look[]> {
       vcpus: 2,
       memory,
       slots: 1,
-      ring: RING * kvm_dirty_gfn.size,
+      ringBytes: RING * kvm_dirty_gfn.size,
       // As far apart as they can be, so that none is near another.
       pattern: { name: "stride", parameter: Math.floor(memory / PAGE_SIZE / PAGES) },
       pages: PAGES,

@@ -24,7 +24,7 @@ async function prove(
   interrupt: Interrupt,
 ): Promise<boolean> {
   const plan = planLab({
-    ...{ guest, vcpus: 2, memory: PAGES * 4096, slots: 1, ring: ring * kvm_dirty_gfn.size },
+    ...{ guest, vcpus: 2, memory: PAGES * 4096, slots: 1, ringBytes: ring * kvm_dirty_gfn.size },
     ...{ pattern: { name: "sequential", parameter: 0 }, pages: PAGES, rounds: 1, seed: 1 },
     passes: (stores) => passesFor(stores, 2, 1),
   });

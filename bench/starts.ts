@@ -60,7 +60,7 @@ async function start(
     vcpus: VCPUS,
     memory: 64 * 2 ** 20,
     slots: 1,
-    ring: RING * kvm_dirty_gfn.size,
+    ringBytes: RING * kvm_dirty_gfn.size,
     pattern: { name: "sequential", parameter: 0 },
     pages: STORES,
     rounds: 1,

@@ -8,16 +8,15 @@ import type { TrackingKind } from "../machine/dirty_tracker.ts";
 import type { Epoch } from "../checkpoint/epoch.ts";
 import { Interrupt } from "../lab/interrupt.ts";
 import type { Watched } from "../lab/kernel_log.ts";
-import type { LabOptions } from "../lab/plan.ts";
 import { GuestVm } from "../lab/guest_vm.ts";
 import { trackerOf } from "../machine/bitmap_tracker.ts";
 import { UsageError } from "../lab/usage_error.ts";
 import type { Context } from "./command.ts";
-import { makePlan } from "./lab_options.ts";
+import { type LabRequest, makePlan } from "./lab_options.ts";
 import { watchKernel } from "./watch_kernel.ts";
 
 /** What a command line asks for. */
-export interface KeepRequest extends BackendSelection, Omit<LabOptions, "rounds" | "passes"> {
+export interface KeepRequest extends BackendSelection, Omit<LabRequest, "rounds" | "passes"> {
   /** How dirty pages are tracked. */
   readonly tracking: TrackingKind;
   /** Milliseconds of an epoch. */

@@ -77,6 +77,9 @@ export function roundsOption(rounds: number): Option<number> {
   });
 }
 
+/** What a command line asks for: `--ring` is in bytes by now, whatever it was written in. */
+export type LabRequest = Omit<LabOptions, "ringBytes"> & { readonly ring: number };
+
 /**
  * Makes the lab that a command line asks for.
  *
@@ -87,7 +90,7 @@ export function roundsOption(rounds: number): Option<number> {
  * @throws {HostError} Where the host has no usable KVM, or no dirty ring.
  * @throws {KernelError} Where the kernel refuses a call.
  */
-export async function makeLab(kernel: Kernel, options: LabOptions): Promise<RingVm> {
+export async function makeLab(kernel: Kernel, options: LabRequest): Promise<RingVm> {
   return ringVm(kernel, await makePlan(options));
 }
 
@@ -98,7 +101,8 @@ export async function makeLab(kernel: Kernel, options: LabOptions): Promise<Ring
  * @returns The plan.
  * @throws {UsageError} Where an option cannot be, or a pattern file is wrong.
  */
-export async function makePlan(options: LabOptions): Promise<Plan> {
+export async function makePlan({ ring, ...rest }: LabRequest): Promise<Plan> {
+  const options = { ...rest, ringBytes: ring };
   if (options.pattern.name !== "file") return planLab(options);
   const { path } = options.pattern;
   const { readPattern } = await import("../lab/pattern_file.ts");

@@ -54,7 +54,7 @@ export interface WitnessResult {
  *
  * const kernel = await openKernel({ backend: "model", model: undefined }, null, () => {});
  * const pattern = { name: "sequential", parameter: 0 } as const;
- * const sizes = { vcpus: 1, memory: 2 ** 20, slots: 1, ring: 2 ** 12, pages: 100, rounds: 1, seed: 1 };
+ * const sizes = { vcpus: 1, memory: 2 ** 20, slots: 1, ringBytes: 2 ** 12, pages: 100, rounds: 1, seed: 1 };
  * using lab = ringVm(kernel, planLab({ guest: "long64", pattern, ...sizes }));
  * const { vcpu } = lab.vcpus[0]!;
  * using witness = TraceWitness.open(lab.vm, [{ vcpu, tid: THIS_THREAD }]);

@@ -64,7 +64,7 @@ export function takeSorted(harvester: Harvester): Entries {
  *
  * const kernel = await openKernel({ backend: "model", model: undefined }, null, () => {});
  * const pattern = { name: "sequential", parameter: 0 } as const;
- * const sizes = { vcpus: 1, memory: 2 ** 20, slots: 1, ring: 2 ** 12, pages: 9, rounds: 1, seed: 1 };
+ * const sizes = { vcpus: 1, memory: 2 ** 20, slots: 1, ringBytes: 2 ** 12, pages: 9, rounds: 1, seed: 1 };
  * using vm = ringVm(kernel, planLab({ guest: "long64", pattern, ...sizes }));
  * vm.begin(0, 0, 9);
  * await new InlineDriver().run(vm.vcpus[0]!.vcpu);

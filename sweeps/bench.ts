@@ -219,8 +219,9 @@ function ringSizesOf({ kernel }: BenchSite): RingSizes {
 }
 
 function resolved(options: BenchOptions): BenchResolved {
-  const { guest, memory, pages, seed, ring, sweep } = options;
+  const { guest, memory, pages, seed, ringBytes, sweep } = options;
   // A plan knows how a pattern is written.
   const { pattern } = planBench(options, SMALL).options;
-  return { guest, memory, pages, pattern, seed, ring: ring / kvm_dirty_gfn.size, sweep };
+  const ring = ringBytes / kvm_dirty_gfn.size;
+  return { guest, memory, pages, pattern, seed, ring, sweep };
 }

@@ -32,7 +32,7 @@ export function liveRing(
       ...{ guest, pattern, seed, vcpus, slots: 1, rounds: 1 },
       memory: memoryBytes,
       pages: dirtyPages,
-      ring: ringEntries * kvm_dirty_gfn.size,
+      ringBytes: ringEntries * kvm_dirty_gfn.size,
       passes: (stores) => passesFor(stores, vcpus, LEAST_LIST),
     });
     using lab = ringVm(site.kernel, plan);

@@ -73,7 +73,7 @@ Deno.test("checkpoint() on the model is the same every time but for the times of
 
 Deno.test("checkpoint() with PML misses nothing: a stop flushes what the processor noted", async () => {
   const kernel = openModel({ version: "latest", pml: true, emulator: false });
-  assertEqual(await keep({ guest: "long64", ring: 16384 }, kernel));
+  assertEqual(await keep({ guest: "long64", ringBytes: 16384 }, kernel));
 });
 
 Deno.test("checkpoint() parts a pause into its steps", async () => {
@@ -96,7 +96,10 @@ for (const [kernel, test] of [[model, Deno.test], [() => LIBC, liveTest]] as con
   test("checkpoint() empties a full ring in mid-epoch, and its vCPU runs on", async () => {
     // However fast stores are: as many as fill rings up again and again, in one epoch that they end.
     const stores = 2 * FULL.pages!;
-    const result = await keep({ ...FULL, ring: RING_BYTES, stores, intervalMs: HOUR_MS }, kernel());
+    const result = await keep(
+      { ...FULL, ringBytes: RING_BYTES, stores, intervalMs: HOUR_MS },
+      kernel(),
+    );
     assertEqual(result);
     const { dirtyPages, fullExits, endedBy } = result.epochs[0]!;
     assertEquals([result.epochCount, endedBy], [1, "stores"]);
@@ -106,7 +109,7 @@ for (const [kernel, test] of [[model, Deno.test], [() => LIBC, liveTest]] as con
 
   test("checkpoint() ends an epoch at the most dirty pages, and tells the overshoot", async () => {
     const limits = { maxDirty: 300, intervalMs: 60_000 };
-    const result = await keep({ ...FULL, ring: RING_BYTES, ...limits }, kernel());
+    const result = await keep({ ...FULL, ringBytes: RING_BYTES, ...limits }, kernel());
     assertEqual(result);
     for (const { endedBy, dirtyPages, overshoot } of result.epochs) {
       assertEquals([endedBy, overshoot], ["max-dirty", dirtyPages - 300]);
@@ -133,7 +136,7 @@ liveTest(
   "checkpoint() tells a ring that was reset meanwhile from one that overflowed",
   async () => {
     // Both rings fill up at about the same time, and each harvest and reset is of both.
-    const changes: KeepChanges = { ...FULL, ring: RING_BYTES, pages: 8000, maxDirty: 500 };
+    const changes: KeepChanges = { ...FULL, ringBytes: RING_BYTES, pages: 8000, maxDirty: 500 };
     const result = await keep({ ...changes, intervalMs: 60_000, epochs: 40 }, LIBC);
     assertEqual(result);
     assertEquals(result.epochs.filter(({ endedBy }) => endedBy !== "max-dirty"), []);
@@ -141,7 +144,10 @@ liveTest(
 );
 
 Deno.test("checkpoint() lets dirty pages pass the limit at an epoch's end, and says so", async () => {
-  const { epochs } = await keep({ ...FULL, maxDirty: 1, ring: RING_BYTES, intervalMs: 1 }, model());
+  const { epochs } = await keep(
+    { ...FULL, maxDirty: 1, ringBytes: RING_BYTES, intervalMs: 1 },
+    model(),
+  );
   for (const { dirtyPages, overshoot } of epochs) assertEquals(overshoot, dirtyPages - 1);
 });
 
@@ -233,7 +239,7 @@ Deno.test("checkpoint() reports a reset that returns too few", async () => {
 });
 
 Deno.test("checkpoint() ends where a ring is full and brings no entry", async () => {
-  const changes = { ...FULL, ring: RING_BYTES, intervalMs: 1000, Tracker: FindsNothing };
+  const changes = { ...FULL, ringBytes: RING_BYTES, intervalMs: 1000, Tracker: FindsNothing };
   const result = await keep(changes, model());
   assertEquals([result.ok, result.epochs.at(-1)!.endedBy], [false, "overflow"]);
   assertStringIncludes(result.problems[0]!, "but its ring brought no entry");

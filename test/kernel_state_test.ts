@@ -140,7 +140,7 @@ Deno.test("the model's soft limit is that of its processor", async () => {
   for (const [pml, reserved] of [[false, 64], [true, 576]] as const) {
     const kernel = openModel({ ...MODEL, pml });
     using states = kernelStates(kernel);
-    using lab = makeLab({ ring: 16384 }, kernel);
+    using lab = makeLab({ ringBytes: 16384 }, kernel);
     const { rings } = await dump(lab, new InlineDriver(), { ...EVERYTHING, states });
     const { size, softLimit } = rings[0]!.kernelState!;
     assertEquals([size, softLimit], [1024, 1024 - reserved]);

@@ -4,7 +4,7 @@ import { dump } from "../lab/dump.ts";
 import { GuestError } from "../lab/guest_error.ts";
 import { InlineDriver } from "../lab/inline_driver.ts";
 import { Interrupt } from "../lab/interrupt.ts";
-import { type RingVm, ringVm } from "../lab/guest_vm.ts";
+import { ringVm } from "../lab/guest_vm.ts";
 import { planLab } from "../lab/plan.ts";
 import { reset } from "../lab/reset.ts";
 import { run } from "../lab/run.ts";
@@ -210,9 +210,9 @@ liveTest("GuestVm refuses more vCPUs or slots than the kernel reports", () => {
 });
 
 liveTest("GuestVm reports a ring size that the kernel refuses, with what it takes", () => {
-  const error = assertThrows(() => makeLab({ ring: 80000 }), KernelError);
+  const error = assertThrows(() => makeLab({ ringBytes: 80000 }), KernelError);
   assert(error.message.startsWith("KVM_ENABLE_CAP(KVM_CAP_DIRTY_LOG_RING, 80000): EINVAL"));
-  assertThrows(() => makeLab({ ring: 2 ** 31 }), KernelError, "E2BIG");
+  assertThrows(() => makeLab({ ringBytes: 2 ** 31 }), KernelError, "E2BIG");
 });
 
 liveTest("GuestVm gives everything back where memory cannot be mapped", () => {

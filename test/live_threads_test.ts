@@ -19,7 +19,7 @@ const STUCK_MS = 60_000;
 for (const guest of GUESTS) {
   for (const ring of [RING_ENTRIES, 4096, 65536]) {
     liveTest(`live() loses none of 50000 stores: ${guest}, rings of ${ring}`, async () => {
-      const lab = { guest, ring: ring * 16, memory: 16 << 20, pages: 4096 };
+      const lab = { guest, ringBytes: ring * 16, memory: 16 << 20, pages: 4096 };
       // A small ring fills up between two harvests, on a slow host, too.
       const intervalMs = ring === RING_ENTRIES ? 1000 : 5;
       const result = await runLive({ ...lab, stores: 50_000, intervalMs });

@@ -169,7 +169,7 @@ tracedTest("TraceWitness notices a harvest that is not reset in the end", () => 
 });
 
 Deno.test("TraceWitness agrees with a harvest of the model, by its indices", async () => {
-  using lab = makeLab({ ...RANDOM, pages: 1000, ring: 4096 }, openModel(MODEL));
+  using lab = makeLab({ ...RANDOM, pages: 1000, ringBytes: 4096 }, openModel(MODEL));
   const { witness, counts } = await witnessed(lab, { stores: 1000 });
   using _witness = witness;
   const result = witness.result(counts);

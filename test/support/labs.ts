@@ -13,7 +13,7 @@ export function labOptions(changes: Partial<LabOptions> & { text?: string } = {}
     vcpus: 1,
     memory: 1 << 20,
     slots: 1,
-    ring: RING_BYTES,
+    ringBytes: RING_BYTES,
     pattern: parsePattern(text ?? "sequential"),
     pages: 16,
     rounds: 1,
