@@ -2,7 +2,7 @@ import { EXIT } from "../lab/exit_status.ts";
 import { Interrupt } from "../lab/interrupt.ts";
 import type { Watched } from "../lab/kernel_log.ts";
 import type { LiveResult } from "../live/live_result.ts";
-import { run, type RunResult } from "../lab/run.ts";
+import { run, type RunResult } from "../lab/story.ts";
 import { UsageError } from "../lab/usage_error.ts";
 import { kernelLogText } from "../report/kernel_log_text.ts";
 import { runText } from "../report/run_text.ts";

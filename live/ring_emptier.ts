@@ -2,8 +2,7 @@ import type { Kernel } from "../ffi/kernel.ts";
 import { KVM_RESET_DIRTY_RINGS } from "../ffi/kvm_ioctls.ts";
 import { kvm_dirty_gfn } from "../ffi/kvm_structs.ts";
 import { nanoseconds } from "../ffi/nanoseconds.ts";
-import { Harvester } from "../ring/harvester.ts";
-import { warmHarvest } from "../ring/warm_harvest.ts";
+import { Harvester, warmHarvest } from "../ring/harvest.ts";
 import { HandOver } from "./hand_over.ts";
 import { RESET_LOCK, type RingOrder } from "./vcpu_control.ts";
 

@@ -3,7 +3,7 @@ import type { Vcpu } from "../kvm/vcpu.ts";
 import type { Vm } from "../kvm/vm.ts";
 import type { DirtySet } from "../ring/dirty_set.ts";
 import type { Entries } from "../ring/entries.ts";
-import type { Harvester } from "../ring/harvester.ts";
+import type { Harvester } from "../ring/harvest.ts";
 import type { LoggedPages, Slot } from "../ring/slots.ts";
 
 /**

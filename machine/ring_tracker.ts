@@ -8,9 +8,8 @@ import type { ResetAnswer, Vm } from "../kvm/vm.ts";
 import { dirtyEntries } from "../ring/dirty_entries.ts";
 import type { DirtySet } from "../ring/dirty_set.ts";
 import type { Entries } from "../ring/entries.ts";
-import { Harvester } from "../ring/harvester.ts";
+import { Harvester, warmHarvest } from "../ring/harvest.ts";
 import type { LoggedPages } from "../ring/slots.ts";
-import { warmHarvest } from "../ring/warm_harvest.ts";
 import type { DirtyTracker, LeftBehind, Take } from "./dirty_tracker.ts";
 import { largestRing, smallestRing } from "./ring_limits.ts";
 

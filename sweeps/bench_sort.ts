@@ -1,6 +1,6 @@
 import { PAGE_SIZE } from "../ffi/linux.ts";
 import { nanosecondsSince } from "../ffi/nanoseconds.ts";
-import type { Harvester } from "../ring/harvester.ts";
+import type { Harvester } from "../ring/harvest.ts";
 import { RingSorter } from "../ring/sort_in_ring.ts";
 import { RingStatistics } from "../ring/statistics.ts";
 import { type BenchOptions, planBench } from "./bench_options.ts";

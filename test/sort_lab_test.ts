@@ -9,7 +9,7 @@ import { sortCost, type SortSide } from "../lab/measure_sort.ts";
 import { median } from "../lab/median.ts";
 import { reset } from "../lab/reset.ts";
 import { Rounds } from "../lab/rounds.ts";
-import { run } from "../lab/run.ts";
+import { run } from "../lab/story.ts";
 import type { Take } from "../machine/dirty_tracker.ts";
 import { takeSorted } from "../machine/ring_tracker.ts";
 import { openModel } from "../model/model_kernel.ts";

@@ -15,7 +15,7 @@ import { TraceWitness } from "../live/tracepoint_witness.ts";
 import { VcpuThreads } from "../live/vcpu_threads.ts";
 import { type HarvestCounts, pushesOf, witnessProblems } from "../live/witness_problems.ts";
 import { openModel } from "../model/model_kernel.ts";
-import type { Harvester } from "../ring/harvester.ts";
+import type { Harvester } from "../ring/harvest.ts";
 import { makeLab } from "./support/labs.ts";
 import { LIBC } from "./support/libc.ts";
 import { liveTest, SOFT_LIMIT } from "./support/live.ts";
