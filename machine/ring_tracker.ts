@@ -26,7 +26,13 @@ export interface HarvestedRing {
   /** The vCPU. */
   readonly id: number;
   /** The entries, valid until the ring's next harvest. */
+  readonly entries: Entries;
+}
+
+// All of a ring, made once: a harvest stands in a loop that is measured.
+interface RingState extends TrackedRing, HarvestedRing {
   entries: Entries;
+  learned: number;
 }
 
 /**
@@ -74,11 +80,8 @@ export class RingTracker implements DirtyTracker {
   /** It tracks in rings. */
   readonly kind = "ring";
   readonly #ringBytes: number;
-  readonly #rings: TrackedRing[] = [];
-  // One for each vCPU, made once: a harvest stands in a loop that is measured.
-  readonly #harvested: HarvestedRing[] = [];
-  readonly #fresh: HarvestedRing[] = [];
-  readonly #learned: number[] = [];
+  readonly #rings: RingState[] = [];
+  #fresh: HarvestedRing[] = [];
   #vm: Vm | null = null;
 
   /**
@@ -122,9 +125,8 @@ export class RingTracker implements DirtyTracker {
   addVcpu(vcpu: Vcpu): DirtyRing {
     const ring = vcpu.mapDirtyRing(this.#ringBytes);
     const harvester = new Harvester(ring.words);
-    this.#harvested.push({ id: this.#rings.length, entries: harvester.taken });
-    this.#rings.push({ ring, harvester });
-    this.#learned.push(0);
+    const id = this.#rings.length;
+    this.#rings.push({ ring, harvester, id, entries: harvester.taken, learned: 0 });
     return ring;
   }
 
@@ -142,23 +144,24 @@ export class RingTracker implements DirtyTracker {
    * @returns Entries taken.
    */
   learn(ids: readonly number[], take: Take = takePlain): number {
-    const fresh = this.#fresh;
-    fresh.length = 0;
+    const rings = this.#rings;
+    const fresh: HarvestedRing[] = []; // emptying the old one takes longer
+    this.#fresh = fresh;
     let found = 0;
     for (const id of ids) {
-      const one = this.#harvested[id]!;
-      const entries = take(this.#rings[id]!.harvester, id);
-      one.entries = entries;
-      fresh.push(one);
-      this.#learned[id]! += entries.length;
+      const ring = rings[id]!;
+      const entries = take(ring.harvester, id);
+      ring.entries = entries;
+      ring.learned += entries.length;
       found += entries.length;
+      fresh.push(ring);
     }
     return found;
   }
 
   /** Forgets what was taken last: it was looked at. */
   drop(): void {
-    this.#fresh.length = 0;
+    this.#fresh = [];
   }
 
   /**
@@ -193,7 +196,7 @@ export class RingTracker implements DirtyTracker {
    * @returns Entries.
    */
   learnedOf(id: number): number {
-    return this.#learned[id]!;
+    return this.#rings[id]!.learned;
   }
 
   /**

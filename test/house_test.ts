@@ -344,6 +344,59 @@ Deno.test("KVM_RUN is called where it holds nobody for good", async () => {
   assertEquals(raw, ["kvm/vcpu_state.ts"]); // with immediate_exit, which returns at once
 });
 
+/** Who calls `KVM_RESET_DIRTY_RINGS`, of the files above the kernel, and whether the file harvests as well. */
+function resetting(files: readonly Source[]): string[] {
+  const calls = /\.resetDirtyRings\(|\.ioctl\w*\([^;]*\bKVM_RESET_DIRTY_RINGS\b/;
+  const harvests = /^import \{[^}]*\bHarvester\b[^}]*\} from|^ {2}harvest\(/m;
+  return files.filter(({ folder }) => !["ffi", "kvm", "model"].includes(folder))
+    .filter(({ text }) => calls.test(codeOf(text)))
+    .map(({ path, text }) => `${path}${harvests.test(codeOf(text)) ? ": harvests, too" : ""}`)
+    .toSorted();
+}
+
+Deno.test("three places harvest and reset, and one of them is the cycle's", async () => {
+  assertEquals(resetting([...await sources(), ...await programs()]), [
+    "checks/machine.ts: harvests, too", // raw: a check must be able to do it wrong
+    "checks/reset_worker.ts", // many threads at once
+    "checks/resetting.ts", // another process, which is refused
+    "lab/ring_walks.ts", // asks for indices: nothing is harvested then
+    "live/ring_emptier.ts: harvests, too", // a vCPU's own thread
+    "machine/ring_tracker.ts: harvests, too",
+  ]);
+});
+
+Deno.test("another place that harvests and resets is found", () => {
+  const found = (folder: string, text: string) => resetting([{ folder, path: "x.ts", text }]);
+  const harvester = 'import { Harvester } from "../ring/harvest.ts";\n';
+  const reset = "const { count } = vm.resetDirtyRings();";
+  assertEquals(found("lab", reset), ["x.ts"]);
+  assertEquals(found("lab", harvester + reset), ["x.ts: harvests, too"]);
+  assertEquals(found("lab", `${harvester}kernel.ioctl(fd, KVM_RESET_DIRTY_RINGS, 0);`), [
+    "x.ts: harvests, too",
+  ]);
+  assertEquals(found("checks", "libc.ioctlElsewhere(fd,\n  KVM_RESET_DIRTY_RINGS)"), ["x.ts"]);
+  assertEquals(found("lab", "// vm.resetDirtyRings()\nlog(`KVM_RESET_DIRTY_RINGS ${n}`);"), []);
+  assertEquals(found("kvm", reset), []);
+});
+
+// What a person sees when counts differ, or a ring is wedged: each stands once.
+Deno.test("what a cycle tells stands once", async () => {
+  const words = [
+    /an in-order harvest cannot go on/,
+    /that an in-order harvest does not reach/,
+    /KVM_RESET_DIRTY_RINGS returned/,
+    /that no reset took back/,
+  ];
+  const files = await sources();
+  for (const word of words) {
+    const found = files.flatMap(({ path, text }) =>
+      codeOf(text).split(word).slice(1).map(() => path)
+    );
+    // A report tells what a reset returned, also where it is right.
+    assertEquals(found.filter((path) => !path.startsWith("report/")), ["drive/harvest_cycle.ts"]);
+  }
+});
+
 // Crossings that hand memory over, or make it: each with the lines that stand before it.
 function unexplainedCrossings(text: string): string[] {
   const lines = text.split("\n");
