@@ -77,7 +77,8 @@ const HOST_PAGES = 1536;
 /**
  * A fresh VM that does what a check tells it, step by step: slots anywhere, stores to any page, entries
  * looked at, harvested and forged one by one. It harvests and resets by itself, and not in the cycle that all else
- * takes (`drive/harvest_cycle.ts`): a check must be able to do it wrong, in part, and in any order.
+ * takes (`drive/harvest_cycle.ts`): a check must be able to do it wrong, in part, and in any order. It is no machine of
+ * `--kernel` (`vm/machine.ts`), in which all of this may run.
  */
 export class Machine implements Disposable {
   readonly #resources: DisposableStack;

@@ -173,7 +173,7 @@ export class GuestVm<Tracker extends DirtyTracker = DirtyTracker> implements Dis
   }
 }
 
-/** A VM whose dirty pages are tracked in rings, as all but checkpoints and bitmaps need it. */
+/** A VM whose dirty pages are tracked in rings, as all but checkpoints and bitmaps need it. A `lab` is one. */
 export type RingVm = GuestVm<RingTracker>;
 
 /**
