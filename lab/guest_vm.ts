@@ -76,8 +76,8 @@ export class GuestVm<Tracker extends DirtyTracker = DirtyTracker> implements Dis
     this.#counters = new Array(plan.options.vcpus).fill(1);
 
     this.vm = resources.use(system.createVm());
-    this.tracker = resources.use(tracker);
-    tracker.enable(system, this.vm, plan.slots);
+    tracker.enable(system, this.vm);
+    this.tracker = tracker;
     const slot0 = plan.slots[0]!.pages * PAGE_SIZE;
     const low = resources.use(Mapping.anonymous(kernel, slot0, "guest code and access list"));
     const logged = resources.use(Mapping.anonymous(kernel, plan.options.memory, "guest memory"));
@@ -96,6 +96,8 @@ export class GuestVm<Tracker extends DirtyTracker = DirtyTracker> implements Dis
       vcpu.changeSregs(plan.guest.prepare);
       return { vcpu, first, stores };
     });
+    tracker.begin(plan.slots);
+    resources.use(tracker);
     this.load(plan.sequence);
     this.#resources = resources.move();
   }

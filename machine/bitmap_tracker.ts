@@ -32,9 +32,8 @@ interface SlotLog {
   readonly words: Uint32Array<ArrayBuffer>;
 }
 
-/** What a tracker has once it is enabled on a VM. */
-interface Enabled {
-  readonly vm: Vm;
+/** What a tracker has once its VM is made. */
+interface Bitmaps {
   readonly memory: Mapping;
   readonly slots: readonly SlotLog[];
   readonly found: PageNumbers;
@@ -47,7 +46,8 @@ interface Enabled {
 export class BitmapTracker implements DirtyTracker {
   /** How a bitmap is re-armed. */
   readonly kind: BitmapKind;
-  #enabled: Enabled | null = null;
+  #vm: Vm | null = null;
+  #bitmaps: Bitmaps | null = null;
   #scanNs = 0;
 
   /**
@@ -60,32 +60,16 @@ export class BitmapTracker implements DirtyTracker {
   }
 
   /**
-   * Has bitmaps cleared by hand, where they shall be, and makes room for them. Logging itself is enabled slot by slot.
+   * Has bitmaps cleared by hand, where they shall be. Logging itself is enabled slot by slot.
    *
    * @param system `/dev/kvm`.
    * @param vm The VM.
-   * @param slots Its slots.
    * @throws {HostError} Where the kernel clears no dirty log by hand.
-   * @throws {KernelError} Where the kernel refuses, or memory cannot be mapped.
+   * @throws {KernelError} Where the kernel refuses.
    */
-  enable(system: System, vm: Vm, slots: readonly Slot[]): void {
+  enable(system: System, vm: Vm): void {
     if (this.kind === "bitmap-manual") protectByHand(system, vm);
-    const logged = slots.filter((slot) => slot.logged);
-    const bytes = logged.reduce((sum, { pages }) => sum + bytesOf(pages), 0);
-    const room = Math.ceil(bytes / PAGE_SIZE) * PAGE_SIZE;
-    const memory = Mapping.anonymous(vm.kernel, room, "dirty bitmaps");
-    const total = logged.reduce((sum, { pages }) => sum + pages, 0);
-    this.#enabled = {
-      vm,
-      memory,
-      slots: logsIn(memory, logged),
-      found: allocatePageNumbers(total),
-    };
-  }
-
-  get #on(): Enabled {
-    if (this.#enabled !== null) return this.#enabled;
-    throw new TypeError("Cannot use bitmaps: they are enabled on no VM");
+    this.#vm = vm;
   }
 
   /** vCPUs need nothing for it. */
@@ -93,12 +77,37 @@ export class BitmapTracker implements DirtyTracker {
     return null;
   }
 
+  get #on(): Vm {
+    if (this.#vm !== null) return this.#vm;
+    throw new TypeError("Cannot use bitmaps: they are enabled on no VM");
+  }
+
+  get #room(): Bitmaps {
+    if (this.#bitmaps !== null) return this.#bitmaps;
+    throw new TypeError("Cannot use bitmaps: there is no room for them yet, or no more");
+  }
+
+  /**
+   * Makes room for the bitmaps.
+   *
+   * @param slots The VM's slots.
+   * @throws {KernelError} Where memory cannot be mapped.
+   */
+  begin(slots: readonly Slot[]): void {
+    const logged = slots.filter((slot) => slot.logged);
+    const bytes = logged.reduce((sum, { pages }) => sum + bytesOf(pages), 0);
+    const room = Math.ceil(bytes / PAGE_SIZE) * PAGE_SIZE;
+    const memory = Mapping.anonymous(this.#on.kernel, room, "dirty bitmaps");
+    const total = logged.reduce((sum, { pages }) => sum + pages, 0);
+    this.#bitmaps = { memory, slots: logsIn(memory, logged), found: allocatePageNumbers(total) };
+  }
+
   /** There is nothing to do beforehand. */
   warm(): void {}
 
   /** The pages found last, counted over all logged slots, in order; overwritten when it learns again. */
   get found(): PageNumbers {
-    return this.#on.found;
+    return this.#room.found;
   }
 
   /** Nanoseconds of the last {@linkcode BitmapTracker.learn} in the scan alone: turning bitmaps into page numbers. */
@@ -114,7 +123,8 @@ export class BitmapTracker implements DirtyTracker {
    * @throws {KernelError} Where the kernel refuses.
    */
   learn(): number {
-    const { vm, slots, found } = this.#on;
+    const vm = this.#on;
+    const { slots, found } = this.#room;
     let scanMs = 0;
     found.length = 0;
     for (const { slot, address, words, first } of slots) {
@@ -146,7 +156,8 @@ export class BitmapTracker implements DirtyTracker {
    */
   rearm(): Rearmed {
     if (this.kind === "bitmap") return NOTHING_TO_DO;
-    const { vm, slots } = this.#on;
+    const vm = this.#on;
+    const { slots } = this.#room;
     const started = performance.now();
     for (const { slot, pages, address } of slots) vm.clearDirtyLog(slot, 0, pages, address);
     return { count: null, ns: nanosecondsSince(started) };
@@ -164,8 +175,8 @@ export class BitmapTracker implements DirtyTracker {
 
   /** Gives the bitmaps' memory back. */
   [Symbol.dispose](): void {
-    this.#enabled?.memory[Symbol.dispose]();
-    this.#enabled = null;
+    this.#bitmaps?.memory[Symbol.dispose]();
+    this.#bitmaps = null;
   }
 }
 

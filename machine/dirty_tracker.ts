@@ -55,11 +55,10 @@ export interface DirtyTracker extends Disposable {
    *
    * @param system `/dev/kvm`, asked for its limits.
    * @param vm The VM.
-   * @param slots The slots that the VM will have.
    * @throws {HostError} Where the kernel does not know this way of tracking.
    * @throws {KernelError} Where the kernel refuses.
    */
-  enable(system: System, vm: Vm, slots: readonly Slot[]): void;
+  enable(system: System, vm: Vm): void;
   /**
    * Tracks a vCPU that was made. They come in the order of their ids.
    *
@@ -68,6 +67,13 @@ export interface DirtyTracker extends Disposable {
    * @throws {KernelError} Where the kernel refuses.
    */
   addVcpu(vcpu: Vcpu): Disposable | null;
+  /**
+   * Makes room for what it will learn, once the VM has its slots and vCPUs. There is something to dispose from now on.
+   *
+   * @param slots The VM's slots.
+   * @throws {KernelError} Where memory cannot be mapped.
+   */
+  begin(slots: readonly Slot[]): void;
   /** Does beforehand what would make the first learning slow. */
   warm(): void;
   /**

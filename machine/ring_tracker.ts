@@ -130,6 +130,9 @@ export class RingTracker implements DirtyTracker {
     return ring;
   }
 
+  /** Each ring came with its vCPU. */
+  begin(): void {}
+
   /** Has the harvest compiled, and the rings of a real kernel mapped. */
   warm(): void {
     const isReal = this.#vm?.kernel.insight === null;
