@@ -54,17 +54,17 @@ const NO_TIMES = await (async () => {
 /** The most that a command line may open: as many as it needs today. Without `/dev/kvm` it comes as far as that. */
 const MOST: readonly (readonly [string, number])[] = [
   ["--version", 28],
-  ["help", 147],
-  ["help dump", 88],
+  ["help", 143],
+  ["help dump", 87],
   ["probe --backend model", 85],
-  ["dump", 86],
-  ["dump --backend model", 113],
-  ["stats --backend model", 130],
-  ["run --backend model", 138],
-  ["run --live --backend model --stores 2000", 161],
+  ["dump", 85],
+  ["dump --backend model", 112],
+  ["stats --backend model", 128],
+  ["run --backend model", 136],
+  ["run --live --backend model --stores 2000", 156],
   ["check --backend model --only cap.acq-rel", 181],
   ["check --list", 121],
-  ["checkpoint --backend model --epochs 2 --interval 20ms", 143],
+  ["checkpoint --backend model --epochs 2 --interval 20ms", 138],
 ];
 
 testUnless(NO_TIMES, "a command opens no more of the program than it needs", async () => {
