@@ -1,13 +1,14 @@
 import type { Kernel } from "../ffi/kernel.ts";
 import { kvm_dirty_gfn } from "../ffi/kvm_structs.ts";
-import { type BitmapKind, BitmapLog, bitmapTracking } from "../lab/bitmap_log.ts";
-import { GuestVm } from "../lab/guest_vm.ts";
+import { HarvestCycle } from "../drive/harvest_cycle.ts";
 import { InlineDriver } from "../lab/inline_driver.ts";
-import { Lab } from "../lab/lab.ts";
+import { GuestVm, ringVm } from "../lab/guest_vm.ts";
 import { quantile } from "../lab/median.ts";
 import { type Plan, planLab } from "../lab/plan.ts";
-import { Rounds, type Take, takePlain, takeSorted } from "../lab/rounds.ts";
-import { allocatePageNumbers } from "../ring/page_numbers.ts";
+import { Rounds } from "../lab/rounds.ts";
+import { BitmapTracker } from "../machine/bitmap_tracker.ts";
+import type { BitmapKind, Take } from "../machine/dirty_tracker.ts";
+import { takePlain, takeSorted } from "../machine/ring_tracker.ts";
 import { RingStatistics } from "../ring/statistics.ts";
 
 const MIB = 2 ** 20;
@@ -113,7 +114,7 @@ function planOf(memory: number): Plan {
     vcpus: 1,
     memory,
     slots: 1,
-    ring: RING * kvm_dirty_gfn.size,
+    ringBytes: RING * kvm_dirty_gfn.size,
     pattern: { name: "random", parameter: 0 },
     pages: PAGES,
     rounds: 1,
@@ -123,7 +124,7 @@ function planOf(memory: number): Plan {
 
 async function trackByRing(kernel: Kernel, size: Size, take: Take): Promise<Tracked> {
   using resources = new DisposableStack();
-  const lab = resources.use(new Lab(kernel, planOf(size.memory)));
+  const lab = resources.use(ringVm(kernel, planOf(size.memory)));
   lab.load(planOf(size.within).sequence);
   const statistics = new RingStatistics();
   const counted = new Rounds(lab, new InlineDriver(), { statistics: [statistics] }, take);
@@ -148,12 +149,9 @@ async function trackByRing(kernel: Kernel, size: Size, take: Take): Promise<Trac
 
 async function trackByBitmap(kernel: Kernel, size: Size, kind: BitmapKind): Promise<Tracked> {
   using resources = new DisposableStack();
-  const vm = resources.use(
-    new GuestVm(kernel, planOf(size.memory), bitmapTracking(kind)),
-  );
+  const vm = resources.use(new GuestVm(kernel, planOf(size.memory), new BitmapTracker(kind)));
   vm.load(planOf(size.within).sequence);
-  const log = resources.use(new BitmapLog(kernel, vm, kind));
-  const pages = allocatePageNumbers(vm.pages.total);
+  const cycle = new HarvestCycle(vm.tracker);
   const driver = new InlineDriver();
   const owned = resources.move();
   return await Promise.resolve({
@@ -161,9 +159,10 @@ async function trackByBitmap(kernel: Kernel, size: Size, kind: BitmapKind): Prom
     async turn() {
       vm.begin(0, 0, PAGES);
       await driver.run(vm.vcpus[0]!.vcpu);
-      check(log.learn(pages));
-      log.rearm();
-      return { learnNs: log.learnNs, rearmNs: log.rearmNs };
+      check(cycle.learn([]));
+      let rearmNs = 0;
+      cycle.rearm(({ ns }) => rearmNs += ns);
+      return { learnNs: cycle.learnNs, rearmNs };
     },
     [Symbol.dispose]: () => owned.dispose(),
   });

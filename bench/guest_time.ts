@@ -1,7 +1,7 @@
 import type { Kernel } from "../ffi/kernel.ts";
 import { kvm_dirty_gfn } from "../ffi/kvm_structs.ts";
 import { InlineDriver } from "../lab/inline_driver.ts";
-import { Lab } from "../lab/lab.ts";
+import { ringVm } from "../lab/guest_vm.ts";
 import { planLab } from "../lab/plan.ts";
 import { Rounds } from "../lab/rounds.ts";
 import { Pair } from "./pair.ts";
@@ -46,13 +46,13 @@ async function benchCase(
     vcpus: 1,
     memory: 64 * 2 ** 20,
     slots: 1,
-    ring: ringEntries * kvm_dirty_gfn.size,
+    ringBytes: ringEntries * kvm_dirty_gfn.size,
     pattern: { name: "sequential", parameter: 0 },
     pages: stores,
     rounds: turns,
     seed: 1,
   }, () => new Uint32Array());
-  using lab = new Lab(kernel, plan);
+  using lab = ringVm(kernel, plan);
   using vm = reference.openVm({
     ringBytes: plan.ringBytes,
     slot0: lab.slot0.slice(),

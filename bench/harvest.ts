@@ -4,7 +4,7 @@ import { KVM_CAP_DIRTY_LOG_RING } from "../ffi/kvm_constants.ts";
 import { kvm_dirty_gfn } from "../ffi/kvm_structs.ts";
 import { Mapping } from "../kvm/mapping.ts";
 import { System } from "../kvm/system.ts";
-import { largestRing } from "../lab/ring_limits.ts";
+import { largestRing } from "../machine/ring_limits.ts";
 import { allocateEntries, type Entries } from "../ring/entries.ts";
 import { DIRTY, ENTRY_WORDS, OFFSET, SLOT } from "../ring/entry.ts";
 import { harvest, type RingWords, ringWords } from "../ring/harvest.ts";

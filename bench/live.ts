@@ -3,7 +3,7 @@ import { kvm_dirty_gfn } from "../ffi/kvm_structs.ts";
 import type { GuestName } from "../guest/guest.ts";
 import { passesFor } from "../lab/blocks.ts";
 import type { Interrupt } from "../lab/interrupt.ts";
-import { Lab } from "../lab/lab.ts";
+import { ringVm } from "../lab/guest_vm.ts";
 import { live } from "../live/live.ts";
 import { quotas } from "../live/quotas.ts";
 import type { LiveResult } from "../live/live_result.ts";
@@ -73,7 +73,7 @@ async function benchCase(
     vcpus: VCPUS,
     memory: MEMORY,
     slots: 1,
-    ring: ring * kvm_dirty_gfn.size,
+    ringBytes: ring * kvm_dirty_gfn.size,
     pattern: { name: "sequential", parameter: 0 },
     pages: PAGES,
     rounds: 1,
@@ -106,7 +106,7 @@ async function both(
   intervalMs: number,
 ): Promise<readonly [LiveResult, LiveReferenceResult]> {
   const stores = STORES[plan.guest.name];
-  using lab = new Lab(kernel, plan);
+  using lab = ringVm(kernel, plan);
   const shares = quotas(lab.vcpus, stores);
   const setup = {
     ringBytes: plan.ringBytes,

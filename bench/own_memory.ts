@@ -4,7 +4,7 @@ import { kvm_dirty_gfn } from "../ffi/kvm_structs.ts";
 import { openLibc } from "../ffi/libc.ts";
 import { PAGE_SIZE } from "../ffi/linux.ts";
 import { Interrupt } from "../lab/interrupt.ts";
-import { Lab } from "../lab/lab.ts";
+import { ringVm } from "../lab/guest_vm.ts";
 import { live } from "../live/live.ts";
 import { planLab } from "../lab/plan.ts";
 import { type ProcessFacts, processFacts } from "./process_facts.ts";
@@ -60,14 +60,14 @@ async function lookInChild(memory: number, durationMs: number): Promise<Look[]> 
 async function look(memory: number, durationMs: number): Promise<Look[]> {
   const looks: Look[] = [];
   using interrupt = new Interrupt();
-  using lab = new Lab(
+  using lab = ringVm(
     openLibc(),
     planLab({
       guest: "long64",
       vcpus: 2,
       memory,
       slots: 1,
-      ring: RING * kvm_dirty_gfn.size,
+      ringBytes: RING * kvm_dirty_gfn.size,
       // As far apart as they can be, so that none is near another.
       pattern: { name: "stride", parameter: Math.floor(memory / PAGE_SIZE / PAGES) },
       pages: PAGES,

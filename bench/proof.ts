@@ -4,7 +4,7 @@ import { openLibc } from "../ffi/libc.ts";
 import { kvm_dirty_gfn } from "../ffi/kvm_structs.ts";
 import { passesFor } from "../lab/blocks.ts";
 import { Interrupt } from "../lab/interrupt.ts";
-import { Lab } from "../lab/lab.ts";
+import { ringVm } from "../lab/guest_vm.ts";
 import { live } from "../live/live.ts";
 import { planLab } from "../lab/plan.ts";
 
@@ -24,11 +24,11 @@ async function prove(
   interrupt: Interrupt,
 ): Promise<boolean> {
   const plan = planLab({
-    ...{ guest, vcpus: 2, memory: PAGES * 4096, slots: 1, ring: ring * kvm_dirty_gfn.size },
+    ...{ guest, vcpus: 2, memory: PAGES * 4096, slots: 1, ringBytes: ring * kvm_dirty_gfn.size },
     ...{ pattern: { name: "sequential", parameter: 0 }, pages: PAGES, rounds: 1, seed: 1 },
     passes: (stores) => passesFor(stores, 2, 1),
   });
-  using lab = new Lab(openLibc(), plan);
+  using lab = ringVm(openLibc(), plan);
   const result = await live(lab, interrupt, {
     ...{ stores, durationMs: null, intervalMs: ring * INTERVAL_MS_AN_ENTRY, timeoutMs: HOUR_MS },
   });

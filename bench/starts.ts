@@ -1,7 +1,7 @@
 import type { Kernel } from "../ffi/kernel.ts";
 import { kvm_dirty_gfn } from "../ffi/kvm_structs.ts";
 import type { Interrupt } from "../lab/interrupt.ts";
-import { Lab } from "../lab/lab.ts";
+import { ringVm } from "../lab/guest_vm.ts";
 import { quantile } from "../lab/median.ts";
 import { live } from "../live/live.ts";
 import { planLab } from "../lab/plan.ts";
@@ -60,13 +60,13 @@ async function start(
     vcpus: VCPUS,
     memory: 64 * 2 ** 20,
     slots: 1,
-    ring: RING * kvm_dirty_gfn.size,
+    ringBytes: RING * kvm_dirty_gfn.size,
     pattern: { name: "sequential", parameter: 0 },
     pages: STORES,
     rounds: 1,
     seed: 1,
   });
-  using lab = new Lab(kernel, plan);
+  using lab = ringVm(kernel, plan);
   const { vcpus, ok, error, lost, problems, interrupted } = await live(lab, interrupt, {
     stores: STORES,
     durationMs: null,

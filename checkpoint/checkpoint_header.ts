@@ -1,5 +1,5 @@
 import type { GuestName } from "../guest/guest.ts";
-import type { TrackingKind } from "./dirty_tracker.ts";
+import type { TrackingKind } from "../machine/dirty_tracker.ts";
 import type { KernelFacts } from "../lab/host.ts";
 import type { VcpuPlace } from "../live/live_vcpus.ts";
 

@@ -1,5 +1,5 @@
 import type { CheckpointWriter, WrittenFiles } from "./checkpoint_writer.ts";
-import type { TrackingKind } from "./dirty_tracker.ts";
+import type { TrackingKind } from "../machine/dirty_tracker.ts";
 import type { Epoch } from "./epoch.ts";
 import type { EpochSummary } from "./epoch_log.ts";
 import type { InterruptSignal } from "../lab/interrupt.ts";

@@ -8,11 +8,12 @@ import type { CheckpointContent } from "./checkpoint_writer.ts";
 import type { Epoch, EpochEnd } from "./epoch.ts";
 import { EpochLog } from "./epoch_log.ts";
 import { type ExpectedStop, expectedStop } from "../live/expected_stop.ts";
+import { HarvestCycle } from "../drive/harvest_cycle.ts";
 import { GuestError } from "../lab/guest_error.ts";
+import type { GuestVm } from "../lab/guest_vm.ts";
 import type { InterruptWatch } from "../lab/interrupt.ts";
 import type { LiveVcpus } from "../live/live_vcpus.ts";
 import type { Replica } from "./replica.ts";
-import type { TrackedMachine } from "./tracked_machine.ts";
 import { VcpuSnapshots } from "./vcpu_snapshots.ts";
 
 /** What a file's header says of the machine, whatever the epoch. */
@@ -20,8 +21,8 @@ export type MachineHeader = Pick<CheckpointHeader, "kernel" | "tracking" | "lab"
 
 /** What a run is made of. */
 export interface CheckpointParts {
-  /** The machine, fresh. */
-  readonly machine: TrackedMachine;
+  /** The VM, fresh. */
+  readonly vm: GuestVm;
   /** Its vCPUs, standing still. */
   readonly vcpus: LiveVcpus;
   /** The replica. */
@@ -79,6 +80,8 @@ export class CheckpointRun {
   #writing: Promise<void> | null = null;
   #writeError: unknown = null;
   #epoch = 0;
+  /** The steps by which it learns what is dirty. */
+  readonly cycle: HarvestCycle;
   /** The epochs. */
   readonly log: EpochLog = new EpochLog();
   /** Nanoseconds from letting the vCPUs run until all stood still for good. */
@@ -95,7 +98,8 @@ export class CheckpointRun {
    */
   constructor(parts: CheckpointParts) {
     this.#parts = parts;
-    const { vm } = parts.machine;
+    const { vm } = parts;
+    this.cycle = new HarvestCycle(vm.tracker);
     this.#ids = vm.vcpus.map((_, id) => id);
     this.#going = new Set(this.#ids);
     this.#pages = new DirtySet(vm.pages.total);
@@ -120,7 +124,7 @@ export class CheckpointRun {
     if (this.error !== null && !this.#hasCopiedAll) {
       await this.#failing(() => this.#endEpoch("error", true, false));
     }
-    this.#parts.machine.tracker.conclude();
+    this.cycle.conclude();
   }
 
   // What a kernel, a guest or a disk brings about ends the run; anything else is a defect, and passes.
@@ -176,32 +180,27 @@ export class CheckpointRun {
 
   // Looks after the vCPUs that run: rings that are full, and the number of dirty pages.
   #serve(): "max-dirty" | "overflow" | null {
-    const { machine: { tracker }, options: { maxDirty } } = this.#parts;
+    const { vm: { tracker, pages }, options: { maxDirty } } = this.#parts;
     const full = this.#ids.filter((id) => this.#noteStop(id) === "full");
-    if (maxDirty !== null) tracker.learn(this.#pages);
-    else if (full.length > 0) tracker.learn(this.#pages, full);
+    if (maxDirty !== null) this.cycle.learnInto(this.#pages, pages, this.#ids);
+    else if (full.length > 0) this.cycle.learnInto(this.#pages, pages, full);
     const wedged = full.find((id) => tracker.learnedOf(id) === this.#learnedBefore[id]);
-    if (wedged !== undefined) return this.#overflow(wedged);
+    if (wedged !== undefined) {
+      this.cycle.noteWedged(wedged);
+      return "overflow";
+    }
     // A full ring then stays full, and its vCPU stands still, until the epoch's end.
     if (maxDirty !== null && this.#pages.count >= maxDirty) return "max-dirty";
     if (full.length === 0) return null;
-    tracker.rearm();
+    this.cycle.rearm();
     for (const id of full) this.#resume(id);
     return null;
   }
 
-  #overflow(id: number): "overflow" {
-    this.#parts.machine.tracker.problems.add(
-      `vCPU ${id} stopped with KVM_EXIT_DIRTY_RING_FULL, but its ring brought no entry: it ` +
-        "overflowed, and an in-order harvest cannot go on",
-    );
-    return "overflow";
-  }
-
   // Takes note of how a vCPU stopped; null where it runs.
   #noteStop(id: number): ExpectedStop | null {
-    const { machine, vcpus } = this.#parts;
-    const stop = expectedStop(machine.vm, id, vcpus.stopOf(id));
+    const { vm, vcpus } = this.#parts;
+    const stop = expectedStop(vm, id, vcpus.stopOf(id));
     if (stop === "done") this.#going.delete(id);
     if (stop === "full" && !this.#full.has(id)) {
       this.#full.add(id);
@@ -211,7 +210,7 @@ export class CheckpointRun {
   }
 
   #resume(id: number): void {
-    const { machine: { tracker }, vcpus } = this.#parts;
+    const { vm: { tracker }, vcpus } = this.#parts;
     this.#full.delete(id);
     this.#learnedBefore[id] = tracker.learnedOf(id);
     vcpus.resume(id);
@@ -223,7 +222,7 @@ export class CheckpointRun {
 
   // The pause.
   async #endEpoch(endedBy: EpochEnd, isLast: boolean, isKept: boolean): Promise<void> {
-    const { machine: { vm, tracker }, vcpus, replica } = this.#parts;
+    const { vm, vcpus, replica } = this.#parts;
     const times = [performance.now()];
     const lap = () => times.push(performance.now());
     vcpus.stop();
@@ -235,9 +234,9 @@ export class CheckpointRun {
       for (const id of this.#ids) this.#noteStop(id);
     }
     lap();
-    tracker.learn(this.#pages);
+    this.cycle.learnInto(this.#pages, vm.pages, this.#ids);
     lap();
-    tracker.rearm();
+    this.cycle.rearm();
     lap();
     const pages = this.#pages.sorted();
     replica.copy(pages);
@@ -277,7 +276,7 @@ export class CheckpointRun {
   }
 
   #takeState(): void {
-    const { machine: { vm }, vcpus, replica } = this.#parts;
+    const { vm, vcpus, replica } = this.#parts;
     replica.copySlot0();
     this.#snapshots.take(vm, vcpus);
   }

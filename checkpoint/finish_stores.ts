@@ -1,11 +1,12 @@
 import { DirtySet } from "../ring/dirty_set.ts";
 import { expectedStop } from "../live/expected_stop.ts";
+import type { HarvestCycle } from "../drive/harvest_cycle.ts";
 import { GuestError } from "../lab/guest_error.ts";
+import type { GuestVm } from "../lab/guest_vm.ts";
 import type { InterruptWatch } from "../lab/interrupt.ts";
 import type { VcpuPlace } from "../live/live_vcpus.ts";
 import { startVcpus } from "../live/start_vcpus.ts";
 import { sharesOf, unfinishedText } from "../live/unfinished_text.ts";
-import type { TrackedMachine } from "./tracked_machine.ts";
 
 const TURN_MS = 20;
 /** Milliseconds that it may take: a guest that was restored wrong may never end. */
@@ -22,7 +23,8 @@ const ADVICE =
 /**
  * Runs vCPUs on from where they are until each has made so many stores; rings that are full meanwhile are emptied.
  *
- * @param machine The machine.
+ * @param vm The VM.
+ * @param cycle Empties its rings.
  * @param places Where each vCPU is, its registers set. One that is in no pass stands still.
  * @param quotas Stores since the beginning at which each stops.
  * @param interrupt Ends it early.
@@ -32,7 +34,8 @@ const ADVICE =
  * @throws {HostError} Where vCPUs cannot be started.
  */
 export async function finishStores(
-  { vm, tracker }: TrackedMachine,
+  vm: GuestVm,
+  cycle: HarvestCycle,
   places: readonly VcpuPlace[],
   quotas: readonly number[],
   interrupt: InterruptWatch,
@@ -53,8 +56,8 @@ export async function finishStores(
         const stop = expectedStop(vm, id, vcpus.stopOf(id));
         if (stop === "done") going.delete(id);
         if (stop !== "full") continue;
-        tracker.learn(dirty, [id]);
-        tracker.rearm();
+        cycle.learnInto(dirty, vm.pages, [id]);
+        cycle.rearm();
         dirty.clear();
         vcpus.resume(id);
       }

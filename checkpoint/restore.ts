@@ -2,11 +2,12 @@ import type { Kernel } from "../ffi/kernel.ts";
 import type { CheckpointChain } from "./checkpoint_chain.ts";
 import { BrokenFile, readPages, readState } from "./checkpoint_file.ts";
 import type { InterruptWatch } from "../lab/interrupt.ts";
+import { GuestVm } from "../lab/guest_vm.ts";
+import { trackerOf } from "../machine/bitmap_tracker.ts";
 import { checkLimits, fitting } from "./restore_limits.ts";
 import { restorePlan } from "./restore_plan.ts";
 import type { RestoreResult } from "./restore_result.ts";
 import { RestoredRun } from "./restored_run.ts";
-import { TrackedMachine } from "./tracked_machine.ts";
 import { UsageError } from "../lab/usage_error.ts";
 import { printable } from "../text/printable.ts";
 
@@ -33,12 +34,12 @@ export async function restore(
   checkLimits(kernel, last);
   const state = await fitting(last, () => unbroken(folder, () => readState(last)));
   const { header } = last;
-  using machine = await fitting(last, () => {
+  using vm = await fitting(last, () => {
     const plan = restorePlan(header, state.slot0, last.path);
-    return new TrackedMachine(kernel, plan, header.tracking);
+    return new GuestVm(kernel, plan, trackerOf(header.tracking, plan.ringBytes));
   });
-  const { vm } = machine;
-  const run = await fitting(last, () => new RestoredRun(machine, header.vcpus, interrupt));
+  vm.tracker.warm();
+  const run = await fitting(last, () => new RestoredRun(vm, header.vcpus, interrupt));
   run.load(state);
   const memory = new Uint8Array(vm.memory.buffer, vm.memory.byteOffset, vm.memory.byteLength);
   for (const file of files) {

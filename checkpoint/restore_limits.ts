@@ -5,7 +5,7 @@ import { KVM_CAP_MAX_VCPUS, KVM_CAP_NR_MEMSLOTS } from "../ffi/kvm_constants.ts"
 import { kvm_dirty_gfn } from "../ffi/kvm_structs.ts";
 import { System } from "../kvm/system.ts";
 import type { WholeFile } from "./checkpoint_file.ts";
-import { largestRing, smallestRing } from "../lab/ring_limits.ts";
+import { largestRing, smallestRing } from "../machine/ring_limits.ts";
 import { UsageError } from "../lab/usage_error.ts";
 import { printable } from "../text/printable.ts";
 

@@ -24,7 +24,7 @@ export function restorePlan(
 ): Plan {
   const { lab } = header;
   const pattern = parsePattern(lab.pattern);
-  const options = { ...lab, pattern, ring: lab.ring * kvm_dirty_gfn.size, rounds: 1 };
+  const options = { ...lab, pattern, ringBytes: lab.ring * kvm_dirty_gfn.size, rounds: 1 };
   const isListed = pattern.name === "file";
   return planLab(options, isListed ? () => readList(header, slot0, path) : undefined);
 }

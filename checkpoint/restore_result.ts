@@ -1,7 +1,7 @@
 import type { SkippedFile } from "./checkpoint_chain.ts";
 import type { CheckpointHeader } from "./checkpoint_header.ts";
 import type { WrongPages } from "./counters.ts";
-import type { TrackingKind } from "./dirty_tracker.ts";
+import type { TrackingKind } from "../machine/dirty_tracker.ts";
 import type { InterruptSignal } from "../lab/interrupt.ts";
 import type { LabResult } from "../lab/result.ts";
 

@@ -3,16 +3,18 @@ import { restoreVcpuState, VCPU_STATE_BYTES } from "../kvm/vcpu_state.ts";
 import type { CheckpointState } from "./checkpoint_file.ts";
 import { Counters, type StoreCount } from "./counters.ts";
 import { finishStores } from "./finish_stores.ts";
+import { HarvestCycle } from "../drive/harvest_cycle.ts";
 import { GuestError } from "../lab/guest_error.ts";
+import type { GuestVm } from "../lab/guest_vm.ts";
 import { giveIopl } from "./guest_iopl.ts";
 import type { InterruptWatch } from "../lab/interrupt.ts";
 import type { VcpuPlace } from "../live/live_vcpus.ts";
 import type { RestoreCheck } from "./restore_result.ts";
-import type { TrackedMachine } from "./tracked_machine.ts";
 
 /** A restored machine that is run on, and what was found out about it. */
 export class RestoredRun {
-  readonly #machine: TrackedMachine;
+  readonly #vm: GuestVm;
+  readonly #cycle: HarvestCycle;
   readonly #interrupt: InterruptWatch;
   /** What its pages must hold. */
   readonly counters: Counters;
@@ -30,19 +32,20 @@ export class RestoredRun {
   /**
    * Makes ready.
    *
-   * @param machine The machine, fresh.
+   * @param vm The VM, fresh.
    * @param places Where its vCPUs were.
    * @param interrupt Ends it early.
    */
   constructor(
-    machine: TrackedMachine,
+    vm: GuestVm,
     places: readonly VcpuPlace[],
     interrupt: InterruptWatch,
   ) {
-    this.#machine = machine;
+    this.#vm = vm;
+    this.#cycle = new HarvestCycle(vm.tracker);
     this.places = places;
     this.#interrupt = interrupt;
-    this.counters = new Counters(machine.vm);
+    this.counters = new Counters(vm);
   }
 
   /**
@@ -52,7 +55,7 @@ export class RestoredRun {
    * @throws {KernelError} Where the kernel refuses the registers.
    */
   load({ slot0, registers }: CheckpointState): void {
-    const { vm } = this.#machine;
+    const vm = this.#vm;
     const other = slot0.findIndex((byte, at) => byte !== vm.slot0[at]);
     if (other !== -1) {
       this.problems.push(
@@ -72,7 +75,7 @@ export class RestoredRun {
 
   // What is wrong with where a vCPU is said to be; null where nothing is.
   #wrongPlace(id: number): string | null {
-    const { stores: block } = this.#machine.vm.vcpus[id]!;
+    const { stores: block } = this.#vm.vcpus[id]!;
     const { stores, value, passStores, passMade } = this.places[id]!;
     const finished = stores - passMade;
     const isInPass = passMade <= passStores && passStores <= block && finished >= 0 &&
@@ -84,14 +87,14 @@ export class RestoredRun {
     if (value !== begins) {
       return `its pass begins with ${value}, but after ${finished} stores with ${begins}`;
     }
-    const left = this.#machine.vm.remaining(id);
+    const left = this.#vm.remaining(id);
     if (left === passStores - passMade) return null;
     return `its registers leave ${left} stores to make, its place ${passStores - passMade}`;
   }
 
   /** Compares, lets each vCPU finish its pass, compares, lets each make a pass more, and compares. */
   async toEnd(): Promise<void> {
-    const { vm } = this.#machine;
+    const vm = this.#vm;
     const finished = this.places.map(({ stores, passStores, passMade }) =>
       stores - passMade + passStores
     );
@@ -111,8 +114,8 @@ export class RestoredRun {
   }
 
   async #run(from: readonly VcpuPlace[], quotas: readonly number[]): Promise<void> {
-    this.places = await finishStores(this.#machine, from, quotas, this.#interrupt);
-    this.problems.push(...this.#machine.tracker.problems.list);
+    this.places = await finishStores(this.#vm, this.#cycle, from, quotas, this.#interrupt);
+    this.problems.push(...this.#cycle.problems.list);
     if (this.#interrupt.signal !== null) return;
     this.places.forEach(({ stores }, id) => {
       if (stores === quotas[id]) return;
@@ -122,7 +125,7 @@ export class RestoredRun {
 
   // Sets a vCPU's registers to begin its list again.
   #beginPass(id: number, stores: number): VcpuPlace {
-    const { vm } = this.#machine;
+    const vm = this.#vm;
     const { vcpu, first, stores: passStores } = vm.vcpus[id]!;
     const value = this.counters.valueOf(id, stores);
     const errand = { ...vm.errand(id, first, 0), stores: passStores, value };

@@ -4,7 +4,7 @@ import { KVM_CAP_DIRTY_LOG_RING_ACQ_REL } from "../ffi/kvm_constants.ts";
 import { real16 } from "../guest/real16.ts";
 import { System } from "../kvm/system.ts";
 import { kernelRelease, kvmModule, pageModificationLogging } from "../lab/host.ts";
-import { inferReserved, largestRing, smallestRing } from "../lab/ring_limits.ts";
+import { inferReserved, largestRing, smallestRing } from "../machine/ring_limits.ts";
 import { releaseNumber } from "../ring/release_number.ts";
 import { CheckSkip } from "./check_answer.ts";
 import { Machine, type MachineOptions } from "./machine.ts";

@@ -1,6 +1,4 @@
 import { HostError } from "../ffi/host_error.ts";
-import { KVM_RESET_DIRTY_RINGS } from "../ffi/kvm_ioctls.ts";
-import type { Vm } from "../kvm/vm.ts";
 import { needThreads } from "../lab/exhaustion.ts";
 import type { Check } from "./check.ts";
 import { type CheckAnswer, CheckSkip } from "./check_answer.ts";
@@ -24,13 +22,13 @@ const MET = 3;
 
 /** Threads that call `KVM_RESET_DIRTY_RINGS` at once. */
 class ResetThreads implements Disposable {
-  readonly #vm: Vm;
+  readonly #machine: Machine;
   readonly #workers: Worker[];
   readonly #gate = new Int32Array(new SharedArrayBuffer(8)); // rounds begun, threads that wait
   #round = 0;
 
-  constructor(vm: Vm) {
-    this.#vm = vm;
+  constructor(machine: Machine) {
+    this.#machine = machine;
     needThreads(THREADS, "threads that reset");
     this.#workers = numbers(THREADS).map(() =>
       new Worker(new URL("./reset_worker.ts", import.meta.url), { type: "module" })
@@ -39,7 +37,7 @@ class ResetThreads implements Disposable {
 
   /** Resets from all threads, and from this one; answers what each call did, this thread's last. */
   async reset(): Promise<ResetCall[]> {
-    const order: ResetOrder = { fd: this.#vm.fd, gate: this.#gate, round: ++this.#round };
+    const order: ResetOrder = { fd: this.#machine.vm.fd, gate: this.#gate, round: ++this.#round };
     Atomics.store(this.#gate, 1, 0);
     const answers = this.#workers.map((worker) => answerOf(worker, order));
     // A thread that cannot begin answers before all have come to the gate.
@@ -49,7 +47,7 @@ class ResetThreads implements Disposable {
     }
     Atomics.store(this.#gate, 0, this.#round);
     Atomics.notify(this.#gate, 0);
-    const own = resetCall(() => this.#vm.ioctl(KVM_RESET_DIRTY_RINGS));
+    const own = resetCall(() => this.#machine.reset());
     return [...await Promise.all(answers), own];
   }
 
@@ -116,7 +114,7 @@ async function resetsAtOnce(host: CheckHost): Promise<CheckAnswer> {
     }
     return "a kernel in memory has one thread: its calls came one after another";
   }
-  using threads = new ResetThreads(machine.vm);
+  using threads = new ResetThreads(machine);
   let [calls, met] = [0, 0];
   for (let round = 0; round < ROUNDS && met < MET; round++) {
     // That all are pushed tells that all were re-protected in the round before.

@@ -3,7 +3,7 @@ import { System } from "../kvm/system.ts";
 import { type KernelFacts, kernelFacts } from "../lab/host.ts";
 import { Interrupt } from "../lab/interrupt.ts";
 import { KernelLog, type KernelLogFacts } from "../lab/kernel_log.ts";
-import { largestRing } from "../lab/ring_limits.ts";
+import { largestRing } from "../machine/ring_limits.ts";
 import { type CheckReport, countGroups, summarise } from "./check_report.ts";
 import type { CheckResult } from "./check_result.ts";
 import { setupArguments } from "./child_setup.ts";

@@ -3,13 +3,13 @@ import type { Kernel } from "../ffi/kernel.ts";
 import { System } from "../kvm/system.ts";
 import { kernelFacts, kvmModule, pageModificationLogging, type Result } from "../lab/host.ts";
 import {
-  enableRing,
   inferReserved,
   largestRing,
   type RingLimits,
   ringLimits,
   smallestRing,
-} from "../lab/ring_limits.ts";
+} from "../machine/ring_limits.ts";
+import { enableRing } from "../machine/ring_tracker.ts";
 import { enablingCases, SMALLEST, SMALLEST_WITH_PML } from "./enabling_cases.ts";
 import { type EnablingCaseResult, runEnablingCase } from "./run_enabling_case.ts";
 

@@ -4,7 +4,7 @@ import { long64 } from "../guest/long64.ts";
 import { Mapping } from "../kvm/mapping.ts";
 import { System } from "../kvm/system.ts";
 import { type KernelFacts, kernelFacts } from "../lab/host.ts";
-import { largestRing, smallestRing } from "../lab/ring_limits.ts";
+import { largestRing, smallestRing } from "../machine/ring_limits.ts";
 import { HOST_PAGES, MOST_STORES, MOST_VCPUS } from "./fuzz_program.ts";
 
 const LIST_BYTES = MOST_STORES * long64.listElement;

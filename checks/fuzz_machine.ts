@@ -5,7 +5,6 @@ import {
   KVM_CLEAR_DIRTY_LOG,
   KVM_CREATE_VCPU,
   KVM_GET_DIRTY_LOG,
-  KVM_RESET_DIRTY_RINGS,
   KVM_SET_USER_MEMORY_REGION,
 } from "../ffi/kvm_ioctls.ts";
 import { kvm_clear_dirty_log, kvm_dirty_log } from "../ffi/kvm_structs.ts";
@@ -16,6 +15,7 @@ import type { FuzzKernel } from "./fuzz_kernel.ts";
 import { type FuzzOp, type FuzzProgram, MOST_VCPUS } from "./fuzz_program.ts";
 import type { FuzzRing } from "./fuzz_ring.ts";
 import { type FuzzPause, FuzzVcpu, INTERRUPTED } from "./fuzz_vcpu.ts";
+import { resetRaw } from "./machine.ts";
 import { mapped } from "./mapped.ts";
 
 /** What an operation came to: all that a program can see. */
@@ -51,11 +51,11 @@ export async function runProgram(
   program: FuzzProgram,
   pause: FuzzPause = () => Promise.resolve(true),
 ): Promise<FuzzStep[]> {
-  using machine = new FuzzMachine(kernel, program);
-  const steps = [machine.made];
-  if (machine.made.answer !== "0") return steps;
+  using vm = new FuzzVm(kernel, program);
+  const steps = [vm.made];
+  if (vm.made.answer !== "0") return steps;
   for (const op of program.ops) {
-    const step = await machine.step(op, pause);
+    const step = await vm.step(op, pause);
     if (step.answer === INTERRUPTED) break;
     steps.push(step);
   }
@@ -65,7 +65,8 @@ export async function runProgram(
 type VcpuOp = Extract<FuzzOp, { readonly vcpu: number }>;
 type RingOp = Extract<FuzzOp, { readonly do: "harvest" | "skip" | "fill" | "mark" | "forge" }>;
 
-class FuzzMachine implements Disposable {
+// The VM of a program, which does whatever the program says: as `Machine` for a check.
+class FuzzVm implements Disposable {
   readonly #resources: DisposableStack;
   readonly #kernel: FuzzKernel;
   readonly #vm: Vm;
@@ -150,7 +151,7 @@ class FuzzMachine implements Disposable {
       case "slot":
         return answerText(this.#setSlot(op));
       case "reset": {
-        const answer = this.#vm.ioctl(KVM_RESET_DIRTY_RINGS, op.argument);
+        const answer = resetRaw(this.#vm, op.argument);
         for (const { ring } of this.#vcpus) ring?.noteReset();
         return answerText(answer);
       }

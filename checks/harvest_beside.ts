@@ -19,7 +19,7 @@ export interface HarvestedBeside {
 }
 
 /**
- * Lets the machine's first vCPU store to pages while its ring is harvested and reset, until all its
+ * A cycle of the raw machine, whose steps and counts the checks look at themselves. Lets the machine's first vCPU store to pages while its ring is harvested and reset, until all its
  * stores are made and all its entries are harvested.
  *
  * @param machine The machine.

@@ -55,6 +55,17 @@ export interface RingEntry {
   readonly offset: number;
 }
 
+/**
+ * `KVM_RESET_DIRTY_RINGS`, raw: whatever is harvested, with signals let in.
+ *
+ * @param vm The VM.
+ * @param argument Its argument, which the kernel ignores.
+ * @returns The entries reset, or minus an errno.
+ */
+export function resetRaw(vm: Vm, argument = 0): number {
+  return vm.ioctl(KVM_RESET_DIRTY_RINGS, argument);
+}
+
 /** Stores that a vCPU's list has room for. */
 const LIST_STORES = 8192;
 /** The first guest frame of the first logged slot: beyond the guest's program and lists. */
@@ -65,7 +76,9 @@ const HOST_PAGES = 1536;
 
 /**
  * A fresh VM that does what a check tells it, step by step: slots anywhere, stores to any page, entries
- * looked at, harvested and forged one by one.
+ * looked at, harvested and forged one by one. It harvests and resets by itself, and not in the cycle that all else
+ * takes (`drive/harvest_cycle.ts`): a check must be able to do it wrong, in part, and in any order. It is no machine of
+ * `--kernel` (`vm/machine.ts`), in which all of this may run.
  */
 export class Machine implements Disposable {
   readonly #resources: DisposableStack;
@@ -338,7 +351,7 @@ export class Machine implements Disposable {
    * @returns The entries reset, or minus an errno.
    */
   reset(): number {
-    return this.vm.ioctl(KVM_RESET_DIRTY_RINGS);
+    return resetRaw(this.vm);
   }
 
   /**

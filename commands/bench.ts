@@ -76,7 +76,8 @@ const svgOption: Option<string | undefined> = {
   fallbackText: "none",
 };
 
-interface Options extends BenchOptions {
+interface Options extends Omit<BenchOptions, "ringBytes"> {
+  readonly ring: number; // in bytes by now
   readonly format: "text" | "csv" | "json";
   readonly svg: string | undefined;
   readonly output: string | undefined;
@@ -124,7 +125,7 @@ async function run(
     kernel,
     context.note,
     () =>
-      bench({ kernel, interrupt, problems: [] }, options, {
+      bench({ kernel, interrupt, problems: [] }, { ...options, ringBytes: options.ring }, {
         progress: (what) => isSeen && context.note(what),
         runRingSize: liveRing,
       }),

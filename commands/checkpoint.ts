@@ -2,7 +2,7 @@ import type { CheckpointResult } from "../checkpoint/checkpoint_result.ts";
 import { EXIT } from "../lab/exit_status.ts";
 import type { Watched } from "../lab/kernel_log.ts";
 import { kernelLogText } from "../report/kernel_log_text.ts";
-import type { TrackingKind } from "../checkpoint/dirty_tracker.ts";
+import type { TrackingKind } from "../machine/dirty_tracker.ts";
 import { type Command, defineCommand, type Formatter } from "../cli/command.ts";
 import { duration, optionalDuration } from "../cli/duration.ts";
 import { json } from "../cli/formats.ts";

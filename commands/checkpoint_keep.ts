@@ -4,19 +4,19 @@ import { checkpoint } from "../checkpoint/checkpoint.ts";
 import { prepareFolder } from "../checkpoint/checkpoint_folder.ts";
 import type { CheckpointOptions, CheckpointResult } from "../checkpoint/checkpoint_result.ts";
 import { CheckpointWriter } from "../checkpoint/checkpoint_writer.ts";
-import type { TrackingKind } from "../checkpoint/dirty_tracker.ts";
+import type { TrackingKind } from "../machine/dirty_tracker.ts";
 import type { Epoch } from "../checkpoint/epoch.ts";
 import { Interrupt } from "../lab/interrupt.ts";
 import type { Watched } from "../lab/kernel_log.ts";
-import type { LabOptions } from "../lab/plan.ts";
-import { TrackedMachine } from "../checkpoint/tracked_machine.ts";
+import { GuestVm } from "../lab/guest_vm.ts";
+import { trackerOf } from "../machine/bitmap_tracker.ts";
 import { UsageError } from "../lab/usage_error.ts";
 import type { Context } from "../cli/command.ts";
-import { makePlan } from "./lab_options.ts";
+import { type LabRequest, makePlan } from "./lab_options.ts";
 import { watchKernel } from "./watch_kernel.ts";
 
 /** What a command line asks for. */
-export interface KeepRequest extends BackendSelection, Omit<LabOptions, "rounds" | "passes"> {
+export interface KeepRequest extends BackendSelection, Omit<LabRequest, "rounds" | "passes"> {
   /** How dirty pages are tracked. */
   readonly tracking: TrackingKind;
   /** Milliseconds of an epoch. */
@@ -77,10 +77,10 @@ export async function keepReplica(
   const isStreamed = request.format === "ndjson";
   const kernel = await context.openKernel(request);
   const result = await watchKernel(kernel, context.note, async () => {
-    using machine = new TrackedMachine(kernel, plan, tracking);
+    using vm = new GuestVm(kernel, plan, trackerOf(tracking, plan.ringBytes));
     if (output !== undefined) await prepareFolder(output);
     using interrupt = new Interrupt();
-    return await checkpoint(machine, interrupt, isStreamed ? { ...options, watch } : options);
+    return await checkpoint(vm, interrupt, isStreamed ? { ...options, watch } : options);
   });
   if (result.error !== null) context.note(result.error);
   return result;

@@ -2,7 +2,7 @@ import type { Kernel } from "../ffi/kernel.ts";
 import type { GuestName } from "../guest/guest.ts";
 import { parsePattern, type Pattern, PATTERN_FORMS } from "../guest/pattern.ts";
 import type { Backend } from "../lab/backend.ts";
-import { Lab } from "../lab/lab.ts";
+import { type RingVm, ringVm } from "../lab/guest_vm.ts";
 import type { ModelChoice } from "../lab/model_choice.ts";
 import { type LabOptions, type Plan, planLab } from "../lab/plan.ts";
 import { backendOptions } from "./backend_options.ts";
@@ -77,6 +77,9 @@ export function roundsOption(rounds: number): Option<number> {
   });
 }
 
+/** What a command line asks for: `--ring` is in bytes by now, whatever it was written in. */
+export type LabRequest = Omit<LabOptions, "ringBytes"> & { readonly ring: number };
+
 /**
  * Makes the lab that a command line asks for.
  *
@@ -87,8 +90,8 @@ export function roundsOption(rounds: number): Option<number> {
  * @throws {HostError} Where the host has no usable KVM, or no dirty ring.
  * @throws {KernelError} Where the kernel refuses a call.
  */
-export async function makeLab(kernel: Kernel, options: LabOptions): Promise<Lab> {
-  return new Lab(kernel, await makePlan(options));
+export async function makeLab(kernel: Kernel, options: LabRequest): Promise<RingVm> {
+  return ringVm(kernel, await makePlan(options));
 }
 
 /**
@@ -98,7 +101,8 @@ export async function makeLab(kernel: Kernel, options: LabOptions): Promise<Lab>
  * @returns The plan.
  * @throws {UsageError} Where an option cannot be, or a pattern file is wrong.
  */
-export async function makePlan(options: LabOptions): Promise<Plan> {
+export async function makePlan({ ring, ...rest }: LabRequest): Promise<Plan> {
+  const options = { ...rest, ringBytes: ring };
   if (options.pattern.name !== "file") return planLab(options);
   const { path } = options.pattern;
   const { readPattern } = await import("../lab/pattern_file.ts");

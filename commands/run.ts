@@ -1,6 +1,6 @@
 import { Interrupt } from "../lab/interrupt.ts";
 import type { Watched } from "../lab/kernel_log.ts";
-import { run, type RunResult } from "../lab/run.ts";
+import { run, type RunResult } from "../lab/story.ts";
 import { kernelLogText } from "../report/kernel_log_text.ts";
 import { runText } from "../report/run_text.ts";
 import { type Command, defineCommand } from "../cli/command.ts";

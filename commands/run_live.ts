@@ -5,18 +5,17 @@ import type { Watched } from "../lab/kernel_log.ts";
 import { live } from "../live/live.ts";
 import type { LiveProgress, LiveResult } from "../live/live_result.ts";
 import type { BackendSelection } from "../lab/backend.ts";
-import type { LabOptions } from "../lab/plan.ts";
 import { UsageError } from "../lab/usage_error.ts";
 import { liveHeadText } from "../report/live_text.ts";
 import { AFTER_FRAMES, liveFrames } from "../report/live_frames.ts";
 import { liveLines } from "../report/live_lines.ts";
 import type { Context } from "../cli/command.ts";
-import { makeLab } from "./lab_options.ts";
+import { type LabRequest, makeLab } from "./lab_options.ts";
 import { DURATION_MS, TIMEOUT_MS } from "./live.ts";
 import { watchKernel } from "./watch_kernel.ts";
 
 /** What a command line asks for. */
-export interface LiveRequest extends BackendSelection, Omit<LabOptions, "rounds" | "passes"> {
+export interface LiveRequest extends BackendSelection, Omit<LabRequest, "rounds" | "passes"> {
   /** Whether entries are sorted in the ring. */
   readonly sort: boolean;
   /** Milliseconds to run. */

@@ -1,5 +1,5 @@
 import { Interrupt } from "../lab/interrupt.ts";
-import { stats } from "../lab/stats.ts";
+import { stats } from "../lab/story.ts";
 import { statsText } from "../report/stats_text.ts";
 import { type Command, defineCommand } from "../cli/command.ts";
 import { json, now } from "../cli/formats.ts";

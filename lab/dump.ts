@@ -6,7 +6,7 @@ import type { LostPages } from "../ring/lost_page.ts";
 import { Witness } from "../ring/witness.ts";
 import type { InlineDriver } from "./inline_driver.ts";
 import type { KernelState, KernelStates } from "./kernel_state.ts";
-import type { Lab } from "./lab.ts";
+import type { RingVm } from "./guest_vm.ts";
 import { vcpuBits } from "./plan.ts";
 import { type LabResult, labResult } from "./result.ts";
 import { runOnce, type VcpuRun } from "./run_once.ts";
@@ -69,13 +69,13 @@ export interface DumpOptions {
  * @throws {HostError} Where the kernel's own state is wanted and not told.
  */
 export async function dump(
-  lab: Lab,
+  lab: RingVm,
   driver: InlineDriver,
   options: DumpOptions,
 ): Promise<DumpResult> {
   const runs = await runOnce(lab, driver);
   const witness = new Witness(lab.memory, lab.pages, vcpuBits(lab.vcpus.length));
-  for (const { ring } of lab.vcpus) witness.read(dirtyEntries(ring.words));
+  for (const { ring } of lab.tracker.rings) witness.read(dirtyEntries(ring.words));
   witness.check(lab.plan.sequence);
   const states = options.states?.now(lab);
   const wanted = runs.filter(({ vcpu }) => vcpu === (options.vcpu ?? vcpu));
@@ -84,7 +84,7 @@ export async function dump(
     rings: wanted.map((run) => ({
       ...run,
       kernelState: states?.[run.vcpu] ?? null,
-      entries: readEntries(lab.vcpus[run.vcpu]!.ring.words, lab.plan.slots, options.all),
+      entries: readEntries(lab.tracker.rings[run.vcpu]!.ring.words, lab.plan.slots, options.all),
     })),
     lost: witness.lost,
     ok: witness.lost.count === 0,

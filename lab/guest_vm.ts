@@ -10,10 +10,12 @@ import { Mapping } from "../kvm/mapping.ts";
 import { System } from "../kvm/system.ts";
 import type { Vcpu } from "../kvm/vcpu.ts";
 import type { Vm } from "../kvm/vm.ts";
+import type { DirtyTracker } from "../machine/dirty_tracker.ts";
+import { largestRing } from "../machine/ring_limits.ts";
+import { RingTracker } from "../machine/ring_tracker.ts";
 import { LoggedPages } from "../ring/slots.ts";
 import { type KernelFacts, kernelFacts } from "./host.ts";
 import { type Plan, vcpuBits } from "./plan.ts";
-import { largestRing } from "./ring_limits.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** A vCPU with its share of the stores. */
@@ -26,19 +28,11 @@ export interface GuestVcpu {
   readonly stores: number;
 }
 
-/** How the dirty pages of a VM are tracked: what is done to it, and to each vCPU, as it is made. */
-export interface Tracking<Extra> {
-  /** Enables what the VM needs, before it has memory slots or vCPUs. */
-  prepare(system: System, vm: Vm): void;
-  /** What a vCPU has beyond itself; disposed with the VM, before the vCPU. */
-  equip(vcpu: Vcpu, resources: DisposableStack): Extra;
-}
-
 /**
- * A VM with a guest, logged memory and vCPUs, however its dirty pages are tracked. Disposing it gives every
- * file descriptor and mapping back.
+ * A VM with all that its guest needs to run: its program, logged memory, vCPUs, and what tracks its dirty pages. `Vm`
+ * (kvm/vm.ts) is KVM's file descriptor in it. Disposing it gives every file descriptor and mapping back.
  */
-export class GuestVm<Extra = unknown> implements Disposable {
+export class GuestVm<Tracker extends DirtyTracker = DirtyTracker> implements Disposable {
   readonly #resources: DisposableStack;
   readonly #counters: number[];
   readonly #list: Uint32Array<ArrayBuffer>;
@@ -48,8 +42,10 @@ export class GuestVm<Extra = unknown> implements Disposable {
   readonly kernel: KernelFacts;
   /** The VM. */
   readonly vm: Vm;
+  /** What knows its dirty pages. */
+  readonly tracker: Tracker;
   /** The vCPUs, by their ids. */
-  readonly vcpus: readonly (GuestVcpu & Extra)[];
+  readonly vcpus: readonly GuestVcpu[];
   /** Slot 0: the guest's code and its access list; not to be touched once the VM is disposed. */
   readonly slot0: Uint8Array<ArrayBuffer>;
   /** All logged memory, as words of 32 bits; not to be touched once the VM is disposed. */
@@ -60,16 +56,16 @@ export class GuestVm<Extra = unknown> implements Disposable {
   readonly pages: LoggedPages;
 
   /**
-   * Makes the VM: tracking is prepared, then memory slots are set, then vCPUs are made.
+   * Makes the VM: tracking is enabled, then memory slots are set, then vCPUs are made.
    *
    * @param kernel The kernel that answers.
    * @param plan What to make.
-   * @param tracking How its dirty pages are tracked.
-   * @throws {HostError} Where the host has no usable KVM, or no dirty ring.
+   * @param tracker What shall know its dirty pages, of no other VM; it is disposed with this one.
+   * @throws {HostError} Where the host has no usable KVM, no dirty ring, or no manual protection.
    * @throws {UsageError} Above a limit that the kernel reports.
    * @throws {KernelError} Where the kernel refuses a call.
    */
-  constructor(kernel: Kernel, plan: Plan, tracking: Tracking<Extra>) {
+  constructor(kernel: Kernel, plan: Plan, tracker: Tracker) {
     using resources = new DisposableStack();
     const system = resources.use(System.open(kernel));
     const largest = largestRing(system);
@@ -80,7 +76,8 @@ export class GuestVm<Extra = unknown> implements Disposable {
     this.#counters = new Array(plan.options.vcpus).fill(1);
 
     this.vm = resources.use(system.createVm());
-    tracking.prepare(system, this.vm);
+    tracker.enable(system, this.vm);
+    this.tracker = tracker;
     const slot0 = plan.slots[0]!.pages * PAGE_SIZE;
     const low = resources.use(Mapping.anonymous(kernel, slot0, "guest code and access list"));
     const logged = resources.use(Mapping.anonymous(kernel, plan.options.memory, "guest memory"));
@@ -95,10 +92,12 @@ export class GuestVm<Extra = unknown> implements Disposable {
     const mmapSize = system.vcpuMmapSize();
     this.vcpus = plan.blocks.map(({ first, stores }, id) => {
       const vcpu = resources.use(this.vm.createVcpu(id, mmapSize));
-      const extra = tracking.equip(vcpu, resources);
+      resources.use(tracker.addVcpu(vcpu));
       vcpu.changeSregs(plan.guest.prepare);
-      return { vcpu, first, stores, ...extra };
+      return { vcpu, first, stores };
     });
+    tracker.begin(plan.slots);
+    resources.use(tracker);
     this.load(plan.sequence);
     this.#resources = resources.move();
   }
@@ -174,6 +173,23 @@ export class GuestVm<Extra = unknown> implements Disposable {
   [Symbol.dispose](): void {
     this.#resources.dispose();
   }
+}
+
+/** A VM whose dirty pages are tracked in rings, as all but checkpoints and bitmaps need it. A `lab` is one. */
+export type RingVm = GuestVm<RingTracker>;
+
+/**
+ * Makes a VM whose dirty pages are tracked in rings.
+ *
+ * @param kernel The kernel that answers.
+ * @param plan What to make.
+ * @returns The VM.
+ * @throws {HostError} Where the host has no usable KVM, or no dirty ring.
+ * @throws {UsageError} Above a limit that the kernel reports.
+ * @throws {KernelError} Where the kernel refuses a call.
+ */
+export function ringVm(kernel: Kernel, plan: Plan): RingVm {
+  return new GuestVm(kernel, plan, new RingTracker(plan.ringBytes));
 }
 
 function checkLimits(system: System, { options }: Plan): void {

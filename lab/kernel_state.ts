@@ -2,8 +2,8 @@ import { HostError } from "../ffi/host_error.ts";
 import type { Insight } from "../ffi/insight.ts";
 import type { Kernel } from "../ffi/kernel.ts";
 import { System } from "../kvm/system.ts";
-import type { Lab } from "./lab.ts";
-import { inferReserved, largestRing, smallestRing } from "./ring_limits.ts";
+import type { RingVm } from "./guest_vm.ts";
+import { inferReserved, largestRing, smallestRing } from "../machine/ring_limits.ts";
 import { type RingIndices, RingWalks } from "./ring_walks.ts";
 
 /** A ring's private state, which no mapping shows. */
@@ -28,7 +28,7 @@ export interface KernelStates extends Disposable {
    * @throws {KernelError} Where the reset fails.
    * @throws {HostError} Where the tracepoint does not tell of every ring.
    */
-  now(lab: Lab): readonly KernelState[];
+  now(lab: RingVm): readonly KernelState[];
   /**
    * Makes a reset, and tells the state in which it leaves the rings.
    *
@@ -37,7 +37,7 @@ export interface KernelStates extends Disposable {
    * @returns Its answer, and each vCPU's state.
    * @throws {HostError} Where the tracepoint does not tell of every ring.
    */
-  after<Answer>(lab: Lab, reset: () => Answer): readonly [Answer, readonly KernelState[]];
+  after<Answer>(lab: RingVm, reset: () => Answer): readonly [Answer, readonly KernelState[]];
 }
 
 /**
@@ -53,7 +53,7 @@ export function kernelStates(kernel: Kernel): KernelStates {
 }
 
 function modelStates(insight: Insight): KernelStates {
-  const now = (lab: Lab) =>
+  const now = (lab: RingVm) =>
     lab.vcpus.map(({ vcpu }): KernelState => {
       const state = insight.ring(vcpu.fd);
       if (state === null) throw new TypeError(`vCPU ${vcpu.id} has no ring`);
@@ -81,20 +81,20 @@ class TracedStates implements KernelStates {
     this.#walks = openWalks(kernel);
   }
 
-  now(lab: Lab): KernelState[] {
+  now(lab: RingVm): KernelState[] {
     const { answer, indices } = this.#walks.ask(lab.vm, lab.vcpus.map(({ vcpu }) => vcpu));
     if (answer === 0) return this.#states(lab, indices);
     throw new TypeError(`Cannot ask for the state of rings: asking has reset ${answer} entries`);
   }
 
-  after<Answer>(lab: Lab, reset: () => Answer): [Answer, KernelState[]] {
+  after<Answer>(lab: RingVm, reset: () => Answer): [Answer, KernelState[]] {
     const { answer, indices } = this.#walks.watch(lab.vcpus.map(({ vcpu }) => vcpu), reset);
     return [answer, this.#states(lab, indices)];
   }
 
-  #states(lab: Lab, indices: readonly RingIndices[]): KernelState[] {
+  #states(lab: RingVm, indices: readonly RingIndices[]): KernelState[] {
     return indices.map((ring, id) => {
-      const size = lab.vcpus[id]!.ring.entries;
+      const size = lab.tracker.rings[id]!.ring.entries;
       const softLimit = this.#reserved === null ? null : size - this.#reserved;
       return { ...ring, size, softLimit, softLimitInferred: true, source: "tracepoint" };
     });

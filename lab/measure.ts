@@ -1,10 +1,9 @@
+import { takePlain } from "../machine/ring_tracker.ts";
 import type { InlineDriver } from "./inline_driver.ts";
 import type { Interrupt } from "./interrupt.ts";
-import type { Lab } from "./lab.ts";
-import { measureWays } from "./measure_ways.ts";
+import type { RingVm } from "./guest_vm.ts";
+import { measureWays, storesPushTwice } from "./measure_ways.ts";
 import { median } from "./median.ts";
-import { takePlain } from "./rounds.ts";
-import { storesPushTwice } from "./stores_push_twice.ts";
 
 /** What a reset was measured to cost: not modelled. */
 export interface Measured {
@@ -31,7 +30,7 @@ export interface Measured {
  * @returns Medians, and their number.
  */
 export async function measureReset(
-  lab: Lab,
+  lab: RingVm,
   driver: InlineDriver,
   interrupt: Interrupt,
   problems: string[],

@@ -1,12 +1,13 @@
+import type { Take } from "../machine/dirty_tracker.ts";
+import { takePlain, takeSorted } from "../machine/ring_tracker.ts";
 import { RingStatistics } from "../ring/statistics.ts";
 import type { Witness } from "../ring/witness.ts";
 import type { InlineDriver } from "./inline_driver.ts";
 import type { Interrupt } from "./interrupt.ts";
-import type { Lab } from "./lab.ts";
-import { measureWays, type WayCost } from "./measure_ways.ts";
+import type { RingVm } from "./guest_vm.ts";
+import { measureWays, storesPushTwice, type WayCost } from "./measure_ways.ts";
 import { median } from "./median.ts";
-import { Rounds, type Take, takePlain, takeSorted } from "./rounds.ts";
-import { storesPushTwice } from "./stores_push_twice.ts";
+import { Rounds } from "./rounds.ts";
 
 /** A round harvested in one of the two ways. */
 export interface SortSide {
@@ -68,7 +69,7 @@ export const SORT_NOT_MEASURED: SortCost = {
  * @returns What sorting costs and saves.
  */
 export async function measureSort(
-  lab: Lab,
+  lab: RingVm,
   driver: InlineDriver,
   interrupt: Interrupt | null,
   problems: string[],
@@ -133,7 +134,7 @@ type Times = Pick<SortSide, "harvestNsPerEntry" | "resetNsPerEntry">;
 
 // A whole round of one way, or null where it did not come to its end.
 async function countBatches(
-  lab: Lab,
+  lab: RingVm,
   driver: InlineDriver,
   interrupt: Interrupt | null,
   problems: string[],

@@ -1,7 +1,8 @@
+import type { Take } from "../machine/dirty_tracker.ts";
 import type { InlineDriver } from "./inline_driver.ts";
 import type { Interrupt } from "./interrupt.ts";
-import type { Lab } from "./lab.ts";
-import { Rounds, type Take } from "./rounds.ts";
+import type { RingVm } from "./guest_vm.ts";
+import { Rounds } from "./rounds.ts";
 
 /** One of the things that take turns while they are measured. */
 export interface Way {
@@ -38,7 +39,7 @@ const LIMIT_MS = 4000;
  * @returns A row for each repetition, with the cost of each way.
  */
 export async function measureWays(
-  lab: Lab,
+  lab: RingVm,
   driver: InlineDriver,
   interrupt: Interrupt | null,
   problems: string[],
@@ -65,7 +66,7 @@ export async function measureWays(
 
 // The cost of a round, or null where it was not whole.
 async function measureWay(
-  lab: Lab,
+  lab: RingVm,
   driver: InlineDriver,
   interrupt: Interrupt | null,
   problems: string[],
@@ -77,4 +78,22 @@ async function measureWay(
   problems.push(...rounds.problems.map((problem) => `while measuring: ${problem}`));
   if (rounds.state !== "going" || entries === 0) return null;
   return { harvestNs: harvestNs / entries, resetNs: resetNs / entries };
+}
+
+/**
+ * Whether KVM emulates the guest's stores: a page that is written through the page tables is pushed
+ * once until its reset, while an emulated store pushes every time (`push.emulated-writes-repeat`). The
+ * VM's list is then no longer the pattern's.
+ *
+ * @param lab The VM, its rings empty.
+ * @param driver Runs its vCPUs.
+ * @returns Whether two stores to one page pushed two entries.
+ */
+export async function storesPushTwice(lab: RingVm, driver: InlineDriver): Promise<boolean> {
+  lab.load(Uint32Array.of(0, 0));
+  lab.begin(0, 0, 2);
+  await driver.run(lab.vcpus[0]!.vcpu);
+  const entries = lab.tracker.learn([0]);
+  lab.tracker.rearm();
+  return entries > 1;
 }

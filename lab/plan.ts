@@ -18,8 +18,8 @@ export interface LabOptions {
   readonly memory: number;
   /** Memory slots that it is split into. */
   readonly slots: number;
-  /** Ring size in bytes. */
-  readonly ring: number;
+  /** The size of each ring in bytes, as the kernel takes it. */
+  readonly ringBytes: number;
   /** The access pattern. */
   readonly pattern: Pattern;
   /** Stores in a round, over all vCPUs; by default 256, or as many as a pattern file has. */
@@ -46,7 +46,7 @@ export interface ResolvedOptions {
   readonly memory: number;
   /** Memory slots that it is split into. */
   readonly slots: number;
-  /** Ring size in entries. */
+  /** The size of each ring in entries: `ring` is the schema's word for it. */
   readonly ring: number;
   /** The access pattern, as it was written. */
   readonly pattern: string;
@@ -64,7 +64,7 @@ export interface Plan {
   readonly guest: Guest;
   /** The options as resolved. */
   readonly options: ResolvedOptions;
-  /** Ring size in bytes. */
+  /** The size of each ring in bytes. */
   readonly ringBytes: number;
   /** Slot 0, which is not logged, and the logged slots after it. */
   readonly slots: readonly Slot[];
@@ -115,13 +115,13 @@ export function planLab(
       vcpus,
       memory,
       slots: options.slots,
-      ring: options.ring / kvm_dirty_gfn.size,
+      ring: options.ringBytes / kvm_dirty_gfn.size,
       pattern: patternText(pattern),
       pages: stores,
       rounds,
       seed,
     },
-    ringBytes: options.ring,
+    ringBytes: options.ringBytes,
     slots: layOut(slot0Bytes / PAGE_SIZE, pages, options.slots),
     sequence: passes === 1 ? sequence : repeatBlocks(sequence, once, passes),
     blocks: once.map(({ first, stores }) => ({ first: first * passes, stores: stores * passes })),

@@ -7,7 +7,7 @@ import { kvm_dirty_gfn } from "../ffi/kvm_structs.ts";
 import { System } from "../kvm/system.ts";
 import { type DeviceFacts, deviceFacts } from "./device.ts";
 import { kernelFacts, pageModificationLogging, type Result } from "./host.ts";
-import { inferReserved, largestRing, smallestRing } from "./ring_limits.ts";
+import { inferReserved, largestRing, smallestRing } from "../machine/ring_limits.ts";
 
 /** Something that is missing. */
 export interface Problem {

@@ -1,8 +1,9 @@
+import { ENTRY_WORDS } from "../ring/entry.ts";
 import type { LostPages } from "../ring/lost_page.ts";
 import { Witness } from "../ring/witness.ts";
 import type { InlineDriver } from "./inline_driver.ts";
 import type { KernelStates } from "./kernel_state.ts";
-import type { Lab } from "./lab.ts";
+import type { RingVm } from "./guest_vm.ts";
 import { measureSort, SORT_NOT_MEASURED, type SortCost } from "./measure_sort.ts";
 import { vcpuBits } from "./plan.ts";
 import { copyEntries, type DonePass, type ResetPass, resetPass } from "./reset_pass.ts";
@@ -52,29 +53,32 @@ export interface ResetOptions {
  * @throws {HostError} Where the kernel's own state is wanted and not told.
  */
 export async function reset(
-  lab: Lab,
+  lab: RingVm,
   driver: InlineDriver,
   options: ResetOptions,
 ): Promise<ResetResult> {
   const { harvestFirst, gap, sort = false, states = null } = options;
   const vcpus = await runOnce(lab, driver);
-  checkGap(gap, lab.vcpus.map(({ harvester }) => harvester.held));
+  checkGap(gap, lab.tracker.rings.map(({ harvester }) => harvester.held));
   const witness = new Witness(lab.memory, lab.pages, vcpuBits(lab.vcpus.length));
   const problems: string[] = [];
 
   const passes: DonePass[] = [];
   passes.push(resetPass(lab, problems, states, (harvester) => {
-    if (sort) return [copyEntries(harvester.takeSorted())];
-    if (gap === undefined) return [copyEntries(harvester.take(harvestFirst))];
-    const before = copyEntries(harvester.take(gap));
+    if (sort) return harvester.takeSorted();
+    if (gap === undefined) return harvester.take(harvestFirst);
+    const taken = copyEntries(harvester.take(gap), harvester.size);
     harvester.skip(1);
-    return [before, copyEntries(harvester.take())];
+    const behind = harvester.take();
+    taken.words.set(behind.words.subarray(0, behind.length * ENTRY_WORDS), gap * ENTRY_WORDS);
+    taken.length += behind.length;
+    return taken;
   }));
   if (gap !== undefined || harvestFirst !== undefined) {
     passes.push(resetPass(lab, problems, states, (harvester) => {
-      if (gap === undefined) return [copyEntries(harvester.take())];
+      if (gap === undefined) return harvester.take();
       harvester.seek(gap);
-      return [copyEntries(harvester.take(1))];
+      return harvester.take(1);
     }));
   }
   for (const entries of passes.flatMap((done) => done.entries)) witness.read(entries);
@@ -94,7 +98,7 @@ export async function reset(
 
 // A ring that an overflow wedged cannot go on.
 async function costOfSorting(
-  lab: Lab,
+  lab: RingVm,
   driver: InlineDriver,
   { rings }: ResetPass,
   problems: string[],

@@ -1,10 +1,11 @@
+import { resetProblem } from "../drive/harvest_cycle.ts";
+import type { Take } from "../machine/dirty_tracker.ts";
 import { dirtyEntries } from "../ring/dirty_entries.ts";
 import { allocateEntries, type Entries } from "../ring/entries.ts";
 import { ENTRY_WORDS, entryState, FLAGS } from "../ring/entry.ts";
-import type { Harvester } from "../ring/harvester.ts";
 import { nextHeld } from "../ring/next_held.ts";
 import type { KernelState, KernelStates } from "./kernel_state.ts";
-import type { Lab } from "./lab.ts";
+import type { RingVm } from "./guest_vm.ts";
 
 /** A ring in one pass. */
 export interface ResetRing {
@@ -34,11 +35,11 @@ export interface ResetPass {
   readonly resetNs: number;
 }
 
-/** A pass, with what it harvested. */
+/** A pass, with what it harvested, by vCPU. */
 export interface DonePass {
   /** What is shown of it. */
   readonly shown: ResetPass;
-  /** The entries of all rings. */
+  /** The entries of all rings: copies. */
   readonly entries: readonly Entries[];
 }
 
@@ -48,41 +49,43 @@ export interface DonePass {
  * @param lab The lab, in its first round: a fresh ring holds its entries from the beginning on.
  * @param problems Gets what did not hold.
  * @param states Asks for the kernel's own state; `null` where it is not wanted.
- * @param take Harvests a ring; answers copies of what it took.
+ * @param take Harvests a ring; it may leave entries behind.
  * @returns The pass.
  * @throws {HostError} Where the state is wanted and not told.
  */
 export function resetPass(
-  lab: Lab,
+  lab: RingVm,
   problems: string[],
   states: KernelStates | null,
-  take: (harvester: Harvester) => Entries[],
+  take: Take,
 ): DonePass {
   const early = states?.now(lab);
-  const before = lab.vcpus.map(({ harvester, ring }) => {
-    const held = harvester.held;
-    const dirty = dirtyEntries(ring.words).length;
-    const entries = take(harvester);
-    const harvested = entries.reduce((sum, part) => sum + part.length, 0);
-    return { held, dirty, entries, harvested, due: harvestedRun(ring.words) };
-  });
-  const resetRings = () => lab.vm.resetDirtyRings();
+  const { tracker } = lab;
+  const before = tracker.rings.map(({ harvester, ring }) => ({
+    held: harvester.held,
+    dirty: dirtyEntries(ring.words).length,
+  }));
+  // Entries are left behind on purpose, so that the rings tell what a reset must take, and not what was harvested.
+  tracker.learn(lab.vcpus.map((_, id) => id), take);
+  const entries = tracker.fresh.map((harvested) => copyEntries(harvested.entries));
+  const due = tracker.rings.map(({ ring }) => harvestedRun(ring.words));
+  const resetRings = () => tracker.rearm();
   const [answer, late] = states === null ? [resetRings(), null] : states.after(lab, resetRings);
   const { count: reset, ns: resetNs } = answer;
 
-  const rings = before.map(({ held, dirty, harvested, due }, vcpu) => {
-    const { harvester, ring } = lab.vcpus[vcpu]!;
+  const rings = before.map(({ held, dirty }, vcpu) => {
+    const { harvester, ring } = tracker.rings[vcpu]!;
     const left = harvester.held;
-    if (held - left !== due) {
+    if (held - left !== due[vcpu]) {
       problems.push(
-        `vCPU ${vcpu}: ${due} entries were due for the reset, ${held - left} were reset`,
+        `vCPU ${vcpu}: ${due[vcpu]} entries were due for the reset, ${held - left} were reset`,
       );
     }
     const [first, last] = [early?.[vcpu], late?.[vcpu]];
     return {
       vcpu,
       dirty,
-      harvested,
+      harvested: entries[vcpu]!.length,
       reset: held - left,
       left,
       stoppedAt: left === 0 ? null : firstHeld(ring.words),
@@ -92,22 +95,21 @@ export function resetPass(
     };
   });
   const seen = rings.reduce((sum, ring) => sum + ring.reset, 0);
-  if (seen !== reset) {
-    problems.push(`KVM_RESET_DIRTY_RINGS returned ${reset}, but ${seen} entries are reset`);
-  }
-  return { shown: { rings, reset, resetNs }, entries: before.flatMap(({ entries }) => entries) };
+  if (seen !== reset) problems.push(resetProblem(reset, seen, "are reset"));
+  return { shown: { rings, reset, resetNs }, entries };
 }
 
 /**
  * Copies what a harvester took: its own array is overwritten by its next harvest.
  *
  * @param entries The entries.
+ * @param room Entries that there is to be room for; as many as there are unless given.
  * @returns The same entries, to keep.
  */
-export function copyEntries(entries: Entries): Entries {
-  const kept = allocateEntries(entries.length);
+export function copyEntries(entries: Entries, room: number = entries.length): Entries {
+  const kept = allocateEntries(room);
   kept.length = entries.length;
-  kept.words.set(entries.words.subarray(0, kept.words.length));
+  kept.words.set(entries.words.subarray(0, entries.length * ENTRY_WORDS));
   return kept;
 }
 

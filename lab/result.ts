@@ -1,6 +1,6 @@
 import type { Slot } from "../ring/slots.ts";
 import type { Result } from "./host.ts";
-import type { Lab } from "./lab.ts";
+import type { RingVm } from "./guest_vm.ts";
 import type { ResolvedOptions } from "./plan.ts";
 
 /** What every result of a lab begins with. */
@@ -20,7 +20,7 @@ export interface LabResult extends Result {
  */
 export function labResult<Schema extends string>(
   schema: Schema,
-  lab: Lab,
+  lab: RingVm,
 ): LabResult & { readonly schema: Schema } {
   return { schema, kernel: lab.kernel, lab: lab.plan.options, slots: lab.plan.slots };
 }

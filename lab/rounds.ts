@@ -1,12 +1,12 @@
 import { nanosecondsSince } from "../ffi/nanoseconds.ts";
-import type { Entries } from "../ring/entries.ts";
-import type { Harvester } from "../ring/harvester.ts";
+import { HarvestCycle } from "../drive/harvest_cycle.ts";
+import type { Rearmed, Take } from "../machine/dirty_tracker.ts";
+import type { RingTracker } from "../machine/ring_tracker.ts";
 import type { RingStatistics } from "../ring/statistics.ts";
 import type { Witness } from "../ring/witness.ts";
+import type { RingVm } from "./guest_vm.ts";
 import type { InlineDriver } from "./inline_driver.ts";
 import type { Interrupt } from "./interrupt.ts";
-import type { Lab } from "./lab.ts";
-import { Problems } from "./problems.ts";
 
 /** One round: every vCPU makes the stores of its block, resuming after each full ring. */
 export interface RoundResult {
@@ -38,41 +38,13 @@ export interface Observers {
   readonly interrupt?: Interrupt;
 }
 
-/**
- * How a ring is harvested: whole, all that is dirty.
- *
- * @param harvester The ring's harvester.
- * @returns The entries taken, valid until the next harvest.
- */
-export type Take = (harvester: Harvester) => Entries;
-
-/**
- * Leaves entries in the order of the stores.
- *
- * @param harvester The ring's harvester.
- * @returns The entries taken.
- */
-export function takePlain(harvester: Harvester): Entries {
-  return harvester.take();
-}
-
-/**
- * Sorts entries in the ring before they are marked.
- *
- * @param harvester The ring's harvester.
- * @returns The entries taken.
- */
-export function takeSorted(harvester: Harvester): Entries {
-  return harvester.takeSorted();
-}
-
-/** Runs rounds on a lab: run, harvest, reset, in the order that loses nothing. */
+/** Runs rounds on a VM: run, harvest, reset, in the order that loses nothing. */
 export class Rounds {
-  readonly #lab: Lab;
+  readonly #lab: RingVm;
   readonly #driver: InlineDriver;
   readonly #observers: Observers;
-  readonly #take: Take;
-  readonly #problems = new Problems();
+  readonly #cycle: HarvestCycle<RingTracker>;
+  readonly #ids: readonly number[];
   #state: "going" | "interrupted" | "wedged" = "going";
   // The round's figures so far.
   #figures = emptyRound();
@@ -80,26 +52,29 @@ export class Rounds {
   /**
    * Makes ready for the first round.
    *
-   * @param lab The lab.
+   * @param lab The VM.
    * @param driver Runs its vCPUs.
    * @param observers What looks at the entries.
-   * @param take How each ring is harvested.
+   * @param take How each ring is harvested; as it comes unless given.
    */
   constructor(
-    lab: Lab,
+    lab: RingVm,
     driver: InlineDriver,
     observers: Observers = {},
-    take: Take = takePlain,
+    take?: Take,
   ) {
     this.#lab = lab;
     this.#driver = driver;
     this.#observers = observers;
-    this.#take = take;
+    // A reset that takes back too little is a result here, and not repeated.
+    const options = { mostResets: 1, ...(take === undefined ? {} : { take }) };
+    this.#cycle = new HarvestCycle(lab.tracker, options);
+    this.#ids = lab.vcpus.map((_, id) => id);
   }
 
   /** What did not hold: counts that differ, rings that lost entries. */
   get problems(): readonly string[] {
-    return this.#problems.list;
+    return this.#cycle.problems.list;
   }
 
   /** Whether another round can follow: not after an interrupt, nor once a ring is wedged. */
@@ -148,15 +123,16 @@ export class Rounds {
       }
       if (exit !== "KVM_EXIT_DIRTY_RING_FULL") {
         const left = this.#lab.remaining(id);
-        if (left !== 0) this.#problems.add(`vCPU ${id} ended with ${exit} and ${left} stores left`);
+        if (left !== 0) {
+          this.#cycle.problems.add(`vCPU ${id} ended with ${exit} and ${left} stores left`);
+        }
         return;
       }
       this.#figures.fullExits++;
-      if (this.#harvestAndReset()[id] === 0) {
-        this.#problems.add(
-          `vCPU ${id} stopped with KVM_EXIT_DIRTY_RING_FULL, but its ring brought no entry: it ` +
-            "overflowed, and an in-order harvest cannot go on",
-        );
+      const before = this.#cycle.tracker.learnedOf(id);
+      this.#harvestAndReset();
+      if (this.#cycle.tracker.learnedOf(id) === before) {
+        this.#cycle.noteWedged(id);
         this.#observers.witness?.noteOverflow(id);
         this.#state = "wedged";
         return;
@@ -164,38 +140,24 @@ export class Rounds {
     }
   }
 
-  // Harvests all rings, resets, and only then reads the pages. Answers the entries of each ring.
-  #harvestAndReset(): number[] {
-    const { vcpus, vm } = this.#lab;
-    const figures = this.#figures;
-    const started = performance.now();
-    const taken: Entries[] = [];
-    for (const { harvester } of vcpus) taken.push(this.#take(harvester));
-    figures.harvestNs += nanosecondsSince(started);
-    const reset = vm.resetDirtyRings();
-    figures.resetNs += reset.ns;
-
-    const counts = taken.map((entries) => entries.length);
-    const total = counts.reduce((sum, count) => sum + count, 0);
-    figures.resets++;
-    figures.reset += reset.count;
-    figures.entries += total;
-    if (reset.count !== total) {
-      this.#problems.add(
-        `KVM_RESET_DIRTY_RINGS returned ${reset.count}, but ${total} entries were harvested`,
-      );
-    }
+  // Harvests all rings, resets, and only then reads the pages.
+  #harvestAndReset(): void {
+    const cycle = this.#cycle;
+    this.#figures.entries += cycle.learn(this.#ids);
+    this.#figures.harvestNs += cycle.learnNs;
+    cycle.rearm(this.#noteReset);
     const { statistics, witness } = this.#observers;
     if (statistics !== undefined) {
-      taken.forEach((entries, id) => statistics[id]!.addWindow(entries));
+      for (const { id, entries } of cycle.tracker.fresh) statistics[id]!.addWindow(entries);
     }
-    if (witness !== undefined) {
-      witness.beginHarvest();
-      for (const entries of taken) witness.read(entries);
-      if (reset.count < total) witness.noteShortReset();
-    }
-    return counts;
+    if (witness !== undefined) cycle.read(witness, (_, entries) => witness.read(entries));
   }
+
+  readonly #noteReset = ({ count, ns }: Rearmed): void => {
+    this.#figures.resets++;
+    this.#figures.reset += count ?? 0; // of rings it is never `null`
+    this.#figures.resetNs += ns;
+  };
 }
 
 function emptyRound() {

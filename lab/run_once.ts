@@ -1,5 +1,5 @@
 import type { InlineDriver, VcpuExit } from "./inline_driver.ts";
-import type { Lab } from "./lab.ts";
+import type { RingVm } from "./guest_vm.ts";
 
 /** How a vCPU fared in a round without resuming. */
 export interface VcpuRun {
@@ -21,7 +21,7 @@ export interface VcpuRun {
  * @param driver Runs its vCPUs.
  * @returns How each fared.
  */
-export async function runOnce(lab: Lab, driver: InlineDriver): Promise<VcpuRun[]> {
+export async function runOnce(lab: RingVm, driver: InlineDriver): Promise<VcpuRun[]> {
   const runs: VcpuRun[] = [];
   for (const [id, { vcpu, first, stores }] of lab.vcpus.entries()) {
     lab.begin(id, first, stores);

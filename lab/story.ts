@@ -1,3 +1,4 @@
+import { takePlain, takeSorted } from "../machine/ring_tracker.ts";
 import { type Rule, ruleOf } from "../ring/rule.ts";
 import { RingStatistics, type Statistics } from "../ring/statistics.ts";
 import type { LostPages } from "../ring/lost_page.ts";
@@ -5,11 +6,12 @@ import { type PageList, Witness } from "../ring/witness.ts";
 import { checkMemory } from "./check_memory.ts";
 import { InlineDriver } from "./inline_driver.ts";
 import type { Interrupt, InterruptSignal } from "./interrupt.ts";
-import type { Lab } from "./lab.ts";
+import type { RingVm } from "./guest_vm.ts";
 import { type Measured, measureReset } from "./measure.ts";
 import { measureSort, SORT_NOT_MEASURED, type SortCost } from "./measure_sort.ts";
 import { vcpuBits } from "./plan.ts";
-import { type RoundResult, Rounds, takePlain, takeSorted } from "./rounds.ts";
+import { type LabResult, labResult } from "./result.ts";
+import { type RoundResult, Rounds } from "./rounds.ts";
 
 /** The coalescing statistics of one ring. */
 export interface RingReport extends Statistics {
@@ -58,26 +60,67 @@ export interface Story extends RoundsCheck {
   readonly sort: SortCost | null;
 }
 
-/** What of a story is wanted. */
-export interface StoryOptions {
-  /** The rule that counts calls. */
+/** `dirtyring stats`: the coalescing statistics of each ring and in total. */
+export interface StatsResult extends LabResult, StatsReport, RoundsCheck {
+  /** What it is. */
+  readonly schema: "dirtyring.stats/1";
+}
+
+/** `dirtyring run`: the whole loop as a story in numbers. */
+export interface RunResult extends LabResult, Story {
+  /** What it is. */
+  readonly schema: "dirtyring.run/1";
+}
+
+// What of a story is wanted.
+interface StoryOptions {
   readonly rule: RuleChoice;
-  /** Whether each round's figures are wanted; without them memory stays flat. */
+  // Whether each round's figures are wanted: without them memory stays flat.
   readonly keepRounds: boolean;
-  /** Whether entries are sorted in the ring before they are marked. */
+  // Whether entries are sorted in the ring before they are marked.
   readonly sort: boolean;
 }
 
 /**
- * Runs the rounds of a lab: what `stats` and `run` have in common.
+ * Runs the rounds of a lab and answers the coalescing statistics.
  *
  * @param lab The lab, fresh.
  * @param interrupt Ends it early; what was gathered is answered.
- * @param options What of the story is wanted.
- * @returns The rounds and what they add up to.
+ * @param rule The rule that counts calls.
+ * @returns The statistics.
  */
-export async function tell(
-  lab: Lab,
+export async function stats(
+  lab: RingVm,
+  interrupt: Interrupt,
+  rule: RuleChoice,
+): Promise<StatsResult> {
+  const options = { rule, keepRounds: false, sort: false };
+  const { rounds: _rounds, sort: _sort, stats, ...check } = await tell(lab, interrupt, options);
+  return { ...labResult("dirtyring.stats/1", lab), ...stats, ...check };
+}
+
+/**
+ * Runs the rounds of a lab and answers each one's figures, the check of its memory, and the statistics.
+ *
+ * @param lab The lab, fresh.
+ * @param interrupt Ends it early; what was gathered is answered.
+ * @param rule The rule that counts calls.
+ * @param sort Whether entries are sorted in the ring before they are marked.
+ * @returns The story of the run.
+ */
+export async function run(
+  lab: RingVm,
+  interrupt: Interrupt,
+  rule: RuleChoice,
+  sort = false,
+): Promise<RunResult> {
+  const story = await tell(lab, interrupt, { rule, keepRounds: true, sort });
+  return { ...labResult("dirtyring.run/1", lab), ...story };
+}
+
+// Runs the rounds of a VM: what `stats` and `run` have in common.
+async function tell(
+  lab: RingVm,
   interrupt: Interrupt,
   options: StoryOptions,
 ): Promise<Story> {

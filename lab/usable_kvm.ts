@@ -1,7 +1,7 @@
 import { HostError } from "../ffi/host_error.ts";
 import type { Kernel } from "../ffi/kernel.ts";
 import { System } from "../kvm/system.ts";
-import { largestRing } from "./ring_limits.ts";
+import { largestRing } from "../machine/ring_limits.ts";
 
 /**
  * Finds out whether a kernel has a KVM with a dirty ring.

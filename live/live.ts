@@ -1,9 +1,8 @@
 import { nanoseconds } from "../ffi/nanoseconds.ts";
 import type { Distribution } from "../ring/distribution.ts";
-import { warmHarvest } from "../ring/warm_harvest.ts";
 import { Witness } from "../ring/witness.ts";
 import type { InterruptWatch } from "../lab/interrupt.ts";
-import type { Lab } from "../lab/lab.ts";
+import type { RingVm } from "../lab/guest_vm.ts";
 import { HandOver } from "./hand_over.ts";
 import { type LiveOptions, LiveRun } from "./live_run.ts";
 import type { LiveOrder, LiveResult, Times } from "./live_result.ts";
@@ -27,7 +26,7 @@ import type { TraceWitness, WitnessResult } from "./tracepoint_witness.ts";
  * @throws {HostError} Where vCPUs cannot be started, or the kernel does not let itself be witnessed.
  */
 export async function live(
-  lab: Lab,
+  lab: RingVm,
   interrupt: InterruptWatch,
   options: LiveOptions,
 ): Promise<LiveResult> {
@@ -43,7 +42,7 @@ export async function live(
   });
   reaper.attach(vcpus, handOvers);
   using traced = options.witness === true ? await openTraceWitness(lab, vcpus) : null;
-  warmHarvest(lab.vm.kernel.insight === null ? lab.vcpus.map(({ ring }) => ring.words) : []);
+  lab.tracker.warm();
   const run = new LiveRun({ lab, vcpus, reaper, witness, interrupt, options });
   await run.toEnd();
   const witnessed = traced === null ? null : run.attempt(() =>
@@ -57,24 +56,24 @@ export async function live(
 }
 
 // A thread empties its ring plainly, and its resets are not those that a witness counts on the calling thread.
-function handOversOf(lab: Lab, options: LiveOptions): readonly HandOver[] | null {
+function handOversOf(lab: RingVm, options: LiveOptions): readonly HandOver[] | null {
   const { sort = false, witness = false, reaper } = options;
   if (lab.vm.kernel.insight !== null || sort || witness || reaper !== undefined) return null;
-  return lab.vcpus.map(({ ring }) => new HandOver(ring.entries));
+  return lab.tracker.rings.map(({ ring }) => new HandOver(ring.entries));
 }
 
-function ringsOf(lab: Lab, handOvers: readonly HandOver[]) {
-  return lab.vcpus.map(({ ring }, id) => ({ ring, handOver: handOvers[id]! }));
+function ringsOf(lab: RingVm, handOvers: readonly HandOver[]) {
+  return lab.tracker.rings.map(({ ring }, id) => ({ ring, handOver: handOvers[id]! }));
 }
 
 // Loaded when it is asked for: few runs do.
-async function openTraceWitness(lab: Lab, { tids }: LiveVcpus): Promise<TraceWitness> {
+async function openTraceWitness(lab: RingVm, { tids }: LiveVcpus): Promise<TraceWitness> {
   const { TraceWitness } = await import("./tracepoint_witness.ts");
   return TraceWitness.open(lab.vm, lab.vcpus.map(({ vcpu }, id) => ({ vcpu, tid: tids[id]! })));
 }
 
 interface Outcome {
-  readonly lab: Lab;
+  readonly lab: RingVm;
   readonly vcpus: LiveVcpus;
   readonly reaper: Reaper;
   readonly witness: Witness;

@@ -1,7 +1,6 @@
 import { HostError } from "../ffi/host_error.ts";
 import { KernelError } from "../ffi/kernel_error.ts";
 import { nanoseconds } from "../ffi/nanoseconds.ts";
-import { dirtyEntries } from "../ring/dirty_entries.ts";
 import { PageSet } from "../ring/page_set.ts";
 import type { PushOrder } from "../ring/push_order.ts";
 import type { Witness } from "../ring/witness.ts";
@@ -9,7 +8,7 @@ import { checkMemory } from "../lab/check_memory.ts";
 import { type ExpectedStop, expectedStop } from "./expected_stop.ts";
 import { GuestError } from "../lab/guest_error.ts";
 import type { InterruptWatch } from "../lab/interrupt.ts";
-import type { Lab } from "../lab/lab.ts";
+import type { RingVm } from "../lab/guest_vm.ts";
 import type { LiveProgress } from "./live_result.ts";
 import type { LiveVcpus } from "./live_vcpus.ts";
 import { quotas } from "./quotas.ts";
@@ -33,7 +32,7 @@ export interface LiveOptions {
   /** Is told after each harvest of all rings; answers whether the run shall go on. */
   readonly watch?: (progress: LiveProgress) => boolean;
   /** Makes what harvests: a test hands a broken one in. */
-  readonly reaper?: (lab: Lab, witness: Witness) => Reaper;
+  readonly reaper?: (lab: RingVm, witness: Witness) => Reaper;
   /** The program of a vCPU's thread, for a test that breaks it. */
   readonly thread?: URL;
 }
@@ -41,7 +40,7 @@ export interface LiveOptions {
 /** What a live run is made of. */
 export interface LiveParts {
   /** The lab. */
-  readonly lab: Lab;
+  readonly lab: RingVm;
   /** Its vCPUs, standing still. */
   readonly vcpus: LiveVcpus;
   /** What harvests. */
@@ -248,10 +247,7 @@ export class LiveRun {
 
   #wedged(id: number): void {
     const { reaper, witness } = this.#parts;
-    reaper.problems.add(
-      `vCPU ${id} stopped with KVM_EXIT_DIRTY_RING_FULL, but its ring brought no entry: it ` +
-        "overflowed, and an in-order harvest cannot go on",
-    );
+    reaper.cycle.noteWedged(id);
     witness.noteOverflow(id);
     this.#isOver = true;
   }
@@ -297,31 +293,14 @@ export class LiveRun {
       stored.push(lab.storedTo(id, made ?? Infinity));
     }
     this.attempt(() => this.#reap(this.#ids));
-    for (const id of this.#ids) this.#checkRing(id);
+    // After the last reset a ring holds nothing any more.
+    for (const id of reaper.cycle.conclude()) witness.noteOverflow(id);
     // All of these, whatever ended the run; an interrupt may cut the look at the others short.
     for (const pages of stored) witness.check(pages);
     this.audits++;
     await checkMemory(lab, witness, interrupt);
     if (witness.strays > 0) reaper.problems.add(`${witness.strays} entries name no logged page`);
     reaper.orders?.forEach((order, id) => this.#checkOrder(order, id));
-  }
-
-  // After the last reset a ring holds nothing any more.
-  #checkRing(id: number): void {
-    const { lab, reaper, witness } = this.#parts;
-    const { ring, harvester } = lab.vcpus[id]!;
-    const dirty = dirtyEntries(ring.words).length;
-    if (dirty > 0) {
-      reaper.problems.add(
-        `vCPU ${id}'s ring holds ${dirty} entries that an in-order harvest does not reach: it overflowed`,
-      );
-      witness.noteOverflow(id);
-    }
-    const left = harvester.held - dirty;
-    if (left === 0) return;
-    reaper.problems.add(
-      `vCPU ${id}'s ring holds ${left} harvested entries that no reset took back`,
-    );
   }
 
   #checkOrder({ missing, strange }: PushOrder, id: number): void {

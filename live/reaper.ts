@@ -1,7 +1,8 @@
 import { checked } from "../ffi/kernel_error.ts";
-import { nanosecondsSince } from "../ffi/nanoseconds.ts";
-import type { Lab } from "../lab/lab.ts";
-import { Problems } from "../lab/problems.ts";
+import { HarvestCycle, type Problems, resetProblem } from "../drive/harvest_cycle.ts";
+import type { RingVm } from "../lab/guest_vm.ts";
+import type { Rearmed } from "../machine/dirty_tracker.ts";
+import type { HarvestedRing, RingTracker } from "../machine/ring_tracker.ts";
 import { Distribution } from "../ring/distribution.ts";
 import type { Entries } from "../ring/entries.ts";
 import { PageSet } from "../ring/page_set.ts";
@@ -10,7 +11,6 @@ import type { Witness } from "../ring/witness.ts";
 import type { HandedRing, HandOver } from "./hand_over.ts";
 import type { LiveVcpus } from "./live_vcpus.ts";
 import { pushOrders } from "./push_orders.ts";
-import { resetHarvested } from "./reset_harvested.ts";
 
 /** What was reaped of one ring. */
 export interface ReapedRing {
@@ -40,11 +40,11 @@ export interface ReaperOptions {
  */
 export class Reaper {
   /** The lab. */
-  protected readonly lab: Lab;
+  protected readonly lab: RingVm;
   /** What remembers the pages read. */
   protected readonly witness: Witness;
-  /** What did not hold. */
-  readonly problems: Problems = new Problems();
+  /** The steps that it takes. */
+  readonly cycle: HarvestCycle<RingTracker>;
   /** The rings, by vCPU. */
   readonly rings: readonly ReapedRing[];
   /** Times of harvests, nanoseconds, the sorting included. */
@@ -53,20 +53,15 @@ export class Reaper {
   readonly resetNs: Distribution = new Distribution();
   /** Entries that all resets returned. */
   resetEntries = 0;
-  /** The entries harvested last, not inspected yet, with their vCPUs. */
-  protected fresh: { readonly id: number; readonly entries: Entries }[] = [];
   readonly #sort: boolean;
   #vcpus: LiveVcpus | null = null;
   #handOvers: readonly HandOver[] | null = null;
   // Up to where the rings handed over come before what was harvested last.
   #heads: readonly number[] = [];
-  #isShort = false;
   /** Full exits that vCPUs' own threads served, by vCPU. */
   readonly servedByThreads: number[];
   /** Times from a full exit until the vCPU ran again, whoever served it, nanoseconds. */
   readonly servedNs: Distribution = new Distribution();
-  // Entries harvested that no reset has taken back yet: more than one harvest's where a reset failed.
-  #unreset = 0;
   /** What holds entries against the order of the stores; `null` where that cannot be told. */
   readonly orders: readonly PushOrder[] | null;
 
@@ -77,10 +72,11 @@ export class Reaper {
    * @param witness What remembers the pages read.
    * @param options How it harvests.
    */
-  constructor(lab: Lab, witness: Witness, options: ReaperOptions) {
+  constructor(lab: RingVm, witness: Witness, options: ReaperOptions) {
     this.lab = lab;
     this.witness = witness;
     this.#sort = options.sort;
+    this.cycle = new HarvestCycle(lab.tracker, { take: (_, id) => this.take(id) });
     this.servedByThreads = lab.vcpus.map(() => 0);
     this.orders = options.sort ? null : pushOrders(lab);
     this.rings = lab.vcpus.map(() => ({
@@ -89,6 +85,16 @@ export class Reaper {
       occupancy: new Distribution(),
       pages: new PageSet(lab.pages.total),
     }));
+  }
+
+  /** What did not hold. */
+  get problems(): Problems {
+    return this.cycle.problems;
+  }
+
+  /** The entries harvested last, not inspected yet, with their vCPUs. */
+  protected get fresh(): readonly HarvestedRing[] {
+    return this.cycle.tracker.fresh;
   }
 
   /**
@@ -112,8 +118,7 @@ export class Reaper {
   reap(ids: readonly number[]): readonly number[] {
     const work = () => {
       const harvested = this.harvest(ids);
-      this.reset(this.#unreset);
-      this.#unreset = 0;
+      this.reset();
       return harvested;
     };
     return this.#vcpus === null ? work() : this.#vcpus.exclusively(work);
@@ -126,12 +131,7 @@ export class Reaper {
    */
   inspect(): void {
     this.#takeHanded(this.#heads);
-    if (this.fresh.length === 0) return;
-    this.witness.beginHarvest();
-    for (const { id, entries } of this.fresh) this.#look(id, entries);
-    if (this.#isShort) this.witness.noteShortReset();
-    this.#isShort = false;
-    this.fresh = [];
+    this.cycle.read(this.witness, this.#look);
   }
 
   /**
@@ -163,16 +163,14 @@ export class Reaper {
       return;
     }
     // The vCPU stands still: it is served, and counted, like any other.
-    this.problems.add(
-      `KVM_RESET_DIRTY_RINGS returned ${reset}, but ${entries.length} entries were harvested`,
-    );
+    this.problems.add(resetProblem(reset, entries.length, "were harvested"));
     if (reset < entries.length) this.witness.noteShortReset();
   }
 
-  #look(id: number, entries: Entries): void {
+  readonly #look = (id: number, entries: Entries): void => {
     this.witness.read(entries, this.rings[id]!.pages);
     this.orders?.[id]?.compare(entries);
-  }
+  };
 
   #count(id: number, entries: number): void {
     const ring = this.rings[id]!;
@@ -190,13 +188,10 @@ export class Reaper {
   protected harvest(ids: readonly number[]): readonly number[] {
     this.inspect(); // what a failed reset has left
     this.#heads = this.#handOvers?.map(({ head }) => head) ?? [];
-    const started = performance.now();
-    const taken = ids.map((id) => ({ id, entries: this.take(id) }));
-    this.harvestNs.add(nanosecondsSince(started));
-    this.fresh = taken;
-    return taken.map(({ id, entries: { length } }) => {
+    this.cycle.learn(ids);
+    this.harvestNs.add(this.cycle.learnNs);
+    return this.fresh.map(({ id, entries: { length } }) => {
       this.#count(id, length);
-      this.#unreset += length;
       return length;
     });
   }
@@ -208,7 +203,7 @@ export class Reaper {
    * @returns Its entries, valid until its next harvest.
    */
   protected take(id: number): Entries {
-    const { harvester } = this.lab.vcpus[id]!;
+    const { harvester } = this.cycle.tracker.rings[id]!;
     if (this.#sort) return harvester.takeSorted();
     const handOver = this.#handOvers?.[id];
     if (handOver !== undefined) harvester.seek(handOver.fetchIndex);
@@ -217,17 +212,13 @@ export class Reaper {
     return entries;
   }
 
-  /**
-   * Resets all rings, and holds what that returns against what was harvested.
-   *
-   * @param harvested Entries harvested since the last reset.
-   */
-  protected reset(harvested: number): void {
-    const { problem, isShort } = resetHarvested(this.lab.vm, harvested, ({ count, ns }) => {
-      this.resetNs.add(ns);
-      this.resetEntries += count;
-    });
-    if (problem !== null) this.problems.add(problem);
-    this.#isShort = isShort;
+  /** Resets all rings, and holds what that returns against what was harvested since the last. */
+  protected reset(): void {
+    this.cycle.rearm(this.#noteReset);
   }
+
+  readonly #noteReset = ({ count, ns }: Rearmed): void => {
+    this.resetNs.add(ns);
+    this.resetEntries += count ?? 0; // of rings it is never `null`
+  };
 }

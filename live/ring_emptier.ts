@@ -2,8 +2,7 @@ import type { Kernel } from "../ffi/kernel.ts";
 import { KVM_RESET_DIRTY_RINGS } from "../ffi/kvm_ioctls.ts";
 import { kvm_dirty_gfn } from "../ffi/kvm_structs.ts";
 import { nanoseconds } from "../ffi/nanoseconds.ts";
-import { Harvester } from "../ring/harvester.ts";
-import { warmHarvest } from "../ring/warm_harvest.ts";
+import { Harvester, warmHarvest } from "../ring/harvest.ts";
 import { HandOver } from "./hand_over.ts";
 import { RESET_LOCK, type RingOrder } from "./vcpu_control.ts";
 
@@ -11,6 +10,10 @@ import { RESET_LOCK, type RingOrder } from "./vcpu_control.ts";
  * Empties a full ring on its vCPU's own thread, which wakes nobody and waits for nobody: harvests it, resets, and
  * hands the entries over to the harvester, which reads their pages later. All signals but those of faults are kept out
  * of this thread, and so out of the reset.
+ *
+ * It stands apart from the cycle that all else takes (`drive/harvest_cycle.ts`), since it runs on another thread, where
+ * nothing of the VM is but a file descriptor and a ring's memory, and takes half a cycle: the counts are compared, and
+ * the pages read, by the harvester that it hands them to.
  */
 export class RingEmptier {
   readonly #kernel: Kernel;

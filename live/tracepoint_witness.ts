@@ -46,23 +46,23 @@ export interface WitnessResult {
  * ```ts
  * import { THIS_THREAD } from "../kvm/tracepoint.ts";
  * import { openKernel } from "../lab/backend.ts";
+ * import { ringVm } from "../lab/guest_vm.ts";
  * import { InlineDriver } from "../lab/inline_driver.ts";
- * import { Lab } from "../lab/lab.ts";
  * import { planLab } from "../lab/plan.ts";
  * import { TraceWitness } from "./tracepoint_witness.ts";
  * import { assertEquals } from "@std/assert";
  *
  * const kernel = await openKernel({ backend: "model", model: undefined }, null, () => {});
  * const pattern = { name: "sequential", parameter: 0 } as const;
- * const sizes = { vcpus: 1, memory: 2 ** 20, slots: 1, ring: 2 ** 12, pages: 100, rounds: 1, seed: 1 };
- * using lab = new Lab(kernel, planLab({ guest: "long64", pattern, ...sizes }));
- * const { vcpu, harvester } = lab.vcpus[0]!;
+ * const sizes = { vcpus: 1, memory: 2 ** 20, slots: 1, ringBytes: 2 ** 12, pages: 100, rounds: 1, seed: 1 };
+ * using lab = ringVm(kernel, planLab({ guest: "long64", pattern, ...sizes }));
+ * const { vcpu } = lab.vcpus[0]!;
  * using witness = TraceWitness.open(lab.vm, [{ vcpu, tid: THIS_THREAD }]);
  * lab.begin(0, 0, 100);
  * await new InlineDriver().run(vcpu);
- * const { length } = harvester.take();
- * lab.vm.resetDirtyRings();
- * const { ok, vcpus } = witness.result({ entries: [length], fullExits: [0], resets: 1 });
+ * const entries = [lab.tracker.learn([0])];
+ * lab.tracker.rearm();
+ * const { ok, vcpus } = witness.result({ entries, fullExits: [0], resets: 1 });
  * assertEquals([ok, vcpus[0]!.pushes, vcpus[0]!.resetIndex], [true, 100, 100]);
  * ```
  */

@@ -1,7 +1,7 @@
 import { ERRNO } from "../ffi/errno.ts";
 import type { Insight } from "../ffi/insight.ts";
 import { PAGE_SIZE } from "../ffi/linux.ts";
-import type { MachineState } from "./machine_state.ts";
+import type { ModelState } from "./machine_state.ts";
 import type { ModelKind } from "../ffi/model_kind.ts";
 import { slotMemory } from "./slots.ts";
 import type { ModelVcpu } from "./vcpu.ts";
@@ -18,7 +18,7 @@ import type { ModelVm } from "./vm.ts";
  */
 export function insightOf(
   choice: ModelKind,
-  state: MachineState,
+  state: ModelState,
   vms: ReadonlyMap<number, ModelVm>,
   vcpus: ReadonlyMap<number, ModelVcpu>,
 ): Insight {

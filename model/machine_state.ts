@@ -3,8 +3,8 @@ import { AddressSpace } from "./address_space.ts";
 import type { Rules } from "./rules.ts";
 import { Signals } from "./signals.ts";
 
-/** What all files of a model share. */
-export class MachineState {
+/** The state of a model of `/dev/kvm` that all its files share, whatever VMs there are in it. */
+export class ModelState {
   /** The kernel's rules. */
   readonly rules: Rules;
   /** The program's address space. */

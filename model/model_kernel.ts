@@ -4,7 +4,7 @@ import type { Kernel } from "../ffi/kernel.ts";
 import { MAP_ANONYMOUS, MAP_SHARED, PAGE_SIZE, PROT_READ, PROT_WRITE } from "../ffi/linux.ts";
 import { bytesFile, type OpenFile } from "./open_file.ts";
 import { insightOf } from "./insight.ts";
-import { MachineState } from "./machine_state.ts";
+import { ModelState } from "./machine_state.ts";
 import type { ModelKind } from "../ffi/model_kind.ts";
 import { type Rules, rulesOf } from "./rules.ts";
 import { systemFile } from "./system_file.ts";
@@ -41,7 +41,7 @@ const CHARACTER_DEVICE = 0o020666;
  */
 export function openModel(choice: ModelKind, changes: Partial<Rules> = {}): Kernel {
   const rules = { ...rulesOf(choice), ...changes };
-  const state = new MachineState(rules);
+  const state = new ModelState(rules);
   const files = new Map<number, OpenFile>();
   const vms = new Map<number, ModelVm>();
   const vcpus = new Map<number, ModelVcpu>();

@@ -13,7 +13,7 @@ import {
   kvm_dirty_ring_reset,
   kvm_dirty_ring_soft_full,
 } from "./dirty_ring.ts";
-import type { MachineState } from "./machine_state.ts";
+import type { ModelState } from "./machine_state.ts";
 import { RESET_NS } from "./signals.ts";
 import {
   type MemorySlot,
@@ -43,10 +43,10 @@ export interface LoggedVcpu {
   requestsFullExit: boolean;
 }
 
-/** `struct kvm`: a VM's slots, rings and page tables. Functions are named after the kernel's. */
+/** `struct kvm`, a VM as the model's kernel sees it: a VM's slots, rings and page tables. Functions are named after the kernel's. */
 export class ModelVm {
   /** What all files of the model share. */
-  readonly state: MachineState;
+  readonly state: ModelState;
   /** Whether it was made as `KVM_X86_SW_PROTECTED_VM`. */
   readonly isProtected: boolean;
   /** The memory slots. */
@@ -73,7 +73,7 @@ export class ModelVm {
    * @param state What all files of the model share.
    * @param isProtected Whether it is a `KVM_X86_SW_PROTECTED_VM`.
    */
-  constructor(state: MachineState, isProtected: boolean) {
+  constructor(state: ModelState, isProtected: boolean) {
     this.state = state;
     this.isProtected = isProtected;
   }

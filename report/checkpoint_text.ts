@@ -1,5 +1,5 @@
 import type { CheckpointResult } from "../checkpoint/checkpoint_result.ts";
-import type { TrackingKind } from "../checkpoint/dirty_tracker.ts";
+import type { TrackingKind } from "../machine/dirty_tracker.ts";
 import type { Epoch } from "../checkpoint/epoch.ts";
 import type { EpochFigure } from "../checkpoint/epoch_log.ts";
 import type { ResolvedOptions } from "../lab/plan.ts";

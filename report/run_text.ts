@@ -1,4 +1,4 @@
-import type { RunResult } from "../lab/run.ts";
+import type { RunResult } from "../lab/story.ts";
 import type { RoundResult } from "../lab/rounds.ts";
 import { labHead } from "./lab_text.ts";
 import { sortText } from "./sort_text.ts";

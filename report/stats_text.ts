@@ -1,5 +1,5 @@
 import type { KernelFacts } from "../lab/host.ts";
-import type { StatsResult } from "../lab/stats.ts";
+import type { StatsResult } from "../lab/story.ts";
 import type { RoundsCheck, StatsReport } from "../lab/story.ts";
 import type { Statistics } from "../ring/statistics.ts";
 import type { Bucket } from "../ring/tally.ts";

@@ -1,5 +1,7 @@
-import type { Entries } from "./entries.ts";
+import { allocateEntries, type Entries } from "./entries.ts";
 import { DIRTY, ENTRY_WORDS, HARVESTED } from "./entry.ts";
+import { nextHeld } from "./next_held.ts";
+import { RingSorter } from "./sort_in_ring.ts";
 
 const STATE = DIRTY | HARVESTED;
 
@@ -32,7 +34,7 @@ export function ringWords(words: Uint32Array<ArrayBuffer>): RingWords {
  * Takes dirty entries out of a ring, in order: copies them and marks each as harvested. It ends at the
  * first entry that is not dirty, or after `limit` entries.
  *
- * This is the hot loop of the program. It stays alone in its file, so that V8 compiles it for one kind
+ * This is the hot loop of the program. It stays a function of its own, so that V8 compiles it for one kind
  * of array and nothing else.
  *
  * Ordering (api.rst asks for a load-acquire of the flags and a store-release of the mark): on x86 every
@@ -123,4 +125,111 @@ function scan(span: Uint32Array, from: number, to: number): number {
 
 function mark(span: Uint32Array, from: number, to: number): void {
   for (let at = from; at < to; at += ENTRY_WORDS) span[at] = STATE;
+}
+
+/**
+ * One ring's harvester: it keeps the fetch index, which the mapping does not hold, and the entries of
+ * its last harvest. The fetch index runs free, as the kernel's own indices do, and wraps at 2^32.
+ */
+export class Harvester {
+  readonly #ring: RingWords;
+  #fetchIndex = 0;
+  #sorter: RingSorter | null = null;
+  /** The entries of the last {@linkcode Harvester.take}: overwritten by the next. */
+  readonly taken: Entries;
+
+  /**
+   * Begins at the ring's first entry.
+   *
+   * @param words The ring's memory, four words of 32 bits an entry.
+   */
+  constructor(words: Uint32Array<ArrayBuffer>) {
+    this.#ring = ringWords(words);
+    this.taken = allocateEntries(this.size);
+  }
+
+  /** The ring's size in entries. */
+  get size(): number {
+    return this.#ring.words.length / ENTRY_WORDS;
+  }
+
+  /** The free-running index (u32) of the next entry to fetch. */
+  get fetchIndex(): number {
+    return this.#fetchIndex;
+  }
+
+  /**
+   * Harvests in ring order, from where it stopped last.
+   *
+   * @param limit The most entries to take; by default all that are dirty.
+   * @returns The entries taken, valid until the next call.
+   */
+  take(limit: number = this.size): Entries {
+    const taken = harvest(this.#ring, this.#fetchIndex, limit, this.taken);
+    this.#fetchIndex = (this.#fetchIndex + taken) >>> 0;
+    return this.taken;
+  }
+
+  /**
+   * Harvests in ring order, as {@linkcode Harvester.take} does, after sorting the entries in the ring by
+   * slot and offset.
+   *
+   * @param limit The most entries to sort and take; by default all that are dirty.
+   * @returns The entries taken, in the order in which they then stand, valid until the next call.
+   */
+  takeSorted(limit: number = this.size): Entries {
+    this.#sorter ??= new RingSorter(this.#ring.words);
+    return this.take(this.#sorter.sort(this.#fetchIndex, limit));
+  }
+
+  /**
+   * Leaves entries behind unharvested: a gap, at which a reset will stop.
+   *
+   * @param entries How many.
+   */
+  skip(entries: number): void {
+    this.#fetchIndex = (this.#fetchIndex + entries) >>> 0;
+  }
+
+  /**
+   * Goes back to entries that were skipped.
+   *
+   * @param fetchIndex The free-running index to fetch next.
+   */
+  seek(fetchIndex: number): void {
+    this.#fetchIndex = fetchIndex >>> 0;
+  }
+
+  /** Entries that are not invalid now: dirty, or harvested and not reset yet. */
+  get held(): number {
+    const { words } = this.#ring;
+    let held = 0;
+    let at = nextHeld(words, 0);
+    for (; at < words.length; at = nextHeld(words, at + ENTRY_WORDS)) held++;
+    return held;
+  }
+}
+
+const WARM_ENTRIES = 512;
+const WARM_TIMES = 300;
+const PAGE_WORDS = 1024;
+
+/**
+ * Harvests a made-up ring until V8 has compiled the loop: the first harvest of a process takes ten times as long
+ * as a later one, and a vCPU with a full ring would wait for it.
+ *
+ * @param rings The words of rings that will be harvested: the kernel maps a page of them when it is touched, which is
+ * done here. A model would only take memory for it.
+ */
+export function warmHarvest(rings: readonly Uint32Array[] = []): void {
+  for (const words of rings) {
+    for (let at = 0; at < words.length; at += PAGE_WORDS) Atomics.load(words, at);
+  }
+  const words = new Uint32Array(WARM_ENTRIES * ENTRY_WORDS);
+  const ring = ringWords(words);
+  const into = allocateEntries(WARM_ENTRIES);
+  for (let n = 0; n < WARM_TIMES; n++) {
+    for (let at = 0; at < words.length; at += ENTRY_WORDS) words[at] = DIRTY;
+    harvest(ring, n * 7, WARM_ENTRIES - n % 3, into);
+  }
 }

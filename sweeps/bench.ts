@@ -29,9 +29,9 @@ import { warmBench } from "./bench_warm.ts";
 import { kernelFacts, type Result } from "../lab/host.ts";
 import type { InterruptSignal } from "../lab/interrupt.ts";
 import { InlineDriver } from "../lab/inline_driver.ts";
-import { Lab } from "../lab/lab.ts";
-import { storesPushTwice } from "../lab/stores_push_twice.ts";
-import { largestRing, smallestRing } from "../lab/ring_limits.ts";
+import { ringVm } from "../lab/guest_vm.ts";
+import { storesPushTwice } from "../lab/measure_ways.ts";
+import { largestRing, smallestRing } from "../machine/ring_limits.ts";
 
 /** The options of a bench as resolved. */
 export interface BenchResolved {
@@ -115,7 +115,7 @@ export async function bench(
   const limits = ringSizesOf(site);
   // The largest VM first, and given back: what cannot be is found out before minutes are spent.
   const last = sizes.at(-1);
-  if (last !== undefined) new Lab(site.kernel, planBench(options, last))[Symbol.dispose]();
+  if (last !== undefined) ringVm(site.kernel, planBench(options, last))[Symbol.dispose]();
   const emulated = await isEmulated(site, options);
   warmBench();
 
@@ -197,7 +197,7 @@ async function isEmulated(
   { kernel, interrupt }: BenchSite,
   options: BenchOptions,
 ): Promise<boolean> {
-  using lab = new Lab(kernel, planBench(options, SMALL));
+  using lab = ringVm(kernel, planBench(options, SMALL));
   return await storesPushTwice(lab, new InlineDriver(interrupt));
 }
 
@@ -218,8 +218,9 @@ function ringSizesOf({ kernel }: BenchSite): RingSizes {
 }
 
 function resolved(options: BenchOptions): BenchResolved {
-  const { guest, memory, pages, seed, ring, sweep } = options;
+  const { guest, memory, pages, seed, ringBytes, sweep } = options;
   // A plan knows how a pattern is written.
   const { pattern } = planBench(options, SMALL).options;
-  return { guest, memory, pages, pattern, seed, ring: ring / kvm_dirty_gfn.size, sweep };
+  const ring = ringBytes / kvm_dirty_gfn.size;
+  return { guest, memory, pages, pattern, seed, ring, sweep };
 }

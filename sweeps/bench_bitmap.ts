@@ -1,8 +1,9 @@
-import { allocatePageNumbers, type PageNumbers } from "../ring/page_numbers.ts";
+import { HarvestCycle } from "../drive/harvest_cycle.ts";
 import type { BenchSite } from "./bench_ring.ts";
-import { type BitmapKind, BitmapLog, bitmapTracking } from "../lab/bitmap_log.ts";
 import { GuestVm } from "../lab/guest_vm.ts";
 import { InlineDriver } from "../lab/inline_driver.ts";
+import { BitmapTracker } from "../machine/bitmap_tracker.ts";
+import type { BitmapKind } from "../machine/dirty_tracker.ts";
 import { PageCensus } from "./page_census.ts";
 import type { Plan } from "../lab/plan.ts";
 
@@ -18,10 +19,8 @@ export interface BitmapRound {
 
 /** A guest whose dirty pages a bitmap tracks, for rounds that are timed and checked. */
 export class BitmapBench implements Disposable {
-  readonly #resources: DisposableStack;
-  readonly #vm: GuestVm;
-  readonly #log: BitmapLog;
-  readonly #found: PageNumbers;
+  readonly #vm: GuestVm<BitmapTracker>;
+  readonly #cycle: HarvestCycle<BitmapTracker>;
   readonly #census: PageCensus;
   readonly #driver: InlineDriver;
   readonly #site: BenchSite;
@@ -38,15 +37,12 @@ export class BitmapBench implements Disposable {
    * @throws {KernelError} Where the kernel refuses a call.
    */
   constructor(site: BenchSite, plan: Plan, kind: BitmapKind, what: string) {
-    using resources = new DisposableStack();
     this.#site = site;
     this.#what = `${kind}, ${what}`;
     this.#driver = new InlineDriver(site.interrupt);
-    this.#vm = resources.use(new GuestVm(site.kernel, plan, bitmapTracking(kind)));
-    this.#log = resources.use(new BitmapLog(site.kernel, this.#vm, kind));
-    this.#found = allocatePageNumbers(this.#vm.pages.total);
+    this.#vm = new GuestVm(site.kernel, plan, new BitmapTracker(kind));
+    this.#cycle = new HarvestCycle(this.#vm.tracker);
     this.#census = new PageCensus(this.#vm.pages, plan.sequence);
-    this.#resources = resources.move();
   }
 
   /**
@@ -61,11 +57,13 @@ export class BitmapBench implements Disposable {
       if (exit === "KVM_EXIT_INTR") return null;
       if (this.#vm.remaining(id) !== 0) return this.#problem(`vCPU ${id} ended early with ${exit}`);
     }
-    this.#log.learn(this.#found);
-    this.#log.rearm();
-    const { learnNs, scanNs, rearmNs } = this.#log;
+    const cycle = this.#cycle;
+    let rearmNs = 0;
+    cycle.learn([]); // a bitmap does not tell vCPUs apart
+    cycle.rearm(({ ns }) => rearmNs += ns);
+    const { learnNs, tracker: { scanNs, found } } = cycle;
     this.#census.begin();
-    this.#census.addPages(this.#found);
+    this.#census.addPages(found);
     const difference = this.#census.difference();
     return difference === null ? { learnNs, scanNs, rearmNs } : this.#problem(difference);
   }
@@ -77,6 +75,6 @@ export class BitmapBench implements Disposable {
 
   /** Gives the VM back. */
   [Symbol.dispose](): void {
-    this.#resources.dispose();
+    this.#vm[Symbol.dispose]();
   }
 }

@@ -2,22 +2,19 @@ import { PAGE_SIZE } from "../ffi/linux.ts";
 import { BitmapBench } from "./bench_bitmap.ts";
 import { type BenchOptions, type CellSize, planBench } from "./bench_options.ts";
 import { type BenchSite, RingBench } from "./bench_ring.ts";
-import type { BitmapKind } from "../lab/bitmap_log.ts";
 import { type Crossing, crossingOf } from "./crossing.ts";
 import { median } from "../lab/median.ts";
-import { type Take, takePlain, takeSorted } from "../lab/rounds.ts";
+import type { Take, TrackingKind } from "../machine/dirty_tracker.ts";
+import { takePlain, takeSorted } from "../machine/ring_tracker.ts";
 import { spreadOf } from "./spread.ts";
 import { takeTurns } from "./take_turns.ts";
-
-/** How dirty pages are tracked. */
-export type TrackingName = "ring" | BitmapKind;
 
 /** What it costs to learn which pages are dirty and to re-arm them, in one way, for one size. */
 export interface CostCell extends CellSize {
   /** Dirty pages / all logged pages. */
   readonly dirtyFraction: number;
   /** How dirty pages are tracked. */
-  readonly tracking: TrackingName;
+  readonly tracking: TrackingKind;
   /** Whether entries are sorted in the ring before they are marked. */
   readonly sorted: boolean;
   /** Repetitions that the figures are taken over. */

@@ -4,7 +4,7 @@ import type { BenchSite } from "./bench_ring.ts";
 import { RING_SIZE_GUEST, type RunRingSize } from "./bench_ring_sizes.ts";
 import { passesFor } from "../lab/blocks.ts";
 import { GuestError } from "../lab/guest_error.ts";
-import { Lab } from "../lab/lab.ts";
+import { ringVm } from "../lab/guest_vm.ts";
 import { live } from "../live/live.ts";
 import { planLab } from "../lab/plan.ts";
 
@@ -32,10 +32,10 @@ export function liveRing(
       ...{ guest, pattern, seed, vcpus, slots: 1, rounds: 1 },
       memory: memoryBytes,
       pages: dirtyPages,
-      ring: ringEntries * kvm_dirty_gfn.size,
+      ringBytes: ringEntries * kvm_dirty_gfn.size,
       passes: (stores) => passesFor(stores, vcpus, LEAST_LIST),
     });
-    using lab = new Lab(site.kernel, plan);
+    using lab = ringVm(site.kernel, plan);
     const timing = { stores, durationMs: null, intervalMs, timeoutMs: TIMEOUT_MS };
     const result = await live(lab, site.interrupt, timing);
     if (result.error !== null) throw new GuestError(result.error);

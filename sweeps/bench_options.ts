@@ -23,7 +23,7 @@ export interface BenchOptions {
   /** Seed of the random patterns. */
   readonly seed: number;
   /** Ring size in bytes, where it is not what is varied. */
-  readonly ring: number;
+  readonly ringBytes: number;
   /** The sweeps. */
   readonly sweep: readonly Sweep[];
   /** Repetitions of everything; `undefined` goes by the time that they take. */
@@ -39,7 +39,7 @@ export interface CellSize {
 }
 
 /** The part of the options that a VM is planned from. */
-export type GuestOptions = Pick<BenchOptions, "guest" | "pattern" | "seed" | "ring">;
+export type GuestOptions = Pick<BenchOptions, "guest" | "pattern" | "seed" | "ringBytes">;
 
 /**
  * A VM of one vCPU with one logged slot, each of whose pages is stored to once a round.
@@ -50,9 +50,9 @@ export type GuestOptions = Pick<BenchOptions, "guest" | "pattern" | "seed" | "ri
  * @throws {UsageError} Where a value cannot be.
  */
 export function planBench(options: GuestOptions, { memoryBytes, dirtyPages }: CellSize): Plan {
-  const { guest, pattern, seed, ring } = options;
+  const { guest, pattern, seed, ringBytes } = options;
   return planLab({
-    ...{ guest, pattern, seed, ring, vcpus: 1, slots: 1, rounds: 1 },
+    ...{ guest, pattern, seed, ringBytes, vcpus: 1, slots: 1, rounds: 1 },
     memory: memoryBytes,
     pages: dirtyPages,
   });

@@ -2,7 +2,7 @@ import { parsePattern } from "../guest/pattern.ts";
 import { RingStatistics } from "../ring/statistics.ts";
 import { type BenchOptions, planBench } from "./bench_options.ts";
 import { type BenchSite, RingBench } from "./bench_ring.ts";
-import { takePlain } from "../lab/rounds.ts";
+import { takePlain } from "../machine/ring_tracker.ts";
 import { spreadOf } from "./spread.ts";
 import { takeTurns } from "./take_turns.ts";
 

@@ -4,10 +4,11 @@ import type { RingStatistics } from "../ring/statistics.ts";
 import { Witness } from "../ring/witness.ts";
 import { InlineDriver } from "../lab/inline_driver.ts";
 import type { Interrupt } from "../lab/interrupt.ts";
-import { Lab } from "../lab/lab.ts";
+import { type RingVm, ringVm } from "../lab/guest_vm.ts";
 import { PageCensus } from "./page_census.ts";
 import type { Plan } from "../lab/plan.ts";
-import { type RoundResult, Rounds, type Take } from "../lab/rounds.ts";
+import type { Take } from "../machine/dirty_tracker.ts";
+import { type RoundResult, Rounds } from "../lab/rounds.ts";
 
 /** What the parts of a bench share. */
 export interface BenchSite {
@@ -23,7 +24,7 @@ export interface BenchSite {
 class CountingWitness extends Witness {
   census: PageCensus;
 
-  constructor(lab: Lab) {
+  constructor(lab: RingVm) {
     super(lab.memory, lab.pages);
     this.census = new PageCensus(lab.pages, lab.plan.sequence);
   }
@@ -37,7 +38,7 @@ class CountingWitness extends Witness {
 /** A guest whose dirty pages the ring tracks, for rounds whose parts are timed and all of which is checked. */
 export class RingBench implements Disposable {
   /** The VM. */
-  readonly lab: Lab;
+  readonly lab: RingVm;
   readonly #site: BenchSite;
   readonly #what: string;
   readonly #driver: InlineDriver;
@@ -55,7 +56,7 @@ export class RingBench implements Disposable {
     this.#site = site;
     this.#what = what;
     this.#driver = new InlineDriver(site.interrupt);
-    this.lab = new Lab(site.kernel, plan);
+    this.lab = ringVm(site.kernel, plan);
     this.#witness = new CountingWitness(this.lab);
   }
 

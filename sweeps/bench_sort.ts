@@ -1,14 +1,15 @@
 import { PAGE_SIZE } from "../ffi/linux.ts";
 import { nanosecondsSince } from "../ffi/nanoseconds.ts";
-import type { Harvester } from "../ring/harvester.ts";
+import type { Harvester } from "../ring/harvest.ts";
 import { RingSorter } from "../ring/sort_in_ring.ts";
 import { RingStatistics } from "../ring/statistics.ts";
 import { type BenchOptions, planBench } from "./bench_options.ts";
 import { type BenchSite, RingBench } from "./bench_ring.ts";
 import { crossingOf } from "./crossing.ts";
 import { median } from "../lab/median.ts";
-import type { RoundResult, Take } from "../lab/rounds.ts";
-import { takePlain } from "../lab/rounds.ts";
+import type { RoundResult } from "../lab/rounds.ts";
+import type { Take } from "../machine/dirty_tracker.ts";
+import { takePlain } from "../machine/ring_tracker.ts";
 import { takeTurns } from "./take_turns.ts";
 
 /** What a round costs for each of its entries, in one of the two ways. */
@@ -82,7 +83,7 @@ export async function measureDensity(
   const size = { memoryBytes: SORT_BYTES, dirtyPages };
   const random = { name: "random", parameter: 0 } as const;
   using ring = new RingBench(site, planBench({ ...options, pattern: random }, size), what);
-  const sorting = new TimedSorting(ring.lab.vcpus[0]!.ring.words);
+  const sorting = new TimedSorting(ring.lab.tracker.rings[0]!.ring.words);
   const ways = [
     { take: takePlain, statistics: new RingStatistics() },
     { take: sorting.take, statistics: new RingStatistics() },

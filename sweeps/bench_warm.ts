@@ -1,8 +1,7 @@
 import { DIRTY, ENTRY_WORDS, OFFSET } from "../ring/entry.ts";
-import { Harvester } from "../ring/harvester.ts";
+import { Harvester, warmHarvest } from "../ring/harvest.ts";
 import { allocatePageNumbers, type PageNumbers } from "../ring/page_numbers.ts";
 import { scanBitmap } from "../ring/scan_bitmap.ts";
-import { warmHarvest } from "../ring/warm_harvest.ts";
 
 const ENTRIES = 2048;
 const WORDS = 4096;

@@ -26,7 +26,7 @@ const OPTIONS: BenchOptions = {
   pages: [16],
   pattern: { name: "random", parameter: 0 },
   seed: 1,
-  ring: 65536 * 16,
+  ringBytes: 65536 * 16,
   sweep: ["cost"],
   repetitions: 1,
 };

@@ -25,7 +25,7 @@ const OPTIONS: BenchOptions = {
   pages: [16],
   pattern: { name: "random", parameter: 0 },
   seed: 1,
-  ring: 65536 * 16,
+  ringBytes: 65536 * 16,
   sweep: ["cost"],
   repetitions: 1,
 };
@@ -75,7 +75,10 @@ liveTest("bench() finds what was stored with every tracker", async () => {
 });
 
 Deno.test("bench() counts the pages of rings that fill up, and those of all stops", async () => {
-  const { ok, problems, cells } = await benchOn(openModel(MODEL), { pages: [250], ring: 4096 });
+  const { ok, problems, cells } = await benchOn(openModel(MODEL), {
+    pages: [250],
+    ringBytes: 4096,
+  });
   assertEquals([ok, problems], [true, []]);
   assertEquals(cells.map(({ fullExits }) => fullExits), [1, 1, null, null]);
 });

@@ -6,10 +6,11 @@ import type { Kernel } from "../ffi/kernel.ts";
 import { KernelError } from "../ffi/kernel_error.ts";
 import { KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 } from "../ffi/kvm_constants.ts";
 import { KVM_CHECK_EXTENSION, KVM_CLEAR_DIRTY_LOG } from "../ffi/kvm_ioctls.ts";
-import { type BitmapKind, BitmapLog, bitmapTracking } from "../lab/bitmap_log.ts";
 import { GuestVm } from "../lab/guest_vm.ts";
 import { InlineDriver } from "../lab/inline_driver.ts";
 import { type LabOptions, planLab } from "../lab/plan.ts";
+import { BitmapTracker } from "../machine/bitmap_tracker.ts";
+import type { BitmapKind } from "../machine/dirty_tracker.ts";
 import { openModel } from "../model/model_kernel.ts";
 import { allocatePageNumbers } from "../ring/page_numbers.ts";
 import { scanBitmap } from "../ring/scan_bitmap.ts";
@@ -58,8 +59,8 @@ const SPLIT: Partial<LabOptions> & { text: string } = {
   text: "random",
 };
 
-function guestVm(kernel: Kernel, kind: BitmapKind): GuestVm {
-  return new GuestVm(kernel, planLab(labOptions(SPLIT)), bitmapTracking(kind));
+function guestVm(kernel: Kernel, kind: BitmapKind): GuestVm<BitmapTracker> {
+  return new GuestVm(kernel, planLab(labOptions(SPLIT)), new BitmapTracker(kind));
 }
 
 async function storeAll(vm: GuestVm): Promise<void> {
@@ -73,30 +74,30 @@ const sorted = (pages: Uint32Array) => [...pages].sort((a, b) => a - b);
 
 async function learnsAndRearms(kernel: Kernel, kind: BitmapKind): Promise<void> {
   using vm = guestVm(kernel, kind);
-  using log = new BitmapLog(kernel, vm, kind);
-  const into = allocatePageNumbers(vm.pages.total);
+  const { tracker } = vm;
   const learn = () => {
-    const count = log.learn(into);
-    assertEquals(count, into.length);
-    return [...into.pages.subarray(0, count)];
+    const count = tracker.learn();
+    const { length, pages } = tracker.found;
+    assertEquals(count, length);
+    return [...pages.subarray(0, count)];
   };
   assertEquals(learn(), [], "before any store");
-  log.rearm();
+  tracker.rearm();
   const expected = sorted(vm.plan.sequence);
   for (let round = 0; round < 3; round++) {
     await storeAll(vm);
     assertEquals(learn(), expected, `round ${round}`);
-    log.rearm();
+    tracker.rearm();
     assertEquals(learn(), [], `after round ${round}`);
-    log.rearm();
+    tracker.rearm();
   }
 }
 
 for (const kind of KINDS) {
-  Deno.test(`BitmapLog of kind ${kind} learns every page and re-arms it, on the model`, async () => {
+  Deno.test(`BitmapTracker of kind ${kind} learns every page and re-arms it, on the model`, async () => {
     await learnsAndRearms(openModel(MODEL), kind);
   });
-  liveTest(`BitmapLog of kind ${kind} learns every page and re-arms it`, async () => {
+  liveTest(`BitmapTracker of kind ${kind} learns every page and re-arms it`, async () => {
     await learnsAndRearms(LIBC, kind);
   });
 }
@@ -107,18 +108,17 @@ for (const kernel of [() => openModel(MODEL), () => LIBC]) {
     for (const kind of KINDS) {
       const one = kernel();
       using vm = guestVm(one, kind);
-      using log = new BitmapLog(one, vm, kind);
-      const into = allocatePageNumbers(vm.pages.total);
+      const { tracker } = vm;
       await storeAll(vm);
-      assertEquals(log.learn(into), 40);
-      assertEquals(log.learn(into), kind === "bitmap" ? 0 : 40);
-      log.rearm();
-      assertEquals([log.learn(into), log.rearmNs > 0], [0, kind === "bitmap-manual"]);
+      assertEquals(tracker.learn(), 40);
+      assertEquals(tracker.learn(), kind === "bitmap" ? 0 : 40);
+      const { count, ns } = tracker.rearm();
+      assertEquals([tracker.learn(), count, ns > 0], [0, null, kind === "bitmap-manual"]);
     }
   });
 }
 
-Deno.test("bitmapTracking() says what a kernel without manual protection lacks", () => {
+Deno.test("BitmapTracker says what a kernel without manual protection lacks", () => {
   const model = openModel(MODEL);
   const old: Kernel = {
     ...model,
@@ -131,7 +131,7 @@ Deno.test("bitmapTracking() says what a kernel without manual protection lacks",
   guestVm(old, "bitmap")[Symbol.dispose]();
 });
 
-Deno.test("BitmapLog names the call that a kernel refuses", async () => {
+Deno.test("BitmapTracker names the call that a kernel refuses", async () => {
   const model = openModel(MODEL);
   const broken: Kernel = {
     ...model,
@@ -139,9 +139,8 @@ Deno.test("BitmapLog names the call that a kernel refuses", async () => {
       request === KVM_CLEAR_DIRTY_LOG ? -22 : model.ioctl(fd, request, argument),
   };
   using vm = guestVm(broken, "bitmap-manual");
-  using log = new BitmapLog(broken, vm, "bitmap-manual");
   await storeAll(vm);
-  log.learn(allocatePageNumbers(vm.pages.total));
+  vm.tracker.learn();
   const message = "KVM_CLEAR_DIRTY_LOG(slot 1, 66 pages from 0 on): EINVAL";
-  await assertRejects(() => Promise.try(() => log.rearm()), KernelError, message);
+  await assertRejects(() => Promise.try(() => vm.tracker.rearm()), KernelError, message);
 });

@@ -2,11 +2,9 @@
 // tracker is broken.
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import type { Kernel } from "../ffi/kernel.ts";
-import { Lab } from "../lab/lab.ts";
-import type { DirtyTracker } from "../checkpoint/dirty_tracker.ts";
+import type { GuestVm } from "../lab/guest_vm.ts";
 import type { CheckpointResult } from "../checkpoint/checkpoint_result.ts";
 import { quotas } from "../live/quotas.ts";
-import type { TrackedMachine } from "../checkpoint/tracked_machine.ts";
 import { openModel } from "../model/model_kernel.ts";
 import { DirtySet } from "../ring/dirty_set.ts";
 import { allocateEntries, entriesOf } from "../ring/entries.ts";
@@ -75,7 +73,7 @@ Deno.test("checkpoint() on the model is the same every time but for the times of
 
 Deno.test("checkpoint() with PML misses nothing: a stop flushes what the processor noted", async () => {
   const kernel = openModel({ version: "latest", pml: true, emulator: false });
-  assertEqual(await keep({ guest: "long64", ring: 16384 }, kernel));
+  assertEqual(await keep({ guest: "long64", ringBytes: 16384 }, kernel));
 });
 
 Deno.test("checkpoint() parts a pause into its steps", async () => {
@@ -98,7 +96,10 @@ for (const [kernel, test] of [[model, Deno.test], [() => LIBC, liveTest]] as con
   test("checkpoint() empties a full ring in mid-epoch, and its vCPU runs on", async () => {
     // However fast stores are: as many as fill rings up again and again, in one epoch that they end.
     const stores = 2 * FULL.pages!;
-    const result = await keep({ ...FULL, ring: RING_BYTES, stores, intervalMs: HOUR_MS }, kernel());
+    const result = await keep(
+      { ...FULL, ringBytes: RING_BYTES, stores, intervalMs: HOUR_MS },
+      kernel(),
+    );
     assertEqual(result);
     const { dirtyPages, fullExits, endedBy } = result.epochs[0]!;
     assertEquals([result.epochCount, endedBy], [1, "stores"]);
@@ -108,7 +109,7 @@ for (const [kernel, test] of [[model, Deno.test], [() => LIBC, liveTest]] as con
 
   test("checkpoint() ends an epoch at the most dirty pages, and tells the overshoot", async () => {
     const limits = { maxDirty: 300, intervalMs: 60_000 };
-    const result = await keep({ ...FULL, ring: RING_BYTES, ...limits }, kernel());
+    const result = await keep({ ...FULL, ringBytes: RING_BYTES, ...limits }, kernel());
     assertEqual(result);
     for (const { endedBy, dirtyPages, overshoot } of result.epochs) {
       assertEquals([endedBy, overshoot], ["max-dirty", dirtyPages - 300]);
@@ -135,7 +136,7 @@ liveTest(
   "checkpoint() tells a ring that was reset meanwhile from one that overflowed",
   async () => {
     // Both rings fill up at about the same time, and each harvest and reset is of both.
-    const changes: KeepChanges = { ...FULL, ring: RING_BYTES, pages: 8000, maxDirty: 500 };
+    const changes: KeepChanges = { ...FULL, ringBytes: RING_BYTES, pages: 8000, maxDirty: 500 };
     const result = await keep({ ...changes, intervalMs: 60_000, epochs: 40 }, LIBC);
     assertEqual(result);
     assertEquals(result.epochs.filter(({ endedBy }) => endedBy !== "max-dirty"), []);
@@ -143,7 +144,10 @@ liveTest(
 );
 
 Deno.test("checkpoint() lets dirty pages pass the limit at an epoch's end, and says so", async () => {
-  const { epochs } = await keep({ ...FULL, maxDirty: 1, ring: RING_BYTES, intervalMs: 1 }, model());
+  const { epochs } = await keep(
+    { ...FULL, maxDirty: 1, ringBytes: RING_BYTES, intervalMs: 1 },
+    model(),
+  );
   for (const { dirtyPages, overshoot } of epochs) assertEquals(overshoot, dirtyPages - 1);
 });
 
@@ -166,7 +170,7 @@ Deno.test("checkpoint() ends where nobody reads its epochs any more", async () =
 });
 
 Deno.test("checkpoint() says how a vCPU failed, and closes the epoch", async () => {
-  const prepare = ({ vm }: TrackedMachine) => vm.slot0.set([0x0f, 0x0b], vm.plan.guest.codeAt + 2);
+  const prepare = (vm: GuestVm) => vm.slot0.set([0x0f, 0x0b], vm.plan.guest.codeAt + 2);
   const result = await keep({ prepare }, model());
   assertStringIncludes(result.error!, "vCPU 0 stopped with KVM_EXIT_INTERNAL_ERROR");
   assertEquals([result.ok, result.equal, result.epochs.at(-1)!.endedBy], [true, true, "error"]);
@@ -185,21 +189,13 @@ for (const program of ["thread_throws.ts", "thread_closes.ts"]) {
   );
 }
 
-// A tracker of the machine's rings in place of its own, which has nothing to give back.
-function ringOf(make: new (lab: Lab) => DirtyTracker): (machine: TrackedMachine) => DirtyTracker {
-  return ({ vm }) => {
-    if (!(vm instanceof Lab)) throw new TypeError("Expected rings");
-    return new make(vm);
-  };
-}
-
 for (const [kernel, test] of [[model, Deno.test], [() => LIBC, liveTest]] as const) {
   for (const Broken of [DropsAPage, CopiesBeforeRearming]) {
     test(`checkpoint() finds out a tracker that is broken: ${Broken.name}`, async () => {
       // In each of the two epochs every page is stored to, however long that takes.
       const changes: KeepChanges = { guest: "long64", intervalMs: 20, epochs: 2 };
       const gate = kernel === model ? {} : untilAllStored(2);
-      const result = await keep({ ...changes, ...gate, broken: ringOf(Broken) }, kernel());
+      const result = await keep({ ...changes, ...gate, Tracker: Broken }, kernel());
       assertEquals([result.ok, result.equal], [false, false]);
       const { count, pages } = result.differing;
       assertEquals(count, Broken === DropsAPage ? 1 : result.epochs[0]!.dirtyPages);
@@ -213,7 +209,7 @@ Deno.test("checkpoint() finds out memory that changes without an entry", async (
   let memory = new Uint32Array(0);
   const kernel = faultyKernel(model(), "stores without an entry", () => memory);
   const changes: KeepChanges = {
-    prepare: ({ vm }) => memory = vm.memory,
+    prepare: (vm) => memory = vm.memory,
     text: "reverse",
     pages: 100,
   };
@@ -232,7 +228,7 @@ Deno.test("checkpoint() compares slot 0, too", async () => {
       return kernel.open(path, flags);
     },
   };
-  const result = await keep({ prepare: ({ vm }) => slot0 = vm.slot0 }, late);
+  const result = await keep({ prepare: (vm) => slot0 = vm.slot0 }, late);
   assertEquals([result.equal, result.slot0Equal, result.differing.count], [false, false, 0]);
 });
 
@@ -243,7 +239,7 @@ Deno.test("checkpoint() reports a reset that returns too few", async () => {
 });
 
 Deno.test("checkpoint() ends where a ring is full and brings no entry", async () => {
-  const changes = { ...FULL, ring: RING_BYTES, intervalMs: 1000, broken: ringOf(FindsNothing) };
+  const changes = { ...FULL, ringBytes: RING_BYTES, intervalMs: 1000, Tracker: FindsNothing };
   const result = await keep(changes, model());
   assertEquals([result.ok, result.epochs.at(-1)!.endedBy], [false, "overflow"]);
   assertStringIncludes(result.problems[0]!, "but its ring brought no entry");

@@ -22,7 +22,7 @@ Deno.test("the time of all full stops counts those that a vCPU's own thread ende
 
 Deno.test("the time of all full stops is the sum of those that were resumed where no thread ends one", async () => {
   const kernel = openModel({ version: "latest", pml: false, emulator: false });
-  using lab = makeLab({ pages: 2000, ring: 4096, memory: 16 << 20 }, kernel);
+  using lab = makeLab({ pages: 2000, ringBytes: 4096, memory: 16 << 20 }, kernel);
   await using vcpus = await startVcpus(lab, { quotas: [2000] });
   let [sum, full] = [0, 0];
   vcpus.resume(0);
@@ -31,7 +31,7 @@ Deno.test("the time of all full stops is the sum of those that were resumed wher
     if (vcpus.stopOf(0)?.kind !== "full") continue;
     const stoodMs = ++full;
     vcpus.wait(stoodMs);
-    lab.vcpus[0]!.harvester.take();
+    lab.tracker.rings[0]!.harvester.take();
     lab.vm.resetDirtyRings();
     vcpus.resume(0);
     const { totalNs, resumed, lastResumedNs } = vcpus.fullStops(0);

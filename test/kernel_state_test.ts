@@ -7,7 +7,7 @@ import { KVM_RESET_DIRTY_RINGS } from "../ffi/kvm_ioctls.ts";
 import { dump } from "../lab/dump.ts";
 import { InlineDriver } from "../lab/inline_driver.ts";
 import { type KernelState, kernelStates } from "../lab/kernel_state.ts";
-import type { Lab } from "../lab/lab.ts";
+import type { RingVm } from "../lab/guest_vm.ts";
 import type { LabOptions } from "../lab/plan.ts";
 import { reset } from "../lab/reset.ts";
 import { RingWalks } from "../lab/ring_walks.ts";
@@ -59,7 +59,7 @@ for (const { name, kernel: open, test, source } of KERNELS) {
     );
     assertEquals(shown.rings.map(({ entries }) => entries.length), [21, 20]);
     // All of it is there to be harvested still.
-    assertEquals(lab.vcpus.map(({ harvester }) => harvester.take().length), [21, 20]);
+    assertEquals(lab.tracker.rings.map(({ harvester }) => harvester.take().length), [21, 20]);
     assertEquals(lab.vm.resetDirtyRings().count, 41);
   });
 
@@ -106,7 +106,7 @@ tracedTest("reset() shows where its own reset stopped, and asks no other", async
     },
   };
   using states = kernelStates(kernel);
-  using lab: Lab = makeLab({ ...LONG, pages: 20 }, kernel);
+  using lab: RingVm = makeLab({ ...LONG, pages: 20 }, kernel);
   await reset(lab, new InlineDriver(), { ...ALL_AT_ONCE, states });
   assertEquals(resets, 2, "one that asks before the harvest, and the pass itself");
 });
@@ -116,7 +116,7 @@ tracedTest("the state cannot be asked for while entries wait for their reset", (
   using lab = makeLab({ ...LONG, pages: 20 });
   lab.begin(0, 0, 20);
   lab.vcpus[0]!.vcpu.run();
-  lab.vcpus[0]!.harvester.take(7);
+  lab.tracker.rings[0]!.harvester.take(7);
   assertThrows(() => states.now(lab), TypeError, "asking has reset 7 entries");
 });
 
@@ -140,7 +140,7 @@ Deno.test("the model's soft limit is that of its processor", async () => {
   for (const [pml, reserved] of [[false, 64], [true, 576]] as const) {
     const kernel = openModel({ ...MODEL, pml });
     using states = kernelStates(kernel);
-    using lab = makeLab({ ring: 16384 }, kernel);
+    using lab = makeLab({ ringBytes: 16384 }, kernel);
     const { rings } = await dump(lab, new InlineDriver(), { ...EVERYTHING, states });
     const { size, softLimit } = rings[0]!.kernelState!;
     assertEquals([size, softLimit], [1024, 1024 - reserved]);

@@ -42,7 +42,7 @@ Deno.test("a signal that comes meanwhile ends a look, one that came before after
 });
 
 Deno.test("after a signal no time is spent on the whole of a large memory", async () => {
-  using lab = makeLab({ memory: 1 << 26, ring: 4096 }, MODEL);
+  using lab = makeLab({ memory: 1 << 26, ringBytes: 4096 }, MODEL);
   const witness = new Witness(lab.memory, lab.pages);
   using replica = new Replica(lab);
   lab.memory[lab.memory.length - 1024] = 7; // in the last page, which nobody harvested
@@ -65,7 +65,7 @@ Deno.test("after a signal no time is spent on the whole of a large memory", asyn
 });
 
 Deno.test("a round that a signal ended looks at the pages that it stored to, and at no others", async () => {
-  using lab = makeLab({ memory: 1 << 24, ring: 4096, pages: 4096 }, MODEL);
+  using lab = makeLab({ memory: 1 << 24, ringBytes: 4096, pages: 4096 }, MODEL);
   let looked = 0;
   const witness = new class extends Witness {
     override check(pages: Uint32Array): void {

@@ -4,11 +4,11 @@ import { dump } from "../lab/dump.ts";
 import { GuestError } from "../lab/guest_error.ts";
 import { InlineDriver } from "../lab/inline_driver.ts";
 import { Interrupt } from "../lab/interrupt.ts";
-import { Lab } from "../lab/lab.ts";
+import { ringVm } from "../lab/guest_vm.ts";
 import { planLab } from "../lab/plan.ts";
 import { reset } from "../lab/reset.ts";
-import { run } from "../lab/run.ts";
-import { stats } from "../lab/stats.ts";
+import { run } from "../lab/story.ts";
+import { stats } from "../lab/story.ts";
 import { UsageError } from "../lab/usage_error.ts";
 import { type Fault, faultyKernel } from "./support/faulty_kernel.ts";
 import { labOptions, makeLab } from "./support/labs.ts";
@@ -199,7 +199,7 @@ liveTest("a guest that stops in an unexpected way is named, with its exit", asyn
   );
 });
 
-liveTest("Lab refuses more vCPUs or slots than the kernel reports", () => {
+liveTest("GuestVm refuses more vCPUs or slots than the kernel reports", () => {
   assertThrows(
     () => makeLab({ vcpus: 100_000, pages: 1 }),
     UsageError,
@@ -209,20 +209,20 @@ liveTest("Lab refuses more vCPUs or slots than the kernel reports", () => {
   assertThrows(() => makeLab(slots), UsageError, "--slots 100000: this kernel");
 });
 
-liveTest("Lab reports a ring size that the kernel refuses, with what it takes", () => {
-  const error = assertThrows(() => makeLab({ ring: 80000 }), KernelError);
+liveTest("GuestVm reports a ring size that the kernel refuses, with what it takes", () => {
+  const error = assertThrows(() => makeLab({ ringBytes: 80000 }), KernelError);
   assert(error.message.startsWith("KVM_ENABLE_CAP(KVM_CAP_DIRTY_LOG_RING, 80000): EINVAL"));
-  assertThrows(() => makeLab({ ring: 2 ** 31 }), KernelError, "E2BIG");
+  assertThrows(() => makeLab({ ringBytes: 2 ** 31 }), KernelError, "E2BIG");
 });
 
-liveTest("Lab gives everything back where memory cannot be mapped", () => {
+liveTest("GuestVm gives everything back where memory cannot be mapped", () => {
   const open = fds();
   const kernel = {
     ...LIBC,
     mmap: (...args: Parameters<typeof LIBC.mmap>) => args[0] >= 1 << 20 ? -12 : LIBC.mmap(...args),
   };
   const plan = planLab(labOptions());
-  assertThrows(() => new Lab(kernel, plan), KernelError, "ENOMEM");
+  assertThrows(() => ringVm(kernel, plan), KernelError, "ENOMEM");
   assertEquals(fds(), open);
 });
 

@@ -4,7 +4,7 @@ import { dump } from "../lab/dump.ts";
 import { InlineDriver } from "../lab/inline_driver.ts";
 import { Interrupt } from "../lab/interrupt.ts";
 import { Rounds } from "../lab/rounds.ts";
-import { run } from "../lab/run.ts";
+import { run } from "../lab/story.ts";
 import { Witness } from "../ring/witness.ts";
 import { makeLab } from "./support/labs.ts";
 import { liveTest, NO_FAULTS, SOFT_LIMIT, testUnless } from "./support/live.ts";

@@ -42,7 +42,7 @@ Deno.test("live() on the model is the same every time, by the model's clock", as
 Deno.test("live() on the model with PML loses nothing, and holds no order against its buffer", async () => {
   const kernel = openModel({ version: "latest", pml: true, emulator: false });
   // The model flushes the buffer at the end of each slice: that kicks do is for a processor to show.
-  const result = await runLive({ guest: "long64", ring: 16384, stores: 5000 }, kernel);
+  const result = await runLive({ guest: "long64", ringBytes: 16384, stores: 5000 }, kernel);
   assertEquals([result.ok, result.lost.count, result.order], [true, 0, null]);
 });
 

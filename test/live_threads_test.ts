@@ -1,7 +1,7 @@
 // Live runs on a real kernel: vCPUs on threads.
 import { assert, assertEquals } from "@std/assert";
 import { kvmModule } from "../lab/host.ts";
-import type { Lab } from "../lab/lab.ts";
+import type { RingVm } from "../lab/guest_vm.ts";
 import { startVcpus } from "../live/start_vcpus.ts";
 import { ENTRY_WORDS, OFFSET } from "../ring/entry.ts";
 import { ReadsBeforeReset, SkipsAnEntry } from "./support/broken_reapers.ts";
@@ -19,7 +19,7 @@ const STUCK_MS = 60_000;
 for (const guest of GUESTS) {
   for (const ring of [RING_ENTRIES, 4096, 65536]) {
     liveTest(`live() loses none of 50000 stores: ${guest}, rings of ${ring}`, async () => {
-      const lab = { guest, ring: ring * 16, memory: 16 << 20, pages: 4096 };
+      const lab = { guest, ringBytes: ring * 16, memory: 16 << 20, pages: 4096 };
       // A small ring fills up between two harvests, on a slow host, too.
       const intervalMs = ring === RING_ENTRIES ? 1000 : 5;
       const result = await runLive({ ...lab, stores: 50_000, intervalMs });
@@ -148,7 +148,7 @@ liveTest("live() finds a harvester out that reads pages before it resets them", 
   // Each page gets ten thousand stores, and none ever after: one whose last stores come between a read and the
   // reset behind it stays unseen. Here that reset waits until the vCPU has gone on to the next page.
   const [pages, burst] = [40, 10_000];
-  const goesOn = ({ memory }: Lab, page: number) => {
+  const goesOn = ({ memory }: RingVm, page: number) => {
     const since = performance.now();
     while (memory[(page + 1) * 1024] === 0 && performance.now() - since < STUCK_MS);
   };

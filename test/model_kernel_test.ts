@@ -25,7 +25,7 @@ import { cpuidStruct } from "../kvm/cpuid.ts";
 import { Mapping } from "../kvm/mapping.ts";
 import { System } from "../kvm/system.ts";
 import { REAL_MODE_LIMIT } from "../kvm/vm.ts";
-import { Lab } from "../lab/lab.ts";
+import { ringVm } from "../lab/guest_vm.ts";
 import { planLab } from "../lab/plan.ts";
 import { openModel } from "../model/model_kernel.ts";
 import type { ModelKind } from "../ffi/model_kind.ts";
@@ -124,7 +124,7 @@ Deno.test("the model's memory is mapped, viewed and unmapped in parts", () => {
 
 Deno.test("the model maps guests of 60 GiB lazily, and answers ENOMEM beyond what it can", () => {
   const options = labOptions({ guest: "long64", memory: 60 * 2 ** 30, text: "zigzag" });
-  using lab = new Lab(model(), planLab(options));
+  using lab = ringVm(model(), planLab(options));
   assertEquals(lab.memory.length, 15 * 2 ** 30);
   assertEquals(model().mmap(2 ** 60, 3, 0x22, -1, 0), -ERRNO.ENOMEM);
 });

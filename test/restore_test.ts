@@ -95,7 +95,7 @@ for (const [kernel, test] of [[model, Deno.test], [() => LIBC, liveTest]] as con
   }
 
   test("restore() goes on through full rings", async () => {
-    const changes: KeepChanges = { memory: 8 << 20, pages: 1500, ring: RING_BYTES, epochs: 2 };
+    const changes: KeepChanges = { memory: 8 << 20, pages: 1500, ringBytes: RING_BYTES, epochs: 2 };
     assertGoesOn(await throughFiles({ ...changes, guest: "long64" }, kernel(), kernel()));
   });
 }

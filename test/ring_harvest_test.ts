@@ -2,8 +2,7 @@ import { assertEquals } from "@std/assert";
 import fc from "./support/fast_check.ts";
 import { dirtyEntries } from "../ring/dirty_entries.ts";
 import { allocateEntries, entriesOf } from "../ring/entries.ts";
-import { harvest, ringWords } from "../ring/harvest.ts";
-import { Harvester } from "../ring/harvester.ts";
+import { harvest, Harvester, ringWords } from "../ring/harvest.ts";
 import { nextHeld } from "../ring/next_held.ts";
 
 const flagsOf = (words: Uint32Array) => Array.from(words).filter((_, n) => n % 4 === 0);

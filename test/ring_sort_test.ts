@@ -1,7 +1,7 @@
 // Sorting in the ring (`slot.rewritten-order`): what it may change, and what it must leave alone.
 import { assert, assertEquals } from "@std/assert";
 import fc from "./support/fast_check.ts";
-import { Harvester } from "../ring/harvester.ts";
+import { Harvester } from "../ring/harvest.ts";
 import { radixSort } from "../ring/radix_sort.ts";
 import { RingSorter } from "../ring/sort_in_ring.ts";
 

@@ -4,12 +4,14 @@ import type { Kernel } from "../ffi/kernel.ts";
 import { KVM_RESET_DIRTY_RINGS } from "../ffi/kvm_ioctls.ts";
 import { InlineDriver } from "../lab/inline_driver.ts";
 import { Interrupt } from "../lab/interrupt.ts";
-import type { Lab } from "../lab/lab.ts";
+import type { RingVm } from "../lab/guest_vm.ts";
 import { sortCost, type SortSide } from "../lab/measure_sort.ts";
 import { median } from "../lab/median.ts";
 import { reset } from "../lab/reset.ts";
-import { Rounds, type Take, takeSorted } from "../lab/rounds.ts";
-import { run } from "../lab/run.ts";
+import { Rounds } from "../lab/rounds.ts";
+import { run } from "../lab/story.ts";
+import type { Take } from "../machine/dirty_tracker.ts";
+import { takeSorted } from "../machine/ring_tracker.ts";
 import { openModel } from "../model/model_kernel.ts";
 import { sortText } from "../report/sort_text.ts";
 import type { PageName } from "../ring/slots.ts";
@@ -62,21 +64,21 @@ testUnless(
 );
 
 // The pages of each round's one harvest, in the order taken.
-async function pagesOf(lab: Lab, rounds: Rounds, count: number): Promise<number[][]> {
+async function pagesOf(lab: RingVm, rounds: Rounds, count: number): Promise<number[][]> {
   const found: number[][] = [];
   for (let n = 0; n < count; n++) {
     const { entries } = await rounds.round();
     assertEquals(entries, lab.plan.sequence.length);
-    const { words, length } = lab.vcpus[0]!.harvester.taken;
+    const { words, length } = lab.tracker.rings[0]!.harvester.taken;
     found.push(Array.from({ length }, (_, entry) => words[entry * 4 + 2]!));
   }
   return found;
 }
 
 // A sorter that writes one entry over its neighbour: one page twice, the other not at all.
-function losingTake(lab: Lab, inCopyToo: boolean): Take {
+function losingTake(lab: RingVm, inCopyToo: boolean): Take {
   return (harvester) => {
-    const { words } = lab.vcpus[0]!.ring;
+    const { words } = lab.tracker.rings[0]!.ring;
     const at = (harvester.fetchIndex % harvester.size) * 4;
     const taken = harvester.takeSorted();
     words.copyWithin(at + 5, at + 1, at + 4); // slot and offset, the flags stay
@@ -135,13 +137,13 @@ liveTest("reset() with sorting sorts the very entries that it then resets", asyn
     ...LIBC,
     ioctl(fd, request, argument) {
       if (request === KVM_RESET_DIRTY_RINGS && found.length === 0) {
-        const { words } = lab.vcpus[0]!.ring;
+        const { words } = lab.tracker.rings[0]!.ring;
         for (let at = 0; words[at] === 3; at += 4) found.push(words[at + 2]!);
       }
       return LIBC.ioctl(fd, request, argument);
     },
   };
-  using lab: Lab = makeLab({ ...RANDOM, pages: 30 }, kernel);
+  using lab: RingVm = makeLab({ ...RANDOM, pages: 30 }, kernel);
   await reset(lab, new InlineDriver(), { ...ALL_AT_ONCE, sort: true });
   assertEquals(found, [...lab.plan.sequence].sort((a, b) => a - b));
 });

@@ -135,10 +135,10 @@ tracedTest("a Tracepoint counts every push of its thread, and no more", () => {
   using lab = makeLab({ ...LONG, vcpus: 2, pages: 150 });
   using exits = Tracepoint.open(LIBC, "kvm_dirty_ring_exit", THIS_THREAD);
   const counts = [];
-  for (const [id, { vcpu, first, stores, harvester }] of lab.vcpus.entries()) {
+  for (const [id, { vcpu, first, stores }] of lab.vcpus.entries()) {
     lab.begin(id, first, stores);
     vcpu.run();
-    counts.push([before.count, harvester.held]);
+    counts.push([before.count, lab.tracker.rings[id]!.harvester.held]);
   }
   assertEquals([counts, exits.count], [[[75, 75], [150, 75]], 0]);
 });
@@ -174,7 +174,8 @@ tracedTest("Tracepoint.open() closes what it opened when the filter is none", ()
 tracedTest("kvm_dirty_ring_exit counts the KVM_RUN calls that a full ring ends, no others", () => {
   using exits = Tracepoint.open(LIBC, "kvm_dirty_ring_exit", THIS_THREAD);
   using lab = makeLab({ ...LONG, pages: 3 * SOFT_LIMIT });
-  const { vcpu, harvester } = lab.vcpus[0]!;
+  const { vcpu } = lab.vcpus[0]!;
+  const { harvester } = lab.tracker.rings[0]!;
   using page = Mapping.shared(LIBC, vcpu.fd, 0, PAGE_SIZE, "kvm_run");
   vcpu.ioctl(KVM_SET_SIGNAL_MASK, kvmSignalMask(signalSet()));
   lab.begin(0, 0, 3 * SOFT_LIMIT);
@@ -201,7 +202,7 @@ tracedTest("TraceSamples tells of every ring that a reset walks, an empty one to
   assertEquals(walks.take(), { samples: [], lost: 0 }, "it waits to be enabled");
   lab.begin(1, lab.vcpus[1]!.first, 30);
   lab.vcpus[1]!.vcpu.run();
-  lab.vcpus[1]!.harvester.take(10);
+  lab.tracker.rings[1]!.harvester.take(10);
   walks.enable();
   lab.vm.resetDirtyRings();
   walks.disable();

@@ -8,14 +8,14 @@ import { KernelError } from "../ffi/kernel_error.ts";
 import { KVM_RESET_DIRTY_RINGS } from "../ffi/kvm_ioctls.ts";
 import { THIS_THREAD } from "../kvm/tracepoint.ts";
 import type { Counted } from "../live/kernel_counts.ts";
-import type { Lab } from "../lab/lab.ts";
+import type { RingVm } from "../lab/guest_vm.ts";
 import type { LiveVcpus } from "../live/live_vcpus.ts";
 import { startVcpus } from "../live/start_vcpus.ts";
 import { TraceWitness } from "../live/tracepoint_witness.ts";
 import { VcpuThreads } from "../live/vcpu_threads.ts";
 import { type HarvestCounts, pushesOf, witnessProblems } from "../live/witness_problems.ts";
 import { openModel } from "../model/model_kernel.ts";
-import type { Harvester } from "../ring/harvester.ts";
+import type { Harvester } from "../ring/harvest.ts";
 import { makeLab } from "./support/labs.ts";
 import { LIBC } from "./support/libc.ts";
 import { liveTest, SOFT_LIMIT } from "./support/live.ts";
@@ -30,12 +30,12 @@ type Take = (harvester: Harvester, id: number) => number;
 const takeAll: Take = (harvester) => harvester.take().length;
 
 /** Runs all vCPUs to their ends, with a harvest at each full ring and a last one; answers what it counted. */
-function runThrough(lab: Lab, vcpus: LiveVcpus, take: Take, kicks: boolean): HarvestCounts {
+function runThrough(lab: RingVm, vcpus: LiveVcpus, take: Take, kicks: boolean): HarvestCounts {
   const entries = lab.vcpus.map(() => 0);
   const fullExits = lab.vcpus.map(() => 0);
   let resets = 0;
   const reap = (ids: readonly number[]) => {
-    for (const id of ids) entries[id]! += take(lab.vcpus[id]!.harvester, id);
+    for (const id of ids) entries[id]! += take(lab.tracker.rings[id]!.harvester, id);
     lab.vm.resetDirtyRings();
     resets++;
   };
@@ -62,7 +62,7 @@ function runThrough(lab: Lab, vcpus: LiveVcpus, take: Take, kicks: boolean): Har
 
 /** A run on threads, or in slices on the model, that is witnessed; the witness is the caller's to close. */
 async function witnessed(
-  lab: Lab,
+  lab: RingVm,
   options: { readonly stores?: number; readonly take?: Take; readonly kicks?: boolean } = {},
 ): Promise<{ readonly witness: TraceWitness; readonly counts: HarvestCounts }> {
   const { stores = 5 * SOFT_LIMIT, take = takeAll, kicks = false } = options;
@@ -108,10 +108,10 @@ tracedTest("TraceWitness tells vCPUs apart that take turns on one thread", () =>
     lab.vcpus.map(({ vcpu }) => ({ vcpu, tid: THIS_THREAD })),
   );
   const stores = [40, 0, 27];
-  const entries = lab.vcpus.map(({ vcpu, first, harvester }, id) => {
+  const entries = lab.vcpus.map(({ vcpu, first }, id) => {
     lab.begin(id, first, stores[id]!);
     if (stores[id]! > 0) vcpu.run();
-    return harvester.take().length;
+    return lab.tracker.rings[id]!.harvester.take().length;
   });
   lab.vm.resetDirtyRings();
   const harvest = { entries, fullExits: [0, 0, 0], resets: 1 };
@@ -126,7 +126,8 @@ for (const [name, kernel] of KERNELS) {
   const test = kernel === LIBC ? tracedTest : Deno.test;
   test(`TraceWitness on ${name} begins to count where the rings are`, () => {
     using lab = makeLab({ ...RANDOM, pages: 100, vcpus: 1 }, kernel);
-    const { vcpu, harvester } = lab.vcpus[0]!;
+    const { vcpu } = lab.vcpus[0]!;
+    const { harvester } = lab.tracker.rings[0]!;
     const watched = [{ vcpu, tid: THIS_THREAD }];
     const run = (stores: number) => {
       lab.begin(0, 0, stores);
@@ -157,7 +158,8 @@ for (const [name, kernel] of KERNELS) {
 
 tracedTest("TraceWitness notices a harvest that is not reset in the end", () => {
   using lab = makeLab({ ...RANDOM, pages: 100, vcpus: 1 });
-  const { vcpu, harvester } = lab.vcpus[0]!;
+  const { vcpu } = lab.vcpus[0]!;
+  const { harvester } = lab.tracker.rings[0]!;
   using witness = TraceWitness.open(lab.vm, [{ vcpu, tid: THIS_THREAD }]);
   lab.begin(0, 0, 30);
   vcpu.run();
@@ -167,7 +169,7 @@ tracedTest("TraceWitness notices a harvest that is not reset in the end", () => 
 });
 
 Deno.test("TraceWitness agrees with a harvest of the model, by its indices", async () => {
-  using lab = makeLab({ ...RANDOM, pages: 1000, ring: 4096 }, openModel(MODEL));
+  using lab = makeLab({ ...RANDOM, pages: 1000, ringBytes: 4096 }, openModel(MODEL));
   const { witness, counts } = await witnessed(lab, { stores: 1000 });
   using _witness = witness;
   const result = witness.result(counts);

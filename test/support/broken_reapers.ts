@@ -1,6 +1,7 @@
 // Harvesters that are broken on purpose: memory has to find each of them out.
 import { KVM_RESET_DIRTY_RINGS } from "../../ffi/kvm_ioctls.ts";
-import type { Lab } from "../../lab/lab.ts";
+import type { RingVm } from "../../lab/guest_vm.ts";
+import type { HarvestedRing } from "../../machine/ring_tracker.ts";
 import { Reaper } from "../../live/reaper.ts";
 import { allocateEntries, type Entries } from "../../ring/entries.ts";
 import { ENTRY_WORDS } from "../../ring/entry.ts";
@@ -13,7 +14,7 @@ export class ReadsBeforeReset extends Reaper {
   readonly #between: (read: readonly Entries[]) => void;
 
   constructor(
-    lab: Lab,
+    lab: RingVm,
     witness: Witness,
     between: (read: readonly Entries[]) => void = () => {},
   ) {
@@ -27,7 +28,7 @@ export class ReadsBeforeReset extends Reaper {
     this.witness.beginHarvest();
     super.inspect();
     this.#between(read);
-    this.reset(harvested.reduce((sum, entries) => sum + entries, 0));
+    this.reset();
     return harvested;
   }
 
@@ -42,7 +43,7 @@ function dropFirst(entries: Entries): void {
 
 /** Marks all entries and looks at all but the first of each ring. */
 export class SkipsAnEntry extends Reaper {
-  constructor(lab: Lab, witness: Witness) {
+  constructor(lab: RingVm, witness: Witness) {
     super(lab, witness, PLAIN);
   }
 
@@ -57,7 +58,7 @@ export class SkipsNowAndThen extends Reaper {
   #seen = 0;
   skipped = 0;
 
-  constructor(lab: Lab, witness: Witness) {
+  constructor(lab: RingVm, witness: Witness) {
     super(lab, witness, PLAIN);
   }
 
@@ -71,28 +72,30 @@ export class SkipsNowAndThen extends Reaper {
   }
 }
 
+const lengths = (sum: number, { entries }: HarvestedRing) => sum + entries.length;
+
 /** Lets a signal end a reset, and does not look at what it returned. */
 export class IgnoresShortResets extends Reaper {
   readonly #alarmUs: number;
   shortest = Infinity;
 
-  constructor(lab: Lab, witness: Witness, alarmUs: number) {
+  constructor(lab: RingVm, witness: Witness, alarmUs: number) {
     super(lab, witness, PLAIN);
     this.#alarmUs = alarmUs;
   }
 
-  protected override reset(harvested: number): void {
+  protected override reset(): void {
     const { vm } = this.lab;
     vm.kernel.setitimer(this.#alarmUs);
     const count = vm.ioctl(KVM_RESET_DIRTY_RINGS);
     vm.kernel.setitimer(0);
-    this.shortest = Math.min(this.shortest, count - harvested);
+    this.shortest = Math.min(this.shortest, count - this.fresh.reduce(lengths, 0));
   }
 }
 
 /** Finds nothing in vCPU 1's ring, as in one that overflowed. */
 export class LosesARing extends Reaper {
-  constructor(lab: Lab, witness: Witness) {
+  constructor(lab: RingVm, witness: Witness) {
     super(lab, witness, PLAIN);
   }
 

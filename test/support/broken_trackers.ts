@@ -1,21 +1,15 @@
 // Trackers that are broken on purpose: the comparison of the replica has to find each of them out.
-import { RingTracker } from "../../checkpoint/ring_tracker.ts";
-import type { DirtySet } from "../../ring/dirty_set.ts";
-import { DirtySet as Pages } from "../../ring/dirty_set.ts";
-import type { Lab } from "../../lab/lab.ts";
+import { RingTracker } from "../../machine/ring_tracker.ts";
+import { DirtySet } from "../../ring/dirty_set.ts";
+import type { LoggedPages } from "../../ring/slots.ts";
+
+type Stray = Parameters<RingTracker["addTo"]>[2];
 
 /** Forgets the first page of each harvest. */
 export class DropsAPage extends RingTracker {
-  readonly #total: number;
-
-  constructor(lab: Lab) {
-    super(lab);
-    this.#total = lab.pages.total;
-  }
-
-  override learn(pages: DirtySet, ids?: readonly number[]): void {
-    const found = new Pages(this.#total);
-    super.learn(found, ids);
+  override addTo(pages: DirtySet, logged: LoggedPages, stray: Stray): void {
+    const found = new DirtySet(logged.total);
+    super.addTo(found, logged, stray);
     for (const page of found.sorted().subarray(1)) pages.add(page);
   }
 }
@@ -23,19 +17,23 @@ export class DropsAPage extends RingTracker {
 /** Re-arms pages when the next ones are learned: they have been copied, and stored to again, by then. */
 export class CopiesBeforeRearming extends RingTracker {
   #isDue = false;
+  #due = 0;
 
-  override learn(pages: DirtySet, ids?: readonly number[]): void {
+  override learn(ids: readonly number[]): number {
     if (this.#isDue) super.rearm();
     this.#isDue = false;
-    super.learn(pages, ids);
+    return this.#due = super.learn(ids);
   }
 
-  override rearm(): void {
+  override rearm(): { readonly count: number; readonly ns: number } {
     this.#isDue = true;
+    return { count: this.#due, ns: 0 };
   }
 }
 
 /** Finds nothing, ever: as if each ring had overflowed. */
 export class FindsNothing extends RingTracker {
-  override learn(): void {}
+  override learn(): number {
+    return 0;
+  }
 }

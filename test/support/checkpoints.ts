@@ -4,10 +4,12 @@ import { passesFor } from "../../lab/blocks.ts";
 import { checkpoint } from "../../checkpoint/checkpoint.ts";
 import { CheckpointWriter } from "../../checkpoint/checkpoint_writer.ts";
 import type { CheckpointOptions, CheckpointResult } from "../../checkpoint/checkpoint_result.ts";
-import type { DirtyTracker, TrackingKind } from "../../checkpoint/dirty_tracker.ts";
+import { GuestVm } from "../../lab/guest_vm.ts";
 import type { InterruptWatch } from "../../lab/interrupt.ts";
 import { type LabOptions, planLab } from "../../lab/plan.ts";
-import { TrackedMachine } from "../../checkpoint/tracked_machine.ts";
+import { trackerOf } from "../../machine/bitmap_tracker.ts";
+import type { TrackingKind } from "../../machine/dirty_tracker.ts";
+import type { RingTracker } from "../../machine/ring_tracker.ts";
 import { openModel } from "../../model/model_kernel.ts";
 import { labOptions } from "./labs.ts";
 import { MadeUpInterrupt } from "./live_runs.ts";
@@ -24,10 +26,10 @@ export const TRACKINGS: readonly TrackingKind[] = ["ring", "bitmap", "bitmap-man
 export type KeepChanges = Partial<LabOptions> & { text?: string } & Partial<CheckpointOptions> & {
   /** How dirty pages are tracked. */
   tracking?: TrackingKind;
-  /** What stands in for the tracker. */
-  broken?: (machine: TrackedMachine) => DirtyTracker;
-  /** Called with the machine before it runs. */
-  prepare?: (machine: TrackedMachine) => void;
+  /** What stands in for the tracker of rings. */
+  Tracker?: typeof RingTracker;
+  /** Called with the VM before it runs. */
+  prepare?: (vm: GuestVm) => void;
   /** Ends it early. */
   interrupt?: InterruptWatch;
   /** A pattern file's page numbers. */
@@ -38,25 +40,30 @@ export type KeepChanges = Partial<LabOptions> & { text?: string } & Partial<Chec
 
 const LEAST_BLOCK = 256;
 
-/** A machine: 2 vCPUs, 2 MiB, a random pattern over 200 pages, unless changed. */
-export function makeMachine(changes: KeepChanges, kernel: Kernel): TrackedMachine {
-  const { listed } = changes;
+/** A VM: 2 vCPUs, 2 MiB, a random pattern over 200 pages, unless changed. */
+export function makeVm(changes: KeepChanges, kernel: Kernel): GuestVm {
+  const { listed, tracking = "ring", Tracker } = changes;
   const options: LabOptions = labOptions({
     ...{ vcpus: 2, memory: 2 << 20, pages: 200, text: "random" },
     passes: (stores) => passesFor(stores, changes.vcpus ?? 2, LEAST_BLOCK),
     ...changes,
   });
   const readFile = listed === undefined ? undefined : () => Uint32Array.from(listed);
-  return new TrackedMachine(kernel, planLab(options, readFile), changes.tracking ?? "ring");
+  const plan = planLab(options, readFile);
+  const { ringBytes } = plan;
+  return new GuestVm(
+    kernel,
+    plan,
+    Tracker === undefined ? trackerOf(tracking, ringBytes) : new Tracker(ringBytes),
+  );
 }
 
 /** Keeps a replica: three epochs of five milliseconds, unless changed. */
 export async function keep(changes: KeepChanges, kernel: Kernel): Promise<CheckpointResult> {
-  const { broken, interrupt = new MadeUpInterrupt(), folder } = changes;
-  using machine = makeMachine(changes, kernel);
-  changes.prepare?.(machine);
-  if (broken !== undefined) Object.assign(machine, { tracker: broken(machine) });
-  return await checkpoint(machine, interrupt, {
+  const { interrupt = new MadeUpInterrupt(), folder } = changes;
+  using vm = makeVm(changes, kernel);
+  changes.prepare?.(vm);
+  return await checkpoint(vm, interrupt, {
     ...{ intervalMs: 5, maxDirty: null, durationMs: null, stores: null },
     epochs: changes.stores === undefined ? 3 : null,
     writer: folder === undefined ? null : new CheckpointWriter(folder),
@@ -76,15 +83,14 @@ export function untilAllStored(
   epochs: number,
 ): Pick<KeepChanges, "prepare" | "watch" | "interrupt" | "epochs"> {
   let isOver = false;
-  let machine: TrackedMachine | undefined;
+  let vm: GuestVm | undefined;
   let before = new Uint32Array(0);
-  const firstWords = ({ vm }: TrackedMachine) =>
-    vm.plan.sequence.map((at) => vm.memory[at * 1024]!);
-  const begin = () => before = firstWords(machine!);
+  const firstWords = ({ plan, memory }: GuestVm) => plan.sequence.map((at) => memory[at * 1024]!);
+  const begin = () => before = firstWords(vm!);
   // Looked at in each turn of an epoch before it may end, and then when the run is over.
   const waitForAll = () => {
     for (let left = Infinity, since = performance.now(); performance.now() - since < STUCK_MS;) {
-      const found = firstWords(machine!).filter((word, n) => word === before[n]).length;
+      const found = firstWords(vm!).filter((word, n) => word === before[n]).length;
       if (found === 0) return;
       if (found < left) since = performance.now();
       left = found;
@@ -102,8 +108,8 @@ export function untilAllStored(
     },
     pause: (now) => turns.pause(now),
   };
-  const prepare = (made: TrackedMachine) => {
-    machine = made;
+  const prepare = (made: GuestVm) => {
+    vm = made;
     begin();
   };
   const watch = ({ epoch }: { readonly epoch: number }) => {

@@ -2,7 +2,7 @@ import type { Kernel } from "../../ffi/kernel.ts";
 import { LIBC } from "./libc.ts";
 import { RING_BYTES } from "./live.ts";
 import { parsePattern } from "../../guest/pattern.ts";
-import { Lab } from "../../lab/lab.ts";
+import { type RingVm, ringVm } from "../../lab/guest_vm.ts";
 import { type LabOptions, planLab } from "../../lab/plan.ts";
 
 /** Options of a small lab: 1 vCPU, 1 MiB, the smallest ring. */
@@ -13,7 +13,7 @@ export function labOptions(changes: Partial<LabOptions> & { text?: string } = {}
     vcpus: 1,
     memory: 1 << 20,
     slots: 1,
-    ring: RING_BYTES,
+    ringBytes: RING_BYTES,
     pattern: parsePattern(text ?? "sequential"),
     pages: 16,
     rounds: 1,
@@ -26,8 +26,8 @@ export function labOptions(changes: Partial<LabOptions> & { text?: string } = {}
 export function makeLab(
   changes: Partial<LabOptions> & { text?: string } = {},
   kernel: Kernel = LIBC,
-): Lab {
-  return new Lab(
+): RingVm {
+  return ringVm(
     kernel,
     planLab(labOptions(changes)),
   );

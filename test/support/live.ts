@@ -2,7 +2,7 @@
 // reason in their name, so that a run's summary counts them.
 import { LIBC } from "./libc.ts";
 import { System } from "../../kvm/system.ts";
-import { inferReserved, largestRing, smallestRing } from "../../lab/ring_limits.ts";
+import { inferReserved, largestRing, smallestRing } from "../../machine/ring_limits.ts";
 
 interface Host {
   readonly reason: string | null;

@@ -5,7 +5,7 @@ import type { InterruptSignal, InterruptWatch } from "../../lab/interrupt.ts";
 import { live } from "../../live/live.ts";
 import type { LiveOptions } from "../../live/live_run.ts";
 import type { LiveResult } from "../../live/live_result.ts";
-import type { Lab } from "../../lab/lab.ts";
+import type { RingVm } from "../../lab/guest_vm.ts";
 import type { LabOptions } from "../../lab/plan.ts";
 import { makeLab } from "./labs.ts";
 
@@ -28,7 +28,7 @@ export class MadeUpInterrupt implements InterruptWatch {
 /** What a test asks of a live run. */
 export type LiveChanges = Partial<LabOptions> & { text?: string } & Partial<LiveOptions> & {
   /** Called with the lab before it runs. */
-  prepare?: (lab: Lab) => void;
+  prepare?: (lab: RingVm) => void;
   /** Ends it early. */
   interrupt?: InterruptWatch;
 };

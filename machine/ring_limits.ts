@@ -4,7 +4,6 @@ import { KVM_CAP_DIRTY_LOG_RING } from "../ffi/kvm_constants.ts";
 import { kvm_dirty_gfn } from "../ffi/kvm_structs.ts";
 import { PAGE_SIZE } from "../ffi/linux.ts";
 import type { System } from "../kvm/system.ts";
-import type { Vm } from "../kvm/vm.ts";
 
 /** Entries that a ring keeps free for pushes after its soft limit (KVM_DIRTY_RING_RSVD_ENTRIES). */
 const RESERVED = 64;
@@ -82,25 +81,4 @@ export function ringLimits(bytes: number, reserved: number | null): RingLimits {
   const entries = bytes / kvm_dirty_gfn.size;
   const softLimit = reserved === null ? null : entries - reserved;
   return { entries, bytes, reserved, softLimit, inferred: true };
-}
-
-/**
- * Enables the ring on a VM.
- *
- * @param system `/dev/kvm`, asked for its limits where it refuses.
- * @param vm The VM, without vCPUs yet.
- * @param bytes The ring's size, handed to the kernel as it is.
- * @throws {KernelError} Where the kernel refuses.
- */
-export function enableRing(system: System, vm: Vm, bytes: number): void {
-  const answer = vm.enableCap(KVM_CAP_DIRTY_LOG_RING, bytes);
-  if (answer === 0) return;
-  const largest = largestRing(system);
-  const smallest = smallestRing(system, largest);
-  const entries = (size: number) => size / kvm_dirty_gfn.size;
-  throw new KernelError(`KVM_ENABLE_CAP(KVM_CAP_DIRTY_LOG_RING, ${bytes})`, answer, {
-    advice:
-      `--ring ${entries(bytes)} is ${bytes} bytes, and this kernel takes a power of two from ` +
-      `${entries(smallest)} to ${entries(largest)} entries (${smallest} to ${largest} bytes)`,
-  });
 }

@@ -1,0 +1,230 @@
+import { HostError } from "../ffi/host_error.ts";
+import { KernelError } from "../ffi/kernel_error.ts";
+import { KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 } from "../ffi/kvm_constants.ts";
+import { PAGE_SIZE } from "../ffi/linux.ts";
+import { nanoseconds, nanosecondsSince } from "../ffi/nanoseconds.ts";
+import { Mapping } from "../kvm/mapping.ts";
+import type { System } from "../kvm/system.ts";
+import type { Vm } from "../kvm/vm.ts";
+import type { DirtySet } from "../ring/dirty_set.ts";
+import { allocatePageNumbers, type PageNumbers } from "../ring/page_numbers.ts";
+import { scanBitmap } from "../ring/scan_bitmap.ts";
+import type { Slot } from "../ring/slots.ts";
+import type {
+  BitmapKind,
+  DirtyTracker,
+  LeftBehind,
+  Rearmed,
+  TrackingKind,
+} from "./dirty_tracker.ts";
+import { RingTracker } from "./ring_tracker.ts";
+
+/** `KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE` of <linux/kvm.h>. */
+const MANUAL_PROTECT_ENABLE = 1;
+/** A bitmap is made of words of 64 bits, whatever a slot's pages are. */
+const WORD_PAGES = 64;
+
+interface SlotLog {
+  readonly slot: number;
+  readonly first: number;
+  readonly pages: number;
+  readonly address: number;
+  readonly words: Uint32Array<ArrayBuffer>;
+}
+
+/** What a tracker has once its VM is made. */
+interface Bitmaps {
+  readonly memory: Mapping;
+  readonly slots: readonly SlotLog[];
+  readonly found: PageNumbers;
+}
+
+/**
+ * Dirty pages tracked in a bitmap for each logged slot, as KVM does without the ring. vCPUs stand still while it is
+ * used. Nothing stops a guest there: it may dirty all of its memory before it is asked again.
+ */
+export class BitmapTracker implements DirtyTracker {
+  /** How a bitmap is re-armed. */
+  readonly kind: BitmapKind;
+  #vm: Vm | null = null;
+  #bitmaps: Bitmaps | null = null;
+  #scanNs = 0;
+
+  /**
+   * Makes ready for a VM.
+   *
+   * @param kind How a bitmap is re-armed.
+   */
+  constructor(kind: BitmapKind) {
+    this.kind = kind;
+  }
+
+  /**
+   * Has bitmaps cleared by hand, where they shall be. Logging itself is enabled slot by slot.
+   *
+   * @param system `/dev/kvm`.
+   * @param vm The VM.
+   * @throws {HostError} Where the kernel clears no dirty log by hand.
+   * @throws {KernelError} Where the kernel refuses.
+   */
+  enable(system: System, vm: Vm): void {
+    if (this.kind === "bitmap-manual") protectByHand(system, vm);
+    this.#vm = vm;
+  }
+
+  /** vCPUs need nothing for it. */
+  addVcpu(): null {
+    return null;
+  }
+
+  get #on(): Vm {
+    if (this.#vm !== null) return this.#vm;
+    throw new TypeError("Cannot use bitmaps: they are enabled on no VM");
+  }
+
+  get #room(): Bitmaps {
+    if (this.#bitmaps !== null) return this.#bitmaps;
+    throw new TypeError("Cannot use bitmaps: there is no room for them yet, or no more");
+  }
+
+  /**
+   * Makes room for the bitmaps.
+   *
+   * @param slots The VM's slots.
+   * @throws {KernelError} Where memory cannot be mapped.
+   */
+  begin(slots: readonly Slot[]): void {
+    const logged = slots.filter((slot) => slot.logged);
+    const bytes = logged.reduce((sum, { pages }) => sum + bytesOf(pages), 0);
+    const room = Math.ceil(bytes / PAGE_SIZE) * PAGE_SIZE;
+    const memory = Mapping.anonymous(this.#on.kernel, room, "dirty bitmaps");
+    const total = logged.reduce((sum, { pages }) => sum + pages, 0);
+    this.#bitmaps = { memory, slots: logsIn(memory, logged), found: allocatePageNumbers(total) };
+  }
+
+  /** There is nothing to do beforehand. */
+  warm(): void {}
+
+  /** The pages found last, counted over all logged slots, in order; overwritten when it learns again. */
+  get found(): PageNumbers {
+    return this.#room.found;
+  }
+
+  /** Nanoseconds of the last {@linkcode BitmapTracker.learn} in the scan alone: turning bitmaps into page numbers. */
+  get scanNs(): number {
+    return this.#scanNs;
+  }
+
+  /**
+   * Learns which pages are dirty: gets each logged slot's bitmap and turns it into page numbers. With a plain
+   * bitmap the pages are then re-armed.
+   *
+   * @returns Dirty pages.
+   * @throws {KernelError} Where the kernel refuses.
+   */
+  learn(): number {
+    const vm = this.#on;
+    const { slots, found } = this.#room;
+    let scanMs = 0;
+    found.length = 0;
+    for (const { slot, address, words, first } of slots) {
+      vm.getDirtyLog(slot, address);
+      const scanned = performance.now();
+      scanBitmap(words, first, found);
+      scanMs += performance.now() - scanned;
+    }
+    this.#scanNs = nanoseconds(scanMs);
+    return found.length;
+  }
+
+  /**
+   * Adds the pages found last.
+   *
+   * @param pages The set.
+   */
+  addTo(pages: DirtySet): void {
+    const { pages: found, length } = this.found;
+    for (let n = 0; n < length; n++) pages.add(found[n]!);
+  }
+
+  /**
+   * Re-arms what the last {@linkcode BitmapTracker.learn} found, so that the next store to it is logged again. A
+   * plain bitmap has done so already.
+   *
+   * @returns How long it took.
+   * @throws {KernelError} Where the kernel refuses.
+   */
+  rearm(): Rearmed {
+    if (this.kind === "bitmap") return NOTHING_TO_DO;
+    const vm = this.#on;
+    const { slots } = this.#room;
+    const started = performance.now();
+    for (const { slot, pages, address } of slots) vm.clearDirtyLog(slot, 0, pages, address);
+    return { count: null, ns: nanosecondsSince(started) };
+  }
+
+  /** There is no ring that could be full. */
+  learnedOf(): number {
+    return 0;
+  }
+
+  /** A bitmap holds nothing back. */
+  left(): readonly LeftBehind[] {
+    return [];
+  }
+
+  /** Gives the bitmaps' memory back. */
+  [Symbol.dispose](): void {
+    this.#bitmaps?.memory[Symbol.dispose]();
+    this.#bitmaps = null;
+  }
+}
+
+const NOTHING_TO_DO: Rearmed = { count: null, ns: 0 };
+
+/**
+ * A tracker of some kind, for a VM to be made.
+ *
+ * @param kind How it tracks.
+ * @param ringBytes The size of each ring in bytes, where there are rings.
+ * @returns The tracker.
+ */
+export function trackerOf(kind: TrackingKind, ringBytes: number): DirtyTracker {
+  return kind === "ring" ? new RingTracker(ringBytes) : new BitmapTracker(kind);
+}
+
+function protectByHand(system: System, vm: Vm): void {
+  const value = system.checkExtension(KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2);
+  if ((value & MANUAL_PROTECT_ENABLE) === 0) {
+    throw new HostError(
+      `KVM_CHECK_EXTENSION(KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2): ${value}, this kernel clears ` +
+        "no dirty log by hand",
+      "boot Linux 5.2 or newer, or track with a plain bitmap",
+    );
+  }
+  const answer = vm.enableCap(KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2, MANUAL_PROTECT_ENABLE);
+  if (answer === 0) return;
+  throw new KernelError("KVM_ENABLE_CAP(KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2, 1)", answer);
+}
+
+function bytesOf(pages: number): number {
+  return Math.ceil(pages / WORD_PAGES) * (WORD_PAGES / 8);
+}
+
+// A bitmap for each slot, one behind the other.
+function logsIn({ address, words }: Mapping, logged: readonly Slot[]): SlotLog[] {
+  let first = 0;
+  let at = 0;
+  return logged.map(({ id, addressSpace, pages }) => {
+    const slot = {
+      slot: addressSpace * 2 ** 16 + id,
+      first,
+      pages,
+      address: address + at,
+      words: words.subarray(at / 4, (at + bytesOf(pages)) / 4),
+    };
+    first += pages;
+    at += bytesOf(pages);
+    return slot;
+  });
+}

@@ -1,0 +1,242 @@
+import { KernelError } from "../ffi/kernel_error.ts";
+import { KVM_CAP_DIRTY_LOG_RING } from "../ffi/kvm_constants.ts";
+import { kvm_dirty_gfn } from "../ffi/kvm_structs.ts";
+import type { DirtyRing } from "../kvm/dirty_ring.ts";
+import type { System } from "../kvm/system.ts";
+import type { Vcpu } from "../kvm/vcpu.ts";
+import type { ResetAnswer, Vm } from "../kvm/vm.ts";
+import { dirtyEntries } from "../ring/dirty_entries.ts";
+import type { DirtySet } from "../ring/dirty_set.ts";
+import type { Entries } from "../ring/entries.ts";
+import { Harvester, warmHarvest } from "../ring/harvest.ts";
+import type { LoggedPages } from "../ring/slots.ts";
+import type { DirtyTracker, LeftBehind, Take } from "./dirty_tracker.ts";
+import { largestRing, smallestRing } from "./ring_limits.ts";
+
+/** A vCPU's ring. */
+export interface TrackedRing {
+  /** The ring. */
+  readonly ring: DirtyRing;
+  /** Harvests the ring. */
+  readonly harvester: Harvester;
+}
+
+/** What a harvest took of a ring. */
+export interface HarvestedRing {
+  /** The vCPU. */
+  readonly id: number;
+  /** The entries, valid until the ring's next harvest. */
+  readonly entries: Entries;
+}
+
+// All of a ring, made once: a harvest stands in a loop that is measured.
+interface RingState extends TrackedRing, HarvestedRing {
+  entries: Entries;
+  learned: number;
+}
+
+/**
+ * Leaves entries in the order in which they were pushed.
+ *
+ * @param harvester The ring's harvester.
+ * @returns The entries taken.
+ */
+export function takePlain(harvester: Harvester): Entries {
+  return harvester.take();
+}
+
+/**
+ * Sorts entries in the ring before they are marked.
+ *
+ * @param harvester The ring's harvester.
+ * @returns The entries taken.
+ */
+export function takeSorted(harvester: Harvester): Entries {
+  return harvester.takeSorted();
+}
+
+/**
+ * Dirty pages tracked in the vCPUs' rings: to learn is to harvest, to re-arm is `KVM_RESET_DIRTY_RINGS`. A full ring
+ * stops its vCPU, and rings can be harvested while vCPUs run.
+ *
+ * @example
+ * ```ts
+ * import { openKernel } from "../lab/backend.ts";
+ * import { ringVm } from "../lab/guest_vm.ts";
+ * import { InlineDriver } from "../lab/inline_driver.ts";
+ * import { planLab } from "../lab/plan.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const kernel = await openKernel({ backend: "model", model: undefined }, null, () => {});
+ * const pattern = { name: "sequential", parameter: 0 } as const;
+ * const sizes = { vcpus: 1, memory: 2 ** 20, slots: 1, ringBytes: 2 ** 12, pages: 9, rounds: 1, seed: 1 };
+ * using vm = ringVm(kernel, planLab({ guest: "long64", pattern, ...sizes }));
+ * vm.begin(0, 0, 9);
+ * await new InlineDriver().run(vm.vcpus[0]!.vcpu);
+ * assertEquals([vm.tracker.learn([0]), vm.tracker.rearm().count, vm.tracker.learn([0])], [9, 9, 0]);
+ * ```
+ */
+export class RingTracker implements DirtyTracker {
+  /** It tracks in rings. */
+  readonly kind = "ring";
+  readonly #ringBytes: number;
+  readonly #rings: RingState[] = [];
+  #fresh: HarvestedRing[] = [];
+  #vm: Vm | null = null;
+
+  /**
+   * Makes ready for a VM.
+   *
+   * @param ringBytes The size of each ring in bytes, handed to the kernel as it is.
+   */
+  constructor(ringBytes: number) {
+    this.#ringBytes = ringBytes;
+  }
+
+  /** The rings, by vCPU. */
+  get rings(): readonly TrackedRing[] {
+    return this.#rings;
+  }
+
+  /** What the last {@linkcode RingTracker.learn} took, in the order of its vCPUs, until it is dropped. */
+  get fresh(): readonly HarvestedRing[] {
+    return this.#fresh;
+  }
+
+  /**
+   * Enables the ring.
+   *
+   * @param system `/dev/kvm`, asked for its limits where it refuses.
+   * @param vm The VM, without vCPUs yet.
+   * @throws {KernelError} Where the kernel refuses the size.
+   */
+  enable(system: System, vm: Vm): void {
+    enableRing(system, vm, this.#ringBytes);
+    this.#vm = vm;
+  }
+
+  /**
+   * Maps a vCPU's ring.
+   *
+   * @param vcpu The vCPU.
+   * @returns The ring.
+   * @throws {KernelError} Where the kernel refuses.
+   */
+  addVcpu(vcpu: Vcpu): DirtyRing {
+    const ring = vcpu.mapDirtyRing(this.#ringBytes);
+    const harvester = new Harvester(ring.words);
+    const id = this.#rings.length;
+    this.#rings.push({ ring, harvester, id, entries: harvester.taken, learned: 0 });
+    return ring;
+  }
+
+  /** Each ring came with its vCPU. */
+  begin(): void {}
+
+  /** Has the harvest compiled, and the rings of a real kernel mapped. */
+  warm(): void {
+    const isReal = this.#vm?.kernel.insight === null;
+    warmHarvest(isReal ? this.#rings.map(({ ring }) => ring.words) : []);
+  }
+
+  /**
+   * Harvests rings.
+   *
+   * @param ids The vCPUs whose rings are harvested.
+   * @param take How.
+   * @returns Entries taken.
+   */
+  learn(ids: readonly number[], take: Take = takePlain): number {
+    const rings = this.#rings;
+    const fresh: HarvestedRing[] = []; // emptying the old one takes longer
+    this.#fresh = fresh;
+    let found = 0;
+    for (const id of ids) {
+      const ring = rings[id]!;
+      const entries = take(ring.harvester, id);
+      ring.entries = entries;
+      ring.learned += entries.length;
+      found += entries.length;
+      fresh.push(ring);
+    }
+    return found;
+  }
+
+  /** Forgets what was taken last: it was looked at. */
+  drop(): void {
+    this.#fresh = [];
+  }
+
+  /**
+   * Adds the pages that the entries taken last name.
+   *
+   * @param pages The set.
+   * @param logged Which page an entry names.
+   * @param stray Is told of those that name none.
+   */
+  addTo(pages: DirtySet, logged: LoggedPages, stray: (id: number, count: number) => void): void {
+    for (const { id, entries } of this.#fresh) {
+      const strays = pages.addEntries(entries, logged);
+      if (strays > 0) stray(id, strays);
+    }
+  }
+
+  /**
+   * Resets all rings.
+   *
+   * @returns Entries that were taken back, and how long that took.
+   * @throws {KernelError} Where the kernel fails the call.
+   */
+  rearm(): ResetAnswer {
+    if (this.#vm === null) throw new TypeError("Cannot reset rings: they are enabled on no VM");
+    return this.#vm.resetDirtyRings();
+  }
+
+  /**
+   * Entries harvested of a vCPU's ring since the beginning.
+   *
+   * @param id The vCPU.
+   * @returns Entries.
+   */
+  learnedOf(id: number): number {
+    return this.#rings[id]!.learned;
+  }
+
+  /**
+   * Entries that rings hold which should be empty.
+   *
+   * @returns By vCPU.
+   */
+  left(): LeftBehind[] {
+    return this.#rings.map(({ ring, harvester }) => {
+      const dirty = dirtyEntries(ring.words).length;
+      return { dirty, harvested: harvester.held - dirty };
+    });
+  }
+
+  /** There is nothing of its own to give back: each ring goes with its vCPU. */
+  [Symbol.dispose](): void {}
+}
+
+/**
+ * Enables the ring on a VM.
+ *
+ * @param system `/dev/kvm`, asked for its limits where it refuses.
+ * @param vm The VM, without vCPUs yet.
+ * @param ringBytes The ring's size, handed to the kernel as it is.
+ * @throws {KernelError} Where the kernel refuses.
+ */
+export function enableRing(system: System, vm: Vm, ringBytes: number): void {
+  const answer = vm.enableCap(KVM_CAP_DIRTY_LOG_RING, ringBytes);
+  if (answer === 0) return;
+  const largest = largestRing(system);
+  const smallest = smallestRing(system, largest);
+  const entries = (bytes: number) => bytes / kvm_dirty_gfn.size;
+  throw new KernelError(`KVM_ENABLE_CAP(KVM_CAP_DIRTY_LOG_RING, ${ringBytes})`, answer, {
+    advice:
+      `--ring ${
+        entries(ringBytes)
+      } is ${ringBytes} bytes, and this kernel takes a power of two from ` +
+      `${entries(smallest)} to ${entries(largest)} entries (${smallest} to ${largest} bytes)`,
+  });
+}
