@@ -39,7 +39,10 @@ export async function checkpoint(
   const problems = tracker.problems.list;
   return {
     schema: "dirtyring.checkpoint/1",
-    ...{ kernel: vm.kernel, lab: vm.plan.options, slots: vm.plan.slots, tracking },
+    kernel: vm.kernel,
+    lab: vm.plan.options,
+    slots: vm.plan.slots,
+    tracking,
     intervalNs: nanoseconds(options.intervalMs),
     maxDirty: options.maxDirty,
     elapsedNs: run.elapsedNs,

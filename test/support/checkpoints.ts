@@ -42,7 +42,10 @@ const LEAST_BLOCK = 256;
 export function makeMachine(changes: KeepChanges, kernel: Kernel): TrackedMachine {
   const { listed } = changes;
   const options: LabOptions = labOptions({
-    ...{ vcpus: 2, memory: 2 << 20, pages: 200, text: "random" },
+    vcpus: 2,
+    memory: 2 << 20,
+    pages: 200,
+    text: "random",
     passes: (stores) => passesFor(stores, changes.vcpus ?? 2, LEAST_BLOCK),
     ...changes,
   });
@@ -57,7 +60,10 @@ export async function keep(changes: KeepChanges, kernel: Kernel): Promise<Checkp
   changes.prepare?.(machine);
   if (broken !== undefined) Object.assign(machine, { tracker: broken(machine) });
   return await checkpoint(machine, interrupt, {
-    ...{ intervalMs: 5, maxDirty: null, durationMs: null, stores: null },
+    intervalMs: 5,
+    maxDirty: null,
+    durationMs: null,
+    stores: null,
     epochs: changes.stores === undefined ? 3 : null,
     writer: folder === undefined ? null : new CheckpointWriter(folder),
     ...changes,
