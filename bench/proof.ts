@@ -24,13 +24,23 @@ async function prove(
   interrupt: Interrupt,
 ): Promise<boolean> {
   const plan = planLab({
-    ...{ guest, vcpus: 2, memory: PAGES * 4096, slots: 1, ringBytes: ring * kvm_dirty_gfn.size },
-    ...{ pattern: { name: "sequential", parameter: 0 }, pages: PAGES, rounds: 1, seed: 1 },
+    guest,
+    vcpus: 2,
+    memory: PAGES * 4096,
+    slots: 1,
+    ringBytes: ring * kvm_dirty_gfn.size,
+    pattern: { name: "sequential", parameter: 0 },
+    pages: PAGES,
+    rounds: 1,
+    seed: 1,
     passes: (stores) => passesFor(stores, 2, 1),
   });
   using lab = ringVm(openLibc(), plan);
   const result = await live(lab, interrupt, {
-    ...{ stores, durationMs: null, intervalMs: ring * INTERVAL_MS_AN_ENTRY, timeoutMs: HOUR_MS },
+    stores,
+    durationMs: null,
+    intervalMs: ring * INTERVAL_MS_AN_ENTRY,
+    timeoutMs: HOUR_MS,
   });
   const made = result.vcpus.reduce((sum, vcpu) => sum + vcpu.stores, 0);
   const full = result.vcpus.reduce((sum, vcpu) => sum + vcpu.fullExits, 0);

@@ -39,7 +39,9 @@ export async function checkpoint(
   const problems = run.cycle.problems.list;
   return {
     schema: "dirtyring.checkpoint/1",
-    ...{ kernel: vm.kernel, lab: vm.plan.options, slots: vm.plan.slots },
+    kernel: vm.kernel,
+    lab: vm.plan.options,
+    slots: vm.plan.slots,
     tracking: vm.tracker.kind,
     intervalNs: nanoseconds(options.intervalMs),
     maxDirty: options.maxDirty,

@@ -85,7 +85,8 @@ export function parseHeader(text: string): CheckpointHeader {
     tracking: header.word("tracking", ["ring", "bitmap", "bitmap-manual"]),
     lab: {
       guest: lab.word("guest", ["real16", "long64"]),
-      ...{ vcpus, memory },
+      vcpus,
+      memory,
       slots: lab.count("slots", 1, MOST_SLOTS),
       ring: lab.count("ring", 1, 2 ** 28),
       pattern: lab.text("pattern"),

@@ -260,10 +260,16 @@ export class CheckpointRun {
       overshoot: maxDirty === null ? null : Math.max(0, pages.length - maxDirty),
       fullExits: this.#fullExits,
       pauseNs: nanoseconds(times[times.length - 1]! - times[0]!),
-      ...{ stopNs: stopNs!, waitNs: waitNs!, learnNs: learnNs!, rearmNs: rearmNs! },
-      ...{ copyNs: copyNs!, stateNs: stateNs!, resumeNs: resumeNs! },
+      stopNs: stopNs!,
+      waitNs: waitNs!,
+      learnNs: learnNs!,
+      rearmNs: rearmNs!,
+      copyNs: copyNs!,
+      stateNs: stateNs!,
+      resumeNs: resumeNs!,
       bytes: pages.length * PAGE_SIZE,
-      ...{ writeNs: null, fileBytes: null },
+      writeNs: null,
+      fileBytes: null,
     };
     const kept = isKept ? pages.slice() : null;
     this.#pages.clear();
@@ -286,7 +292,10 @@ export class CheckpointRun {
     const { registers, places } = this.#snapshots;
     return {
       header: { ...header, vcpus: places },
-      ...{ registers, pages, slot0: replica.slot0, memory: replica.bytes },
+      registers,
+      pages,
+      slot0: replica.slot0,
+      memory: replica.bytes,
     };
   }
 

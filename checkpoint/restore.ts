@@ -50,15 +50,27 @@ export async function restore(
   const { problems, checks, error, withoutIopl } = run;
   return {
     schema: "dirtyring.restore/1",
-    ...{ kernel: vm.kernel, lab: vm.plan.options, slots: vm.plan.slots },
-    ...{ folder, from: header.kernel, tracking: header.tracking, epoch: header.epoch },
-    ...{ files: files.length, skipped, pages: run.counters.pages },
+    kernel: vm.kernel,
+    lab: vm.plan.options,
+    slots: vm.plan.slots,
+    folder,
+    from: header.kernel,
+    tracking: header.tracking,
+    epoch: header.epoch,
+    files: files.length,
+    skipped,
+    pages: run.counters.pages,
     vcpus: header.vcpus.map(({ stores }, vcpu) => ({
-      ...{ vcpu, storesBefore: stores, storesAfter: run.places[vcpu]!.stores },
+      vcpu,
+      storesBefore: stores,
+      storesAfter: run.places[vcpu]!.stores,
     })),
-    ...{ withoutIopl, checks, problems },
+    withoutIopl,
+    checks,
+    problems,
     ok: problems.length === 0 && checks.every(({ wrong }) => wrong.count === 0),
-    ...{ error, interrupted: interrupt.signal },
+    error,
+    interrupted: interrupt.signal,
   };
 }
 

@@ -10,9 +10,13 @@ export const ERRNO: Readonly<Record<ErrnoName, number>> = Object.freeze(
   Object.fromEntries(Object.entries(TABLE).map(([name, [number]]) => [name, number])),
 ) as Record<ErrnoName, number>; // the entries of TABLE are its keys; TypeScript types them as string
 
-const BY_NUMBER: ReadonlyMap<number, { readonly name: string; readonly text: string }> = new Map(
-  Object.entries(TABLE).map(([name, [number, text]]) => [number, { name, text }]),
-);
+// Few are ever named, and then once.
+function known(errno: number): { readonly name: string; readonly text: string } | null {
+  for (const [name, [number, text]] of Object.entries(TABLE)) {
+    if (number === errno) return { name, text };
+  }
+  return null;
+}
 
 /**
  * An errno's name.
@@ -27,7 +31,7 @@ const BY_NUMBER: ReadonlyMap<number, { readonly name: string; readonly text: str
  * @returns The name, or `errno N` where Linux has no name for it.
  */
 export function errnoName(errno: number): string {
-  return BY_NUMBER.get(errno)?.name ?? `errno ${errno}`;
+  return known(errno)?.name ?? `errno ${errno}`;
 }
 
 /**
@@ -43,6 +47,6 @@ export function errnoName(errno: number): string {
  * @returns The name and what it means.
  */
 export function errnoText(errno: number): string {
-  const known = BY_NUMBER.get(errno);
-  return known === undefined ? `errno ${errno}` : `${known.name} (${known.text})`;
+  const found = known(errno);
+  return found === null ? `errno ${errno}` : `${found.name} (${found.text})`;
 }

@@ -122,7 +122,10 @@ export class HandOver {
       Atomics.store(this.#words, TAIL, (tail + 1) | 0);
       yield {
         entries: into,
-        ...{ reset: reset!, harvestNs: harvestNs!, resetNs: resetNs!, stopNs: stopNs! },
+        reset: reset!,
+        harvestNs: harvestNs!,
+        resetNs: resetNs!,
+        stopNs: stopNs!,
       };
     }
   }

@@ -131,8 +131,10 @@ function orderOf({ orders }: Reaper): LiveOrder | null {
   const sum = (field: "compared" | "repeated" | "missing" | "strange") =>
     orders.reduce((all, order) => all + order[field], 0);
   return {
-    ...{ entries: sum("compared"), repeated: sum("repeated") },
-    ...{ missing: sum("missing"), strange: sum("strange") },
+    entries: sum("compared"),
+    repeated: sum("repeated"),
+    missing: sum("missing"),
+    strange: sum("strange"),
   };
 }
 

@@ -49,7 +49,9 @@ export async function startVcpus(vm: GuestVm, options: StartOptions): Promise<Li
     return new VcpuSlices(
       kernel.insight,
       vm.vcpus.map(({ vcpu, first }, id) => ({
-        ...{ vcpu, end, quest: quests[id]! },
+        vcpu,
+        end,
+        quest: quests[id]!,
         begin: (stores, value) =>
           vcpu.setRegisters(guest.begin({ ...vm.errand(id, first, 0), stores, value })),
         remaining: () => vm.remaining(id),

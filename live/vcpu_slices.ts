@@ -54,7 +54,9 @@ export class VcpuSlices implements LiveVcpus {
     this.#runners = vcpus.map((vcpu) => ({
       ...vcpu,
       walk: new PassWalk(vcpu.quest),
-      ...{ runs: false, fullSince: null, stop: { kind: "asked" } },
+      runs: false,
+      fullSince: null,
+      stop: { kind: "asked" },
       fullStops: { totalNs: 0, resumed: 0, lastResumedNs: 0 },
     }));
     for (const runner of this.#runners) if (runner.quest.place === null) beginPass(runner);

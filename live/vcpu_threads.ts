@@ -85,8 +85,13 @@ export class VcpuThreads implements LiveVcpus {
   #spawn(vcpu: ThreadedVcpu, program: URL): void {
     const worker = new Worker(program, { type: "module" });
     const thread: Thread = {
-      ...{ worker, vcpu, control: control.vcpuControl() },
-      ...{ isOut: false, hasSaidBye: false, error: null, lost: null },
+      worker,
+      vcpu,
+      control: control.vcpuControl(),
+      isOut: false,
+      hasSaidBye: false,
+      error: null,
+      lost: null,
     };
     this.#threads.push(thread);
     worker.onmessage = () => thread.hasSaidBye = true;

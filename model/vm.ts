@@ -132,8 +132,10 @@ export class ModelVm {
       slot.bitmap = new Uint8Array(slot.npages).fill(isInitiallySet ? 1 : 0);
     }
     const wasLogged = (change.before & KVM_MEM_LOG_DIRTY_PAGES) !== 0;
-    // Pages that were written before are protected, unless the program said that it does that by hand.
-    if (!wasLogged && !isInitiallySet) this.kvm_mmu_slot_protect(slot, 0, slot.npages);
+    // Pages that were written before are protected, unless the program said that it does that by hand. A slot that is
+    // new has none: the walk over a large one would take longer than all else that makes it.
+    const isNew = change.kind === "create";
+    if (!isNew && !wasLogged && !isInitiallySet) this.kvm_mmu_slot_protect(slot, 0, slot.npages);
   }
 
   /**

@@ -45,7 +45,8 @@ export function drawCost({ cells, crossover }: BenchResult, box: Box): string[] 
     const plot = {
       x: box.x + LEFT + column * (width + GAP),
       y: box.y + HEAD + row * (height + FOOT + FONT.head * 2),
-      ...{ width, height },
+      width,
+      height,
     };
     const from = crossover.find((one) => one.memoryBytes === memoryBytes);
     parts.push(...drawSize(cells, inside, from, plot, column === 0));
@@ -94,7 +95,10 @@ function drawSize(
   for (const { tracking, sorted, style } of TRACKING_STYLES) {
     const own = cells.filter((cell) => cell.tracking === tracking && cell.sorted === sorted);
     const points = own.map(({ dirtyPages, medianNs, q1Ns, q3Ns }) => ({
-      ...{ x: dirtyPages, y: atLeast(medianNs), low: atLeast(q1Ns), high: atLeast(q3Ns) },
+      x: dirtyPages,
+      y: atLeast(medianNs),
+      low: atLeast(q1Ns),
+      high: atLeast(q3Ns),
     }));
     parts.push(...drawSeries({ style, points }, x.scale, y.scale));
   }
@@ -111,7 +115,9 @@ function drawCrossover(
   const note = (words: readonly string[], at: number, anchor: string) =>
     words.map((one, n) =>
       label(at, top + 20 + n * FONT.note * 1.2, one, {
-        ...{ "font-size": FONT.note, "text-anchor": anchor, fill: INK.text },
+        "font-size": FONT.note,
+        "text-anchor": anchor,
+        fill: INK.text,
       })
     );
   if (dirtyFraction === null) {

@@ -45,9 +45,7 @@ export function drawPatterns({ patterns }: BenchResult, box: Box): string[] {
     ...frame(
       plot,
       { scale, title: "KVM_RESET_DIRTY_RINGS, an entry (log scale)", tick: timeTick },
-      {
-        ...{ scale: rows, title: null, tick: null },
-      },
+      { scale: rows, title: null, tick: null },
     ),
     label(right + 18, plot.y - 12, "pages a batch (modelled)", head),
     ...inOrder.flatMap((one, n) => {
@@ -58,12 +56,18 @@ export function drawPatterns({ patterns }: BenchResult, box: Box): string[] {
       return [
         line(plot.x, y, right, y, INK.minor),
         element("line", {
-          ...{ x1: low, y1: y, x2: high, y2: y, stroke: PLAIN_STYLE.colour },
-          ...{ "stroke-width": 2, opacity: 0.6 },
+          x1: low,
+          y1: y,
+          x2: high,
+          y2: y,
+          stroke: PLAIN_STYLE.colour,
+          "stroke-width": 2,
+          opacity: 0.6,
         }),
         marker(at, y, PLAIN_STYLE),
         label(at, y - 10, timeText(one.resetNsPerEntry), {
-          ...{ "font-size": FONT.tick, "text-anchor": "middle" },
+          "font-size": FONT.tick,
+          "text-anchor": "middle",
         }),
         label(plot.x - 12, middle, one.pattern, { "font-size": FONT.axis, "text-anchor": "end" }),
         label(right + 18, middle, numberText(one.pagesPerBatch), { "font-size": FONT.axis }),

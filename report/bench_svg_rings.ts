@@ -96,6 +96,7 @@ function drawStopped(sizes: readonly RingSizeCost[], box: Box): string[] {
 function neverWords(at: number, floor: number, { x, width }: Box): string {
   const isLeft = at < x + width / 2;
   return label(at + (isLeft ? 14 : -14), floor - 14, "never full", {
-    ...{ "font-size": FONT.note, "text-anchor": isLeft ? "start" : "end" },
+    "font-size": FONT.note,
+    "text-anchor": isLeft ? "start" : "end",
   });
 }

@@ -87,7 +87,8 @@ export function drawSort({ sorting, sortPays }: BenchResult, box: Box): string[]
     const isLeft = at < left + width / 2;
     if (dirtyFraction !== null) parts.push(line(at, top, at, top + height, INK.axis, "6 4"));
     parts.push(label(at + (isLeft ? 10 : -10), top + 22, paysText(sortPays), {
-      ...{ "font-size": FONT.note, "text-anchor": isLeft ? "start" : "end" },
+      "font-size": FONT.note,
+      "text-anchor": isLeft ? "start" : "end",
     }));
   }
   for (const { style, points } of drawn) {

@@ -26,7 +26,11 @@ export function legend(x: number, y: number, entries: readonly LegendEntry[]): s
   return entries.flatMap(({ name, style }) => {
     const parts = [
       element("line", {
-        ...{ x1: left, y1: y, x2: left + SAMPLE, y2: y, stroke: style.colour },
+        x1: left,
+        y1: y,
+        x2: left + SAMPLE,
+        y2: y,
+        stroke: style.colour,
         "stroke-width": 2.5,
         "stroke-dasharray": style.dashes,
       }),

@@ -44,7 +44,9 @@ export function liveRates(
     while (dueNs <= progress.elapsedNs) dueNs += everyMs * 1e6;
     const seconds = (progress.elapsedNs - before.elapsedNs) / 1e9;
     const vcpus = progress.vcpus.map(({ vcpu, entries, fullExits }, n) => ({
-      ...{ vcpu, fullExits, occupancy: most[n]! / ring },
+      vcpu,
+      fullExits,
+      occupancy: most[n]! / ring,
       perSecond: (entries - (before.vcpus[vcpu]?.entries ?? 0)) / seconds,
     }));
     before = progress;

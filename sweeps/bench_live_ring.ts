@@ -29,7 +29,12 @@ export function liveRing(
   const { vcpus, memoryBytes, dirtyPages, intervalMs } = RING_SIZE_GUEST;
   return async (ringEntries) => {
     const plan = planLab({
-      ...{ guest, pattern, seed, vcpus, slots: 1, rounds: 1 },
+      guest,
+      pattern,
+      seed,
+      vcpus,
+      slots: 1,
+      rounds: 1,
       memory: memoryBytes,
       pages: dirtyPages,
       ringBytes: ringEntries * kvm_dirty_gfn.size,

@@ -52,7 +52,13 @@ export type GuestOptions = Pick<BenchOptions, "guest" | "pattern" | "seed" | "ri
 export function planBench(options: GuestOptions, { memoryBytes, dirtyPages }: CellSize): Plan {
   const { guest, pattern, seed, ringBytes } = options;
   return planLab({
-    ...{ guest, pattern, seed, ringBytes, vcpus: 1, slots: 1, rounds: 1 },
+    guest,
+    pattern,
+    seed,
+    ringBytes,
+    vcpus: 1,
+    slots: 1,
+    rounds: 1,
     memory: memoryBytes,
     pages: dirtyPages,
   });

@@ -201,8 +201,14 @@ Deno.test("measureRingSizes() takes medians of runs in turn", async () => {
   const found = await measureRingSizes([256, 512], run, undefined, interrupt);
   assertEquals(asked, [256, 512, 512, 256, 256, 512]);
   assertEquals(found[0], {
-    ...{ ringEntries: 256, repetitions: 3, fullExits: 2, stoppedNs: 8, entries: 9 },
-    ...{ storesPerSecond: 260, minStoresPerSecond: 257, maxStoresPerSecond: 261 },
+    ringEntries: 256,
+    repetitions: 3,
+    fullExits: 2,
+    stoppedNs: 8,
+    entries: 9,
+    storesPerSecond: 260,
+    minStoresPerSecond: 257,
+    maxStoresPerSecond: 261,
   });
   assertEquals(await measureRingSizes([256], () => Promise.resolve(null), 1, interrupt), []);
 });
@@ -216,7 +222,12 @@ Deno.test("sortPaysFrom() says from which density on sorting pays", () => {
     batches: 1,
   };
   const density = (dirtyFraction: number, ratio: number) => ({
-    ...{ dirtyFraction, ratio, dirtyPages: 1, repetitions: 1, plain: cost, sorted: cost },
+    dirtyFraction,
+    ratio,
+    dirtyPages: 1,
+    repetitions: 1,
+    plain: cost,
+    sorted: cost,
   });
   assertEquals(sortPaysFrom([density(0.1, 0.5), density(0.2, 0.9)]).outcome, "never");
   assertEquals(sortPaysFrom([density(0.1, 1.5)]).outcome, "always");

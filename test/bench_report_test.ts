@@ -198,9 +198,18 @@ Deno.test("benchCsv() holds every figure in a row of its own", () => {
     rows.filter((row) => row["sweep"] === sweep && row["figure"] === figure);
   assertEquals(of("cost", "totalNs").length, CELLS.length);
   assertEquals(of("cost", "totalNs")[0], {
-    ...{ sweep: "cost", memoryBytes: `${GIB}`, dirtyPages: "16", ringEntries: "", pattern: "" },
-    ...{ tracking: "ring", sorted: "false", repetitions: "2", figure: "totalNs" },
-    ...{ median: "15000", min: "10000", max: "20000" },
+    sweep: "cost",
+    memoryBytes: `${GIB}`,
+    dirtyPages: "16",
+    ringEntries: "",
+    pattern: "",
+    tracking: "ring",
+    sorted: "false",
+    repetitions: "2",
+    figure: "totalNs",
+    median: "15000",
+    min: "10000",
+    max: "20000",
   });
   assertEquals(of("cost", "rearmNs").map((row) => row["tracking"]).includes("bitmap"), false);
   assertEquals(of("ring-size", "fullExits").map((row) => row["median"]), ["400", "0"]);

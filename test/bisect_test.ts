@@ -35,7 +35,10 @@ Deno.test("check --bisect: 125 for a host that cannot, and for a defect of the t
   const run = async (permissions: string[]) =>
     await new Deno.Command(Deno.execPath(), {
       args: ["run", "--quiet", "--no-prompt", ...permissions, "main.ts", "check", "--bisect"],
-      ...{ cwd: ROOT, stdin: "null", stdout: "piped", stderr: "piped" },
+      cwd: ROOT,
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
     }).output();
   const text = ({ stderr }: Deno.CommandOutput) => new TextDecoder().decode(stderr);
   const host = await run(["--allow-read"]);

@@ -166,7 +166,11 @@ Deno.test("parseHeader() takes what it wrote and refuses anything else with a Sy
   const { header } = madeUp([], 0);
   const whole: CheckpointHeader = {
     ...header,
-    ...{ kind: "full", epoch: 0, previous: null, slot0Bytes: 4096, pages: 0 },
+    kind: "full",
+    epoch: 0,
+    previous: null,
+    slot0Bytes: 4096,
+    pages: 0,
   };
   assertEquals(parseHeader(JSON.stringify(whole)), whole);
   const wrong = (changes: object, message: string) =>

@@ -45,8 +45,10 @@ Deno.test("deviceFacts() finds a group however many groups stand before it", () 
   const before = Array.from({ length: 20_000 }, (_, n) => `group${n}:x:${1000 + n}:\n`).join("");
   const { kernel, open } = hostWith({ "/etc/passwd": PASSWD, "/etc/group": `${before}kvm:x:106:` });
   assertEquals(deviceFacts(kernel), {
-    ...{ path: "/dev/kvm", mode: "crw-rw----" },
-    ...{ owner: "root", group: "kvm" },
+    path: "/dev/kvm",
+    mode: "crw-rw----",
+    owner: "root",
+    group: "kvm",
   });
   assertEquals(open(), 0);
 });

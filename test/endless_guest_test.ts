@@ -75,7 +75,9 @@ Deno.test(
 liveTest("a signal ends every command whose guest never stops", () => endsAtSignals("kvm"));
 
 const STORES: FuzzProgram = {
-  ...{ ringBytes: 65536, vcpus: 1, logProgram: 0 },
+  ringBytes: 65536,
+  vcpus: 1,
+  logProgram: 0,
   ops: [
     { do: "slot", slot: 1, gfn: 4096, pages: 8, flags: 1, hostPage: 0, skew: 0 },
     { do: "store", vcpu: 0, gfns: [4096, 4097] },
@@ -109,7 +111,9 @@ liveTest(
 
 // Of a script that the fuzzer's shrinker once made: kvm_amd of Linux 6.1 never comes back from the store.
 const WITHOUT_CODE: FuzzProgram = {
-  ...{ ringBytes: 65536, vcpus: 0, logProgram: 0 },
+  ringBytes: 65536,
+  vcpus: 0,
+  logProgram: 0,
   ops: [
     { do: "create", id: 2 },
     { do: "slot", slot: 0, gfn: 4288, pages: 0, flags: 1, hostPage: 32, skew: 0 },

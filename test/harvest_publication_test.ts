@@ -87,7 +87,12 @@ for (const guest of ["real16", "long64"] as const) {
     `live() harvests each entry as it was pushed, in the order of the stores (${guest})`,
     async () => {
       const result = await runLive({
-        ...{ guest, memory: 32 << 20, pages: 8192, passes: 1, stores: 60_000, intervalMs: 1 },
+        guest,
+        memory: 32 << 20,
+        pages: 8192,
+        passes: 1,
+        stores: 60_000,
+        intervalMs: 1,
       });
       assertEquals([result.ok, result.problems], [true, []]);
       const { entries, missing, strange } = result.order!;

@@ -17,7 +17,12 @@ const DOCUMENTED = documentedStatuses(README);
 Deno.test("no file, folder or command line of some thousand does harm", async () => {
   const failures: Failure[] = [];
   const tallies = await runCases({
-    ...{ formats: FORMATS, seed: SEED, from: 0, end: CASES, processes: 2, keep: null },
+    formats: FORMATS,
+    seed: SEED,
+    from: 0,
+    end: CASES,
+    processes: 2,
+    keep: null,
     failed: (failure) => failures.push(failure),
     ended: () => {},
   });
@@ -36,14 +41,14 @@ Deno.test("no file, folder or command line of some thousand does harm", async ()
 });
 
 const WELL: Outcome = {
-  ...{
-    args: ["dump"],
-    status: 2,
-    expected: null,
-    stdout: "a line\n\twith a tab\n",
-    stderr: "dirtyring: no\n",
-  },
-  ...{ ms: 5, peakBytes: 100 * 2 ** 20, left: [] },
+  args: ["dump"],
+  status: 2,
+  expected: null,
+  stdout: "a line\n\twith a tab\n",
+  stderr: "dirtyring: no\n",
+  ms: 5,
+  peakBytes: 100 * 2 ** 20,
+  left: [],
 };
 
 Deno.test("what is well has no fault", () => {

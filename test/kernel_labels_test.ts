@@ -94,7 +94,12 @@ Deno.test("the exit status: a failed kernel, an interrupt, a VM that failed, the
 
 Deno.test("all is well where each kernel's status is 0, and nothing was interrupted", () => {
   const run = (status: number) => ({
-    ...{ kernel: "a", kernelArgs: "", cpu: null, report: null, problem: null, console: [] },
+    kernel: "a",
+    kernelArgs: "",
+    cpu: null,
+    report: null,
+    problem: null,
+    console: [],
     status,
   });
   assert(kernelRuns([run(0), run(0)], null).ok);

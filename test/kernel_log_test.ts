@@ -92,16 +92,14 @@ Deno.test("KernelLog comes back from a kernel that logs without end, and from li
 });
 
 const run = (status: CheckRun["status"], detail: string | null = null): CheckRun => ({
-  ...{
-    status,
-    detail,
-    expected: null,
-    seen: null,
-    withheld: null,
-    defect: false,
-    reports: [],
-    ms: 1,
-  },
+  status,
+  detail,
+  expected: null,
+  seen: null,
+  withheld: null,
+  defect: false,
+  reports: [],
+  ms: 1,
 });
 const warning = { isWarning: true, lines: [WARN, "RIP: x"] };
 const kasan = { isWarning: false, lines: [KASAN] };
@@ -129,14 +127,21 @@ Deno.test("a check that makes the kernel warn fails for what is no warning alone
 
 Deno.test("supervise() holds reports against the check that ran, the last one's child included", async () => {
   const plan: PlannedCheck[] = ["pass", "known", "again.pass", "last.pass"].map((id) => ({
-    ...{ id, group: "full", statement: "s", source: "x" },
+    id,
+    group: "full",
+    statement: "s",
+    source: "x",
     ...(id === "known" ? { warns: true } : {}),
   }));
   const takes = [[warning], [warning], [], [kasan]];
   const found: CheckResult[] = [];
   const results = supervise(plan, {
     module: new URL("support/misbehaving_child.ts", import.meta.url),
-    ...{ args: [], isTraced: false, timeoutMs: 20_000, repeat: 1, board: null },
+    args: [],
+    isTraced: false,
+    timeoutMs: 20_000,
+    repeat: 1,
+    board: null,
     log: { take: () => takes.shift()! },
     abort: new AbortController().signal,
   });

@@ -53,8 +53,12 @@ for (const { name, kernel: open, test, source } of KERNELS) {
     assertEquals(
       shown.rings.map(({ kernelState }) => kernelState),
       [21, 20].map((dirtyIndex) => ({
-        ...{ dirtyIndex, resetIndex: 0, size: RING_ENTRIES, softLimit },
-        ...{ softLimitInferred: source === "tracepoint", source },
+        dirtyIndex,
+        resetIndex: 0,
+        size: RING_ENTRIES,
+        softLimit,
+        softLimitInferred: source === "tracepoint",
+        source,
       })),
     );
     assertEquals(shown.rings.map(({ entries }) => entries.length), [21, 20]);

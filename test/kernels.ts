@@ -49,7 +49,10 @@ async function askMatrix(
       options: vmOptions(configuration),
     };
     const of = <Run>(run: Run, n: number) => ({
-      ...{ series: found[n]!.series, configuration, processor, run },
+      series: found[n]!.series,
+      configuration,
+      processor,
+      run,
     });
     say(`${name}: check (after ${minutes()})`);
     checks.push(...(await askChecks(kernels, runTool)).kernels.map(of));

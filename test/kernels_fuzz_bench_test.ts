@@ -22,7 +22,9 @@ import { answer } from "./support/mutate.ts";
 const model = () => openModel({ version: "latest", pml: false, emulator: false });
 const short = answer(KVM_RESET_DIRTY_RINGS, (count) => count > 3 ? count - 1 : count);
 const LOG: KernelLogResult = {
-  ...{ read: true, why: null, lost: 0 },
+  read: true,
+  why: null,
+  lost: 0,
   reports: [["WARNING: \u001b[31m here", "call trace"]],
 };
 
@@ -78,8 +80,13 @@ Deno.test("of fuzzed kernels the one that differs has its script, which is read 
   assertStringIncludes(two, "#\n# kernel 6.12 (2):\n");
 });
 
-const measured = (release: string, changes: Partial<BenchResult>): Watched<BenchResult> => ({
-  ...{ ...NOTHING, kernelLog: null, ...changes },
+const measured = (
+  release: string,
+  changes: Partial<Watched<BenchResult>>,
+): Watched<BenchResult> => ({
+  ...NOTHING,
+  kernelLog: null,
+  ...changes,
   kernel: { ...RESULT.kernel, release },
 });
 
@@ -91,7 +98,8 @@ Deno.test("what is compared of benches is a ratio within each kernel", () => {
     cells: [...CELLS].reverse().filter(({ memoryBytes }) => memoryBytes === 2 ** 30)
       .map((cell) => ({ ...cell, ratio: cell.ratio * 2 })),
     // One ring alone has nothing to be held against, and one pattern neither.
-    ...{ ringSizes: ringSizes.slice(0, 1), patterns: patterns.slice(0, 1) },
+    ringSizes: ringSizes.slice(0, 1),
+    patterns: patterns.slice(0, 1),
   });
   const rows = compareBench([{ report: few }, { report: null }, { report: all }]);
   assertEquals(rows.map(({ sweep }) => sweep), [
@@ -121,7 +129,10 @@ Deno.test("benches side by side: ratios alone, and what is to be known of each k
   const { ringSizes, patterns, sorting } = RESULT;
   const all = measured("6.12", { cells: CELLS.slice(0, 4), ringSizes, patterns, sorting });
   const bad = measured("6.1", {
-    ...{ problems: ["ring: \u001b lost"], ok: false, emulated: true, kernelLog: LOG },
+    problems: ["ring: \u001b lost"],
+    ok: false,
+    emulated: true,
+    kernelLog: LOG,
     interrupted: "SIGTERM",
   });
   const runs = [runOf(all), runOf(bad, { status: 1 }), runOf<Watched<BenchResult>>(null, DEAD)];

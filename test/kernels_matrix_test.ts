@@ -29,9 +29,17 @@ const FUZZED: Watched<FuzzResult> = {
   schema: "dirtyring.fuzz/1",
   kernel: releaseReport("6.1.0-56-amd64", WELL).kernel,
   model: releaseReport("6.1", WELL).kernel,
-  ...{ seed: 7, planned: 50, programs: 50, calls: 1307, entries: 54336, endedEarly: 0 },
+  seed: 7,
+  planned: 50,
+  programs: 50,
+  calls: 1307,
+  entries: 54336,
+  endedEarly: 0,
   allowances: { "push.read-may-push": 0, "push.once-until-reset": 0, "mmap.exec": 0 },
-  ...{ mismatch: null, interrupted: null, ok: true, kernelLog: null },
+  mismatch: null,
+  interrupted: null,
+  ok: true,
+  kernelLog: null,
 };
 
 function asked<Report extends Result>(
@@ -40,7 +48,10 @@ function asked<Report extends Result>(
 ): Asked<Report> {
   const [labelled] = kernelRuns([run], null).kernels;
   return {
-    ...{ series: "6.12", configuration: NPT!, processor: "EPYC of QEMU 7.2", run: labelled! },
+    series: "6.12",
+    configuration: NPT!,
+    processor: "EPYC of QEMU 7.2",
+    run: labelled!,
     ...changes,
   };
 }
@@ -120,7 +131,8 @@ Deno.test("the table of checks is that of docs/kernels.md, in its order", async 
 Deno.test("what failed stands in the table and beside it; what is not whole beside it alone", () => {
   const failed = runOf(releaseReport("6.12", [...checksWith(), OUT_OF_TIME]), { status: 1 });
   const part = runOf(releaseReport("6.12", WELL, { complete: false }), {
-    ...{ status: 125, problem: "did not end within 600 s" },
+    status: 125,
+    problem: "did not end within 600 s",
   });
   const logged = runOf(releaseReport("6.12", WELL), { status: 1 });
   const { lines, problems } = checksTable([
@@ -149,8 +161,16 @@ Deno.test("the table of programs has those alone that all programs ran on", () =
   const program = { ringBytes: 4096, vcpus: 1, logProgram: 0, ops: [] };
   const step = { answer: "0", remaining: 0, entries: [], words: [] };
   const mismatch: FuzzResult["mismatch"] = {
-    ...{ number: 4, step: 9, part: "entries", answers: [], again: 1, repeated: 1 },
-    ...{ expected: step, seen: step, program, shrunk: program },
+    number: 4,
+    step: 9,
+    part: "entries",
+    answers: [],
+    again: 1,
+    repeated: 1,
+    expected: step,
+    seen: step,
+    program,
+    shrunk: program,
   };
   const { lines, problems } = fuzzTable([
     asked(runOf(FUZZED), { series: "6.1" }),
@@ -196,8 +216,14 @@ Deno.test("one kernel or several: each has its run, whatever the tool came to", 
   assertEquals(await askChecks(two, tool(1, JSON.stringify(both))), both);
   const alone = await askChecks(one, tool(1, JSON.stringify(WELL_RUN.report)));
   assertEquals(alone.kernels, [{
-    ...{ label: "6.12.117+deb12-amd64", kernel: "a", kernelArgs: "kvm_amd.npt=0", cpu: "amd" },
-    ...{ status: 1, report: WELL_RUN.report, problem: null, console: [] },
+    label: "6.12.117+deb12-amd64",
+    kernel: "a",
+    kernelArgs: "kvm_amd.npt=0",
+    cpu: "amd",
+    status: 1,
+    report: WELL_RUN.report,
+    problem: null,
+    console: [],
   }]);
   const stderr = "dirtyring: a note\ndirtyring: the kernel panicked\n" +
     "the last lines of its console:\n  BUG: here\n  reboot\n";

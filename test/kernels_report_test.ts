@@ -93,16 +93,15 @@ Deno.test("two kernels in memory differ where their versions do, and nowhere els
       kernel,
       plan,
       {
-        ...{
-          model: version,
-          allowWarn: false,
-          allowHarm: false,
-          trace: false,
-          timeoutMs: null,
-          repeat: 1,
-        },
+        model: version,
+        allowWarn: false,
+        allowHarm: false,
+        trace: false,
+        timeoutMs: null,
+        repeat: 1,
         // Shuffled: rows have their order all the same.
-        ...{ seed: 3, strict: false },
+        seed: 3,
+        strict: false,
       },
       { begin: () => true, result: () => true },
     );
@@ -209,7 +208,8 @@ Deno.test("text: a kernel without a report is a column of dashes, and the end of
 
 Deno.test("text: what is missing of a kernel's checks is counted and said", () => {
   const ended = releaseReport("6.18", WELL.slice(0, 2), {
-    ...{ complete: false, interrupted: "SIGTERM" },
+    complete: false,
+    interrupted: "SIGTERM",
     kernelLog: { read: false, why: "open(/dev/kmsg): EPERM", lost: 0 },
   });
   const shown = text(kernelsOf([WELL_RUN, runOf(ended, { status: 143 }), dead()], "SIGTERM"));

@@ -16,7 +16,9 @@ const MODEL = await openKernel({ backend: "model", model: undefined }, null, () 
 /** An interrupt that came before, or none. */
 function late(signal: InterruptSignal | null): InterruptWatch & { turns: number } {
   return {
-    ...{ signal, isDue: true, turns: 0 },
+    signal,
+    isDue: true,
+    turns: 0,
     pause() {
       this.turns++;
       return Promise.resolve();

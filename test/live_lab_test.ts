@@ -68,7 +68,12 @@ liveTest("reset() takes all that was harvested", async () => {
   const { passes, ok } = await reset(lab, new InlineDriver(), ALL_AT_ONCE);
   assertEquals([passes.length, passes[0]!.reset, ok], [1, 20, true]);
   assertEquals(passes[0]!.rings[1], {
-    ...{ vcpu: 1, dirty: 10, harvested: 10, reset: 10, left: 0, stoppedAt: null },
+    vcpu: 1,
+    dirty: 10,
+    harvested: 10,
+    reset: 10,
+    left: 0,
+    stoppedAt: null,
     kernelState: null,
   });
 });

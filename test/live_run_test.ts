@@ -54,7 +54,9 @@ Deno.test("live() sorts each harvest where it shall, and loses nothing", async (
 Deno.test("live() tells its watcher of each harvest of all rings, and ends where that wants no more", async () => {
   const told: number[] = [];
   const result = await runLive({
-    ...{ guest: "long64", durationMs: 1000, intervalMs: 10 },
+    guest: "long64",
+    durationMs: 1000,
+    intervalMs: 10,
     watch: ({ elapsedNs }) => told.push(elapsedNs / 1e6) < 3,
   }, model());
   assertEquals(told.map(Math.round), [10, 20, 30]);
@@ -64,7 +66,8 @@ Deno.test("live() tells its watcher of each harvest of all rings, and ends where
 Deno.test("live() ends at an interrupt with what it gathered", async () => {
   const interrupt = new MadeUpInterrupt();
   const result = await runLive({
-    ...{ durationMs: 3_600_000, interrupt },
+    durationMs: 3_600_000,
+    interrupt,
     watch: ({ elapsedNs }) => {
       if (elapsedNs > 50e6) interrupt.signal = "SIGINT";
       return true;
@@ -118,8 +121,13 @@ Deno.test("live() finds a harvester out that reads pages before it resets them",
   const broken = async (between: boolean) => {
     const kernel = model();
     return await runLive({
-      ...{ guest: "long64", vcpus: 1, text: "hot:1", pages: pages * burst, passes: 1 },
-      ...{ stores: pages * burst, intervalMs: 0.1 },
+      guest: "long64",
+      vcpus: 1,
+      text: "hot:1",
+      pages: pages * burst,
+      passes: 1,
+      stores: pages * burst,
+      intervalMs: 0.1,
       prepare: (lab) =>
         lab.load(Uint32Array.from(lab.plan.sequence, (_, n) => Math.floor(n / burst))),
       reaper: (lab, witness) =>
@@ -146,7 +154,8 @@ Deno.test("live() finds a harvester out that skips an entry", async () => {
 Deno.test("live() finds an entry that was skipped in mid-run, though its page is read again later", async () => {
   let reaper: SkipsNowAndThen | undefined;
   const { ok, problems, order } = await runLive({
-    ...{ guest: "long64", stores: 30_000 },
+    guest: "long64",
+    stores: 30_000,
     reaper: (lab, witness) => reaper = new SkipsNowAndThen(lab, witness),
   }, model());
   assertEquals(ok, false);
@@ -169,7 +178,9 @@ Deno.test("live() answers what it gathered where the kernel fails every call in 
     ioctl: (...args: Parameters<typeof kernel.ioctl>) => isDead ? -5 : kernel.ioctl(...args),
   };
   const result = await runLive({
-    ...{ guest: "long64", durationMs: 100, intervalMs: 10 },
+    guest: "long64",
+    durationMs: 100,
+    intervalMs: 10,
     watch: ({ elapsedNs }) => {
       isDead = elapsedNs > 50e6;
       return true;
@@ -181,7 +192,8 @@ Deno.test("live() answers what it gathered where the kernel fails every call in 
 
 Deno.test("live() reads the pages of a vCPU that was full together with one whose ring is wedged", async () => {
   const result = await runLive({
-    ...{ guest: "long64", stores: 20_000 },
+    guest: "long64",
+    stores: 20_000,
     reaper: (lab, witness) => new LosesARing(lab, witness),
   }, model());
   assertEquals(result.ok, false);
@@ -197,7 +209,11 @@ Deno.test("live() looks at every page that was stored to, whatever time an inter
   try {
     const { lost, interrupted } = await runLive({
       // The pages of the first stores are the last of memory, far behind what a short look comes to.
-      ...{ guest: "long64", memory: 64 << 20, pages: 1 << 14, text: "reverse", durationMs: 60_000 },
+      guest: "long64",
+      memory: 64 << 20,
+      pages: 1 << 14,
+      text: "reverse",
+      durationMs: 60_000,
       interrupt,
       reaper: (lab, witness) => new SkipsAnEntry(lab, witness),
       watch: () => {
@@ -217,7 +233,8 @@ Deno.test("live() looks at every page that was stored to, whatever time an inter
 Deno.test("live() finds a harvester out that ignores a short reset", async () => {
   let reaper: IgnoresShortResets | undefined;
   const { ok, lost, problems } = await runLive({
-    ...{ guest: "long64", stores: 3000 },
+    guest: "long64",
+    stores: 3000,
     reaper: (lab, witness) => reaper = new IgnoresShortResets(lab, witness, 5),
   }, model());
   assert(reaper!.shortest < 0, "a reset was cut short");
@@ -244,7 +261,11 @@ Deno.test("live() on the model with the emulator and a tight guest says that a r
 // A vCPU of no VM, for threads that run none.
 const THREADED = {
   order: {
-    ...{ ring: null, fd: -1, run: { address: 0, bytes: 0 }, registers: new Uint8Array(1), end: 0 },
+    ring: null,
+    fd: -1,
+    run: { address: 0, bytes: 0 },
+    registers: new Uint8Array(1),
+    end: 0,
     quest: { block: 0, value: 0, step: 0, quota: 0, place: null },
   },
   remaining: () => 0,

@@ -78,7 +78,9 @@ liveTest("a vCPU that is stopped before it has begun stands still", async () => 
 liveTest("live() ends at an interrupt with what it gathered", async () => {
   const interrupt = new MadeUpInterrupt();
   const result = await runLive({
-    ...{ guest: "long64", durationMs: 3_600_000, interrupt },
+    guest: "long64",
+    durationMs: 3_600_000,
+    interrupt,
     watch: ({ elapsedNs }) => {
       if (elapsedNs > 50e6) interrupt.signal = "SIGINT";
       return true;
@@ -110,7 +112,8 @@ for (
 ) {
   liveTest(`live() names a ${guest} guest that fails, and what was gathered holds`, async () => {
     const result = await runLive({
-      ...{ guest, stores: 5000 },
+      guest,
+      stores: 5000,
       prepare: ({ slot0, plan: { guest: { code, codeAt } } }) =>
         slot0.set(bytes, codeAt + code.indexOf(at)),
     });
@@ -137,7 +140,8 @@ for (
 
 liveTest("live() finds a harvester out that skips an entry", async () => {
   const { ok, lost } = await runLive({
-    ...{ guest: "long64", stores: 5000 },
+    guest: "long64",
+    stores: 5000,
     reaper: (lab, witness) => new SkipsAnEntry(lab, witness),
   });
   assertEquals(ok, false);
@@ -154,8 +158,14 @@ liveTest("live() finds a harvester out that reads pages before it resets them", 
   };
   const run = (isBroken: boolean) =>
     runLive({
-      ...{ guest: "long64", vcpus: 1, memory: 8 << 20, text: "hot:1", pages: pages * burst },
-      ...{ passes: 1, stores: pages * burst, intervalMs: 0.05 },
+      guest: "long64",
+      vcpus: 1,
+      memory: 8 << 20,
+      text: "hot:1",
+      pages: pages * burst,
+      passes: 1,
+      stores: pages * burst,
+      intervalMs: 0.05,
       prepare: (lab) =>
         lab.load(Uint32Array.from(lab.plan.sequence, (_, n) => Math.floor(n / burst))),
       ...(!isBroken ? {} : {

@@ -192,9 +192,19 @@ async function machinePlaces(folder: Folder): Promise<Record<string, Place>> {
   const text = encoder.encode(`${HOSTILE.replaceAll("ok:", "no:")}\n`);
   const said = [hello, frameBytes("stdout", text), frameBytes("stderr", text), end];
   const result = {
-    ...{ id: "cap.max-bytes", group: HOSTILE, status: "fail", statement: HOSTILE, defect: false },
-    ...{ detail: HOSTILE, expected: HOSTILE, seen: HOSTILE, source: HOSTILE, withheld: null },
-    ...{ ms: 1, where: "anywhere", reports: [[HOSTILE, HOSTILE]] },
+    id: "cap.max-bytes",
+    group: HOSTILE,
+    status: "fail",
+    statement: HOSTILE,
+    defect: false,
+    detail: HOSTILE,
+    expected: HOSTILE,
+    seen: HOSTILE,
+    source: HOSTILE,
+    withheld: null,
+    ms: 1,
+    where: "anywhere",
+    reports: [[HOSTILE, HOSTILE]],
   };
   const checked = await frames(
     "checks",
@@ -239,13 +249,15 @@ async function machinePlaces(folder: Folder): Promise<Record<string, Place>> {
   for (const format of ["text", "json", "ktap", "junit"]) {
     places[`machines' checks, as ${format}`] = {
       args: [...check, "--kernel", other, "--format", format],
-      ...{ qemu: checked, hasOwnEscape: format === "junit" },
+      qemu: checked,
+      hasOwnEscape: format === "junit",
     };
   }
   const output = `${folder.path}/checks ${HOSTILE.replaceAll("/", "")}`;
   places["a machine's check in a file"] = {
     args: [...check, "--output", output],
-    ...{ qemu: checked, output },
+    qemu: checked,
+    output,
   };
   return places;
 }
@@ -284,7 +296,9 @@ async function printedAt(
   const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: [run!, ...flags, ...rest],
     env: { PATH: `${folder.path}/${bin}:/usr/bin:/bin` },
-    ...{ stdin: "null", stdout: "piped", stderr: "piped" },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
   }).output();
   const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
   const written = output === undefined ? "" : await Deno.readTextFile(output);

@@ -109,7 +109,12 @@ Deno.test("flagsText() names the flags", () => {
 
 Deno.test("lostText() lists ten pages and counts the rest", () => {
   const page = {
-    ...{ slot: 1, offset: 1, gfn: 5, vcpu: 1, counter: 9, read: null },
+    slot: 1,
+    offset: 1,
+    gfn: 5,
+    vcpu: 1,
+    counter: 9,
+    read: null,
     cause: "never harvested",
   };
   const lines = [...lostText({ count: 12, pages: new Array(12).fill(page) })];

@@ -99,7 +99,12 @@ Deno.test("parseHeader() takes no place from which stores could not be counted o
   const { header } = madeUp([], 0);
   const text = (stores: number) =>
     JSON.stringify({
-      ...{ ...header, kind: "full", epoch: 0, previous: null, slot0Bytes: 12288, pages: 0 },
+      ...header,
+      kind: "full",
+      epoch: 0,
+      previous: null,
+      slot0Bytes: 12288,
+      pages: 0,
       vcpus: header.vcpus.map((place) => ({ ...place, stores })),
     });
   assertEquals(parseHeader(text(2 ** 52)).vcpus[0]!.stores, 2 ** 52);

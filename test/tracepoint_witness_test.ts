@@ -150,7 +150,12 @@ for (const [name, kernel] of KERNELS) {
     lab.vm.resetDirtyRings();
     const { ok, vcpus } = witness.result({ entries: [50], fullExits: [0], resets: 1 });
     assertEquals([ok, vcpus], [true, [{
-      ...{ vcpu: 0, pushes: 50, entries: 50, fullExits: 0, dirtyIndex: 80, resetIndex: 80 },
+      vcpu: 0,
+      pushes: 50,
+      entries: 50,
+      fullExits: 0,
+      dirtyIndex: 80,
+      resetIndex: 80,
       ringFullExits: kernel === LIBC ? 0 : null,
     }]]);
   });

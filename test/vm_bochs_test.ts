@@ -13,6 +13,7 @@ import { BochsScreen } from "../vm/bochs_screen.ts";
 import { bootDisk, cylinderRest } from "../vm/boot_disk.ts";
 import { bootSector, LOADER_LISTING } from "../vm/boot_loader.ts";
 import { VmConsole } from "../vm/console.ts";
+import type { VmSettings } from "../vm/vm_settings.ts";
 import "./support/libc.ts";
 
 const MIB = 2 ** 20;
@@ -167,9 +168,13 @@ Deno.test("the console tells why Bochs did not start, and not of its parts", () 
 });
 
 Deno.test("findBochs() refuses what Bochs cannot be, or says what is missing", async () => {
-  const settings = {
-    ...{ accel: "auto", cpu: "intel", cpus: null, memoryBytes: 2048 * MIB } as const,
-    ...{ timeoutMs: null, kernelArgs: "" },
+  const settings: VmSettings = {
+    accel: "auto",
+    cpu: "intel",
+    cpus: null,
+    memoryBytes: 2048 * MIB,
+    timeoutMs: null,
+    kernelArgs: "",
   };
   const found = await findBochs(settings).catch((error) => error);
   if (found instanceof Error) {

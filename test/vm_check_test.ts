@@ -16,12 +16,19 @@ import { OUT_OF_TIME, reportOf, RESULTS } from "./support/check_results.ts";
 import { fakeEmulator, type FakeGuest } from "./support/fake_emulator.ts";
 
 const FACTS: KernelFacts = {
-  ...{ backend: "kvm", model: null, release: "6.12.1", module: "kvm_amd", ringMaxBytes: 65536 },
+  backend: "kvm",
+  model: null,
+  release: "6.12.1",
+  module: "kvm_amd",
+  ringMaxBytes: 65536,
 };
 const [PASS, , SECOND] = RESULTS as [CheckResult, CheckResult, CheckResult];
 /** A check that a machine of its own is to make. */
 const HARMFUL: CheckResult = {
-  ...{ ...OUT_OF_TIME, id: "full.overflow", status: "skip", withheld: "allow-warn" },
+  ...OUT_OF_TIME,
+  id: "full.overflow",
+  status: "skip",
+  withheld: "allow-warn",
 };
 const WORSE: CheckResult = { ...HARMFUL, id: "slot.wraparound", withheld: "allow-harm" };
 
@@ -50,10 +57,15 @@ async function asked(
   const prepared: PreparedMachine = {
     kernel: { image: { path: "bzImage", release: "6.12.1" }, modules: null },
     settings: {
-      ...{ accel: "auto", cpu: null, cpus: 2, memoryBytes: 2 ** 31, timeoutMs: null },
+      accel: "auto",
+      cpu: null,
+      cpus: 2,
+      memoryBytes: 2 ** 31,
+      timeoutMs: null,
       kernelArgs: "",
     },
-    ...{ emulator, modules: [] },
+    emulator,
+    modules: [],
     initrd: (content) =>
       Promise.resolve({
         path: `${contents.push(content) - 1}`,
@@ -64,8 +76,11 @@ async function asked(
   const args = ["check", "--only=x.*", "--bisect", "--format=ktap", "--repeat=2"];
   // What is planned is counted by group alone.
   const question = {
-    ...{ plan: plan as readonly CheckResult[] as readonly PlannedCheck[], args, interrupt },
-    ...{ lanes: new Lanes(lanes), running: new Set<never>() },
+    plan: plan as readonly CheckResult[] as readonly PlannedCheck[],
+    args,
+    interrupt,
+    lanes: new Lanes(lanes),
+    running: new Set<never>(),
   };
   const answer = await checkMachine(prepared, question, {
     booted: ({ release }) => void seen.push(`booted ${release}`),

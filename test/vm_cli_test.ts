@@ -16,7 +16,10 @@ const IMPORT_MAP = new URL("../import_map.json", import.meta.url).pathname;
 function start(args: readonly string[], path: string, stdin: "null" | "piped" = "null") {
   return new Deno.Command(Deno.execPath(), {
     args: denoArgs(args),
-    ...{ env: { PATH: path }, stdin, stdout: "piped", stderr: "piped" },
+    env: { PATH: path },
+    stdin,
+    stdout: "piped",
+    stderr: "piped",
   }).spawn();
 }
 
@@ -58,7 +61,8 @@ async function commandLines(
   const flags = denoArgs([]).slice(0, -1);
   const { stdout } = await new Deno.Command(Deno.execPath(), {
     args: [...flags, "--no-lock", "--no-config", "--import-map", IMPORT_MAP, script],
-    ...{ env: { PATH: path }, stderr: "inherit" },
+    env: { PATH: path },
+    stderr: "inherit",
   }).output();
   return JSON.parse(new TextDecoder().decode(stdout));
 }

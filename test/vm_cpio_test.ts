@@ -91,7 +91,10 @@ testUnless(NO_CPIO, "cpio unpacks it", async () => {
   const run = async (args: readonly string[]) => {
     const child = new Deno.Command("cpio", {
       args: [...args, "--quiet", "--no-preserve-owner"],
-      ...{ cwd: folder.path, stdin: "piped", stdout: "piped", stderr: "piped" },
+      cwd: folder.path,
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "piped",
     }).spawn();
     const writer = child.stdin.getWriter();
     await writer.write(archive(FILES, ["/proc"]));

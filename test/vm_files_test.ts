@@ -45,7 +45,10 @@ Deno.test("every option that names a file or a folder says so: its machine is gi
 
 Deno.test("an option that does not say so is found", () => {
   const plain: Option<unknown> = {
-    ...{ value: "FILE", help: "", fallback: undefined, fallbackText: null },
+    value: "FILE",
+    help: "",
+    fallback: undefined,
+    fallbackText: null,
     parse: (text) => text,
   };
   const pattern = { ...plain, value: "P", parse: (text: string) => ({ path: text.slice(5) }) };
@@ -65,7 +68,10 @@ async function filesOf(uses: readonly (readonly [OptionFile["use"], string])[]) 
   const values: Record<string, unknown> = {};
   for (const [n, [use, path]] of uses.entries()) {
     options[`o${n}`] = {
-      ...{ value: "FILE", help: "", fallback: undefined, fallbackText: null },
+      value: "FILE",
+      help: "",
+      fallback: undefined,
+      fallbackText: null,
       parse: (text) => text,
       file: (value) => value === undefined ? null : { path: `${value}`, use },
     };

@@ -140,7 +140,8 @@ Deno.test("the cache is where the environment says, or nowhere", async () => {
   const at = async (env: Record<string, string>) => {
     const { stdout } = await new Deno.Command(Deno.execPath(), {
       args: script,
-      ...{ clearEnv: true, env: { DENO_DIR: `${folder.path}/deno`, ...env } },
+      clearEnv: true,
+      env: { DENO_DIR: `${folder.path}/deno`, ...env },
     }).output();
     return decode(stdout).trim().replace(folder.path, "");
   };

@@ -18,14 +18,12 @@ async function ask(name: string, ...args: string[]) {
 }
 
 const DEFAULTS: VmSettings = {
-  ...{
-    accel: "auto",
-    cpu: null,
-    cpus: null,
-    memoryBytes: 2 ** 31,
-    timeoutMs: null,
-    kernelArgs: "",
-  },
+  accel: "auto",
+  cpu: null,
+  cpus: null,
+  memoryBytes: 2 ** 31,
+  timeoutMs: null,
+  kernelArgs: "",
 };
 
 Deno.test("no --kernel asks for no machine, one for one with what goes with it", async () => {
@@ -39,9 +37,14 @@ Deno.test("no --kernel asks for no machine, one for one with what goes with it",
   const sizes = ["--vm-cpus", "3", "--vm-memory=1GiB", "--vm-timeout", "90s"];
   assertEquals(await ask("dump", ...options, "--trace", "--kernel=a", ...sizes), {
     choices: [{
-      ...{ kernel: "a", modules: "m" },
+      kernel: "a",
+      modules: "m",
       settings: {
-        ...{ accel: "tcg", cpu: "intel", cpus: 3, memoryBytes: 2 ** 30, timeoutMs: 90_000 },
+        accel: "tcg",
+        cpu: "intel",
+        cpus: 3,
+        memoryBytes: 2 ** 30,
+        timeoutMs: 90_000,
         kernelArgs: "x y=z",
       },
     }],
@@ -75,8 +78,11 @@ Deno.test("options that do not go together are told", async () => {
   ]);
   for (const name of Object.keys(VM_OPTIONS).filter((name) => name !== "kernel")) {
     const value = {
-      ...{ "vm-accel": "tcg", "vm-cpu": "amd", "vm-cpus": "2", "vm-memory": "2GiB" },
-      ...{ "vm-timeout": "15m" },
+      "vm-accel": "tcg",
+      "vm-cpu": "amd",
+      "vm-cpus": "2",
+      "vm-memory": "2GiB",
+      "vm-timeout": "15m",
     }[name] ?? "x";
     await wrong(`--${name}: goes with --kernel`, `--${name}`, value);
     await wrong(`--${name}: goes with --kernel`, `--${name}=${value}`);

@@ -59,7 +59,8 @@ export async function runMachine(): Promise<void> {
     await line.send(
       "problem",
       {
-        ...{ refused: [], words: [] },
+        refused: [],
+        words: [],
         error: error instanceof Error ? error.message : String(error),
       } satisfies GuestProblem,
     );

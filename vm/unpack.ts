@@ -23,7 +23,9 @@ export async function unpack(
 ): Promise<Unpacked> {
   const child = new Deno.Command(program, {
     args: [...args],
-    ...{ stdin: "null", stdout: "piped", stderr: "piped" },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
   }).spawn();
   const said = new Response(child.stderr).arrayBuffer();
   const pieces: Uint8Array[] = [];

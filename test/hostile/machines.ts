@@ -25,8 +25,18 @@ const json = (random: Random, kind: FrameKind, value: Json): Uint8Array =>
   );
 
 const CHECK: Json = {
-  ...{ id: "enable.u32", group: "enabling", statement: "s", source: "x", status: "pass" },
-  ...{ detail: "d", expected: null, seen: null, withheld: null, defect: false, reports: [], ms: 1 },
+  id: "enable.u32",
+  group: "enabling",
+  statement: "s",
+  source: "x",
+  status: "pass",
+  detail: "d",
+  expected: null,
+  seen: null,
+  withheld: null,
+  defect: false,
+  reports: [],
+  ms: 1,
 };
 
 const PIECES: readonly (readonly [number, Piece])[] = [

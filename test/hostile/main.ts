@@ -52,7 +52,12 @@ async function runOne(format: string, number: number, seed: number, keep: string
   await Deno.mkdir(keep, { recursive: true });
   let failures = 0;
   await runCases({
-    ...{ formats, seed, from: number, end: number + 1, processes: 1, keep },
+    formats,
+    seed,
+    from: number,
+    end: number + 1,
+    processes: 1,
+    keep,
     failed(failure) {
       failures++;
       console.log(describe(failure, seed));
@@ -86,7 +91,12 @@ async function runAll(
     );
   }, PROGRESS_MS);
   const tallies = await runCases({
-    ...{ formats, seed, from: 0, end: cases, processes, keep: null },
+    formats,
+    seed,
+    from: 0,
+    end: cases,
+    processes,
+    keep: null,
     failed(failure) {
       failures++;
       const what = `${failure.format} ${failure.kind}`;

@@ -98,7 +98,9 @@ function start(errand: Errand, bin: string): Deno.ChildProcess {
       ...["--v8-flags=--expose-gc", "--allow-all", CHILD.href, JSON.stringify(errand)],
     ],
     env: { PATH: `${bin}:${Deno.env.get("PATH") ?? ""}`, NO_COLOR: "1" },
-    ...{ stdin: "null", stdout: "piped", stderr: "piped" },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
   }).spawn();
 }
 

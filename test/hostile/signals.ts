@@ -41,7 +41,9 @@ export async function makeRestored(folder: string, backend: string): Promise<voi
       ],
       ...["--backend", backend, "--output", `${folder}/${NAMES.restored}`],
     ]),
-    ...{ stdin: "null", stdout: "null", stderr: "piped" },
+    stdin: "null",
+    stdout: "null",
+    stderr: "piped",
   }).output();
   if (code !== 0) throw new Error(`No checkpoints: ${new TextDecoder().decode(stderr)}`);
 }
@@ -76,7 +78,9 @@ async function sendIn(
     args: denoArgs(args),
     cwd: folder,
     env: { [MARK]: folder },
-    ...{ stdin: "null", stdout: "piped", stderr: "piped" },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
   }).spawn();
   let endedAt: number | null = null;
   const status = child.status.then((found) => {

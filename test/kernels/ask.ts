@@ -84,8 +84,11 @@ async function ask<Several extends Result | { readonly schema: string }, One ext
   };
   const runs = folders.map((kernel) => ({
     kernel,
-    ...{ kernelArgs: valueOf("--kernel-args") ?? "", cpu: valueOf("--vm-cpu"), status: code },
-    ...{ report: result as One | null, problem: result === null ? lastWords(stderr) : null },
+    kernelArgs: valueOf("--kernel-args") ?? "",
+    cpu: valueOf("--vm-cpu"),
+    status: code,
+    report: result as One | null,
+    problem: result === null ? lastWords(stderr) : null,
     console: consoleOf(stderr),
   }));
   return { runs };

@@ -37,13 +37,11 @@ const SORTED = {
 };
 const PATTERN = { entries: 4096, batches: 64, pagesPerBatch: 64, repetitions: 5, ratio: 1 };
 const NS = {
-  ...{
-    resetNsPerEntry: 20,
-    minNsPerEntry: 18,
-    maxNsPerEntry: 40,
-    q1NsPerEntry: 19,
-    q3NsPerEntry: 22,
-  },
+  resetNsPerEntry: 20,
+  minNsPerEntry: 18,
+  maxNsPerEntry: 40,
+  q1NsPerEntry: 19,
+  q3NsPerEntry: 22,
 };
 const RING = { repetitions: 3, minStoresPerSecond: 1e4, maxStoresPerSecond: 3e4, entries: 1e5 };
 
@@ -118,14 +116,12 @@ export const RESULT: BenchResult = {
 /** A bench that measured nothing. */
 export const NOTHING: BenchResult = {
   ...RESULT,
-  ...{
-    cells: [],
-    crossover: [],
-    ringSizeGuest: null,
-    ringSizes: [],
-    patterns: [],
-    sorting: [],
-    sortPays: null,
-    repetitions: 0,
-  },
+  cells: [],
+  crossover: [],
+  ringSizeGuest: null,
+  ringSizes: [],
+  patterns: [],
+  sorting: [],
+  sortPays: null,
+  repetitions: 0,
 };

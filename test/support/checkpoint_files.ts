@@ -20,8 +20,15 @@ export function madeUp(pages: readonly number[], seed: number): CheckpointConten
       kernel: { backend: "model", model: "v6.18", release: "6.18.0", module: null },
       tracking: "ring",
       lab: {
-        ...{ guest: "real16", vcpus: 2, memory: 16 * PAGE, slots: 1, ring: 256 },
-        ...{ pattern: "sequential", pages: 8, passes: 1, seed: 1 },
+        guest: "real16",
+        vcpus: 2,
+        memory: 16 * PAGE,
+        slots: 1,
+        ring: 256,
+        pattern: "sequential",
+        pages: 8,
+        passes: 1,
+        seed: 1,
       },
       vcpus: [
         { stores: 6, value: 10, passStores: 4, passMade: 2 },

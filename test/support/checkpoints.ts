@@ -44,7 +44,10 @@ const LEAST_BLOCK = 256;
 export function makeVm(changes: KeepChanges, kernel: Kernel): GuestVm {
   const { listed, tracking = "ring", Tracker } = changes;
   const options: LabOptions = labOptions({
-    ...{ vcpus: 2, memory: 2 << 20, pages: 200, text: "random" },
+    vcpus: 2,
+    memory: 2 << 20,
+    pages: 200,
+    text: "random",
     passes: (stores) => passesFor(stores, changes.vcpus ?? 2, LEAST_BLOCK),
     ...changes,
   });
@@ -64,7 +67,10 @@ export async function keep(changes: KeepChanges, kernel: Kernel): Promise<Checkp
   using vm = makeVm(changes, kernel);
   changes.prepare?.(vm);
   return await checkpoint(vm, interrupt, {
-    ...{ intervalMs: 5, maxDirty: null, durationMs: null, stores: null },
+    intervalMs: 5,
+    maxDirty: null,
+    durationMs: null,
+    stores: null,
     epochs: changes.stores === undefined ? 3 : null,
     writer: folder === undefined ? null : new CheckpointWriter(folder),
     ...changes,

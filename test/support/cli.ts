@@ -56,7 +56,9 @@ export class RunningCli {
     const [program, ...rest] = [...by, Deno.execPath(), ...denoArgs(args, like)];
     this.#child = new Deno.Command(program!, {
       args: rest,
-      ...{ stdin: "null", stdout: "piped", stderr: "piped" },
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
     }).spawn();
     this.#result = this.#read();
   }
@@ -125,7 +127,9 @@ export class RunningCli {
 export async function closedEarly(args: readonly string[], chunks: number): Promise<CliResult> {
   const child = new Deno.Command(Deno.execPath(), {
     args: denoArgs(args),
-    ...{ stdin: "null", stdout: "piped", stderr: "piped" },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
   }).spawn();
   const reader = child.stdout.getReader();
   for (let n = 0; n < chunks; n++) await reader.read();

@@ -54,7 +54,11 @@ if (import.meta.main) {
   const initrd = await endOf(given("-initrd"));
   const request: GuestRequest = JSON.parse(staged(initrd, REQUEST).toString());
   await send(jsonFrame("hello", {
-    ...{ backend: "kvm", model: null, release: "6.12.1", module: "kvm_amd", ringMaxBytes: 65536 },
+    backend: "kvm",
+    model: null,
+    release: "6.12.1",
+    module: "kvm_amd",
+    ringMaxBytes: 65536,
   }));
   const folder = await Deno.makeTempDir();
   // Its files are not this host's: each path that it was given leads into a folder of its own.
@@ -68,7 +72,9 @@ if (import.meta.main) {
   }
   const child = new Deno.Command(Deno.execPath(), {
     args: denoArgs([...args, "--backend", "model"]),
-    ...{ stdin: request.hasStdin ? "piped" : "null", stdout: "piped", stderr: "piped" },
+    stdin: request.hasStdin ? "piped" : "null",
+    stdout: "piped",
+    stderr: "piped",
   }).spawn();
   if (request.hasStdin) {
     new Blob([new Uint8Array(staged(initrd, STDIN))]).stream().pipeTo(child.stdin);

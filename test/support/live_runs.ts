@@ -40,7 +40,9 @@ export async function runLive(changes: LiveChanges, kernel?: Kernel): Promise<Li
   const { prepare, interrupt = new MadeUpInterrupt(), ...rest } = changes;
   using lab = makeLab(
     {
-      ...{ vcpus: 2, memory: 2 << 20, pages: 512 },
+      vcpus: 2,
+      memory: 2 << 20,
+      pages: 512,
       passes: (stores) => passesFor(stores, rest.vcpus ?? 2, LEAST_BLOCK),
       ...rest,
     },
@@ -48,7 +50,10 @@ export async function runLive(changes: LiveChanges, kernel?: Kernel): Promise<Li
   );
   prepare?.(lab);
   return await live(lab, interrupt, {
-    ...{ stores: null, durationMs: null, intervalMs: 5, timeoutMs: 600_000 },
+    stores: null,
+    durationMs: null,
+    intervalMs: 5,
+    timeoutMs: 600_000,
     ...rest,
   });
 }

@@ -13,10 +13,18 @@ import {
 
 /** What a machine's first process says of its kernel. */
 export const FACTS: KernelFacts = {
-  ...{ backend: "kvm", model: null, release: "6.12.1", module: "kvm_amd", ringMaxBytes: 65536 },
+  backend: "kvm",
+  model: null,
+  release: "6.12.1",
+  module: "kvm_amd",
+  ringMaxBytes: 65536,
 };
 const SETTINGS: VmSettings = {
-  ...{ accel: "auto", cpu: null, cpus: 2, memoryBytes: 2 ** 31, timeoutMs: null },
+  accel: "auto",
+  cpu: null,
+  cpus: 2,
+  memoryBytes: 2 ** 31,
+  timeoutMs: null,
   kernelArgs: "",
 };
 const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
