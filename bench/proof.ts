@@ -2,6 +2,7 @@
 // Nothing may be lost, and no entry read before it was published. Takes minutes: deno task proof [STORES [RING]]
 import { openLibc } from "../ffi/libc.ts";
 import { kvm_dirty_gfn } from "../ffi/kvm_structs.ts";
+import { PAGE_SIZE } from "../ffi/linux.ts";
 import { passesFor } from "../lab/blocks.ts";
 import { Interrupt } from "../lab/interrupt.ts";
 import { ringVm } from "../lab/guest_vm.ts";
@@ -26,7 +27,7 @@ async function prove(
   const plan = planLab({
     guest,
     vcpus: 2,
-    memory: PAGES * 4096,
+    memory: PAGES * PAGE_SIZE,
     slots: 1,
     ringBytes: ring * kvm_dirty_gfn.size,
     pattern: { name: "sequential", parameter: 0 },

@@ -1,3 +1,4 @@
+import { PAGE_SIZE } from "../ffi/linux.ts";
 import type { GuestName } from "../guest/guest.ts";
 import type { TrackingKind } from "../machine/dirty_tracker.ts";
 import type { KernelFacts } from "../lab/host.ts";
@@ -50,7 +51,6 @@ export interface CheckpointHeader {
 const MOST_VCPUS = 2 ** 16;
 const MOST_SLOTS = 2 ** 16;
 const MOST_MEMORY = 2 ** 40;
-const PAGE = 4096;
 /** Stores that a vCPU may have made: with those of a few passes more it is a whole number still. */
 const MOST_STORES = 2 ** 52;
 
@@ -70,7 +70,7 @@ export function parseHeader(text: string): CheckpointHeader {
   const kernel = header.object("kernel");
   const lab = header.object("lab");
   const vcpus = lab.count("vcpus", 1, MOST_VCPUS);
-  const memory = lab.count("memory", PAGE, MOST_MEMORY);
+  const memory = lab.count("memory", PAGE_SIZE, MOST_MEMORY);
   const places = header.list("vcpus", vcpus);
   return {
     kind: header.word("kind", ["full", "incremental"]),
@@ -100,8 +100,8 @@ export function parseHeader(text: string): CheckpointHeader {
       passStores: place.count("passStores", 0, MOST_LIST),
       passMade: place.count("passMade", 0, MOST_LIST),
     })),
-    slot0Bytes: header.count("slot0Bytes", PAGE, 2 ** 32),
-    pages: header.count("pages", 0, memory / PAGE),
+    slot0Bytes: header.count("slot0Bytes", PAGE_SIZE, 2 ** 32),
+    pages: header.count("pages", 0, memory / PAGE_SIZE),
   };
 }
 

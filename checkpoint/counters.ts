@@ -1,5 +1,4 @@
-import { PAGE_SIZE } from "../ffi/linux.ts";
-import type { PageName } from "../ring/slots.ts";
+import { PAGE_WORDS, type PageName } from "../ring/slots.ts";
 import type { GuestVm } from "../lab/guest_vm.ts";
 
 /** What a vCPU has stored, told by counting. */
@@ -27,7 +26,6 @@ export interface WrongPages {
 }
 
 const LISTED = 100;
-const PAGE_WORDS = PAGE_SIZE / Uint32Array.BYTES_PER_ELEMENT;
 const WRAP = 2 ** 32;
 
 // What is known of a page.

@@ -1,7 +1,6 @@
-import { PAGE_SIZE } from "../ffi/linux.ts";
 import { Mapping } from "../kvm/mapping.ts";
 import { runEnd } from "../ring/run_end.ts";
-import type { PageName } from "../ring/slots.ts";
+import { PAGE_WORDS, type PageName } from "../ring/slots.ts";
 import type { GuestVm } from "../lab/guest_vm.ts";
 import { type InterruptWatch, lastLook } from "../lab/interrupt.ts";
 import { TouchedPages } from "../lab/touched_pages.ts";
@@ -14,7 +13,6 @@ export interface DifferingPages {
   readonly pages: readonly PageName[];
 }
 
-const PAGE_WORDS = PAGE_SIZE / Uint32Array.BYTES_PER_ELEMENT;
 const LISTED = 100;
 /** Pages that are compared between two looks for an interrupt: some ten milliseconds, or a tenth of a second on the model. */
 const CHUNK_PAGES = 1 << 11;

@@ -4,6 +4,7 @@ import {
   KVM_CAP_DIRTY_LOG_RING_WITH_BITMAP,
 } from "../ffi/kvm_constants.ts";
 import type { ErrnoName } from "../ffi/errno.ts";
+import { PAGE_SIZE } from "../ffi/linux.ts";
 
 /** What a fresh VM has gone through before the request of a case. */
 export type Preparation =
@@ -52,10 +53,9 @@ const BITMAP = KVM_CAP_DIRTY_LOG_RING_WITH_BITMAP;
 
 /** api.rst and the seed give the largest ring: 65536 entries of 16 bytes. */
 const DOCUMENTED_LARGEST = 1048576;
-const PAGE = 4096;
 
 /** Bytes of the smallest ring: a page. */
-export const SMALLEST: number = PAGE;
+export const SMALLEST: number = PAGE_SIZE;
 /** Bytes of the smallest ring with PML, whose 512 + 64 reserved entries take 9216 bytes. */
 export const SMALLEST_WITH_PML: number = 16384;
 
@@ -133,14 +133,14 @@ function sizeCases({ largest, smallest }: RingRangeFacts): EnablingCase[] {
     enable("enable.power-of-two", "zero", 0, "EINVAL"),
     enable("enable.power-of-two", "4097", 4097, "EINVAL"),
     enable("enable.power-of-two", "5000", 5000, "EINVAL"),
-    enable("enable.power-of-two", "three pages", 3 * PAGE, "EINVAL"),
+    enable("enable.power-of-two", "three pages", 3 * PAGE_SIZE, "EINVAL"),
     enable("enable.power-of-two", "the largest less 16", largest - 16, "EINVAL"),
     enable("enable.power-of-two", "the largest plus 16", largest + 16, "EINVAL"),
   ];
-  for (let bytes = 1; bytes < PAGE; bytes *= 2) {
+  for (let bytes = 1; bytes < PAGE_SIZE; bytes *= 2) {
     cases.push(enable("enable.too-small", `2^${Math.log2(bytes)}`, bytes, "EINVAL"));
   }
-  for (let bytes = PAGE; bytes <= largest; bytes *= 2) {
+  for (let bytes = PAGE_SIZE; bytes <= largest; bytes *= 2) {
     const id = bytes < smallest ? "limit.pml-minimum" : "enable.power-of-two";
     cases.push(enable(id, `2^${Math.log2(bytes)}`, bytes, fits(bytes)));
   }
@@ -149,7 +149,7 @@ function sizeCases({ largest, smallest }: RingRangeFacts): EnablingCase[] {
   }
   return [
     ...cases,
-    enable("enable.u32", "2^32 + 4096", 0x1_0000_1000n, fits(PAGE)),
+    enable("enable.u32", "2^32 + 4096", 0x1_0000_1000n, fits(PAGE_SIZE)),
     enable("enable.u32", "2^32 + 65536", 0x1_0001_0000n, fits(0x1_0000)),
     enable("enable.u32", "2^32", 0x1_0000_0000n, "EINVAL"),
     enable("enable.u32", "2^63", 1n << 63n, "EINVAL"),

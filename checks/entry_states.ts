@@ -1,6 +1,7 @@
 import { errnoName } from "../ffi/errno.ts";
 import { KVM_CAP_MULTI_ADDRESS_SPACE } from "../ffi/kvm_constants.ts";
 import { KVM_SET_USER_MEMORY_REGION } from "../ffi/kvm_ioctls.ts";
+import { kvm_dirty_gfn } from "../ffi/kvm_structs.ts";
 import { PAGE_SIZE } from "../ffi/linux.ts";
 import { memoryRegionStruct } from "../kvm/vm.ts";
 import type { Check } from "./check.ts";
@@ -11,8 +12,6 @@ import type { Machine, RingEntry } from "./machine.ts";
 import { pushPages } from "./push_pages.ts";
 import { pushesInSmm } from "./smm.ts";
 import { API, MAIN, RING } from "./sources.ts";
-
-const ENTRY_BYTES = 16;
 
 // What an entry names.
 const named = ({ slot, offset }: RingEntry) => [slot, offset];
@@ -34,7 +33,7 @@ export const ENTRY_CHECKS: readonly Check[] = [
       const { buffer, byteOffset } = machine.rings[0]!.words;
       const bytes = new DataView(buffer, byteOffset);
       pages.forEach((page, n) => {
-        const at = n * ENTRY_BYTES;
+        const at = n * kvm_dirty_gfn.size;
         expect(`u32 at byte ${at}, flags`, bytes.getUint32(at, true), 1);
         expect(`u32 at byte ${at + 4}, slot`, bytes.getUint32(at + 4, true), slot);
         expect(`u64 at byte ${at + 8}, offset`, bytes.getBigUint64(at + 8, true), page);

@@ -5,10 +5,10 @@ import { Mapping } from "../kvm/mapping.ts";
 import { System } from "../kvm/system.ts";
 import { type KernelFacts, kernelFacts } from "../lab/host.ts";
 import { largestRing, smallestRing } from "../machine/ring_limits.ts";
+import { PAGE_WORDS } from "../ring/slots.ts";
 import { HOST_PAGES, MOST_STORES, MOST_VCPUS } from "./fuzz_program.ts";
 
 const LIST_BYTES = MOST_STORES * long64.listElement;
-const WORDS_PER_PAGE = PAGE_SIZE / 4;
 
 /** A kernel that runs programs, and the memory that they all use: made once, since that is slow. */
 export class FuzzKernel implements Disposable {
@@ -66,7 +66,7 @@ export class FuzzKernel implements Disposable {
   /** Clears the words that guests store to, before a program. */
   clear(): void {
     const { words } = this.#host;
-    for (let page = 0; page < HOST_PAGES; page++) words[page * WORDS_PER_PAGE] = 0;
+    for (let page = 0; page < HOST_PAGES; page++) words[page * PAGE_WORDS] = 0;
     this.#seen.fill(0);
   }
 
@@ -97,7 +97,7 @@ export class FuzzKernel implements Disposable {
     const stored: number[] = [];
     const { words } = this.#host;
     for (let page = 0; page < HOST_PAGES; page++) {
-      const value = words[page * WORDS_PER_PAGE]!;
+      const value = words[page * PAGE_WORDS]!;
       if (value === this.#seen[page]) continue;
       this.#seen[page] = value;
       stored.push(page, value);

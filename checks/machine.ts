@@ -12,6 +12,7 @@ import type { System } from "../kvm/system.ts";
 import type { Vcpu } from "../kvm/vcpu.ts";
 import { memoryRegionStruct, type Vm } from "../kvm/vm.ts";
 import { DIRTY, ENTRY_WORDS, FLAGS, HARVESTED, OFFSET, SLOT } from "../ring/entry.ts";
+import { PAGE_WORDS } from "../ring/slots.ts";
 
 /** What a machine shall be. What is not given is the least that works. */
 export interface MachineOptions {
@@ -70,7 +71,6 @@ export function resetRaw(vm: Vm, argument = 0): number {
 const LIST_STORES = 8192;
 /** The first guest frame of the first logged slot: beyond the guest's program and lists. */
 const FIRST_GFN = 0x1000;
-const WORDS_PER_PAGE = PAGE_SIZE / 4;
 /** Host memory of most machines: a kernel in memory takes milliseconds to make more. */
 const HOST_PAGES = 1536;
 
@@ -361,7 +361,7 @@ export class Machine implements Disposable {
    * @returns The value last stored there, 0 before.
    */
   word(page: number): number {
-    return this.memory[page * WORDS_PER_PAGE]!;
+    return this.memory[page * PAGE_WORDS]!;
   }
 
   /** Gives everything back. */

@@ -1,9 +1,9 @@
 import { kvm_segment, kvm_sregs } from "../ffi/kvm_structs.ts";
+import { PAGE_SIZE } from "../ffi/linux.ts";
 import type { Errand, Guest } from "./guest.ts";
 import { type Listing, machineCode, storesLeft } from "./listing.ts";
 
 const GIB = 2 ** 30;
-const PAGE = 0x1000;
 
 // What lies below the access list: the code, one page-map level 4, one page-directory-pointer table, and
 // a page directory for each GiB, with 2 MiB pages (1 GiB ones are not found on every KVM).
@@ -13,7 +13,7 @@ const CODE_AT = 0x1000;
 const PML4_AT = 0x2000;
 const PDPT_AT = 0x3000;
 const PD_AT = 0x4000;
-const LIST_AT = PD_AT + GIBS * PAGE;
+const LIST_AT = PD_AT + GIBS * PAGE_SIZE;
 
 // Page-table bits: present, writable, user; accessed and dirty are set from the start, so that the
 // processor has nothing to write there.
@@ -64,7 +64,7 @@ export const long64: Guest = {
     };
     entry(PML4_AT, PDPT_AT, TABLE);
     for (let gib = 0; gib < GIBS; gib++) {
-      const directory = PD_AT + gib * PAGE;
+      const directory = PD_AT + gib * PAGE_SIZE;
       entry(PDPT_AT + gib * 8, directory, TABLE);
       for (let n = 0; n < 512; n++) {
         entry(directory + n * 8, gib * GIB + n * LARGE_PAGE_BYTES, LARGE_PAGE);

@@ -1,8 +1,10 @@
+import { PAGE_SIZE } from "../ffi/linux.ts";
 import type { CpuMemory } from "./cpu_memory.ts";
 import { decode, MAX_LENGTH } from "./decode.ts";
 import { type Instruction, Kind } from "./instruction.ts";
 
-const PAGE = 4096;
+// A constant of the module itself is one to the compiled loop, an imported one is read each time.
+const PAGE = PAGE_SIZE;
 const ENTRIES = 1024;
 const NOP = 0x90;
 

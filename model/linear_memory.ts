@@ -1,9 +1,10 @@
+import { PAGE_SIZE } from "../ffi/linux.ts";
 import type { CpuMemory } from "./cpu_memory.ts";
 import { Segment } from "./decode.ts";
 import { Paging, Translation } from "./paging.ts";
 import type { Registers } from "./registers.ts";
 
-const PAGE = 4096;
+const PAGE = PAGE_SIZE; // as in fetcher.ts
 // Bits of an address within its page: `&` is exact below 2^53 and, unlike `%`, fast on large numbers.
 const IN_PAGE = PAGE - 1;
 

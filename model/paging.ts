@@ -1,3 +1,4 @@
+import { PAGE_SIZE } from "../ffi/linux.ts";
 import type { CpuMemory } from "./cpu_memory.ts";
 
 /** What a translation came to, if not to a physical address. */
@@ -12,7 +13,7 @@ const PRESENT = 1;
 const WRITABLE = 2;
 const USER = 4;
 const LARGE = 0x80;
-const PAGE = 4096;
+const PAGE = PAGE_SIZE; // as in fetcher.ts
 const REGION = 2 ** 21;
 const ADDRESS_BITS = 36; // what a vCPU has whose CPUID does not say
 const LOW_ADDRESS = 0xffff_f000;

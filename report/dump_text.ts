@@ -4,10 +4,9 @@ import { kernelStateLine } from "./kernel_state_text.ts";
 import { labHead } from "./lab_text.ts";
 import { lostText } from "./lost_text.ts";
 import { table } from "./table.ts";
-import { countText } from "./units.ts";
+import { countText, PAGE_BYTES } from "./units.ts";
 
 const HEAD = ["index", "flags", "as", "slot", "offset", "gfn", "gpa"];
-const PAGE_BYTES = 4096;
 
 /**
  * `dirtyring dump` for people.

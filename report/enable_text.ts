@@ -1,9 +1,7 @@
 import type { EnableResult } from "../checks/enable.ts";
 import { kernelLine } from "./lab_text.ts";
 import { table } from "./table.ts";
-import { countText, sizeText } from "./units.ts";
-
-const PAGE_BYTES = 4096;
+import { countText, PAGE_BYTES, sizeText } from "./units.ts";
 
 /**
  * `dirtyring enable` for people.

@@ -1,4 +1,5 @@
 import type { LiveProgress } from "../live/live_result.ts";
+import { gauge } from "./bar.ts";
 import { liveRates, rateText } from "./live_rates.ts";
 
 const EVERY_MS = 100;
@@ -32,7 +33,9 @@ export function liveFrames(
       `resets ${progress.resets}  lost pages ${progress.lost}`,
       ...now.vcpus.slice(0, VCPUS_SHOWN).map(({ vcpu, perSecond, occupancy, fullExits }) =>
         `vCPU ${`${vcpu}`.padEnd(3)} ${rateText(perSecond).padStart(5)} pages/s  ` +
-        `${bar(occupancy)} ${(occupancy * 100).toFixed(0).padStart(3)} %  full ${fullExits}`
+        `${gauge(occupancy, BAR_CELLS)} ${
+          (occupancy * 100).toFixed(0).padStart(3)
+        } %  full ${fullExits}`
       ),
     ];
     const more = now.vcpus.length - VCPUS_SHOWN;
@@ -44,11 +47,3 @@ export function liveFrames(
 
 /** Erases a frame that is still there: to be printed before what comes after it. */
 export const AFTER_FRAMES: string = ERASE_BELOW;
-
-// The part of a ring that is dirty, in eighths of a cell.
-function bar(part: number): string {
-  const eighths = Math.round(Math.min(Math.max(part, 0), 1) * BAR_CELLS * 8);
-  const full = Math.floor(eighths / 8);
-  const rest = eighths % 8 === 0 ? "" : " ▏▎▍▌▋▊▉"[eighths % 8]!;
-  return `▕${("█".repeat(full) + rest).padEnd(BAR_CELLS)}▏`;
-}

@@ -1,10 +1,9 @@
 import type { ProbeResult } from "../lab/probe.ts";
 import { kernelLine } from "./lab_text.ts";
 import { table } from "./table.ts";
-import { sizeText } from "./units.ts";
+import { ENTRY_BYTES, sizeText } from "./units.ts";
 import { oneLine } from "./one_line.ts";
 
-const ENTRY_BYTES = 16;
 const NOT_USABLE =
   "no: the other commands run here on the model of a kernel alone (--backend model)";
 

@@ -3,6 +3,7 @@ import type { StatsResult } from "../lab/story.ts";
 import type { RoundsCheck, StatsReport } from "../lab/story.ts";
 import type { Statistics } from "../ring/statistics.ts";
 import type { Bucket } from "../ring/tally.ts";
+import { bar } from "./bar.ts";
 import { labHead } from "./lab_text.ts";
 import { lostText } from "./lost_text.ts";
 import { table } from "./table.ts";
@@ -91,7 +92,7 @@ function* histogramText(histogram: readonly Bucket[]): Generator<string> {
   const rows = histogram.map(({ from, to, batches }) => [
     from === to ? `${from}` : `${from}–${to}`,
     `${batches}`,
-    "█".repeat(batches === 0 ? 0 : Math.max(1, Math.round(batches / most * BAR_WIDTH))),
+    bar(batches, most, BAR_WIDTH),
   ]);
   yield "\n";
   yield* table([["pages a batch", "batches", ""], ...rows], ["right", "right", "left"], "  ");

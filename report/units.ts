@@ -1,3 +1,8 @@
+/** Bytes of a guest page. A test holds it, and the next, against ffi/, which this folder does not import. */
+export const PAGE_BYTES = 4096;
+/** Bytes of a ring's entry. */
+export const ENTRY_BYTES = 16;
+
 const SIZES = ["bytes", "KiB", "MiB", "GiB", "TiB"] as const;
 
 /**

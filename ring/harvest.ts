@@ -2,6 +2,7 @@ import { allocateEntries, type Entries } from "./entries.ts";
 import { DIRTY, ENTRY_WORDS, HARVESTED } from "./entry.ts";
 import { nextHeld } from "./next_held.ts";
 import { RingSorter } from "./sort_in_ring.ts";
+import { PAGE_WORDS } from "./slots.ts";
 
 const STATE = DIRTY | HARVESTED;
 
@@ -212,7 +213,6 @@ export class Harvester {
 
 const WARM_ENTRIES = 512;
 const WARM_TIMES = 300;
-const PAGE_WORDS = 1024;
 
 /**
  * Harvests a made-up ring until V8 has compiled the loop: the first harvest of a process takes ten times as long

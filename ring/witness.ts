@@ -2,7 +2,7 @@ import type { Entries } from "./entries.ts";
 import { ENTRY_WORDS, OFFSET, SLOT } from "./entry.ts";
 import type { LostCause, LostPage, LostPages } from "./lost_page.ts";
 import type { PageSet } from "./page_set.ts";
-import type { LoggedPages, PageName } from "./slots.ts";
+import { type LoggedPages, PAGE_WORDS, type PageName } from "./slots.ts";
 
 /** Some pages: their number, and the first hundred of them. */
 export interface PageList {
@@ -15,7 +15,6 @@ export interface PageList {
 /** As many pages of a {@linkcode PageList} are listed. */
 export const PAGES_LISTED = 100;
 
-const PAGE_WORDS = 1024;
 /** Of more short resets than this, none is told apart any more: a run is broken long before. */
 const SHORT_HARVESTS_KEPT = 10_000;
 

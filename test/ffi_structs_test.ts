@@ -2,8 +2,11 @@ import { assertEquals } from "@std/assert";
 import * as constants from "../ffi/kvm_constants.ts";
 import * as ioctls from "../ffi/kvm_ioctls.ts";
 import * as structs from "../ffi/kvm_structs.ts";
+import { PAGE_SIZE } from "../ffi/linux.ts";
 import type { Struct } from "../ffi/struct.ts";
+import { ENTRY_BYTES, PAGE_BYTES } from "../report/units.ts";
 import { DIRTY, ENTRY_WORDS, HARVESTED, OFFSET, SLOT } from "../ring/entry.ts";
+import { PAGE_WORDS } from "../ring/slots.ts";
 import { testUnless } from "./support/live.ts";
 
 Deno.test("struct layouts are those of <linux/kvm.h> and <asm/kvm.h>", () => {
@@ -66,7 +69,8 @@ Deno.test("ioctl numbers are computed right", () => {
 });
 
 Deno.test("the words of a ring entry are those of kvm_dirty_gfn", () => {
-  assertEquals(ENTRY_WORDS * 4, structs.kvm_dirty_gfn.size);
+  assertEquals([ENTRY_WORDS * 4, ENTRY_BYTES], Array(2).fill(structs.kvm_dirty_gfn.size));
+  assertEquals([PAGE_WORDS * 4, PAGE_BYTES], Array(2).fill(PAGE_SIZE));
   assertEquals([SLOT * 4, OFFSET * 4], [
     structs.kvm_dirty_gfn.at.slot,
     structs.kvm_dirty_gfn.at.offset,

@@ -1,3 +1,4 @@
+import { PAGE_SIZE } from "../ffi/linux.ts";
 import { UsageError } from "../lab/usage_error.ts";
 import { bootSector, CHUNK_SECTORS, SECTOR_BYTES, SETUP_AT, STACK_AT } from "./boot_loader.ts";
 
@@ -59,7 +60,7 @@ export function bootDisk({ kernel, initrdBytes, cmdline, memoryBytes }: DiskBoot
   const header = new DataView(kernel.buffer, kernel.byteOffset, kernel.byteLength);
   const setupBytes = ((header.getUint8(SETUP_SECTS_AT) || 4) + 1) * SECTOR_BYTES;
   const most = Math.min(memoryBytes - BIOS_BYTES, header.getUint32(INITRD_ADDR_MAX_AT, true) + 1);
-  const initrdAt = Math.floor((most - initrdBytes) / 4096) * 4096;
+  const initrdAt = Math.floor((most - initrdBytes) / PAGE_SIZE) * PAGE_SIZE;
   const kernelEnd = Number(header.getBigUint64(PREF_ADDRESS_AT, true)) +
     header.getUint32(INIT_SIZE_AT, true);
   if (initrdAt < kernelEnd) {
