@@ -9,6 +9,7 @@ import { UsageError } from "../lab/usage_error.ts";
 import { kernelLine } from "../report/lab_text.ts";
 import { type CliResult, dirtyring, eachOf } from "./support/cli.ts";
 import { elsewhere, NO_NAMESPACE } from "./support/elsewhere.ts";
+import { Folder } from "./support/folder.ts";
 import { liveTest, testUnless } from "./support/live.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname;
@@ -245,38 +246,35 @@ Deno.test("the rule of the calls follows the model's version", async () => {
 });
 
 Deno.test("a pattern file is this host's on the model too, read without FFI", async () => {
-  const folder = await Deno.makeTempDir();
+  await using made = await Folder.make();
+  const folder = made.path;
   const args = (file: string) => [
     ...["dump", "--backend", "model", "--format", "csv", "--pattern", `file:${file}`],
   ];
   const offsets = ({ stdout }: CliResult) =>
     stdout.trim().split("\n").slice(1).map((line) => Number(line.split(",")[6]));
-  try {
-    await Deno.writeTextFile(`${folder}/pages`, "7\n0x10\n3\n");
-    const readable = [folder, "/no"];
-    for (const run of [withoutFfi, dirtyring]) {
-      const byFile = run === dirtyring
-        ? await dirtyring(args(`${folder}/pages`))
-        : await withoutFfi(args(`${folder}/pages`), { readable });
-      assertEquals([byFile.code, byFile.stderr, ...offsets(byFile)], [0, "", 7, 16, 3]);
-    }
-    const piped = await withoutFfi(args("-"), { input: "5\n4\n" });
-    assertEquals([piped.code, piped.stderr, ...offsets(piped)], [0, "", 5, 4]);
-    // The same line, whoever reads.
-    for (const [file, errno] of [["/no/such", "ENOENT"], [folder, "EISDIR"]] as const) {
-      const byDeno = await withoutFfi(args(file), { readable });
-      const byLibc = await dirtyring(args(file));
-      assertEquals([byDeno.code, byDeno.stdout], [2, ""]);
-      assertMatch(byDeno.stderr, /^dirtyring: --pattern file:[^\n]+\n$/);
-      assertStringIncludes(byDeno.stderr, errno);
-      assertEquals(byDeno, byLibc);
-    }
-    const denied = await withoutFfi(args(`${folder}/pages`));
-    assertEquals([denied.code, denied.stdout], [4, ""]);
-    assertMatch(denied.stderr, /^dirtyring: [^\n]*no permission[^\n]*file:- < FILE[^\n]*\n$/);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
+  await Deno.writeTextFile(`${folder}/pages`, "7\n0x10\n3\n");
+  const readable = [folder, "/no"];
+  for (const run of [withoutFfi, dirtyring]) {
+    const byFile = run === dirtyring
+      ? await dirtyring(args(`${folder}/pages`))
+      : await withoutFfi(args(`${folder}/pages`), { readable });
+    assertEquals([byFile.code, byFile.stderr, ...offsets(byFile)], [0, "", 7, 16, 3]);
   }
+  const piped = await withoutFfi(args("-"), { input: "5\n4\n" });
+  assertEquals([piped.code, piped.stderr, ...offsets(piped)], [0, "", 5, 4]);
+  // The same line, whoever reads.
+  for (const [file, errno] of [["/no/such", "ENOENT"], [folder, "EISDIR"]] as const) {
+    const byDeno = await withoutFfi(args(file), { readable });
+    const byLibc = await dirtyring(args(file));
+    assertEquals([byDeno.code, byDeno.stdout], [2, ""]);
+    assertMatch(byDeno.stderr, /^dirtyring: --pattern file:[^\n]+\n$/);
+    assertStringIncludes(byDeno.stderr, errno);
+    assertEquals(byDeno, byLibc);
+  }
+  const denied = await withoutFfi(args(`${folder}/pages`));
+  assertEquals([denied.code, denied.stdout], [4, ""]);
+  assertMatch(denied.stderr, /^dirtyring: [^\n]*no permission[^\n]*file:- < FILE[^\n]*\n$/);
 });
 
 Deno.test("auto takes the model where the real kernel is not usable, and says why", async () => {

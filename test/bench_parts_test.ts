@@ -15,21 +15,11 @@ import { takeTurns } from "../sweeps/take_turns.ts";
 import { UsageError } from "../lab/usage_error.ts";
 import { entriesOf } from "../ring/entries.ts";
 import { LoggedPages } from "../ring/slots.ts";
+import { OPTIONS } from "./support/bench_results.ts";
 import "./support/libc.ts"; // what listens to signals binds it
 import fc from "./support/fast_check.ts";
 
 const MIB = 2 ** 20;
-
-const OPTIONS: BenchOptions = {
-  guest: "long64",
-  memory: [MIB],
-  pages: [16],
-  pattern: { name: "random", parameter: 0 },
-  seed: 1,
-  ringBytes: 65536 * 16,
-  sweep: ["cost"],
-  repetitions: 1,
-};
 
 Deno.test("spreadOf() interpolates quantiles and refuses no values", () => {
   assertEquals(spreadOf([7]), { median: 7, min: 7, max: 7, q1: 7, q3: 7 });

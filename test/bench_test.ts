@@ -13,22 +13,13 @@ import { sortPages } from "../sweeps/bench_sort.ts";
 import { Interrupt, type InterruptSignal } from "../lab/interrupt.ts";
 import { UsageError } from "../lab/usage_error.ts";
 import { openModel } from "../model/model_kernel.ts";
+import { OPTIONS } from "./support/bench_results.ts";
 import { faultyKernel } from "./support/faulty_kernel.ts";
 import { LIBC } from "./support/libc.ts";
 import { liveTest, NO_FAULTS, RING_ENTRIES, testUnless } from "./support/live.ts";
 
 const MODEL = { version: "latest", pml: false, emulator: false } as const;
 const MIB = 2 ** 20;
-const OPTIONS: BenchOptions = {
-  guest: "long64",
-  memory: [MIB],
-  pages: [16],
-  pattern: { name: "random", parameter: 0 },
-  seed: 1,
-  ringBytes: 65536 * 16,
-  sweep: ["cost"],
-  repetitions: 1,
-};
 
 const NO_RUN: RingSizeRun = { fullExits: 1, stoppedNs: 1, storesPerSecond: 1, entries: 1 };
 const QUIET: BenchHelp = { progress: () => {}, runRingSize: () => () => Promise.resolve(NO_RUN) };

@@ -14,7 +14,9 @@ import { duration } from "../cli/duration.ts";
 import { globs } from "../cli/globs.ts";
 import { UsageError } from "../lab/usage_error.ts";
 import { hasFailed } from "../report/has_failed.ts";
+import { checkRun as run } from "./support/check_results.ts";
 import { denoArgs, dirtyring, shell } from "./support/cli.ts";
+import { Folder } from "./support/folder.ts";
 import { liveTest } from "./support/live.ts";
 
 const CHECKS = ["reset.count", "reset.signal", "mmap.exec"].map((id) => ({ id }));
@@ -55,17 +57,6 @@ Deno.test("shuffle() keeps all, and the seed decides", () => {
   assertEquals(shuffle(list, 7), shuffle(list, 7));
   assert(`${shuffle(list, 7)}` !== `${shuffle(list, 8)}` && `${shuffle(list, 7)}` !== `${list}`);
   assertEquals(shuffle(list, 7).sort((a, b) => a - b), list);
-});
-
-const run = (status: CheckRun["status"], detail: string | null = null): CheckRun => ({
-  status,
-  detail,
-  expected: null,
-  seen: null,
-  withheld: null,
-  defect: false,
-  reports: [],
-  ms: 2,
 });
 
 Deno.test("combineRuns() fails where one fails, and counts", () => {
@@ -138,40 +129,34 @@ const MODEL = ["check", "--backend", "model"];
 Deno.test("check on the model answers in every format, and nothing is left behind a file", async () => {
   // A limit that is given: the default is measured, and differs.
   const args = [...MODEL, "--only", "cap.*,limit.*", "--timeout", "1m"];
-  const folder = await Deno.makeTempDir();
-  try {
-    for (const format of ["text", "ktap", "junit", "json", "ndjson"]) {
-      const plain = await dirtyring([...args, "--format", format]);
-      assertEquals([plain.code, plain.stderr], [0, ""], format);
-      const path = `${folder}/${format}`;
-      const filed = await dirtyring([...args, "--format", format, "--output", path]);
-      assertEquals([filed.code, filed.stdout, filed.stderr], [0, "", ""], format);
-      const timeless = (text: string) =>
-        text.replaceAll(/"ms": ?[\d.]+|time(stamp)?="[^"]+"/g, "TIME");
-      assertEquals(timeless(await Deno.readTextFile(path)), timeless(plain.stdout), format);
-    }
-    assertEquals([...Deno.readDirSync(folder)].length, 5);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
+  await using made = await Folder.make();
+  const folder = made.path;
+  for (const format of ["text", "ktap", "junit", "json", "ndjson"]) {
+    const plain = await dirtyring([...args, "--format", format]);
+    assertEquals([plain.code, plain.stderr], [0, ""], format);
+    const path = `${folder}/${format}`;
+    const filed = await dirtyring([...args, "--format", format, "--output", path]);
+    assertEquals([filed.code, filed.stdout, filed.stderr], [0, "", ""], format);
+    const timeless = (text: string) =>
+      text.replaceAll(/"ms": ?[\d.]+|time(stamp)?="[^"]+"/g, "TIME");
+    assertEquals(timeless(await Deno.readTextFile(path)), timeless(plain.stdout), format);
   }
+  assertEquals([...Deno.readDirSync(folder)].length, 5);
 });
 
 Deno.test("check --output replaces what a link leads to, and keeps it where nothing could be made", async () => {
-  const folder = await Deno.makeTempDir();
-  try {
-    await Deno.writeTextFile(`${folder}/old`, "old", { mode: 0o640 });
-    await Deno.symlink("old", `${folder}/link`);
-    const output = ["--output", `${folder}/link`];
-    const refused = await dirtyring([...MODEL, "--only", "nothing", ...output]);
-    assertEquals([refused.code, await Deno.readTextFile(`${folder}/old`)], [2, "old"]);
-    await dirtyring([...MODEL, "--only", "cap.acq-rel", "--format", "json", ...output]);
-    const { checks } = JSON.parse(await Deno.readTextFile(`${folder}/old`));
-    assertEquals(checks.map(({ id }: { id: string }) => id), ["cap.acq-rel"]);
-    assertEquals((await Deno.lstat(`${folder}/link`)).isSymlink, true);
-    assertEquals((await Deno.stat(`${folder}/old`)).mode! & 0o777, 0o640);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+  await using made = await Folder.make();
+  const folder = made.path;
+  await Deno.writeTextFile(`${folder}/old`, "old", { mode: 0o640 });
+  await Deno.symlink("old", `${folder}/link`);
+  const output = ["--output", `${folder}/link`];
+  const refused = await dirtyring([...MODEL, "--only", "nothing", ...output]);
+  assertEquals([refused.code, await Deno.readTextFile(`${folder}/old`)], [2, "old"]);
+  await dirtyring([...MODEL, "--only", "cap.acq-rel", "--format", "json", ...output]);
+  const { checks } = JSON.parse(await Deno.readTextFile(`${folder}/old`));
+  assertEquals(checks.map(({ id }: { id: string }) => id), ["cap.acq-rel"]);
+  assertEquals((await Deno.lstat(`${folder}/link`)).isSymlink, true);
+  assertEquals((await Deno.stat(`${folder}/old`)).mode! & 0o777, 0o640);
 });
 
 Deno.test("check: 4 where nothing could be made, and the model needs no FFI", async () => {
@@ -252,25 +237,22 @@ for (const [signal, status] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
 }
 
 Deno.test("an interrupted check writes its file whole, marked incomplete", async () => {
-  const folder = await Deno.makeTempDir();
-  try {
-    const output = `${folder}/result`;
-    const args = [...MODEL, "--repeat", "1000000", "--format", "junit", "--output", output];
-    const process = new Deno.Command(Deno.execPath(), {
-      args: denoArgs(args),
-      stdout: "null",
-      stderr: "null",
-    }).spawn();
-    while (await childOf(process.pid) === "") await new Promise((done) => setTimeout(done, 50));
-    process.kill("SIGINT");
-    assertEquals((await process.status).code, 130);
-    const text = await Deno.readTextFile(output);
-    assertStringIncludes(text, '<property name="complete" value="false"/>');
-    assert(text.endsWith("</testsuites>\n"));
-    assertEquals([...Deno.readDirSync(folder)].length, 1);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+  await using made = await Folder.make();
+  const folder = made.path;
+  const output = `${folder}/result`;
+  const args = [...MODEL, "--repeat", "1000000", "--format", "junit", "--output", output];
+  const process = new Deno.Command(Deno.execPath(), {
+    args: denoArgs(args),
+    stdout: "null",
+    stderr: "null",
+  }).spawn();
+  while (await childOf(process.pid) === "") await new Promise((done) => setTimeout(done, 50));
+  process.kill("SIGINT");
+  assertEquals((await process.status).code, 130);
+  const text = await Deno.readTextFile(output);
+  assertStringIncludes(text, '<property name="complete" value="false"/>');
+  assert(text.endsWith("</testsuites>\n"));
+  assertEquals([...Deno.readDirSync(folder)].length, 1);
 });
 
 Deno.test("a closed pipe ends check early and silently", async () => {

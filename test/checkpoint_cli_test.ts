@@ -1,9 +1,9 @@
 // `dirtyring checkpoint` and `dirtyring restore` as command lines: options, statuses, formats, a full disk, signals.
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { forge } from "./support/checkpoint_files.ts";
-import { inFolder } from "./support/checkpoints.ts";
 import { denoArgs, dirtyring, RunningCli } from "./support/cli.ts";
 import { elsewhere, NO_NAMESPACE } from "./support/elsewhere.ts";
+import { Folder, inFolder } from "./support/folder.ts";
 import { liveTest, testUnless } from "./support/live.ts";
 
 const MODEL = ["checkpoint", "--backend", "model"];
@@ -117,31 +117,28 @@ testUnless(
   NO_NAMESPACE,
   "checkpoint on a full disk ends with status 3, and what is whole can be restored",
   async () => {
-    const folder = await Deno.makeTempDir();
-    try {
-      const keep = `dirtyring ${[...MODEL, "--interval", "5ms", "--epochs", "99"].join(" ")}`;
-      const { stdout, stderr } = await elsewhere(
-        `mount -t tmpfs -o size=3500k none ${folder}`,
-        `{ ${keep} --output ${folder}/x; echo status $?; ls ${folder}/x; ` +
-          `dirtyring ${RESTORE.join(" ")} ${folder}/x; echo status $?; }`,
-      );
-      const said =
-        /^dirtyring: write\((\S+)\/x\/epoch-00000(\d)\.ckpt\.part\): ENOSPC \(no space left\); /;
-      const [, where, number] = said.exec(stderr)!;
-      const last = Number(number) - 1;
-      assertEquals(where, folder);
-      assert(last >= 1);
-      assertStringIncludes(stderr, `epoch ${last} is the last whole one`);
-      assertStringIncludes(stdout, `ended early: write(`);
-      assertStringIncludes(stdout, `up to epoch ${last}\n`);
-      const files = stdout.split("\n").filter((line) => line.startsWith("epoch-"));
-      assertEquals(files.length, last + 1);
-      assertEquals(files.filter((file) => file.includes(".part")), []);
-      assertEquals(stdout.match(/^status \d+$/gm), ["status 3", "status 0"]);
-      assertStringIncludes(stdout, `ok: epoch ${last} restored`);
-    } finally {
-      await Deno.remove(folder, { recursive: true });
-    }
+    await using made = await Folder.make();
+    const folder = made.path;
+    const keep = `dirtyring ${[...MODEL, "--interval", "5ms", "--epochs", "99"].join(" ")}`;
+    const { stdout, stderr } = await elsewhere(
+      `mount -t tmpfs -o size=3500k none ${folder}`,
+      `{ ${keep} --output ${folder}/x; echo status $?; ls ${folder}/x; ` +
+        `dirtyring ${RESTORE.join(" ")} ${folder}/x; echo status $?; }`,
+    );
+    const said =
+      /^dirtyring: write\((\S+)\/x\/epoch-00000(\d)\.ckpt\.part\): ENOSPC \(no space left\); /;
+    const [, where, number] = said.exec(stderr)!;
+    const last = Number(number) - 1;
+    assertEquals(where, folder);
+    assert(last >= 1);
+    assertStringIncludes(stderr, `epoch ${last} is the last whole one`);
+    assertStringIncludes(stdout, `ended early: write(`);
+    assertStringIncludes(stdout, `up to epoch ${last}\n`);
+    const files = stdout.split("\n").filter((line) => line.startsWith("epoch-"));
+    assertEquals(files.length, last + 1);
+    assertEquals(files.filter((file) => file.includes(".part")), []);
+    assertEquals(stdout.match(/^status \d+$/gm), ["status 3", "status 0"]);
+    assertStringIncludes(stdout, `ok: epoch ${last} restored`);
   },
 );
 

@@ -9,8 +9,8 @@ import { CheckpointWriter } from "../checkpoint/checkpoint_writer.ts";
 import { DigestedPieces, digestText } from "../checkpoint/digested_pieces.ts";
 import { UsageError } from "../lab/usage_error.ts";
 import { forge, madeUp, noise } from "./support/checkpoint_files.ts";
-import { inFolder } from "./support/checkpoints.ts";
 import fc from "./support/fast_check.ts";
+import { inFolder } from "./support/folder.ts";
 
 const FULL = "epoch-000000-full.ckpt";
 const name = (epoch: number) => epoch === 0 ? FULL : `epoch-00000${epoch}.ckpt`;

@@ -4,6 +4,7 @@ import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { COMMAND_NAMES, loadCommand } from "../commands/registry.ts";
 import { dirtyring, eachOf, shell } from "./support/cli.ts";
 import { elsewhere, NO_NAMESPACE } from "./support/elsewhere.ts";
+import { Folder } from "./support/folder.ts";
 import { testUnless } from "./support/live.ts";
 
 // One line on stderr that begins with the program's name, nothing on stdout, no stack.
@@ -92,21 +93,18 @@ Deno.test("an option that has become a command is answered with its name, howeve
 });
 
 Deno.test("a wrong pattern file gets one line that names it, and status 2", async () => {
-  const folder = await Deno.makeTempDir();
-  try {
-    const file = (name: string) => `file:${folder}/${name}`;
-    await Deno.writeTextFile(`${folder}/words`, "1\ntwo\n");
-    await Deno.writeTextFile(`${folder}/beyond`, "0x4000\n");
-    await Deno.writeTextFile(`${folder}/empty`, "");
-    await refuses(["dump", "--pattern", file("missing")], 2, "ENOENT");
-    await refuses(["dump", "--pattern", `file:${folder}`], 2, "EISDIR");
-    await refuses(["dump", "--pattern", file("words")], 2, 'line 2: "two" is no page number');
-    await refuses(["dump", "--pattern", file("beyond")], 2, "line 1: page 0x4000 lies beyond");
-    await refuses(["dump", "--pattern", file("empty")], 2, "holds no page number");
-    await refuses(["dump", "--pattern", "file:-"], 2, "standard input, line 1", "x\n");
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+  await using made = await Folder.make();
+  const folder = made.path;
+  const file = (name: string) => `file:${folder}/${name}`;
+  await Deno.writeTextFile(`${folder}/words`, "1\ntwo\n");
+  await Deno.writeTextFile(`${folder}/beyond`, "0x4000\n");
+  await Deno.writeTextFile(`${folder}/empty`, "");
+  await refuses(["dump", "--pattern", file("missing")], 2, "ENOENT");
+  await refuses(["dump", "--pattern", `file:${folder}`], 2, "EISDIR");
+  await refuses(["dump", "--pattern", file("words")], 2, 'line 2: "two" is no page number');
+  await refuses(["dump", "--pattern", file("beyond")], 2, "line 1: page 0x4000 lies beyond");
+  await refuses(["dump", "--pattern", file("empty")], 2, "holds no page number");
+  await refuses(["dump", "--pattern", "file:-"], 2, "standard input, line 1", "x\n");
 });
 
 Deno.test("a full disk is one line and status 3", async () => {

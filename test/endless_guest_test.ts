@@ -8,6 +8,7 @@ import type { Kernel } from "../ffi/kernel.ts";
 import { keep, model } from "./support/checkpoints.ts";
 import { dirtyring, eachOf, RunningCli } from "./support/cli.ts";
 import { endlessGuest } from "./support/endless_guest.ts";
+import { Folder } from "./support/folder.ts";
 import { LIBC } from "./support/libc.ts";
 import { liveTest } from "./support/live.ts";
 
@@ -20,13 +21,10 @@ const INLINE = ["dump", "reset", "stats", "run", "run --guest long64", "bench --
 const LIVE = ["live --stores 1000000", "checkpoint --stores 1000000"];
 
 async function withCheckpoint<T>(work: (folder: string) => Promise<T>): Promise<T> {
-  const folder = await Deno.makeTempDir({ prefix: "dirtyring-" });
-  try {
-    await keep({ folder }, model());
-    return await work(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+  await using made = await Folder.make();
+  const folder = made.path;
+  await keep({ folder }, model());
+  return await work(folder);
 }
 
 async function givesUp(backend: string): Promise<void> {

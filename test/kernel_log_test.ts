@@ -6,7 +6,7 @@ import {
   assertRejects,
   assertStringIncludes,
 } from "@std/assert";
-import type { CheckResult, CheckRun } from "../checks/check_result.ts";
+import type { CheckResult } from "../checks/check_result.ts";
 import { judgeReports } from "../checks/judge_reports.ts";
 import { type PlannedCheck, supervise } from "../checks/supervisor.ts";
 import { watchKernel } from "../commands/watch_kernel.ts";
@@ -18,6 +18,7 @@ import { checkJunit } from "../report/check_junit.ts";
 import { checkKtap } from "../report/check_ktap.ts";
 import { checkText } from "../report/check_text.ts";
 import { kernelLogText } from "../report/kernel_log_text.ts";
+import { checkRun as run } from "./support/check_results.ts";
 import { reportOf, RESULTS } from "./support/check_results.ts";
 import { withLog } from "./support/fake_log.ts";
 
@@ -91,16 +92,6 @@ Deno.test("KernelLog comes back from a kernel that logs without end, and from li
   assert(log.take().length > 0);
 });
 
-const run = (status: CheckRun["status"], detail: string | null = null): CheckRun => ({
-  status,
-  detail,
-  expected: null,
-  seen: null,
-  withheld: null,
-  defect: false,
-  reports: [],
-  ms: 1,
-});
 const warning = { isWarning: true, lines: [WARN, "RIP: x"] };
 const kasan = { isWarning: false, lines: [KASAN] };
 

@@ -5,6 +5,7 @@ import { debName, type Fetched, fetchKernel, newestKernel } from "./kernels/debi
 import { fetchAll, fetchedText } from "./kernels/fetch_all.ts";
 import { type PackageHost, type Ran, reasonOf, THIS_HOST } from "./kernels/package_host.ts";
 import { installPrograms } from "./kernels/programs.ts";
+import { Folder } from "./support/folder.ts";
 import "./support/libc.ts"; // reads what PATH is
 
 const LISTING = `linux-image-6.1.0-9-amd64-unsigned - Linux 6.1 for 64-bit PCs
@@ -77,12 +78,9 @@ const NAME = "linux-image-6.1.0-56-amd64-unsigned";
 const deb = (version: string) => `${NAME}_${version}_amd64.deb`;
 
 async function withCache(test: (cache: string, host: FakeHost) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    await test(`${folder}/kernels`, new FakeHost());
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+  await using made = await Folder.make();
+  const folder = made.path;
+  await test(`${folder}/kernels`, new FakeHost());
 }
 
 async function namesIn(folder: string): Promise<string[]> {

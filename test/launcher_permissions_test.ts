@@ -5,6 +5,7 @@ import type { Option } from "../cli/option.ts";
 import { COMMAND_NAMES, loadCommand } from "../commands/registry.ts";
 import { VM_OPTIONS } from "../cli/vm_options.ts";
 import { eachOf, shell } from "./support/cli.ts";
+import { Folder } from "./support/folder.ts";
 import { LauncherHome } from "./support/launcher.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname.replace(/\/$/, "");
@@ -154,42 +155,39 @@ Deno.test("a folder whose name Deno cannot be told is not named to it", async ()
 });
 
 Deno.test("through the launcher each command does its work on the model, without FFI", async () => {
-  const folder = await Deno.makeTempDir();
-  try {
-    await Deno.writeTextFile(`${folder}/pages`, "0\n2\n1\n");
-    const short: Readonly<Record<string, string>> = {
-      run: "--rounds 1",
-      live: "--stores 2000",
-      restore: `${folder}/kept`,
-      check: "--only 'cap.*'",
-      checkpoint: `--epochs 2 --interval 20ms --output ${folder}/kept`,
-      bench: "--sweep cost --memory 1MiB --pages 16 --repetitions 1 --svg cost.svg",
-      probe: "--trace",
-    };
-    const lines = [
-      // Programs run on a real kernel, too.
-      ...COMMAND_NAMES.filter((name) => name !== "fuzz")
-        .map((name) => `${name} --backend model ${short[name] ?? ""}`),
-      "reset --kernel-state --sort --backend model",
-      "check --backend model --only cap.acq-rel --format json --output result.json",
-      "dump --backend model --pattern file:pages",
-      "dump --backend model --pattern file:- <pages",
-      "dump --backend model --pattern file:/dev/stdin <pages",
-      "cat pages | dirtyring dump --backend model --pattern file:/dev/stdin",
-      "check --list --format json",
-      "help bench",
-    ];
-    for (const line of lines) {
-      const whole = line.startsWith("cat") ? line : `dirtyring ${line}`;
-      const { code, stdout, stderr } = await shell(whole, folder);
-      assertEquals(code, 0, `${whole}: ${stderr}`);
-      if (!line.includes("--output")) assert(stdout.length > 50, whole);
-      if (!line.includes("--trace")) assertEquals(stderr, "", whole);
-    }
-    for (const name of ["cost.svg", "result.json"]) {
-      assert((await Deno.stat(`${folder}/${name}`)).size > 100);
-    }
-  } finally {
-    await Deno.remove(folder, { recursive: true });
+  await using made = await Folder.make();
+  const folder = made.path;
+  await Deno.writeTextFile(`${folder}/pages`, "0\n2\n1\n");
+  const short: Readonly<Record<string, string>> = {
+    run: "--rounds 1",
+    live: "--stores 2000",
+    restore: `${folder}/kept`,
+    check: "--only 'cap.*'",
+    checkpoint: `--epochs 2 --interval 20ms --output ${folder}/kept`,
+    bench: "--sweep cost --memory 1MiB --pages 16 --repetitions 1 --svg cost.svg",
+    probe: "--trace",
+  };
+  const lines = [
+    // Programs run on a real kernel, too.
+    ...COMMAND_NAMES.filter((name) => name !== "fuzz")
+      .map((name) => `${name} --backend model ${short[name] ?? ""}`),
+    "reset --kernel-state --sort --backend model",
+    "check --backend model --only cap.acq-rel --format json --output result.json",
+    "dump --backend model --pattern file:pages",
+    "dump --backend model --pattern file:- <pages",
+    "dump --backend model --pattern file:/dev/stdin <pages",
+    "cat pages | dirtyring dump --backend model --pattern file:/dev/stdin",
+    "check --list --format json",
+    "help bench",
+  ];
+  for (const line of lines) {
+    const whole = line.startsWith("cat") ? line : `dirtyring ${line}`;
+    const { code, stdout, stderr } = await shell(whole, folder);
+    assertEquals(code, 0, `${whole}: ${stderr}`);
+    if (!line.includes("--output")) assert(stdout.length > 50, whole);
+    if (!line.includes("--trace")) assertEquals(stderr, "", whole);
+  }
+  for (const name of ["cost.svg", "result.json"]) {
+    assert((await Deno.stat(`${folder}/${name}`)).size > 100);
   }
 });

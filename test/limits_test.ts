@@ -17,9 +17,10 @@ import { resourceLimit } from "../ffi/resource_limit.ts";
 import { denoShortage, exhaustion, threadFailure } from "../lab/exhaustion.ts";
 import { fileShortage } from "../lab/file_error.ts";
 import { UsageError } from "../lab/usage_error.ts";
-import { inFolder, model } from "./support/checkpoints.ts";
+import { model } from "./support/checkpoints.ts";
 import { eachOf, shell } from "./support/cli.ts";
 import { elsewhere, NO_NAMESPACE } from "./support/elsewhere.ts";
+import { Folder, inFolder } from "./support/folder.ts";
 import { testUnless } from "./support/live.ts";
 
 // Bound here once, since a test may leave no library loaded.
@@ -235,18 +236,15 @@ async function written(first: string, permissions: readonly string[]): Promise<D
   const program = `import { surviveFileLimit } from "${module}"; ${first}; ` +
     `await new Deno.Command("prlimit", { args: ["--fsize=1000", "--pid", String(Deno.pid)] }).output(); ` +
     `try { Deno.writeFileSync(Deno.args[0], new Uint8Array(3000)); } catch (error) { console.log(error.message); }`;
-  const folder = await Deno.makeTempDir();
-  try {
-    await Deno.writeTextFile(`${folder}/program.ts`, program);
-    return await new Deno.Command(Deno.execPath(), {
-      args: [
-        ...["run", "--quiet", "--no-prompt", "--no-config", "--allow-read", "--allow-write"],
-        ...["--allow-run", ...permissions, `${folder}/program.ts`, `${folder}/file`],
-      ],
-    }).output();
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+  await using made = await Folder.make();
+  const folder = made.path;
+  await Deno.writeTextFile(`${folder}/program.ts`, program);
+  return await new Deno.Command(Deno.execPath(), {
+    args: [
+      ...["run", "--quiet", "--no-prompt", "--no-config", "--allow-read", "--allow-write"],
+      ...["--allow-run", ...permissions, `${folder}/program.ts`, `${folder}/file`],
+    ],
+  }).output();
 }
 
 const NO_PRLIMIT = await new Deno.Command("prlimit", { args: ["--version"] }).output()

@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { COMMAND_NAMES, loadCommand } from "../commands/registry.ts";
 import { dirtyring, RunningCli, shell } from "./support/cli.ts";
+import { Folder } from "./support/folder.ts";
 import { liveTest } from "./support/live.ts";
 
 async function json(...args: string[]) {
@@ -11,21 +12,18 @@ async function json(...args: string[]) {
 }
 
 liveTest("every example of help works as printed", async () => {
-  const folder = await Deno.makeTempDir();
-  try {
-    for (const name of COMMAND_NAMES) {
-      for (const [line] of (await loadCommand(name)).examples) {
-        const { code, stdout, stderr } = await shell(line, folder);
-        assertEquals([code, stderr], [0, ""], line);
-        const file = / --output (\S+)/.exec(line)?.[1];
-        // What goes to a folder is printed beside.
-        const isFile = file !== undefined && (await Deno.stat(`${folder}/${file}`)).isFile;
-        const result = isFile ? await Deno.readTextFile(`${folder}/${file}`) : stdout;
-        assert(result.length > 0, line);
-      }
+  await using made = await Folder.make();
+  const folder = made.path;
+  for (const name of COMMAND_NAMES) {
+    for (const [line] of (await loadCommand(name)).examples) {
+      const { code, stdout, stderr } = await shell(line, folder);
+      assertEquals([code, stderr], [0, ""], line);
+      const file = / --output (\S+)/.exec(line)?.[1];
+      // What goes to a folder is printed beside.
+      const isFile = file !== undefined && (await Deno.stat(`${folder}/${file}`)).isFile;
+      const result = isFile ? await Deno.readTextFile(`${folder}/${file}`) : stdout;
+      assert(result.length > 0, line);
     }
-  } finally {
-    await Deno.remove(folder, { recursive: true });
   }
 });
 

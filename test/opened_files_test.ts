@@ -1,8 +1,8 @@
 // What a command line opens of the program. Deno opens all that an import names before the first line runs, a third of
 // a millisecond each; an `import()` is opened when it is run, since the launcher asks for that.
 import { assert, assertEquals } from "@std/assert";
-import { inFolder } from "./support/checkpoints.ts";
 import { shell } from "./support/cli.ts";
+import { inFolder } from "./support/folder.ts";
 import { testUnless } from "./support/live.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname;

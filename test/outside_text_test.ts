@@ -5,8 +5,9 @@ import { encodeHead, PREFIX_BYTES } from "../checkpoint/checkpoint_layout.ts";
 import { DIGEST_BYTES } from "../checkpoint/digested_pieces.ts";
 import { frameBytes, jsonFrame } from "../vm/frames.ts";
 import { denoArgs, dirtyring, eachOf } from "./support/cli.ts";
+import { Folder } from "./support/folder.ts";
 import { HOSTILE, HOSTILE_IN_JSON, LONG, SEEN, unclean } from "./support/outside_text.ts";
-import { bzImage, Folder, moduleFile } from "./support/vm_files.ts";
+import { bzImage, moduleFile } from "./support/vm_files.ts";
 
 const MODEL = ["--backend", "model"];
 const QEMU = "qemu-system-x86_64";

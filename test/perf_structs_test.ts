@@ -2,6 +2,7 @@ import { assertEquals } from "@std/assert";
 import * as constants from "../ffi/perf_constants.ts";
 import * as structs from "../ffi/perf_structs.ts";
 import type { Struct } from "../ffi/struct.ts";
+import { comparedByC } from "./support/c_program.ts";
 import { testUnless } from "./support/live.ts";
 
 Deno.test("struct layouts are those of <linux/perf_event.h>", () => {
@@ -70,20 +71,6 @@ function program(): string {
 }
 
 testUnless(COMPILER, "structs and numbers of perf are those that a C compiler sees", async () => {
-  const folder = await Deno.makeTempDir();
-  try {
-    await Deno.writeTextFile(`${folder}/perf.c`, program());
-    const build = new Deno.Command("cc", { args: ["-o", `${folder}/perf`, `${folder}/perf.c`] });
-    const { success, stderr } = await build.output();
-    assertEquals(success, true, new TextDecoder().decode(stderr));
-    const { stdout } = await new Deno.Command(`${folder}/perf`).output();
-    const lines = new TextDecoder().decode(stdout).trim().split("\n");
-    for (const line of lines) {
-      const [name, inC, ours] = line.split(" ");
-      assertEquals(ours, inC, name);
-    }
-    assertEquals(lines.length, 39);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+  const lines = await comparedByC(program());
+  assertEquals(lines.length, 39);
 });

@@ -20,7 +20,8 @@ import { fitting } from "../checkpoint/restore_limits.ts";
 import { UsageError } from "../lab/usage_error.ts";
 import { VCPU_STATE_BYTES } from "../kvm/vcpu_state.ts";
 import { forge, forgeHeader, madeUp, noise } from "./support/checkpoint_files.ts";
-import { inFolder, keep, model } from "./support/checkpoints.ts";
+import { keep, model } from "./support/checkpoints.ts";
+import { inFolder } from "./support/folder.ts";
 import { MadeUpInterrupt } from "./support/live_runs.ts";
 
 const FULL = "epoch-000000-full.ckpt";

@@ -4,26 +4,24 @@ import { chanceOf } from "./hostile/chance.ts";
 import { signalCase, SIGNALS } from "./hostile/signal_lines.ts";
 import { makeRestored, sendSignal } from "./hostile/signals.ts";
 import { eachOf, RunningCli } from "./support/cli.ts";
+import { Folder } from "./support/folder.ts";
 
 const CASES = 30;
 const SEED = 1;
 
 Deno.test("a signal ends a command line, and leaves no process, part or torn result behind", async () => {
-  const shared = await Deno.makeTempDir({ prefix: "dirtyring-signals-" });
-  try {
-    await makeRestored(shared, "model");
-    await eachOf(Array(CASES).keys(), async (n) => {
-      const one = signalCase(chanceOf("signals", SEED, n), "model");
-      const { problems } = await sendSignal(one, shared);
-      assertEquals(
-        problems,
-        [],
-        `${n}: ${one.signal} after ${one.afterMs} ms: ${one.args.join(" ")}`,
-      );
-    });
-  } finally {
-    await Deno.remove(shared, { recursive: true });
-  }
+  await using made = await Folder.make();
+  const shared = made.path;
+  await makeRestored(shared, "model");
+  await eachOf(Array(CASES).keys(), async (n) => {
+    const one = signalCase(chanceOf("signals", SEED, n), "model");
+    const { problems } = await sendSignal(one, shared);
+    assertEquals(
+      problems,
+      [],
+      `${n}: ${one.signal} after ${one.afterMs} ms: ${one.args.join(" ")}`,
+    );
+  });
 });
 
 Deno.test("each signal ends a command in order, with its own status, and what was gathered is printed", async () => {

@@ -1,5 +1,6 @@
 // Skipped tests are folded, and counted truly: nothing that fails or comes to no end may pass as skipped.
 import { assertEquals, assertStringIncludes } from "@std/assert";
+import { Folder } from "./support/folder.ts";
 import { closing, FoldedSkips } from "./support/skips.ts";
 
 const PRINTED = `running 2 tests from ./test/a_test.ts
@@ -79,40 +80,37 @@ Deno.test({ name: "live: two (skipped: no KVM)", ignore: true, fn() {} });
 `;
 
 Deno.test("the test command folds what Deno prints, and its status is the tests' own", async () => {
-  const folder = await Deno.makeTempDir();
-  try {
-    const run = async (tests: string) => {
-      await Deno.writeTextFile(`${folder}/some_test.js`, tests);
-      const program = new URL("run.ts", import.meta.url).pathname;
-      const { code, stdout } = await new Deno.Command(Deno.execPath(), {
-        args: [
-          "run",
-          "--allow-all",
-          program,
-          "--no-check",
-          "--no-config",
-          "--",
-          folder,
-        ],
-        stderr: "null",
-      }).output();
-      return { code, text: new TextDecoder().decode(stdout) };
-    };
-    const good = await run(TESTS);
-    assertEquals(good.code, 0);
-    assertStringIncludes(good.text, "passes ... ok");
-    assertStringIncludes(
-      good.text,
-      "\n\n2 tests skipped: no KVM\n\nok | 1 passed | 0 failed | 2 ig",
-    );
-    const bad = await run(`${TESTS}Deno.test("fails", () => { throw new Error("on purpose"); });`);
-    assertEquals(bad.code, 1);
-    assertStringIncludes(bad.text, "on purpose");
-    assertStringIncludes(
-      bad.text,
-      "\n2 tests skipped: no KVM\n\nFAILED | 1 passed | 1 failed | 2 ig",
-    );
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+  await using made = await Folder.make();
+  const folder = made.path;
+  const run = async (tests: string) => {
+    await Deno.writeTextFile(`${folder}/some_test.js`, tests);
+    const program = new URL("run.ts", import.meta.url).pathname;
+    const { code, stdout } = await new Deno.Command(Deno.execPath(), {
+      args: [
+        "run",
+        "--allow-all",
+        program,
+        "--no-check",
+        "--no-config",
+        "--",
+        folder,
+      ],
+      stderr: "null",
+    }).output();
+    return { code, text: new TextDecoder().decode(stdout) };
+  };
+  const good = await run(TESTS);
+  assertEquals(good.code, 0);
+  assertStringIncludes(good.text, "passes ... ok");
+  assertStringIncludes(
+    good.text,
+    "\n\n2 tests skipped: no KVM\n\nok | 1 passed | 0 failed | 2 ig",
+  );
+  const bad = await run(`${TESTS}Deno.test("fails", () => { throw new Error("on purpose"); });`);
+  assertEquals(bad.code, 1);
+  assertStringIncludes(bad.text, "on purpose");
+  assertStringIncludes(
+    bad.text,
+    "\n2 tests skipped: no KVM\n\nFAILED | 1 passed | 1 failed | 2 ig",
+  );
 });

@@ -4,7 +4,8 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import type { CheckReport } from "../checks/check_report.ts";
 import type { KernelsReport } from "../checks/kernels_report.ts";
 import { type CliResult, denoArgs, eachOf } from "./support/cli.ts";
-import { bzImage, elfFile, Folder, moduleFile } from "./support/vm_files.ts";
+import { Folder } from "./support/folder.ts";
+import { bzImage, elfFile, moduleFile } from "./support/vm_files.ts";
 
 const RELEASE = "6.12.1-test";
 const QEMU = "qemu-system-x86_64";

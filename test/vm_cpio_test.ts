@@ -3,8 +3,8 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { type ArchiveFile, cpio } from "../vm/cpio.ts";
 import { cpioEntries } from "./support/cpio_reader.ts";
 import fc from "./support/fast_check.ts";
+import { Folder } from "./support/folder.ts";
 import { testUnless } from "./support/live.ts";
-import { Folder } from "./support/vm_files.ts";
 
 const bytesOf = (...codes: number[]) => new Uint8Array(codes);
 

@@ -6,8 +6,8 @@ import { COMMAND_NAMES, loadCommand } from "../commands/registry.ts";
 import { UsageError } from "../lab/usage_error.ts";
 import type { GuestFile } from "../vm/guest_request.ts";
 import { OutputSender } from "../vm/send_outputs.ts";
+import { Folder } from "./support/folder.ts";
 import "./support/libc.ts"; // loaded once, and not within a test
-import { Folder } from "./support/vm_files.ts";
 
 /** The options whose value is a file or a folder, and which do not say so. */
 function undeclared(options: OptionTable): string[] {

@@ -6,8 +6,8 @@ import { Elf } from "../vm/elf.ts";
 import { cacheFolder } from "../vm/environment.ts";
 import { cpioEntries } from "./support/cpio_reader.ts";
 import { elsewhere, NO_NAMESPACE } from "./support/elsewhere.ts";
+import { Folder } from "./support/folder.ts";
 import { testUnless } from "./support/live.ts";
-import { Folder } from "./support/vm_files.ts";
 
 const ROOT = new URL("..", import.meta.url);
 const NAME = "base-0123";

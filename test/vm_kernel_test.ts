@@ -4,8 +4,9 @@ import { KernelFileError } from "../vm/kernel_file_error.ts";
 import { kernelImage } from "../vm/kernel_image.ts";
 import { findKernel } from "../vm/kernel_source.ts";
 import { UsageError } from "../lab/usage_error.ts";
+import { Folder } from "./support/folder.ts";
 import { testUnless } from "./support/live.ts";
-import { bzImage, elfFile, Folder } from "./support/vm_files.ts";
+import { bzImage, elfFile } from "./support/vm_files.ts";
 
 const RELEASE = "6.12.1-test+";
 const encode = (text: string) => new TextEncoder().encode(text);

@@ -2,8 +2,9 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { KernelFileError } from "../vm/kernel_file_error.ts";
 import { modulesFor } from "../vm/kernel_modules.ts";
+import { Folder } from "./support/folder.ts";
 import { testUnless } from "./support/live.ts";
-import { Folder, moduleFile } from "./support/vm_files.ts";
+import { moduleFile } from "./support/vm_files.ts";
 
 const RELEASE = "6.12.1";
 const KVM = "kernel/arch/x86/kvm";

@@ -1,5 +1,6 @@
 // What a command line on the model prints, but for what its own clock says.
 import { type CliResult, dirtyring, eachOf } from "../support/cli.ts";
+import { Folder } from "../support/folder.ts";
 
 /** A command line and what it came to. */
 export interface Golden {
@@ -21,17 +22,14 @@ export async function goldenLines(): Promise<string[]> {
 /** Runs all of them. */
 export async function runLines(): Promise<Golden[]> {
   const lines = await goldenLines();
-  const folder = await Deno.makeTempDir({ prefix: "dirtyring-golden-" });
-  try {
-    const made = new Map<string, Golden>();
-    const run = async (line: string) => void made.set(line, await runLine(line, `${folder}/chain`));
-    // What a line keeps another restores.
-    for (const line of lines.filter((one) => one.includes("--output"))) await run(line);
-    await eachOf(lines.filter((one) => !made.has(one)), run);
-    return lines.map((line) => made.get(line)!); // each was run
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+  await using temporary = await Folder.make();
+  const folder = temporary.path;
+  const made = new Map<string, Golden>();
+  const run = async (line: string) => void made.set(line, await runLine(line, `${folder}/chain`));
+  // What a line keeps another restores.
+  for (const line of lines.filter((one) => one.includes("--output"))) await run(line);
+  await eachOf(lines.filter((one) => !made.has(one)), run);
+  return lines.map((line) => made.get(line)!); // each was run
 }
 
 async function runLine(line: string, folder: string): Promise<Golden> {

@@ -1,6 +1,7 @@
 import { chanceOf } from "./chance.ts";
 import { signalCase } from "./signal_lines.ts";
 import { makeRestored, sendSignal } from "./signals.ts";
+import { Folder } from "../support/folder.ts";
 
 /** The longest that a command may take to end after a signal. */
 const MOST_MS = 1000;
@@ -28,31 +29,28 @@ export interface SignalOrder {
 export async function sendSignals(
   { cases, seed, backend, first, slow }: SignalOrder,
 ): Promise<boolean> {
-  const shared = await Deno.makeTempDir({ prefix: "dirtyring-signals-" });
+  await using made = await Folder.make();
+  const shared = made.path;
   const times: number[] = [];
   let failures = 0;
-  try {
-    await makeRestored(shared, backend);
-    for (let n = first; n < first + cases; n++) {
-      const one = signalCase(chanceOf("signals", seed, n), backend);
-      const { ms, end, problems } = await sendSignal(one, shared, slow);
-      if (ms !== null) times.push(ms);
-      const late = ms !== null && ms > MOST_MS * slow ? [`took ${Math.round(ms)} ms to end`] : [];
-      const took = ms === null ? "had ended" : `${Math.round(ms)} ms`;
+  await makeRestored(shared, backend);
+  for (let n = first; n < first + cases; n++) {
+    const one = signalCase(chanceOf("signals", seed, n), backend);
+    const { ms, end, problems } = await sendSignal(one, shared, slow);
+    if (ms !== null) times.push(ms);
+    const late = ms !== null && ms > MOST_MS * slow ? [`took ${Math.round(ms)} ms to end`] : [];
+    const took = ms === null ? "had ended" : `${Math.round(ms)} ms`;
+    console.log(
+      `${n}: ${one.signal} after ${one.afterMs * slow} ms: ${end}, ${took}: dirtyring ${
+        one.args.join(" ")
+      }`,
+    );
+    for (const problem of [...problems, ...late]) {
+      failures++;
       console.log(
-        `${n}: ${one.signal} after ${one.afterMs * slow} ms: ${end}, ${took}: dirtyring ${
-          one.args.join(" ")
-        }`,
+        `FAILED ${n}: ${problem}\n  deno task hostile --signals 1 --case ${n} --seed ${seed} --backend ${backend}`,
       );
-      for (const problem of [...problems, ...late]) {
-        failures++;
-        console.log(
-          `FAILED ${n}: ${problem}\n  deno task hostile --signals 1 --case ${n} --seed ${seed} --backend ${backend}`,
-        );
-      }
     }
-  } finally {
-    await Deno.remove(shared, { recursive: true });
   }
   times.sort((a, b) => a - b);
   const at = (part: number) =>

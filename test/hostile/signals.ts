@@ -1,6 +1,7 @@
 import { BrokenFile, checkFile } from "../../checkpoint/checkpoint_file.ts";
 import { denoArgs } from "../support/cli.ts";
 import { NAMES, type SignalCase } from "./signal_lines.ts";
+import { Folder } from "../support/folder.ts";
 
 /** What a signal came to. */
 export interface SignalEnd {
@@ -60,13 +61,10 @@ export async function sendSignal(
   shared: string,
   slow = 1,
 ): Promise<SignalEnd> {
-  const folder = await Deno.makeTempDir({ prefix: "dirtyring-signal-" });
-  try {
-    await Deno.symlink(`${shared}/${NAMES.restored}`, `${folder}/${NAMES.restored}`);
-    return await sendIn(one, folder, slow);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+  await using made = await Folder.make();
+  const folder = made.path;
+  await Deno.symlink(`${shared}/${NAMES.restored}`, `${folder}/${NAMES.restored}`);
+  return await sendIn(one, folder, slow);
 }
 
 async function sendIn(

@@ -1,8 +1,21 @@
 // Made-up results of a bench.
 import type { BenchResult } from "../../sweeps/bench.ts";
 import { costCells, crossoversOf } from "../../sweeps/bench_cost.ts";
+import type { BenchOptions } from "../../sweeps/bench_options.ts";
 
 export const GIB = 2 ** 30;
+
+/** The smallest bench of one sweep. */
+export const OPTIONS: BenchOptions = {
+  guest: "long64",
+  memory: [2 ** 20],
+  pages: [16],
+  pattern: { name: "random", parameter: 0 },
+  seed: 1,
+  ringBytes: 65536 * 16,
+  sweep: ["cost"],
+  repetitions: 1,
+};
 
 const rowOf = (totals: readonly number[]) =>
   totals.map((total, way) => ({

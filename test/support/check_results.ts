@@ -1,6 +1,6 @@
 // Made-up results of checks: every status, and texts that a format has to escape.
 import { type CheckReport, countGroups, summarise } from "../../checks/check_report.ts";
-import type { CheckResult } from "../../checks/check_result.ts";
+import type { CheckResult, CheckRun } from "../../checks/check_result.ts";
 
 const BASE = {
   expected: null,
@@ -11,6 +11,20 @@ const BASE = {
   source: "virt/kvm/kvm_main.c",
   ms: 1.5,
 } as const;
+
+/** A run of a check that came to something, with nothing else to say. */
+export function checkRun(status: CheckRun["status"], detail: string | null = null): CheckRun {
+  return {
+    status,
+    detail,
+    expected: null,
+    seen: null,
+    withheld: null,
+    defect: false,
+    reports: [],
+    ms: 2,
+  };
+}
 
 export const RESULTS: readonly CheckResult[] = [
   {

@@ -125,13 +125,3 @@ export function untilAllStored(
   };
   return { prepare, watch, interrupt, epochs };
 }
-
-/** Does something with a folder of its own, which is removed afterwards. */
-export async function inFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
-  const folder = await Deno.makeTempDir();
-  try {
-    return await work(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}

@@ -11,17 +11,9 @@ import { KernelError } from "../../ffi/kernel_error.ts";
 import { KVM_RESET_DIRTY_RINGS, KVM_RUN } from "../../ffi/kvm_ioctls.ts";
 import { openLibc } from "../../ffi/libc.ts";
 import { long64 } from "../../guest/long64.ts";
+import { checkRun } from "./check_results.ts";
 
-const PASS: CheckRun = {
-  status: "pass",
-  detail: `process ${Deno.pid}`,
-  expected: null,
-  seen: null,
-  withheld: null,
-  defect: false,
-  reports: [],
-  ms: 1,
-};
+const PASS = checkRun("pass", `process ${Deno.pid}`);
 
 const STEPS = parseSetup(Deno.args).steps ?? undefined;
 

@@ -2,6 +2,7 @@
 // them, in the order of kvm_dirty_ring_push: slot and offset, and only then flags.
 import { openLibc } from "../../ffi/libc.ts";
 import { DIRTY, ENTRY_WORDS, FLAGS, HARVESTED, OFFSET, SLOT } from "../../ring/entry.ts";
+import { workerScope } from "./worker_scope.ts";
 
 /** What it is told. */
 export interface ProducerOrder {
@@ -12,14 +13,7 @@ export interface ProducerOrder {
   readonly entries: number;
 }
 
-interface WorkerScope {
-  onmessage: ((event: MessageEvent<ProducerOrder>) => void) | null;
-  postMessage(message: "done"): void;
-  close(): void;
-}
-
-// This file is only ever started as a Worker.
-const scope = globalThis as unknown as WorkerScope;
+const scope = workerScope<ProducerOrder, "done">();
 
 scope.onmessage = ({ data: { address, bytes, entries } }) => {
   const view = openLibc().view(address, bytes);
