@@ -11,8 +11,8 @@ export type Backend = "kvm" | "model" | "auto";
 export interface BackendSelection {
   /** The kernel. */
   readonly backend: Backend;
-  /** Which model, where it may be the model; `undefined` is the latest. */
-  readonly model: ModelChoice | undefined;
+  /** Which model, where it may be the model; the latest unless given. */
+  readonly model?: ModelChoice | undefined;
 }
 
 const LATEST: ModelKind = { version: "latest", pml: false, emulator: false };
@@ -29,8 +29,8 @@ const LATEST: ModelKind = { version: "latest", pml: false, emulator: false };
  */
 export async function openKernel(
   { backend, model }: BackendSelection,
-  trace: ((line: string) => void) | null,
-  note: (text: string) => void,
+  trace: ((line: string) => void) | null = null,
+  note: (text: string) => void = () => {},
 ): Promise<Kernel> {
   if (backend === "kvm" && model !== undefined) {
     throw new UsageError(
