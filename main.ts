@@ -3,11 +3,11 @@ import { GLOBAL_OPTIONS } from "./commands/global_options.ts";
 import type { Command, Context } from "./commands/command.ts";
 import type { MachineRequest } from "./commands/machine_request.ts";
 import { optionName, VM_OPTIONS } from "./commands/vm_options.ts";
-import type { OptionTable } from "./commands/option.ts";
+import { optionFlag, type OptionTable } from "./commands/option.ts";
 import { OutputStream } from "./commands/output_stream.ts";
 import { parseLine } from "./commands/parse.ts";
 import { loadCommand } from "./commands/registry.ts";
-import { HostError } from "./ffi/host_error.ts";
+import { HostError, WordedError } from "./ffi/host_error.ts";
 import { KernelError } from "./ffi/kernel_error.ts";
 import { openKernel } from "./lab/backend.ts";
 import { exhaustion, needDescriptors } from "./lab/exhaustion.ts";
@@ -324,7 +324,10 @@ export async function commandLine(args: readonly string[], world: World): Promis
 // On a line of its own, whatever it holds: behind it a stack has lines, and nothing else has.
 function messageOf(error: unknown, isNamed: boolean): string {
   if (!(error instanceof Error)) return String(error);
-  return isNamed ? `${error.name}: ${error.message}` : error.message;
+  // Where values have names below, a command line has options.
+  const message = error instanceof WordedError ? error.said(optionFlag) : error.message;
+  const name = error instanceof UsageError ? "UsageError" : error.name;
+  return isNamed ? `${name}: ${message}` : message;
 }
 
 function stackOf(error: unknown): string[] {

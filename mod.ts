@@ -86,6 +86,6 @@ export type { PageSet } from "./ring/page_set.ts";
 
 // What is thrown.
 export { errnoName, errnoText } from "./ffi/errno.ts";
-export { HostError } from "./ffi/host_error.ts";
+export { HostError, type Limit, type Naming, WordedError, type Wording } from "./ffi/host_error.ts";
 export { KernelError, type KernelErrorOptions } from "./ffi/kernel_error.ts";
-export { UsageError } from "./lab/usage_error.ts";
+export { UsageError, ValueError } from "./lab/usage_error.ts";

@@ -9,7 +9,7 @@ import { type Command, type Context, defineCommand } from "./command.ts";
 import { optionalDuration } from "./duration.ts";
 import { globs } from "./globs.ts";
 import { interruptStatus } from "./interrupt_status.ts";
-import { choice, count, flag, type Option, optionalCount } from "./option.ts";
+import { choice, count, flag, type Option, optionalCount, optionFlag } from "./option.ts";
 import { outputOption } from "./output_option.ts";
 import { reportStatus } from "./report_status.ts";
 
@@ -98,6 +98,7 @@ async function run(options: CheckOptions, context: Context): Promise<CheckOutcom
       allowHarm: options["allow-harm"],
       trace: context.trace,
       timeoutMs: options.timeout ?? null,
+      naming: optionFlag,
       repeat: options.repeat,
       seed: options.seed,
       strict: options.strict,

@@ -12,6 +12,7 @@ import { AFTER_FRAMES, liveFrames } from "../report/live_frames.ts";
 import { liveLines } from "../report/live_lines.ts";
 import type { Context } from "./command.ts";
 import { makeLab } from "./lab_options.ts";
+import { optionFlag } from "./option.ts";
 import { DURATION_MS, INTERVAL_MS, TIMEOUT_MS } from "./run_live_defaults.ts";
 import { watchKernel } from "./watch_kernel.ts";
 
@@ -76,7 +77,12 @@ async function runWatched(
   using interrupt = new Interrupt();
   const options = {
     ...{ stores: stores ?? null, durationMs, intervalMs: interval ?? INTERVAL_MS },
-    ...{ timeoutMs: timeout ?? TIMEOUT_MS, sort: request.sort, witness: request.witness },
+    ...{
+      timeoutMs: timeout ?? TIMEOUT_MS,
+      naming: optionFlag,
+      sort: request.sort,
+      witness: request.witness,
+    },
   };
   if (request.format === "text") {
     context.stream(liveHeadText(lab.kernel, lab.plan.options, options));

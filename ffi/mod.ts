@@ -25,7 +25,7 @@ export { type Insight, type PushStep, type ResetCall, type RingInsight } from ".
 export { openLibc } from "./libc.ts";
 export { traceKernel } from "./trace.ts";
 export { checked, KernelError, type KernelErrorOptions } from "./kernel_error.ts";
-export { HostError } from "./host_error.ts";
+export { HostError, type Limit, type Naming, WordedError, type Wording } from "./host_error.ts";
 export { ERRNO, type ErrnoName, errnoName, errnoText } from "./errno.ts";
 export { ERRNO_TABLE } from "./errno_table.ts";
 export {

@@ -31,7 +31,13 @@ export { THIS_THREAD, Tracepoint, type TracepointOptions } from "./tracepoint.ts
 export { type TakenSamples, TraceSamples } from "./trace_samples.ts";
 export type { TraceField, TraceFormat } from "./trace_format.ts";
 export { RunTicks } from "./run_ticks.ts";
-export { HostError } from "../ffi/host_error.ts";
+export {
+  HostError,
+  type Limit,
+  type Naming,
+  WordedError,
+  type Wording,
+} from "../ffi/host_error.ts";
 export type { Insight, PushStep, ResetCall, RingInsight } from "../ffi/insight.ts";
 export type { Kernel } from "../ffi/kernel.ts";
 export { KernelError, type KernelErrorOptions } from "../ffi/kernel_error.ts";

@@ -14,7 +14,7 @@ import { LoggedPages } from "../ring/slots.ts";
 import { type KernelFacts, kernelFacts } from "./host.ts";
 import { type Plan, vcpuBits } from "./plan.ts";
 import { largestRing } from "./ring_limits.ts";
-import { UsageError } from "./usage_error.ts";
+import { ValueError } from "./usage_error.ts";
 
 /** A vCPU with its share of the stores. */
 export interface GuestVcpu {
@@ -66,7 +66,7 @@ export class GuestVm<Extra = unknown> implements Disposable {
    * @param plan What to make.
    * @param tracking How its dirty pages are tracked.
    * @throws {HostError} Where the host has no usable KVM, or no dirty ring.
-   * @throws {UsageError} Above a limit that the kernel reports.
+   * @throws {ValueError} Above a limit that the kernel reports.
    * @throws {KernelError} Where the kernel refuses a call.
    */
   constructor(kernel: Kernel, plan: Plan, tracking: Tracking<Extra>) {
@@ -179,12 +179,19 @@ export class GuestVm<Extra = unknown> implements Disposable {
 function checkLimits(system: System, { options }: Plan): void {
   const vcpus = system.checkExtension(KVM_CAP_MAX_VCPUS);
   if (options.vcpus > vcpus) {
-    throw new UsageError(`--vcpus ${options.vcpus}: this kernel allows ${vcpus} in a VM at most`);
+    throw new ValueError(
+      { vcpus: options.vcpus },
+      (name) => `${name("vcpus")} ${options.vcpus}: this kernel allows ${vcpus} in a VM at most`,
+      { least: 1, most: vcpus },
+    );
   }
   const slots = system.checkExtension(KVM_CAP_NR_MEMSLOTS) - 1;
   if (options.slots > slots) {
-    throw new UsageError(
-      `--slots ${options.slots}: this kernel allows ${slots} beside slot 0 at most`,
+    throw new ValueError(
+      { slots: options.slots },
+      (name) =>
+        `${name("slots")} ${options.slots}: this kernel allows ${slots} beside slot 0 at most`,
+      { least: 1, most: slots },
     );
   }
 }

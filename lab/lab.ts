@@ -24,7 +24,7 @@ export class Lab extends GuestVm<LabRing> {
    * @param kernel The kernel that answers.
    * @param plan What to make.
    * @throws {HostError} Where the host has no usable KVM, or no dirty ring.
-   * @throws {UsageError} Above a limit that the kernel reports.
+   * @throws {ValueError} Above a limit that the kernel reports.
    * @throws {KernelError} Where the kernel refuses a call.
    */
   constructor(kernel: Kernel, plan: Plan) {

@@ -99,8 +99,12 @@ export function enableRing(system: System, vm: Vm, bytes: number): void {
   const smallest = smallestRing(system, largest);
   const entries = (size: number) => size / kvm_dirty_gfn.size;
   throw new KernelError(`KVM_ENABLE_CAP(KVM_CAP_DIRTY_LOG_RING, ${bytes})`, answer, {
-    advice:
-      `--ring ${entries(bytes)} is ${bytes} bytes, and this kernel takes a power of two from ` +
+    asked: { ring: entries(bytes) },
+    limit: { least: entries(smallest), most: entries(largest) },
+    advice: (name) =>
+      `${name("ring")} ${
+        entries(bytes)
+      } is ${bytes} bytes, and this kernel takes a power of two from ` +
       `${entries(smallest)} to ${entries(largest)} entries (${smallest} to ${largest} bytes)`,
   });
 }

@@ -291,7 +291,7 @@ Deno.test("readChain() takes no file for broken that there was no descriptor for
 Deno.test("readChain() refuses a folder without a whole full checkpoint", async () => {
   await inFolder(async (folder) => {
     const refuses = (message: string) =>
-      assertRejects(() => readChain(folder), UsageError, `--restore ${folder}: ${message}`);
+      assertRejects(() => readChain(folder), UsageError, `restore ${folder}: ${message}`);
     await refuses(`no whole checkpoint in it (${FULL}: missing); expected a folder that`);
     await writeAll(folder);
     await Deno.truncate(`${folder}/${FULL}`, 100);

@@ -73,7 +73,7 @@ Deno.test("checkFile() refuses a header whose fields do not go together, whateve
       await assertRejects(() => checkFile(path), BrokenFile, `its header cannot be: `);
       await assertRejects(() => checkFile(path), BrokenFile, why);
       const { message } = await assertRejects(() => restoring(folder), UsageError);
-      assertStringIncludes(message, `--restore ${folder}: no whole checkpoint in it (${FULL}: its`);
+      assertStringIncludes(message, `restore ${folder}: no whole checkpoint in it (${FULL}: its`);
       assert(!/--(pages|memory|slots)/.test(message), message);
     }
     await Deno.writeFile(path, whole);
