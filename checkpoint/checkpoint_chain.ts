@@ -1,7 +1,7 @@
 import { BrokenFile, checkFile, type WholeFile } from "./checkpoint_file.ts";
 import { checkpointName, listFolder } from "./checkpoint_folder.ts";
 import type { CheckpointHeader } from "./checkpoint_header.ts";
-import { UsageError } from "../lab/usage_error.ts";
+import { ValueError } from "../lab/usage_error.ts";
 import { printable } from "../text/printable.ts";
 
 /** A file that is not used, and why. */
@@ -52,7 +52,7 @@ export function someOf(names: readonly string[]): string {
  *
  * @param folder The folder.
  * @returns The chain.
- * @throws {UsageError} Where there is no full checkpoint that is whole.
+ * @throws {ValueError} Where there is no full checkpoint that is whole.
  * @throws {KernelError} Where there are no file descriptors left, or no memory.
  */
 export async function readChain(folder: string): Promise<CheckpointChain> {
@@ -99,10 +99,12 @@ function noneWhole(
   folder: string,
   { file, reason }: SkippedFile,
   others: readonly string[],
-): UsageError {
+): ValueError {
   const beside = others.length === 0 ? "" : `, beside ${someOf(others)}`;
-  return new UsageError(
-    `restore ${printable(folder)}: no whole checkpoint in it (${printable(file)}: ` +
+  return new ValueError(
+    { restore: folder },
+    (name) =>
+      `${name("restore")} ${printable(folder)}: no whole checkpoint in it (${printable(file)}: ` +
       `${reason}${beside}); expected a folder that dirtyring checkpoint --output wrote`,
   );
 }

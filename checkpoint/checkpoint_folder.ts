@@ -1,5 +1,6 @@
+import type { Wording } from "../ffi/host_error.ts";
 import { fileErrorText, fileShortage } from "../lab/file_error.ts";
-import { UsageError } from "../lab/usage_error.ts";
+import { ValueError } from "../lab/usage_error.ts";
 import { printable } from "../text/printable.ts";
 
 const NAME = /^epoch-(\d{6,})(?:-full)?\.ckpt$/;
@@ -33,7 +34,7 @@ export interface FolderListing {
  * Makes a folder for checkpoints, or takes an empty one.
  *
  * @param name The folder.
- * @throws {UsageError} Where it holds something, is no folder, or cannot be made.
+ * @throws {ValueError} Where it holds something, is no folder, or cannot be made.
  * @throws {KernelError} Where there is no room to make it.
  */
 export async function prepareFolder(name: string): Promise<void> {
@@ -41,18 +42,19 @@ export async function prepareFolder(name: string): Promise<void> {
     await Deno.mkdir(name);
     return;
   } catch (error) {
-    if (!(error instanceof Deno.errors.AlreadyExists)) throw refusal("--output", name, error);
+    if (!(error instanceof Deno.errors.AlreadyExists)) throw refusal("output", name, error);
   }
   try {
     for await (const { name: found } of Deno.readDir(name)) {
-      throw new UsageError(
-        `--output ${printable(name)}: holds ${
-          printable(found)
-        } already; expected a new or an empty folder`,
+      throw new ValueError(
+        { output: name },
+        (value) =>
+          `${value("output")} ${printable(name)}: holds ${printable(found)} already; ` +
+          "expected a new or an empty folder",
       );
     }
   } catch (error) {
-    throw refusal("--output", name, error);
+    throw refusal("output", name, error);
   }
 }
 
@@ -61,7 +63,7 @@ export async function prepareFolder(name: string): Promise<void> {
  *
  * @param name The folder.
  * @returns What it holds.
- * @throws {UsageError} Where it cannot be read.
+ * @throws {ValueError} Where it cannot be read.
  */
 export async function listFolder(name: string): Promise<FolderListing> {
   const files = new Map<number, string>();
@@ -82,9 +84,10 @@ export async function listFolder(name: string): Promise<FolderListing> {
 }
 
 // What the system, or Deno, said about a folder.
-function refusal(option: string, name: string, error: unknown): unknown {
-  if (!(error instanceof Error) || error instanceof UsageError) return error;
-  const what = `${option} ${printable(name)}`;
+function refusal(value: "output" | "restore", folder: string, error: unknown): unknown {
+  if (!(error instanceof Error) || error instanceof ValueError) return error;
+  const what: Wording = (name) => `${name(value)} ${printable(folder)}`;
+  const why = fileErrorText(error);
   return fileShortage(what, error) ??
-    new UsageError(`${what}: ${fileErrorText(error)}; expected a folder`);
+    new ValueError({ [value]: folder }, (name) => `${what(name)}: ${why}; expected a folder`);
 }

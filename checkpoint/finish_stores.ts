@@ -66,7 +66,8 @@ export async function finishStores(
         const shares = sharesOf(vcpus, quotas);
         if (shares.every(({ made, asked }) => made >= asked)) break;
         throw new GuestError(
-          `the restored machine: ${unfinishedText(shares, Math.ceil(most), ADVICE)}`,
+          (name) =>
+            `the restored machine: ${unfinishedText(shares, Math.ceil(most), name, ADVICE)}`,
         );
       }
       if (interrupt.isDue) await interrupt.pause();

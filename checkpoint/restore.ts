@@ -8,7 +8,7 @@ import { checkLimits, fitting } from "./restore_limits.ts";
 import { restorePlan } from "./restore_plan.ts";
 import type { RestoreResult } from "./restore_result.ts";
 import { RestoredRun } from "./restored_run.ts";
-import { UsageError } from "../lab/usage_error.ts";
+import { ValueError } from "../lab/usage_error.ts";
 import { printable } from "../text/printable.ts";
 
 /**
@@ -80,8 +80,10 @@ async function unbroken<T>(folder: string, read: () => Promise<T>): Promise<T> {
     return await read();
   } catch (error) {
     if (!(error instanceof BrokenFile)) throw error;
-    throw new UsageError(
-      `restore ${printable(folder)}: a file changed meanwhile: ${error.message}`,
+    const { message } = error;
+    throw new ValueError(
+      { restore: folder },
+      (name) => `${name("restore")} ${printable(folder)}: a file changed meanwhile: ${message}`,
     );
   }
 }

@@ -1,3 +1,4 @@
+import type { Naming } from "../ffi/host_error.ts";
 import type { Kernel } from "../ffi/kernel.ts";
 import { System } from "../kvm/system.ts";
 import { type KernelFacts, kernelFacts } from "../lab/host.ts";
@@ -24,6 +25,8 @@ export interface ConformanceOptions {
   readonly trace: boolean;
   /** The longest that a run of a check may take, in milliseconds; `null` for what suits this host's speed. */
   readonly timeoutMs: number | null;
+  /** How a result's text calls that time. */
+  readonly naming: Naming;
   /** How often each check is made. */
   readonly repeat: number;
   /** The seed of the order; `undefined` leaves the checks in theirs. */
@@ -63,7 +66,7 @@ export async function conformance(
   const calledOff = new AbortController();
   using interrupt = new Interrupt(() => calledOff.abort());
   const checks: CheckResult[] = [];
-  const { seed, repeat, strict, timeoutMs, trace } = options;
+  const { seed, repeat, strict, timeoutMs, naming, trace } = options;
   let limit: TimeLimit | null = null;
   if (watcher.begin(facts, log.facts)) {
     // A trace shows the steps.
@@ -74,6 +77,7 @@ export async function conformance(
       args: setupArguments({ ...options, backend: kernel.backend, steps }),
       isTraced: trace,
       timeoutMs,
+      naming,
       told: (told) => limit = told,
       began: (id) => watcher.check?.(id),
       board,

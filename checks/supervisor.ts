@@ -1,7 +1,7 @@
 import type { GroupedCheck } from "./all_checks.ts";
 import { type CheckResult, checkResult, type CheckRun } from "./check_result.ts";
 import { type ChildAnswer, ChildProcess, type Ending } from "./child_process.ts";
-import { HostError } from "../ffi/host_error.ts";
+import { HostError, type Naming } from "../ffi/host_error.ts";
 import type { KernelLog } from "../lab/kernel_log.ts";
 import { combineRuns } from "./combine_runs.ts";
 import { judgeReports } from "./judge_reports.ts";
@@ -19,6 +19,8 @@ export interface Supervision {
   readonly isTraced: boolean;
   /** The longest that a run of a check may take, in milliseconds; `null` for what suits this host's speed. */
   readonly timeoutMs: number | null;
+  /** How a result's text calls that time; by its name unless given. */
+  readonly naming?: Naming;
   /** The longest that measuring that may take, in milliseconds. */
   readonly paceMs?: number;
   /** Is told the limit that holds, before the first check. */
@@ -173,7 +175,7 @@ class Desk {
     }
     const left = isGone ? "" : `; its process ${pid} cannot be killed`;
     const detail = `did not end within ${limitText(this.#limit)}${doing}${left}; ` +
-      "--timeout TIME sets another limit";
+      `${(this.#supervision.naming ?? ((value) => value))("timeout")} TIME sets another limit`;
     return { status: "timeout", detail };
   }
 

@@ -1,9 +1,10 @@
-import { HostError } from "../ffi/host_error.ts";
+import { HostError, WordedError } from "../ffi/host_error.ts";
 import { KernelError } from "../ffi/kernel_error.ts";
 import { exhaustion } from "../lab/exhaustion.ts";
 import { EXIT } from "../lab/exit_status.ts";
 import { GuestError } from "../lab/guest_error.ts";
 import { UsageError } from "../lab/usage_error.ts";
+import { optionFlag } from "./option.ts";
 import { note, OutputError, say } from "./printing.ts";
 import { asksMachine } from "./vm_options.ts";
 
@@ -70,7 +71,10 @@ function statusOf(error: unknown): number {
 // On a line of its own, whatever it holds: behind it a stack has lines, and nothing else has.
 function messageOf(error: unknown, isNamed: boolean): string {
   if (!(error instanceof Error)) return String(error);
-  return isNamed ? `${error.name}: ${error.message}` : error.message;
+  // Where values have names below, a command line has options.
+  const message = error instanceof WordedError ? error.said(optionFlag) : error.message;
+  const name = error instanceof UsageError ? "UsageError" : error.name;
+  return isNamed ? `${name}: ${message}` : message;
 }
 
 function stackOf(error: unknown): string[] {

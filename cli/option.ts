@@ -160,3 +160,13 @@ function orList(words: readonly string[]): string {
     ? words.join()
     : `${words.slice(0, -1).join(", ")} or ${words[words.length - 1]}`;
 }
+
+/**
+ * How an option is written: what errors of all below call by its name alone.
+ *
+ * @param name Its name.
+ * @returns The name with dashes.
+ */
+export function optionFlag(name: string): string {
+  return `--${name}`;
+}

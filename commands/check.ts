@@ -10,7 +10,7 @@ import { bisectOption } from "../cli/bisect_status.ts";
 import { optionalDuration } from "../cli/duration.ts";
 import { globs } from "../cli/globs.ts";
 import { interruptStatus } from "../cli/interrupt_status.ts";
-import { choice, count, flag, optionalCount } from "../cli/option.ts";
+import { choice, count, flag, optionalCount, optionFlag } from "../cli/option.ts";
 import { outputOption } from "../cli/output_option.ts";
 import { reportStatus } from "./report_status.ts";
 
@@ -74,6 +74,7 @@ async function run(options: CheckOptions, context: Context): Promise<CheckOutcom
       allowHarm: options["allow-harm"],
       trace: context.trace,
       timeoutMs: options.timeout ?? null,
+      naming: optionFlag,
       repeat: options.repeat,
       seed: options.seed,
       strict: options.strict,

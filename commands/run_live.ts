@@ -10,6 +10,7 @@ import { liveHeadText } from "../report/live_text.ts";
 import { AFTER_FRAMES, liveFrames } from "../report/live_frames.ts";
 import { liveLines } from "../report/live_lines.ts";
 import type { Context } from "../cli/command.ts";
+import { optionFlag } from "../cli/option.ts";
 import { type LabRequest, makeLab } from "./lab_options.ts";
 import { DURATION_MS, TIMEOUT_MS } from "./live.ts";
 import { watchKernel } from "./watch_kernel.ts";
@@ -70,8 +71,13 @@ async function runWatched(
   });
   using interrupt = new Interrupt();
   const options = {
-    ...{ stores: stores ?? null, durationMs, intervalMs: interval },
-    ...{ timeoutMs: timeout ?? TIMEOUT_MS, sort: request.sort, witness: request.witness },
+    stores: stores ?? null,
+    durationMs,
+    intervalMs: interval,
+    timeoutMs: timeout ?? TIMEOUT_MS,
+    naming: optionFlag,
+    sort: request.sort,
+    witness: request.witness,
   };
   if (request.format === "text") {
     context.stream(liveHeadText(lab.kernel, lab.plan.options, options));

@@ -42,7 +42,8 @@ export class Mapping implements Disposable {
     const address = checked(
       kernel.mmap(length, PROT_READ | PROT_WRITE, flags, -1, 0),
       `mmap(${length} bytes of ${what})`,
-      "ask for less with --memory or --pages, or raise the limit (ulimit -v)",
+      (name) =>
+        `ask for less with ${name("memory")} or ${name("pages")}, or raise the limit (ulimit -v)`,
     );
     return new Mapping(kernel, address, length);
   }

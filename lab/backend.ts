@@ -2,7 +2,7 @@ import type { Kernel } from "../ffi/kernel.ts";
 import type { ModelKind } from "../ffi/model_kind.ts";
 import { openLibc } from "../ffi/libc.ts";
 import type { ModelChoice } from "./model_choice.ts";
-import { UsageError } from "./usage_error.ts";
+import { ValueError } from "./usage_error.ts";
 
 /** A kernel to choose: a real one, the model of one in memory, or the first of them that is usable. */
 export type Backend = "kvm" | "model" | "auto";
@@ -11,8 +11,8 @@ export type Backend = "kvm" | "model" | "auto";
 export interface BackendSelection {
   /** The kernel. */
   readonly backend: Backend;
-  /** Which model, where it may be the model; `undefined` is the latest. */
-  readonly model: ModelChoice | undefined;
+  /** Which model, where it may be the model; the latest unless given. */
+  readonly model?: ModelChoice | undefined;
 }
 
 const LATEST: ModelKind = { version: "latest", pml: false, emulator: false };
@@ -24,17 +24,19 @@ const LATEST: ModelKind = { version: "latest", pml: false, emulator: false };
  * @param trace Called with a line for each kernel call, or `null` to trace none.
  * @param note Says to a person that another kernel answers than the first choice, and why.
  * @returns The kernel.
- * @throws {UsageError} Where a model is named and the real kernel is asked for.
+ * @throws {ValueError} Where a model is named and the real kernel is asked for.
  * @throws {HostError} Where the real kernel is asked for and cannot be reached.
  */
 export async function openKernel(
   { backend, model }: BackendSelection,
-  trace: ((line: string) => void) | null,
-  note: (text: string) => void,
+  trace: ((line: string) => void) | null = null,
+  note: (text: string) => void = () => {},
 ): Promise<Kernel> {
   if (backend === "kvm" && model !== undefined) {
-    throw new UsageError(
-      `--model ${model.text}: works with --backend model or auto, not with kvm`,
+    throw new ValueError(
+      { model: model.text, backend },
+      (name) =>
+        `${name("model")} ${model.text}: works with ${name("backend")} model or auto, not with kvm`,
     );
   }
   const traced = await tracer(trace);

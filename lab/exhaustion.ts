@@ -1,4 +1,4 @@
-import { ERRNO, errnoText } from "../ffi/errno.ts";
+import { ERRNO } from "../ffi/errno.ts";
 import { HostError } from "../ffi/host_error.ts";
 import { KernelError } from "../ffi/kernel_error.ts";
 import { resourceLimit } from "../ffi/resource_limit.ts";
@@ -56,10 +56,10 @@ function limited(name: "RLIMIT_NOFILE" | "RLIMIT_NPROC", what: string): string {
  */
 export function exhaustion(error: unknown): KernelError | null {
   if (error instanceof KernelError) {
-    const { call, errno } = error;
+    const advice = ADVICE[error.errno];
     // One that gives advice knows better; a call that is to be tried again is no thread that was not made.
-    const isBare = error.message === `${call}: ${errnoText(errno)}`;
-    return isBare && errno !== ERRNO.EAGAIN ? named(call, errno) : null;
+    const isKept = error.advice !== null || error.errno === ERRNO.EAGAIN || advice === undefined;
+    return isKept ? null : error.advising(advice());
   }
   const errno = fileErrno(error);
   if (errno === null || !(error instanceof Error)) return null;

@@ -1,4 +1,5 @@
 import { ERRNO, errnoText } from "../ffi/errno.ts";
+import type { Wording } from "../ffi/host_error.ts";
 import { KernelError } from "../ffi/kernel_error.ts";
 
 /** What neither the file nor the command line is to blame for. */
@@ -49,7 +50,7 @@ export function fileErrorText(error: Error): string {
  * @param error What was thrown; one of the calls with which a kernel reads files is looked at, too.
  * @returns The error to throw instead; `null` where it failed for another reason.
  */
-export function fileShortage(what: string, error: unknown): KernelError | null {
+export function fileShortage(what: string | Wording, error: unknown): KernelError | null {
   if (error instanceof KernelError) {
     // Read, a file that is too large is to blame.
     return NO_ROOM.has(error.errno) && error.errno !== ERRNO.EFBIG ? error : null;

@@ -1,12 +1,14 @@
+import { WordedError, type Wording } from "../ffi/host_error.ts";
+
 /** The guest stopped in a way that its program never does: a defect of the guest, or of KVM. */
-export class GuestError extends Error {
+export class GuestError extends WordedError {
   /**
    * Says how the guest stopped.
    *
-   * @param message One line: which vCPU, which exit, where.
+   * @param wording One line: which vCPU, which exit, where.
    */
-  constructor(message: string) {
-    super(message);
+  constructor(wording: string | Wording) {
+    super(wording);
     this.name = "GuestError";
   }
 }

@@ -16,7 +16,7 @@ import { RingTracker } from "../machine/ring_tracker.ts";
 import { LoggedPages } from "../ring/slots.ts";
 import { type KernelFacts, kernelFacts } from "./host.ts";
 import { type Plan, vcpuBits } from "./plan.ts";
-import { UsageError } from "./usage_error.ts";
+import { ValueError } from "./usage_error.ts";
 
 /** A vCPU with its share of the stores. */
 export interface GuestVcpu {
@@ -62,7 +62,7 @@ export class GuestVm<Tracker extends DirtyTracker = DirtyTracker> implements Dis
    * @param plan What to make.
    * @param tracker What shall know its dirty pages, of no other VM; it is disposed with this one.
    * @throws {HostError} Where the host has no usable KVM, no dirty ring, or no manual protection.
-   * @throws {UsageError} Above a limit that the kernel reports.
+   * @throws {ValueError} Above a limit that the kernel reports.
    * @throws {KernelError} Where the kernel refuses a call.
    */
   constructor(kernel: Kernel, plan: Plan, tracker: Tracker) {
@@ -195,12 +195,19 @@ export function ringVm(kernel: Kernel, plan: Plan): RingVm {
 function checkLimits(system: System, { options }: Plan): void {
   const vcpus = system.checkExtension(KVM_CAP_MAX_VCPUS);
   if (options.vcpus > vcpus) {
-    throw new UsageError(`--vcpus ${options.vcpus}: this kernel allows ${vcpus} in a VM at most`);
+    throw new ValueError(
+      { vcpus: options.vcpus },
+      (name) => `${name("vcpus")} ${options.vcpus}: this kernel allows ${vcpus} in a VM at most`,
+      { least: 1, most: vcpus },
+    );
   }
   const slots = system.checkExtension(KVM_CAP_NR_MEMSLOTS) - 1;
   if (options.slots > slots) {
-    throw new UsageError(
-      `--slots ${options.slots}: this kernel allows ${slots} beside slot 0 at most`,
+    throw new ValueError(
+      { slots: options.slots },
+      (name) =>
+        `${name("slots")} ${options.slots}: this kernel allows ${slots} beside slot 0 at most`,
+      { least: 1, most: slots },
     );
   }
 }

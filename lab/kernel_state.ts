@@ -110,6 +110,7 @@ function openWalks(kernel: Kernel): RingWalks {
     return new RingWalks(kernel);
   } catch (error) {
     if (!(error instanceof HostError)) throw error;
-    throw new HostError(`--kernel-state: ${error.what}`, error.advice);
+    const { what, advice } = error;
+    throw new HostError((name) => `${name("kernel-state")}: ${what}`, advice);
   }
 }

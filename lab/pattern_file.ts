@@ -1,7 +1,7 @@
 import { KernelError } from "../ffi/kernel_error.ts";
 import { fileShortage } from "./file_error.ts";
 import { hostFilePieces } from "./host_files.ts";
-import { UsageError } from "./usage_error.ts";
+import { UsageError, ValueError } from "./usage_error.ts";
 import { printable, quoted } from "../text/printable.ts";
 
 const NEWLINE = 0x0a;
@@ -39,8 +39,12 @@ export function readPattern(path: string, pages: number): Uint32Array<ArrayBuffe
   } catch (error) {
     if (!(error instanceof KernelError)) throw error;
     throw fileShortage(`open(${name})`, error) ??
-      new UsageError(
-        `--pattern file:${printable(path)}: ${error.message}; expected a file with ${FORM}`,
+      new ValueError(
+        { pattern: `file:${path}` },
+        (value) =>
+          `${value("pattern")} file:${
+            printable(path)
+          }: ${error.message}; expected a file with ${FORM}`,
       );
   }
 }
@@ -130,11 +134,15 @@ class PageList {
   #wrong(bytes: Uint8Array, page: number): UsageError {
     const text = new TextDecoder().decode(bytes.subarray(0, SHOWN));
     const where = `${this.#name}, line ${this.#line}`;
-    return new UsageError(
-      page < 0
-        ? `${where}: ${quoted(text)} is no page number; expected ${FORM}`
-        : `${where}: page ${text} lies beyond the logged memory of ${this.#pages} pages; ` +
-          `expected 0 to ${this.#pages - 1}, or more memory with --memory`,
+    if (page < 0) {
+      return new UsageError(`${where}: ${quoted(text)} is no page number; expected ${FORM}`);
+    }
+    return new ValueError(
+      { page },
+      (name) =>
+        `${where}: page ${text} lies beyond the logged memory of ${this.#pages} pages; ` +
+        `expected 0 to ${this.#pages - 1}, or more memory with ${name("memory")}`,
+      { least: 0, most: this.#pages - 1 },
     );
   }
 

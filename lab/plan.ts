@@ -1,3 +1,4 @@
+import type { Naming } from "../ffi/host_error.ts";
 import { kvm_dirty_gfn } from "../ffi/kvm_structs.ts";
 import { PAGE_SIZE } from "../ffi/linux.ts";
 import type { Guest, GuestName } from "../guest/guest.ts";
@@ -6,7 +7,7 @@ import { generate, type Pattern } from "../guest/pattern.ts";
 import { real16 } from "../guest/real16.ts";
 import type { Slot } from "../ring/slots.ts";
 import { type Block, repeatBlocks, sharesOf } from "./blocks.ts";
-import { UsageError } from "./usage_error.ts";
+import { ValueError } from "./usage_error.ts";
 
 /** What a person asked a lab to be. */
 export interface LabOptions {
@@ -88,7 +89,7 @@ const LEAST_LIST = 2;
  * @param options What a person asked for.
  * @param readFile Reads the pattern file, if the pattern is one, given the number of logged pages.
  * @returns The plan.
- * @throws {UsageError} Where a value cannot be: names the option.
+ * @throws {ValueError} Where a value cannot be.
  */
 export function planLab(
   options: LabOptions,
@@ -142,19 +143,24 @@ export function slot0Size({ listAt, listElement }: Guest, length: number): numbe
 
 function checkMemory({ memory, slots }: LabOptions, guest: Guest): void {
   if (memory < PAGE_SIZE || memory % PAGE_SIZE !== 0) {
-    throw new UsageError(`--memory ${memory} bytes: expected a multiple of ${PAGE_SIZE}`);
+    throw new ValueError(
+      { memory },
+      (name) => `${name("memory")} ${memory} bytes: expected a multiple of ${PAGE_SIZE}`,
+    );
   }
   if (memory >= guest.addressLimit) {
-    throw new UsageError(
-      `${unreachable(memory, guest)}, its code among it; expected less`,
+    throw new ValueError(
+      { memory },
+      (name) => `${unreachable(name, memory, guest)}, its code among it; expected less`,
     );
   }
   if (slots > memory / PAGE_SIZE) {
-    throw new UsageError(
-      `--slots ${slots}: ${sizeText(memory)} of memory is only ${
-        memory / PAGE_SIZE
-      } pages; expected a page ` +
-        "or more for each slot",
+    throw new ValueError(
+      { slots, memory },
+      (name) =>
+        `${name("slots")} ${slots}: ${sizeText(memory)} of memory is only ` +
+        `${memory / PAGE_SIZE} pages; expected a page or more for each slot`,
+      { least: 1, most: memory / PAGE_SIZE },
     );
   }
 }
@@ -170,18 +176,23 @@ function checkReach(
   if (memory <= left) return;
   const list = `slot 0 takes ${sizeText(slot0Bytes)} for the guest's code and the list of its ` +
     `${stores} stores`;
-  throw new UsageError(
-    left < PAGE_SIZE
-      ? `--pages ${stores}: ${list}, and ${guest.limitReason}; expected fewer`
-      : `${unreachable(memory, guest)}, and ${list}; expected at most ${
-        sizeText(left)
-      }, or fewer ` +
-        "stores with --pages",
+  if (left < PAGE_SIZE) {
+    throw new ValueError(
+      { pages: stores },
+      (name) => `${name("pages")} ${stores}: ${list}, and ${guest.limitReason}; expected fewer`,
+    );
+  }
+  throw new ValueError(
+    { memory, pages: stores },
+    (name) =>
+      `${unreachable(name, memory, guest)}, and ${list}; expected at most ${sizeText(left)}, ` +
+      `or fewer stores with ${name("pages")}`,
+    { least: PAGE_SIZE, most: left },
   );
 }
 
-function unreachable(memory: number, guest: Guest): string {
-  return `--memory ${sizeText(memory)}: ${guest.limitReason}`;
+function unreachable(name: Naming, memory: number, guest: Guest): string {
+  return `${name("memory")} ${sizeText(memory)}: ${guest.limitReason}`;
 }
 
 // As it would be written on the command line: 5GiB, 4095MiB, 12288 bytes.
@@ -229,9 +240,13 @@ function checkStores(stores: number, { vcpus, rounds }: LabOptions): void {
   const most = 2 ** (32 - vcpuBits(vcpus));
   const each = Math.ceil(stores / vcpus) * rounds;
   if (each < most) return;
-  throw new UsageError(
-    `--pages ${stores}, --rounds ${rounds}: ${each} stores for a vCPU, but the counter that they ` +
-      `write has room for ${most - 1} beside the vCPU's number; expected fewer`,
+  throw new ValueError(
+    { pages: stores, rounds },
+    (name) =>
+      `${name("pages")} ${stores}, ${
+        name("rounds")
+      } ${rounds}: ${each} stores for a vCPU, but the ` +
+      `counter that they write has room for ${most - 1} beside the vCPU's number; expected fewer`,
   );
 }
 

@@ -9,7 +9,7 @@ import { vcpuBits } from "./plan.ts";
 import { copyEntries, type DonePass, type ResetPass, resetPass } from "./reset_pass.ts";
 import { type LabResult, labResult } from "./result.ts";
 import { runOnce, type VcpuRun } from "./run_once.ts";
-import { UsageError } from "./usage_error.ts";
+import { ValueError } from "./usage_error.ts";
 
 /** `dirtyring reset`: a round, harvested and reset. */
 export interface ResetResult extends LabResult {
@@ -113,10 +113,13 @@ function checkGap(gap: number | undefined, held: readonly number[]): void {
   const vcpu = held.findIndex((entries) => gap >= entries);
   if (vcpu === -1) return;
   const entries = held[vcpu]!;
-  throw new UsageError(
-    `--gap ${gap}: vCPU ${vcpu}'s ring holds ` +
+  throw new ValueError(
+    { gap },
+    (name) =>
+      `${name("gap")} ${gap}: vCPU ${vcpu}'s ring holds ` +
       (entries === 0
-        ? "no entry; expected a store for every vCPU, with --pages"
-        : `${entries} entries; expected 0 to ${entries - 1}, or more stores with --pages`),
+        ? `no entry; expected a store for every vCPU, with ${name("pages")}`
+        : `${entries} entries; expected 0 to ${entries - 1}, or more stores with ${name("pages")}`),
+    entries === 0 ? null : { least: 0, most: entries - 1 },
   );
 }

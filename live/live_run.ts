@@ -8,6 +8,7 @@ import { checkMemory } from "../lab/check_memory.ts";
 import { type ExpectedStop, expectedStop } from "./expected_stop.ts";
 import { GuestError } from "../lab/guest_error.ts";
 import type { InterruptWatch } from "../lab/interrupt.ts";
+import type { Naming } from "../ffi/host_error.ts";
 import type { RingVm } from "../lab/guest_vm.ts";
 import type { LiveProgress } from "./live_result.ts";
 import type { LiveVcpus } from "./live_vcpus.ts";
@@ -25,6 +26,8 @@ export interface LiveOptions {
   readonly intervalMs: number;
   /** Milliseconds that the stores may take. */
   readonly timeoutMs: number;
+  /** How the result's texts call the stores and the time; by their names unless given. */
+  readonly naming?: Naming;
   /** Whether entries are sorted in the ring before they are marked. */
   readonly sort?: boolean;
   /** Whether the harvest is held against what the kernel itself counts. */
@@ -149,7 +152,7 @@ export class LiveRun {
     if (
       !(error instanceof KernelError || error instanceof GuestError || error instanceof HostError)
     ) throw error;
-    this.error ??= error.message;
+    this.error ??= error.said(this.#parts.options.naming ?? ((value) => value));
   }
 
   /**
@@ -199,7 +202,7 @@ export class LiveRun {
     vcpus.stop();
     const shares = sharesOf(vcpus, quotas(lab.vcpus, stores));
     if (shares.some(({ made, asked }) => made < asked)) {
-      throw new GuestError(unfinishedText(shares, timeoutMs));
+      throw new GuestError((name) => unfinishedText(shares, timeoutMs, name));
     }
   }
 

@@ -90,7 +90,8 @@ export class TraceWitness implements Disposable {
       return new TraceWitness(tracedCounts(vm, vcpus));
     } catch (error) {
       if (!(error instanceof HostError)) throw error;
-      throw new HostError(`--witness: ${error.what}`, error.advice);
+      const { what, advice } = error;
+      throw new HostError((name) => `${name("witness")}: ${what}`, advice);
     }
   }
 

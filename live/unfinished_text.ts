@@ -1,3 +1,4 @@
+import type { Naming } from "../ffi/host_error.ts";
 import type { LiveVcpus } from "./live_vcpus.ts";
 
 /** How far a vCPU came. */
@@ -44,20 +45,22 @@ export function sharesOf(vcpus: LiveVcpus, quotas: readonly number[]): VcpuShare
  *
  * const vcpus = [{ id: 0, made: 300, asked: 1000, stoodStillNs: 2.5e9 }];
  * assertEquals(
- *   unfinishedText(vcpus, 30_000),
+ *   unfinishedText(vcpus, 30_000, (value) => value),
  *   "1000 stores are not made within 30 s, 300 are: vCPU 0 made 300 of 1000 and stood still for 2.5 s at a full " +
- *     "ring; expected --stores 300 or fewer, or --timeout 125s or longer",
+ *     "ring; expected stores 300 or fewer, or timeout 125s or longer",
  * );
  * ```
  *
  * @param vcpus All vCPUs.
  * @param timeoutMs Milliseconds that they had.
+ * @param name How the number of stores and the time are called.
  * @param advice What to do about it; by default it is found in how far they came.
  * @returns One line.
  */
 export function unfinishedText(
   vcpus: readonly VcpuShare[],
   timeoutMs: number,
+  name: Naming,
   advice?: string,
 ): string {
   const sum = (field: "made" | "asked") => vcpus.reduce((all, vcpu) => all + vcpu[field], 0);
@@ -72,14 +75,15 @@ export function unfinishedText(
   const list = [...named, ...(others > 0 ? [`${others} more made not all of theirs`] : [])];
   return `${asked} stores are not made within ${timeoutMs / 1000} s, ${
     made === 0 ? "none is" : `${made} are`
-  }: ${list.join(", ")}; ${advice ?? adviceFor(made, asked, timeoutMs / 1000)}`;
+  }: ${list.join(", ")}; ${advice ?? adviceFor(made, asked, timeoutMs / 1000, name)}`;
 }
 
-function adviceFor(made: number, asked: number, timeout: number): string {
-  if (made === 0) return "expected fewer with --stores, or a longer --timeout";
+function adviceFor(made: number, asked: number, timeout: number, name: Naming): string {
+  const [stores, limit] = [name("stores"), name("timeout")];
+  if (made === 0) return `expected fewer with ${stores}, or a longer ${limit}`;
   const wanted = Math.ceil(timeout * asked / made * SPARE);
-  const longer = wanted > DAY_S ? "" : `, or --timeout ${wanted}s or longer`;
-  return `expected --stores ${made} or fewer${longer}`;
+  const longer = wanted > DAY_S ? "" : `, or ${limit} ${wanted}s or longer`;
+  return `expected ${stores} ${made} or fewer${longer}`;
 }
 
 function seconds(ns: number): number {

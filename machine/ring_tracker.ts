@@ -233,8 +233,10 @@ export function enableRing(system: System, vm: Vm, ringBytes: number): void {
   const smallest = smallestRing(system, largest);
   const entries = (bytes: number) => bytes / kvm_dirty_gfn.size;
   throw new KernelError(`KVM_ENABLE_CAP(KVM_CAP_DIRTY_LOG_RING, ${ringBytes})`, answer, {
-    advice:
-      `--ring ${
+    asked: { ring: entries(ringBytes) },
+    limit: { least: entries(smallest), most: entries(largest) },
+    advice: (name) =>
+      `${name("ring")} ${
         entries(ringBytes)
       } is ${ringBytes} bytes, and this kernel takes a power of two from ` +
       `${entries(smallest)} to ${entries(largest)} entries (${smallest} to ${largest} bytes)`,

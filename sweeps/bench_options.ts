@@ -2,7 +2,7 @@ import { PAGE_SIZE } from "../ffi/linux.ts";
 import type { GuestName } from "../guest/guest.ts";
 import type { Pattern } from "../guest/pattern.ts";
 import { type Plan, planLab } from "../lab/plan.ts";
-import { UsageError } from "../lab/usage_error.ts";
+import { ValueError } from "../lab/usage_error.ts";
 
 /** The sweeps, in the order in which they are made. */
 export const SWEEPS = ["cost", "ring-size", "pattern", "sort"] as const;
@@ -47,7 +47,7 @@ export type GuestOptions = Pick<BenchOptions, "guest" | "pattern" | "seed" | "ri
  * @param options The guest, and in which order.
  * @param size Its memory and its stores.
  * @returns The plan.
- * @throws {UsageError} Where a value cannot be.
+ * @throws {ValueError} Where a value cannot be.
  */
 export function planBench(options: GuestOptions, { memoryBytes, dirtyPages }: CellSize): Plan {
   const { guest, pattern, seed, ringBytes } = options;
@@ -70,7 +70,7 @@ export function planBench(options: GuestOptions, { memoryBytes, dirtyPages }: Ce
  *
  * @param options The options.
  * @returns The cells, from the smallest memory on.
- * @throws {UsageError} Where no cell is left, or one cannot be.
+ * @throws {ValueError} Where no cell is left, or one cannot be.
  */
 export function cellsOf(options: BenchOptions): CellSize[] {
   const inOrder = (values: readonly number[]) => values.toSorted((a, b) => a - b);
@@ -78,9 +78,13 @@ export function cellsOf(options: BenchOptions): CellSize[] {
     inOrder(options.pages).map((dirtyPages) => ({ memoryBytes, dirtyPages }))
   ).filter((cell) => isFilled(options, cell));
   if (cells.length > 0) return cells;
-  throw new UsageError(
-    `--pages ${options.pages}: more different pages than --memory has, or than --pattern ` +
-      `${options.pattern.name} stores to; expected fewer`,
+  throw new ValueError(
+    { pages: options.pages.join(), memory: options.memory.join(), pattern: options.pattern.name },
+    (name) =>
+      `${name("pages")} ${options.pages}: more different pages than ${
+        name("memory")
+      } has, or than ` +
+      `${name("pattern")} ${options.pattern.name} stores to; expected fewer`,
   );
 }
 

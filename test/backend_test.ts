@@ -120,7 +120,7 @@ Deno.test("openKernel() refuses a model beside the real kernel before it reaches
   await assertRejects(
     () => openKernel(select("kvm", "v6.1+pml"), null, () => {}),
     UsageError,
-    "--model v6.1+pml: works with",
+    "model v6.1+pml: works with backend model",
   );
 });
 

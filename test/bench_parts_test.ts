@@ -167,8 +167,8 @@ Deno.test("cellsOf() leaves out what memory has no room for, and what a pattern 
   ]);
   const stride = { name: "stride", parameter: 64 } as const;
   assertEquals(cells({ pattern: stride, memory: [4 * MIB], pages: [16, 17] }).length, 1);
-  assertThrows(() => cells({ pages: [257] }), UsageError, "--pages 257: more different pages");
-  assertThrows(() => cells({ memory: [2 ** 36] }), UsageError, "--memory 64GiB");
+  assertThrows(() => cells({ pages: [257] }), UsageError, "pages 257: more different pages");
+  assertThrows(() => cells({ memory: [2 ** 36] }), UsageError, "memory 64GiB");
 });
 
 Deno.test("planBench() stores to each page once, in one slot, with one vCPU", () => {

@@ -82,7 +82,7 @@ Deno.test("a check that hangs, busy or waiting, is ended after its time, and the
   const names = ["hangs-busy", "pass", "hangs-waiting", "last.pass"];
   const found = await outcomes(names, { timeoutMs: 300 });
   assertEquals(found.map(({ status }) => status), ["timeout", "pass", "timeout", "pass"]);
-  const detail = "did not end within 300 ms; --timeout TIME sets another limit";
+  const detail = "did not end within 300 ms; timeout TIME sets another limit";
   assertEquals([found[0]!.detail, found[2]!.detail], [detail, detail]);
   assertEquals(await children(), []);
 });
@@ -101,13 +101,13 @@ Deno.test("a check that is out of time tells what it waited for", async () => {
   const [within, between, before] = found.map(({ detail }) => detail!);
   assertMatch(
     within!,
-    /^did not end within 1 s: in KVM_RUN for \d\.\d s, ioctl\(\) 1; --timeout/,
+    /^did not end within 1 s: in KVM_RUN for \d\.\d s, ioctl\(\) 1; timeout/,
   );
   assertStringIncludes(
     between!,
     ": between ioctl() calls, KVM_RESET_DIRTY_RINGS the last of 2; --timeout",
   );
-  assertStringIncludes(before!, ": before its first ioctl(); --timeout");
+  assertStringIncludes(before!, ": before its first ioctl(); timeout");
 });
 
 Deno.test("a board that cannot be reached, or made, costs nothing but its words", () => {

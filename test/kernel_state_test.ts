@@ -158,7 +158,7 @@ liveTest("--kernel-state says what is missing on a real kernel that does not tel
   );
   assertEquals(
     what,
-    "--kernel-state: tracefs is not mounted: there is no /sys/kernel/tracing/events",
+    "kernel-state: tracefs is not mounted: there is no /sys/kernel/tracing/events",
   );
   assertEquals(advice, "mount it as root (mount -t tracefs tracefs /sys/kernel/tracing)");
 });

@@ -1,6 +1,7 @@
 // Several kernels checked: which answers differ, and how that is shown.
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { ALL_CHECKS } from "../checks/all_checks.ts";
+import { optionFlag } from "../cli/option.ts";
 import type { CheckReport } from "../checks/check_report.ts";
 import { conformance } from "../checks/conformance.ts";
 import { type KernelsReport, kernelsReport } from "../checks/kernels_report.ts";
@@ -98,6 +99,7 @@ Deno.test("two kernels in memory differ where their versions do, and nowhere els
         allowHarm: false,
         trace: false,
         timeoutMs: null,
+        naming: optionFlag,
         repeat: 1,
         // Shuffled: rows have their order all the same.
         seed: 3,

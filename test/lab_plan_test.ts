@@ -33,14 +33,14 @@ Deno.test("planLab() refuses what a real-mode guest cannot reach, before it buil
   plan({ memory: REAL_MODE_LIMIT - 4 * 4096 });
   assertThrows(() => plan({ memory: REAL_MODE_LIMIT }), UsageError, "32-bit addresses");
   assertThrows(() => plan({ memory: REAL_MODE_LIMIT - 4096 }), UsageError, "list of its 16 stores");
-  assertThrows(() => plan({ pages: 2 ** 31 - 1 }), UsageError, "--pages 2147483647: slot 0 takes");
+  assertThrows(() => plan({ pages: 2 ** 31 - 1 }), UsageError, "pages 2147483647: slot 0 takes");
 });
 
 Deno.test("planLab() refuses more slots than pages", () => {
   assertThrows(
     () => plan({ memory: 8192, slots: 3 }),
     UsageError,
-    "--slots 3: 8KiB of memory is only 2",
+    "slots 3: 8KiB of memory is only 2",
   );
 });
 
@@ -48,7 +48,11 @@ Deno.test("planLab() refuses more stores than the counter can tell apart", () =>
   assertEquals([1, 2, 3, 4, 5].map(vcpuBits), [0, 1, 2, 2, 3]);
   plan({ pages: 1000, rounds: 4_000_000 });
   assertThrows(() => plan({ pages: 1000, rounds: 5_000_000 }), UsageError, "expected fewer");
-  assertThrows(() => plan({ vcpus: 1024, pages: 1024, rounds: 5_000_000 }), UsageError, "--pages");
+  assertThrows(
+    () => plan({ vcpus: 1024, pages: 1024, rounds: 5_000_000 }),
+    UsageError,
+    "pages 1024, rounds 5000000: ",
+  );
 });
 
 Deno.test("planLab() takes a file's length, truncates it or repeats it", () => {

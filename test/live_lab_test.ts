@@ -211,7 +211,7 @@ liveTest("GuestVm refuses more vCPUs or slots than the kernel reports", () => {
     "--vcpus 100000: this kernel",
   );
   const slots = { memory: 2 ** 30, slots: 100_000 };
-  assertThrows(() => makeLab(slots), UsageError, "--slots 100000: this kernel");
+  assertThrows(() => makeLab(slots), UsageError, "slots 100000: this kernel");
 });
 
 liveTest("GuestVm reports a ring size that the kernel refuses, with what it takes", () => {

@@ -85,7 +85,7 @@ Deno.test("live() says that stores take too long, and what they are", async () =
     `1000000000 stores are not made within 0.03 s, ${one! + two!} are: ` +
       `vCPU ${one! > two! ? 1 : 0} made ${Math.min(one!, two!)} of 500000000, ` +
       `vCPU ${one! > two! ? 0 : 1} made ${Math.max(one!, two!)} of 500000000; ` +
-      `expected --stores ${one! + two!} or fewer, or --timeout ${
+      `expected stores ${one! + two!} or fewer, or timeout ${
         Math.ceil(1e9 / (one! + two!) * 0.03 * 1.25)
       }s or longer`,
   );

@@ -294,7 +294,7 @@ liveTest("TraceWitness.open() says what is missing, and closes what it opened", 
   const open = (tid: number) =>
     TraceWitness.open(lab.vm, lab.vcpus.map(({ vcpu }) => ({ vcpu, tid })));
   const { message } = assertThrows(() => open(THIS_THREAD), HostError);
-  assertStringIncludes(message, "--witness: tracefs is not mounted: there is no /sys/kernel/tra");
+  assertStringIncludes(message, "witness: tracefs is not mounted: there is no /sys/kernel/tra");
 });
 
 tracedTest("TraceWitness closes all that it opened, also where a thread is no more", () => {

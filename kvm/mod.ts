@@ -1,0 +1,44 @@
+/**
+ * `/dev/kvm` in classes: one for each kind of file descriptor ({@linkcode System}, {@linkcode Vm},
+ * {@linkcode Vcpu}), the mapped {@linkcode DirtyRing} of a vCPU, other mappings, and KVM's tracepoints. All of them
+ * are disposable, and all of them speak to a {@linkcode Kernel}: the real one, which `ffi` opens, or the model of
+ * one in memory.
+ *
+ * @example A vCPU with a ring, on the model
+ * ```ts
+ * import { openModel } from "@dirtyring/dirtyring/model";
+ * import { System } from "@dirtyring/dirtyring/kvm";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using system = System.open(openModel({ version: "latest", pml: false, emulator: false }));
+ * using vm = system.createVm();
+ * assertEquals(vm.enableCap(192, 65536), 0); // KVM_CAP_DIRTY_LOG_RING, before there is a vCPU
+ * using vcpu = vm.createVcpu(0, system.vcpuMmapSize());
+ * using ring = vcpu.mapDirtyRing(65536);
+ * assertEquals(ring.entries, 4096);
+ * assertEquals(vm.resetDirtyRings().count, 0);
+ * ```
+ *
+ * @module
+ */
+export { DEVICE, System } from "./system.ts";
+export { type MemoryRegion, REAL_MODE_LIMIT, type ResetAnswer, Vm } from "./vm.ts";
+export { type TickSource, Vcpu } from "./vcpu.ts";
+export { DirtyRing } from "./dirty_ring.ts";
+export { Mapping } from "./mapping.ts";
+export { KvmFd } from "./kvm_fd.ts";
+export { THIS_THREAD, Tracepoint, type TracepointOptions } from "./tracepoint.ts";
+export { type TakenSamples, TraceSamples } from "./trace_samples.ts";
+export type { TraceField, TraceFormat } from "./trace_format.ts";
+export { RunTicks } from "./run_ticks.ts";
+export {
+  HostError,
+  type Limit,
+  type Naming,
+  WordedError,
+  type Wording,
+} from "../ffi/host_error.ts";
+export type { Insight, PushStep, ResetCall, RingInsight } from "../ffi/insight.ts";
+export type { Kernel } from "../ffi/kernel.ts";
+export { KernelError, type KernelErrorOptions } from "../ffi/kernel_error.ts";
+export type { Register } from "../ffi/kvm_structs.ts";

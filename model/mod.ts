@@ -1,0 +1,25 @@
+/**
+ * A `/dev/kvm` in memory: files, VMs, vCPUs, memory slots and dirty rings by the rules of the kernel versions from
+ * 5.11 on, an interpreter for the few instructions of tiny guests, and every errno where a kernel would give it. It
+ * needs neither KVM nor FFI nor Linux, so that the tests of what drives KVM run anywhere, and always in the same
+ * order. Its `insight` tells what a kernel hides: a ring's indices, and where its next push goes.
+ *
+ * @example A kernel for a test
+ * ```ts
+ * import { System } from "@dirtyring/dirtyring/kvm";
+ * import { openModel } from "@dirtyring/dirtyring/model";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using system = System.open(openModel({ version: "v6.1", pml: true, emulator: false }));
+ * using vm = system.createVm();
+ * assertEquals(vm.enableCap(192, 4096), -22); // EINVAL: with PML a ring keeps 576 entries in reserve
+ * assertEquals(vm.enableCap(192, 16384), 0);
+ * ```
+ *
+ * @module
+ */
+export { openModel } from "./model_kernel.ts";
+export { type Rules, rulesOf } from "./rules.ts";
+export type { ModelKind, ModelVersion } from "../ffi/model_kind.ts";
+export type { Kernel } from "../ffi/kernel.ts";
+export type { Insight, PushStep, ResetCall, RingInsight } from "../ffi/insight.ts";
