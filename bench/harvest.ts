@@ -2,13 +2,14 @@ import type { Kernel } from "../ffi/kernel.ts";
 import { checked } from "../ffi/kernel_error.ts";
 import { KVM_CAP_DIRTY_LOG_RING } from "../ffi/kvm_constants.ts";
 import { kvm_dirty_gfn } from "../ffi/kvm_structs.ts";
+import { nanosecondsSince } from "../ffi/nanoseconds.ts";
 import { Mapping } from "../kvm/mapping.ts";
 import { System } from "../kvm/system.ts";
 import { largestRing } from "../machine/ring_limits.ts";
 import { allocateEntries, type Entries } from "../ring/entries.ts";
 import { DIRTY, ENTRY_WORDS, OFFSET, SLOT } from "../ring/entry.ts";
 import { harvest, type RingWords, ringWords } from "../ring/harvest.ts";
-import { Pair, since } from "./pair.ts";
+import { Pair } from "./pair.ts";
 import type { Reference, ReferenceOutput } from "./reference.ts";
 
 /** The largest ring of every kernel so far: KVM_DIRTY_RING_MAX_ENTRIES. */
@@ -100,7 +101,7 @@ function ours(bench: Bench, fetch: number): number {
   const size = fill(bench.words);
   const started = performance.now();
   const taken = harvest(bench.ring, fetch, size, bench.entries);
-  const ns = since(started);
+  const ns = nanosecondsSince(started);
   if (taken !== size) throw new Error(`${taken} entries harvested of ${size}`);
   return ns;
 }
@@ -109,7 +110,7 @@ function theirs(bench: Bench, fetch: number): number {
   const size = fill(bench.words);
   const started = performance.now();
   const taken = bench.reference.harvest(bench.words, fetch, bench.output);
-  const ns = since(started);
+  const ns = nanosecondsSince(started);
   if (taken !== size) throw new Error(`${taken} entries harvested of ${size}`);
   return ns;
 }

@@ -1,12 +1,12 @@
 import { kvm_regs, kvm_sregs } from "../ffi/kvm_structs.ts";
 import { PAGE_SIZE } from "../ffi/linux.ts";
+import { nanosecondsSince } from "../ffi/nanoseconds.ts";
 import type { Guest } from "../guest/guest.ts";
 import { long64 } from "../guest/long64.ts";
 import { real16 } from "../guest/real16.ts";
 import { quantile } from "../lab/median.ts";
 import { Cpu } from "../model/cpu.ts";
 import type { CpuMemory } from "../model/cpu_memory.ts";
-import { since } from "./pair.ts";
 
 const STORES = 50_000;
 /** Pages that are stored to, in sequence: 16 MiB, more than translations are kept for. */
@@ -87,7 +87,7 @@ function benchGuest(guest: Guest): void {
     const started = performance.now();
     cpu.begin();
     const stop = cpu.run(Infinity);
-    const ns = since(started);
+    const ns = nanosecondsSince(started);
     const last = view.getUint32(page(STORES - 1), true);
     if (stop !== (guest.exit === "KVM_EXIT_HLT" ? "hlt" : "out") || last !== value + STORES - 1) {
       throw new Error(`${guest.name} stopped with ${stop} and ${last} in its last page`);

@@ -87,13 +87,3 @@ function duration(ns: number): string {
   if (ns < 1e4) return `${ns.toFixed(0)} ns`;
   return ns < 1e7 ? `${(ns / 1e3).toFixed(1)} µs` : `${(ns / 1e6).toFixed(1)} ms`;
 }
-
-/**
- * Nanoseconds since a moment.
- *
- * @param started The moment, as `performance.now()` answered it.
- * @returns Nanoseconds.
- */
-export function since(started: number): number {
-  return (performance.now() - started) * 1e6;
-}

@@ -1,4 +1,5 @@
-import { Pair, since } from "./pair.ts";
+import { nanosecondsSince } from "../ffi/nanoseconds.ts";
+import { Pair } from "./pair.ts";
 import { Skip } from "./skip.ts";
 
 const WARM_UPS = 3;
@@ -73,7 +74,7 @@ async function time({ command, args, env }: Program): Promise<number> {
   });
   const started = performance.now();
   const { code } = await child.spawn().status;
-  const ns = since(started);
+  const ns = nanosecondsSince(started);
   const line = [command.replace(/.*\//, ""), ...args].join(" ");
   if (code === 4) throw new Skip(`${line} says that this host cannot do it`);
   if (code !== 0) throw new Error(`${line} ended with ${code}`);

@@ -2,16 +2,10 @@
 // answers what that did. libc is bound once more, as a binding belongs to its thread.
 import { KVM_RESET_DIRTY_RINGS } from "../ffi/kvm_ioctls.ts";
 import { openLibc } from "../ffi/libc.ts";
+import { workerScope } from "../lab/worker_scope.ts";
 import { type ResetCall, resetCall, type ResetOrder } from "./reset_call.ts";
 
-/** What of a Worker's global scope is used here; the compiler's own declarations are a window's. */
-interface WorkerScope {
-  onmessage: ((event: MessageEvent<ResetOrder>) => void) | null;
-  postMessage(call: ResetCall): void;
-}
-
-// The cast holds because this file is only ever started as a Worker.
-const scope = globalThis as unknown as WorkerScope;
+const scope = workerScope<ResetOrder, ResetCall>();
 const libc = openLibc();
 
 scope.onmessage = ({ data: { fd, gate, round } }) => {

@@ -3,16 +3,9 @@
 // binding belongs to its thread.
 import { KVM_RUN } from "../ffi/kvm_ioctls.ts";
 import { openLibc } from "../ffi/libc.ts";
+import { workerScope } from "./worker_scope.ts";
 
-/** What of a Worker's global scope is used here; the compiler's own declarations are a window's. */
-interface WorkerScope {
-  onmessage: ((event: MessageEvent<number>) => void) | null;
-  postMessage(answer: number): void;
-  close(): void;
-}
-
-// The cast holds because this file is only ever started as a Worker.
-const scope = globalThis as unknown as WorkerScope;
+const scope = workerScope<number, number>();
 
 scope.onmessage = ({ data: fd }) => {
   scope.postMessage(openLibc().ioctl(fd, KVM_RUN, 0));

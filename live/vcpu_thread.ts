@@ -10,19 +10,12 @@ import { openLibc } from "../ffi/libc.ts";
 import { SIGSET_BYTES, SIGUSR1, SYNCHRONOUS_SIGNALS } from "../ffi/linux.ts";
 import { nanosecondsSince } from "../ffi/nanoseconds.ts";
 import { kvmSignalMask, signalSet } from "../ffi/sigset.ts";
+import { workerScope } from "../lab/worker_scope.ts";
 import { PassWalk } from "./pass_walk.ts";
 import { RingEmptier } from "./ring_emptier.ts";
 import * as control from "./vcpu_control.ts";
 
-/** What of a Worker's global scope is used here; the compiler's own declarations are a window's. */
-interface WorkerScope {
-  onmessage: ((event: MessageEvent<control.VcpuOrder>) => void) | null;
-  postMessage(message: "bye"): void;
-  close(): void;
-}
-
-// The cast holds because this file is only ever started as a Worker.
-const scope = globalThis as unknown as WorkerScope;
+const scope = workerScope<control.VcpuOrder, "bye">();
 
 scope.onmessage = ({ data: order }) => {
   serve(openLibc(), order);

@@ -1,16 +1,18 @@
 // A vCPU's thread that does not stand still when it is asked to, as on a kernel that runs a vCPU in spite of a signal.
 // It ends when its program does without it.
+import { openLibc } from "../../ffi/libc.ts";
 import { SIGUSR1 } from "../../ffi/linux.ts";
 import { signalSet } from "../../ffi/sigset.ts";
 import * as control from "../../live/vcpu_control.ts";
-import { standStill, workerScope } from "./worker_scope.ts";
+import { workerScope } from "../../lab/worker_scope.ts";
+import { standStill } from "./vcpu_thread.ts";
 
 const scope = workerScope<control.VcpuOrder>();
 
 scope.onmessage = ({ data: order }) => {
   const bell = new Int32Array(order.bell);
-  const { kernel, words } = standStill(order);
-  kernel.sigmask(signalSet(SIGUSR1), null);
+  openLibc().sigmask(signalSet(SIGUSR1), null);
+  const words = standStill(order);
   const { PHASE, RUN, RUNNING, QUIT } = control;
   for (;;) {
     const phase = Atomics.load(words, PHASE);
