@@ -1,29 +1,13 @@
 import { PAGE_SIZE } from "../ffi/linux.ts";
-import type { GuestName } from "../guest/guest.ts";
 import type { TrackingKind } from "../machine/dirty_tracker.ts";
 import type { KernelFacts } from "../lab/host.ts";
+import type { ResolvedOptions } from "../lab/plan.ts";
 import type { VcpuPlace } from "../live/live_vcpus.ts";
 
 /** The machine that a checkpoint is of, as it has to be made again. */
-export interface CheckpointedLab {
-  /** The guest program. */
-  readonly guest: GuestName;
-  /** vCPUs. */
-  readonly vcpus: number;
-  /** Logged guest memory in bytes. */
-  readonly memory: number;
-  /** Memory slots that it is split into. */
-  readonly slots: number;
-  /** Ring size in entries. */
-  readonly ring: number;
-  /** The access pattern, as it was written. */
-  readonly pattern: string;
-  /** Stores of the pattern, over all vCPUs. */
-  readonly pages: number;
-  /** How often each vCPU's block of it stands in its list. */
+export interface CheckpointedLab extends Omit<ResolvedOptions, "rounds"> {
+  /** How often each vCPU's block of the stores stands in its list. */
   readonly passes: number;
-  /** Seed of the random patterns. */
-  readonly seed: number;
 }
 
 /** What stands at the beginning of a checkpoint file, as JSON. */

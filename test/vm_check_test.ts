@@ -6,7 +6,6 @@ import type { PlannedCheck } from "../checks/supervisor.ts";
 import { checkMachine } from "../commands/check_machine.ts";
 import { Lanes } from "../commands/lanes.ts";
 import { reportStatus } from "../commands/report_status.ts";
-import type { KernelFacts } from "../lab/host.ts";
 import type { InterruptSignal } from "../lab/interrupt.ts";
 import { checkResultNdjson } from "../report/check_ndjson.ts";
 import type { GuestRequest } from "../vm/guest_request.ts";
@@ -14,14 +13,8 @@ import type { MachineContent } from "../vm/initramfs.ts";
 import type { PreparedMachine } from "../vm/prepare.ts";
 import { OUT_OF_TIME, reportOf, RESULTS } from "./support/check_results.ts";
 import { fakeEmulator, type FakeGuest } from "./support/fake_emulator.ts";
+import { FACTS, SETTINGS } from "./support/machine_case.ts";
 
-const FACTS: KernelFacts = {
-  backend: "kvm",
-  model: null,
-  release: "6.12.1",
-  module: "kvm_amd",
-  ringMaxBytes: 65536,
-};
 const [PASS, , SECOND] = RESULTS as [CheckResult, CheckResult, CheckResult];
 /** A check that a machine of its own is to make. */
 const HARMFUL: CheckResult = {
@@ -56,14 +49,7 @@ async function asked(
   });
   const prepared: PreparedMachine = {
     kernel: { image: { path: "bzImage", release: "6.12.1" }, modules: null },
-    settings: {
-      accel: "auto",
-      cpu: null,
-      cpus: 2,
-      memoryBytes: 2 ** 31,
-      timeoutMs: null,
-      kernelArgs: "",
-    },
+    settings: SETTINGS,
     emulator,
     modules: [],
     initrd: (content) =>

@@ -19,7 +19,8 @@ export const FACTS: KernelFacts = {
   module: "kvm_amd",
   ringMaxBytes: 65536,
 };
-const SETTINGS: VmSettings = {
+/** The settings of a machine that nobody chose. */
+export const SETTINGS: VmSettings = {
   accel: "auto",
   cpu: null,
   cpus: 2,
