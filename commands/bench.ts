@@ -112,7 +112,7 @@ async function run(
   const { machines } = context;
   if (machines !== null) {
     refuseForSeveral(options);
-    const { benchInMachines } = await import("./compare_machines.ts");
+    const { benchInMachines } = await import("./bench_machines.ts");
     return await benchInMachines(machines, context);
   }
   const picture = await pictureFile(options);

@@ -1,12 +1,8 @@
-import { type FuzzKernels, fuzzKernels } from "../checks/fuzz_kernels.ts";
-import type { FuzzResult } from "../checks/fuzz_result.ts";
 import { HostError } from "../ffi/host_error.ts";
 import { EXIT } from "../lab/exit_status.ts";
-import type { Watched } from "../lab/kernel_log.ts";
+import type { InterruptSignal } from "../lab/interrupt.ts";
 import type { UnlabelledRun } from "../lab/kernel_run.ts";
 import type { Result } from "../lab/host.ts";
-import type { BenchResult } from "../sweeps/bench.ts";
-import { type BenchKernels, benchKernels } from "../sweeps/bench_kernels.ts";
 import type { Machine } from "../vm/machine.ts";
 import { type PreparedMachine, prepareMachine } from "../vm/prepare.ts";
 import { VmFailure } from "../vm/vm_failure.ts";
@@ -14,64 +10,29 @@ import type { Context } from "../cli/command.ts";
 import { endStatus, LineReader, machineFor } from "../cli/in_machine.ts";
 import { interruptAll } from "./interrupt_all.ts";
 import { Lanes } from "./lanes.ts";
-import { MachineFiles } from "../cli/machine_files.ts";
+import type { MachineFiles } from "../cli/machine_files.ts";
 import { lineOf, type MachineRequest } from "../cli/machine_request.ts";
-import type { Option } from "../cli/option.ts";
 import { withoutOptions } from "../cli/vm_options.ts";
 
 /**
- * `dirtyring fuzz` on several kernels.
+ * Asks several kernels the same, each in a machine of its own, and reads what each prints as JSON.
  *
+ * @typeParam Report What one prints.
  * @param request The machines and the command line.
- * @param file The script that each is to run, if one was named.
- * @param option The option that names it.
+ * @param files The files that the command line names.
+ * @param beside How many machines run beside each other.
  * @param context What it may use.
- * @returns What each came to.
+ * @returns What each came to, in the order of the machines, and the signal that ended it early.
  * @throws {KernelFileError} Where a kernel, or its modules, cannot be had.
  * @throws {HostError} Where there is no emulator for one.
  */
-export async function fuzzInMachines(
-  request: MachineRequest,
-  file: string | undefined,
-  option: Option<string | undefined>,
-  context: Context,
-): Promise<FuzzKernels> {
-  const files = await MachineFiles.of({ file }, {
-    ...{ name: "fuzz", options: { file: option }, operands: {} },
-  });
-  const lanes = new Lanes(Math.max(1, navigator.hardwareConcurrency));
-  const { runs, signal } = await runAll<Watched<FuzzResult>>(request, files, lanes, context);
-  return fuzzKernels(runs, signal);
-}
-
-/**
- * `dirtyring bench` on several kernels: one after another, since what is measured at the same time disturbs itself.
- *
- * @param request The machines and the command line.
- * @param context What it may use.
- * @returns What each came to.
- * @throws {KernelFileError} Where a kernel, or its modules, cannot be had.
- * @throws {HostError} Where there is no emulator for one.
- */
-export async function benchInMachines(
-  request: MachineRequest,
-  context: Context,
-): Promise<BenchKernels> {
-  const { runs, signal } = await runAll<Watched<BenchResult>>(
-    request,
-    new MachineFiles(),
-    new Lanes(1),
-    context,
-  );
-  return benchKernels(runs, signal);
-}
-
-async function runAll<Report extends Result>(
+export async function askMachines<Report extends Result>(
   request: MachineRequest,
   files: MachineFiles,
-  lanes: Lanes,
+  beside: number,
   context: Context,
-) {
+): Promise<{ readonly runs: UnlabelledRun<Report>[]; readonly signal: InterruptSignal | null }> {
+  const lanes = new Lanes(beside);
   const prepared: PreparedMachine[] = [];
   for (const choice of request.choices) prepared.push(await prepareMachine(choice));
   const asked = withoutOptions(request.args, ["format", "output"])

@@ -78,7 +78,7 @@ export const command: Command = defineCommand({
       if (options.bisect) {
         throw new UsageError("--bisect: takes one --kernel: a commit has one answer");
       }
-      const { fuzzInMachines } = await import("./compare_machines.ts");
+      const { fuzzInMachines } = await import("./fuzz_machines.ts");
       return await fuzzInMachines(context.machines, options.file, file, context);
     }
     const { runFuzz } = await import("./run_fuzz.ts");
