@@ -1,4 +1,5 @@
-import { PAGE_WORDS, type PageName } from "../ring/slots.ts";
+import { PAGE_WORDS } from "../ring/entry.ts";
+import type { PageName } from "../ring/slots.ts";
 import type { GuestVm } from "../lab/guest_vm.ts";
 
 /** What a vCPU has stored, told by counting. */

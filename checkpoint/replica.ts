@@ -1,6 +1,7 @@
 import { Mapping } from "../kvm/mapping.ts";
+import { PAGE_WORDS } from "../ring/entry.ts";
 import { runEnd } from "../ring/run_end.ts";
-import { PAGE_WORDS, type PageName } from "../ring/slots.ts";
+import type { PageName } from "../ring/slots.ts";
 import type { GuestVm } from "../lab/guest_vm.ts";
 import { type InterruptWatch, lastLook } from "../lab/interrupt.ts";
 import { TouchedPages } from "../lab/touched_pages.ts";

@@ -5,7 +5,7 @@ import { Mapping } from "../kvm/mapping.ts";
 import { System } from "../kvm/system.ts";
 import { type KernelFacts, kernelFacts } from "../lab/host.ts";
 import { largestRing, smallestRing } from "../machine/ring_limits.ts";
-import { PAGE_WORDS } from "../ring/slots.ts";
+import { PAGE_WORDS } from "../ring/entry.ts";
 import { HOST_PAGES, MOST_STORES, MOST_VCPUS } from "./fuzz_program.ts";
 
 const LIST_BYTES = MOST_STORES * long64.listElement;

@@ -11,8 +11,7 @@ import { Mapping } from "../kvm/mapping.ts";
 import type { System } from "../kvm/system.ts";
 import type { Vcpu } from "../kvm/vcpu.ts";
 import { memoryRegionStruct, type Vm } from "../kvm/vm.ts";
-import { DIRTY, ENTRY_WORDS, FLAGS, HARVESTED, OFFSET, SLOT } from "../ring/entry.ts";
-import { PAGE_WORDS } from "../ring/slots.ts";
+import { DIRTY, ENTRY_WORDS, FLAGS, HARVESTED, OFFSET, PAGE_WORDS, SLOT } from "../ring/entry.ts";
 
 /** What a machine shall be. What is not given is the least that works. */
 export interface MachineOptions {

@@ -1,7 +1,6 @@
 import type { CostCell, CostCrossover } from "../sweeps/bench_cost.ts";
-import { bar } from "./bar.ts";
 import { fractionText } from "./fraction_text.ts";
-import { type Align, table } from "./table.ts";
+import { type Align, bar, table } from "./table.ts";
 import { numberText, sizeText, timeText } from "./units.ts";
 
 const BAR_WIDTH = 20;

@@ -1,9 +1,8 @@
 import type { PatternCost } from "../sweeps/bench_patterns.ts";
 import type { RingSizeCost, RingSizeGuest } from "../sweeps/bench_ring_sizes.ts";
 import type { SortDensity, SortPays } from "../sweeps/bench_sort.ts";
-import { bar } from "./bar.ts";
 import { fractionText } from "./fraction_text.ts";
-import { table } from "./table.ts";
+import { bar, table } from "./table.ts";
 import { countText, numberText, timeText } from "./units.ts";
 import { printable } from "../text/printable.ts";
 

@@ -1,5 +1,5 @@
 import type { LiveProgress } from "../live/live_result.ts";
-import { gauge } from "./bar.ts";
+import { gauge } from "./table.ts";
 import { liveRates, rateText } from "./live_rates.ts";
 
 const EVERY_MS = 100;

@@ -3,6 +3,8 @@
 
 /** Words of 32 bits in an entry. */
 export const ENTRY_WORDS = 4;
+/** Words of 32 bits in a page. */
+export const PAGE_WORDS = 1024;
 /** Index of the flags word in an entry. */
 export const FLAGS = 0;
 /** Index of the slot word in an entry: address space << 16 | slot id. */

@@ -1,8 +1,7 @@
 import { allocateEntries, type Entries } from "./entries.ts";
-import { DIRTY, ENTRY_WORDS, HARVESTED } from "./entry.ts";
+import { DIRTY, ENTRY_WORDS, HARVESTED, PAGE_WORDS } from "./entry.ts";
 import { nextHeld } from "./next_held.ts";
 import { RingSorter } from "./sort_in_ring.ts";
-import { PAGE_WORDS } from "./slots.ts";
 
 const STATE = DIRTY | HARVESTED;
 

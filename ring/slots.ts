@@ -1,6 +1,3 @@
-/** Words of 32 bits in a page: a test holds it against ffi/, which this folder does not import. */
-export const PAGE_WORDS = 1024;
-
 /** A guest memory slot, as results show it. */
 export interface Slot {
   /** The slot's id in its address space. */

@@ -1,8 +1,8 @@
 import type { Entries } from "./entries.ts";
-import { ENTRY_WORDS, OFFSET, SLOT } from "./entry.ts";
+import { ENTRY_WORDS, OFFSET, PAGE_WORDS, SLOT } from "./entry.ts";
 import type { LostCause, LostPage, LostPages } from "./lost_page.ts";
 import type { PageSet } from "./page_set.ts";
-import { type LoggedPages, PAGE_WORDS, type PageName } from "./slots.ts";
+import type { LoggedPages, PageName } from "./slots.ts";
 
 /** Some pages: their number, and the first hundred of them. */
 export interface PageList {

@@ -5,8 +5,7 @@ import * as structs from "../ffi/kvm_structs.ts";
 import { PAGE_SIZE } from "../ffi/linux.ts";
 import type { Struct } from "../ffi/struct.ts";
 import { ENTRY_BYTES, PAGE_BYTES } from "../report/units.ts";
-import { DIRTY, ENTRY_WORDS, HARVESTED, OFFSET, SLOT } from "../ring/entry.ts";
-import { PAGE_WORDS } from "../ring/slots.ts";
+import { DIRTY, ENTRY_WORDS, HARVESTED, OFFSET, PAGE_WORDS, SLOT } from "../ring/entry.ts";
 import { comparedByC } from "./support/c_program.ts";
 import { testUnless } from "./support/live.ts";
 
