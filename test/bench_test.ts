@@ -201,8 +201,8 @@ Deno.test("bench() says what cannot be before it measures anything", async () =>
   const progress = (what: string) => told.push(what);
   const wrong = (changes: Partial<BenchOptions>, message: string) =>
     assertRejects(() => benchOn(openModel(MODEL), changes, { progress }), UsageError, message);
-  await wrong({ pages: [257] }, "--pages 257");
-  await wrong({ memory: [MIB, 2 ** 36] }, "--memory 64GiB");
+  await wrong({ pages: [257] }, "pages 257");
+  await wrong({ memory: [MIB, 2 ** 36] }, "memory 64GiB");
   assertEquals(told, []);
 });
 

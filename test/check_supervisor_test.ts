@@ -105,7 +105,7 @@ Deno.test("a check that is out of time tells what it waited for", async () => {
   );
   assertStringIncludes(
     between!,
-    ": between ioctl() calls, KVM_RESET_DIRTY_RINGS the last of 2; --timeout",
+    ": between ioctl() calls, KVM_RESET_DIRTY_RINGS the last of 2; timeout",
   );
   assertStringIncludes(before!, ": before its first ioctl(); timeout");
 });

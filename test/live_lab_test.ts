@@ -105,7 +105,7 @@ liveTest("reset() refuses a gap that a ring does not hold", async () => {
   await assertRejects(
     () => reset(lab, new InlineDriver(), { ...ALL_AT_ONCE, gap: 3 }),
     UsageError,
-    "--gap 3: vCPU 1's ring holds 3 entries; expected 0 to 2",
+    "gap 3: vCPU 1's ring holds 3 entries; expected 0 to 2",
   );
 });
 
@@ -208,7 +208,7 @@ liveTest("GuestVm refuses more vCPUs or slots than the kernel reports", () => {
   assertThrows(
     () => makeLab({ vcpus: 100_000, pages: 1 }),
     UsageError,
-    "--vcpus 100000: this kernel",
+    "vcpus 100000: this kernel",
   );
   const slots = { memory: 2 ** 30, slots: 100_000 };
   assertThrows(() => makeLab(slots), UsageError, "slots 100000: this kernel");
