@@ -103,8 +103,8 @@ function noneWhole(
   const beside = others.length === 0 ? "" : `, beside ${someOf(others)}`;
   return new ValueError(
     { restore: folder },
-    (name) =>
-      `${name("restore")} ${printable(folder)}: no whole checkpoint in it (${printable(file)}: ` +
+    () =>
+      `restore ${printable(folder)}: no whole checkpoint in it (${printable(file)}: ` +
       `${reason}${beside}); expected a folder that dirtyring checkpoint --output wrote`,
   );
 }

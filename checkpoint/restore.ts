@@ -83,7 +83,7 @@ async function unbroken<T>(folder: string, read: () => Promise<T>): Promise<T> {
     const { message } = error;
     throw new ValueError(
       { restore: folder },
-      (name) => `${name("restore")} ${printable(folder)}: a file changed meanwhile: ${message}`,
+      () => `restore ${printable(folder)}: a file changed meanwhile: ${message}`,
     );
   }
 }
