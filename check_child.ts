@@ -1,15 +1,12 @@
 // The process in which `dirtyring check` makes its checks: one that hangs or ends it fails alone. It is
 // asked for them on standard input, an id a line, and answers on standard output, an object a line.
-import { ALL_CHECKS } from "./checks/all_checks.ts";
-import { CheckHost } from "./checks/check_host.ts";
-import { parseSetup } from "./checks/child_setup.ts";
-import { linesOf } from "./checks/lines.ts";
-import { measurePace } from "./checks/pace.ts";
-import { runCheck } from "./checks/run_check.ts";
-import { serveChecks } from "./checks/serve_checks.ts";
-import { noteSteps } from "./checks/step_board.ts";
-import { openKernel } from "./lab/backend.ts";
-import { parseModel } from "./lab/model_choice.ts";
+import { CheckHost } from "./conformance/kit/check_host.ts";
+import { measurePace } from "./conformance/kit/pace.ts";
+import { parseSetup } from "./conformance/runner/child_process.ts";
+import { linesOf, runCheck, serveChecks } from "./conformance/runner/run_check.ts";
+import { noteSteps } from "./conformance/runner/step_board.ts";
+import { ALL_CHECKS } from "./conformance/statements/all_checks.ts";
+import { openKernel, parseModel } from "./host/backend.ts";
 import { printableLine } from "./text/printable.ts";
 
 if (import.meta.main) {

@@ -5,7 +5,7 @@
  * What stands on it is written once for both: file descriptors and mappings as disposable classes, the harvester of a
  * ring, the batches that a reset makes of entries, their statistics, and a witness that proves that no store was lost.
  *
- * The parts have more to offer than is here: `@dirtyring/dirtyring/ring`, `/kvm`, `/guest`, `/model` and `/ffi`.
+ * The parts have more to offer than is here: `@dirtyring/dirtyring/ring`, `/memory`, `/kvm`, `/guest`, `/model` and `/ffi`.
  *
  * @example A vCPU dirties three pages; its ring is harvested and reset
  * ```ts
@@ -42,13 +42,24 @@
  *
  * @module
  */
-
 // A kernel to talk to.
-export { type Backend, type BackendSelection, openKernel } from "./lab/backend.ts";
-export { MODEL_VERSIONS, type ModelChoice, parseModel } from "./lab/model_choice.ts";
-export type { ModelKind, ModelVersion } from "./ffi/model_kind.ts";
+export {
+  type Backend,
+  type BackendSelection,
+  MODEL_VERSIONS,
+  type ModelChoice,
+  openKernel,
+  parseModel,
+} from "./host/backend.ts";
+export type {
+  Insight,
+  ModelKind,
+  ModelVersion,
+  PushStep,
+  ResetCall,
+  RingInsight,
+} from "./ffi/insight.ts";
 export type { Kernel } from "./ffi/kernel.ts";
-export type { Insight, PushStep, ResetCall, RingInsight } from "./ffi/insight.ts";
 export {
   KVM_CAP_DIRTY_LOG_RING,
   KVM_CAP_DIRTY_LOG_RING_ACQ_REL,
@@ -64,27 +75,58 @@ export { DEVICE, System } from "./kvm/system.ts";
 export { type MemoryRegion, type ResetAnswer, Vm } from "./kvm/vm.ts";
 export { type TickSource, Vcpu } from "./kvm/vcpu.ts";
 export { RunTicks } from "./kvm/run_ticks.ts";
-export { DirtyRing } from "./kvm/dirty_ring.ts";
-export { KvmFd } from "./kvm/kvm_fd.ts";
-export { Mapping } from "./kvm/mapping.ts";
+export { DirtyRing, KvmFd, Mapping } from "./kvm/mapping.ts";
 
 // What a ring holds, and what becomes of it.
-export { DIRTY, ENTRY_WORDS, FLAGS, HARVESTED, OFFSET, SLOT } from "./ring/entry.ts";
-export { allocateEntries, type Entries, entriesOf } from "./ring/entries.ts";
+export {
+  allocateEntries,
+  DIRTY,
+  type Entries,
+  entriesOf,
+  ENTRY_WORDS,
+  FLAGS,
+  HARVESTED,
+  OFFSET,
+  SLOT,
+} from "./ring/entry.ts";
 export { Harvester, warmHarvest } from "./ring/harvest.ts";
-export { type Batch, type BatchEnd, coalesce, maskPages } from "./ring/coalesce.ts";
-export { type Rule, ruleOf } from "./ring/rule.ts";
-export { RingStatistics, type Statistics } from "./ring/statistics.ts";
-export type { BatchSpread, Bucket } from "./ring/tally.ts";
+export {
+  type Batch,
+  type BatchEnd,
+  coalesce,
+  maskPages,
+  type Rule,
+  ruleOf,
+} from "./ring/coalesce.ts";
+export {
+  type BatchSpread,
+  type Bucket,
+  RingStatistics,
+  type Statistics,
+} from "./ring/statistics.ts";
 
 // Whether a store was lost.
-export { LoggedPages, type PageName, type Slot } from "./ring/slots.ts";
-export { type PageList, PAGES_LISTED, Witness } from "./ring/witness.ts";
-export type { LostCause, LostPage, LostPages } from "./ring/lost_page.ts";
-export type { PageSet } from "./ring/page_set.ts";
+export { LoggedPages, type PageName, type Slot } from "./ring/entry.ts";
+export {
+  type LostCause,
+  type LostPage,
+  type LostPages,
+  type PageList,
+  PAGES_LISTED,
+  Witness,
+} from "./memory/witness.ts";
+export type { PageSet } from "./memory/page_sets.ts";
 
 // What is thrown.
-export { errnoName, errnoText } from "./ffi/errno.ts";
-export { HostError, type Limit, type Naming, WordedError, type Wording } from "./ffi/host_error.ts";
-export { KernelError, type KernelErrorOptions } from "./ffi/kernel_error.ts";
-export { UsageError, ValueError } from "./lab/usage_error.ts";
+export {
+  errnoName,
+  errnoText,
+  HostError,
+  KernelError,
+  type KernelErrorOptions,
+  type Limit,
+  type Naming,
+  WordedError,
+  type Wording,
+} from "./ffi/errors.ts";
+export { UsageError, ValueError } from "./host/errors.ts";

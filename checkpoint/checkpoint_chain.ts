@@ -1,8 +1,13 @@
-import { BrokenFile, checkFile, type WholeFile } from "./checkpoint_file.ts";
-import { checkpointName, listFolder } from "./checkpoint_folder.ts";
-import type { CheckpointHeader } from "./checkpoint_header.ts";
-import { ValueError } from "../lab/usage_error.ts";
+import { ValueError } from "../host/errors.ts";
 import { printable } from "../text/printable.ts";
+import {
+  BrokenFile,
+  checkFile,
+  checkpointName,
+  listFolder,
+  type WholeFile,
+} from "./checkpoint_file.ts";
+import type { CheckpointHeader } from "./checkpoint_header.ts";
 
 /** A file that is not used, and why. */
 export interface SkippedFile {

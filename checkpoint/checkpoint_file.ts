@@ -1,18 +1,25 @@
+import type { Wording } from "../ffi/errors.ts";
 import { PAGE_SIZE } from "../ffi/linux.ts";
-import { VCPU_STATE_BYTES } from "../kvm/vcpu_state.ts";
-import { type CheckpointHeader, parseHeader } from "./checkpoint_header.ts";
+import { parsePattern } from "../guest/pattern.ts";
+import { fileErrorText, fileShortage, ValueError } from "../host/errors.ts";
+import { VCPU_STATE_BYTES } from "../kvm/vcpu.ts";
+import { GUESTS, slot0Size } from "../machine/plan.ts";
+import { printable } from "../text/printable.ts";
 import {
+  type CheckpointHeader,
   type CheckpointLayout,
   checkpointLayout,
+  DIGEST_BYTES,
+  DigestedPieces,
+  digestText,
   MAGIC,
+  MOST_LIST,
   mostHeaderBytes,
+  parseHeader,
+  PIECE_BYTES,
   PREFIX_BYTES,
   VERSION,
-} from "./checkpoint_layout.ts";
-import { DIGEST_BYTES, DigestedPieces, digestText, PIECE_BYTES } from "./digested_pieces.ts";
-import { fileErrorText, fileShortage } from "../lab/file_error.ts";
-import { printable } from "../text/printable.ts";
-import { misfit } from "./misfit.ts";
+} from "./checkpoint_header.ts";
 
 /** A checkpoint file that is not whole, or not a checkpoint: the message says why, in a clause. */
 export class BrokenFile extends Error {}
@@ -208,4 +215,136 @@ async function readExactly(
     at += read;
   }
   return into;
+}
+
+const NAME = /^epoch-(\d{6,})(?:-full)?\.ckpt$/;
+
+/** What a file is called until it is whole. */
+export const PART = ".part";
+
+/** The name of an epoch's file: they sort in the order of their epochs, up to a million of them. */
+export function checkpointName(epoch: number, kind: "full" | "incremental"): string {
+  return `epoch-${`${epoch}`.padStart(6, "0")}${kind === "full" ? "-full" : ""}.ckpt`;
+}
+
+// The epoch whose file is called so: none where the name is only like it, with a 0 more for one, which would
+// otherwise pass for the file of an epoch that is there, too.
+function epochOf(name: string): number | null {
+  const epoch = Number(NAME.exec(name)?.[1] ?? NaN);
+  return name === checkpointName(epoch, epoch === 0 ? "full" : "incremental") ? epoch : null;
+}
+
+/** What a folder holds. */
+export interface FolderListing {
+  /** The files, by epoch. */
+  readonly files: ReadonlyMap<number, string>;
+  /** Files that were never finished. */
+  readonly parts: readonly string[];
+  /** All else that it holds. */
+  readonly others: readonly string[];
+}
+
+/**
+ * Makes a folder for checkpoints, or takes an empty one.
+ *
+ * @param name The folder.
+ * @throws {ValueError} Where it holds something, is no folder, or cannot be made.
+ * @throws {KernelError} Where there is no room to make it.
+ */
+export async function prepareFolder(name: string): Promise<void> {
+  try {
+    await Deno.mkdir(name);
+    return;
+  } catch (error) {
+    if (!(error instanceof Deno.errors.AlreadyExists)) throw refusal("output", name, error);
+  }
+  try {
+    for await (const { name: found } of Deno.readDir(name)) {
+      throw new ValueError(
+        { output: name },
+        (value) =>
+          `${value("output")} ${printable(name)}: holds ${printable(found)} already; ` +
+          "expected a new or an empty folder",
+      );
+    }
+  } catch (error) {
+    throw refusal("output", name, error);
+  }
+}
+
+/**
+ * Lists the checkpoints of a folder: what has a name that {@linkcode checkpointName} gives.
+ *
+ * @param name The folder.
+ * @returns What it holds.
+ * @throws {ValueError} Where it cannot be read.
+ */
+export async function listFolder(name: string): Promise<FolderListing> {
+  const files = new Map<number, string>();
+  const parts: string[] = [];
+  const others: string[] = [];
+  try {
+    for await (const { name: found } of Deno.readDir(name)) {
+      const isPart = found.endsWith(PART);
+      const epoch = epochOf(isPart ? found.slice(0, -PART.length) : found);
+      if (epoch === null) others.push(found);
+      else if (isPart) parts.push(found);
+      else files.set(epoch, found);
+    }
+  } catch (error) {
+    throw refusal("restore", name, error);
+  }
+  return { files, parts: parts.sort(), others: others.sort() };
+}
+
+// What the system, or Deno, said about a folder.
+function refusal(value: "output" | "restore", folder: string, error: unknown): unknown {
+  if (!(error instanceof Error) || error instanceof ValueError) return error;
+  const what: Wording = (name) => `${name(value)} ${printable(folder)}`;
+  const why = fileErrorText(error);
+  return fileShortage(what, error) ??
+    new ValueError({ [value]: folder }, (name) => `${what(name)}: ${why}; expected a folder`);
+}
+
+/**
+ * What of a header cannot be, whatever its file's digest says. Each field for itself may be right; here they are held
+ * against each other, before anything is built from them.
+ *
+ * What is right then needs no more memory than the file has bytes, beside the guest's own: the access list is as long
+ * as slot 0 has room for, slot 0 and the registers of each vCPU are in the file, and the file is as long as its header
+ * says. Of logged memory, which no file holds whole, some bytes are kept for each page, and its pages are touched
+ * where a file or a store names them.
+ *
+ * @param header The header.
+ * @returns Why it cannot be, in a clause; `null` where it can.
+ */
+export function misfit({ lab, slot0Bytes }: CheckpointHeader): string | null {
+  const { memory, slots, passes } = lab;
+  const guest = GUESTS[lab.guest];
+  if (memory % PAGE_SIZE !== 0) return `memory of ${memory} bytes is no whole number of pages`;
+  if (slots > memory / PAGE_SIZE) {
+    return `${memory / PAGE_SIZE} pages of memory cannot be split into ${slots} slots`;
+  }
+  const list = lab.pages * passes;
+  if (list > MOST_LIST) {
+    return `a list of ${lab.pages} stores, ${passes} times, is longer than ${MOST_LIST}`;
+  }
+  const expected = slot0Size(guest, list);
+  if (slot0Bytes !== expected) {
+    return `slot 0 has ${slot0Bytes} bytes, where a list of ${list} stores makes it ${expected}`;
+  }
+  if (memory > guest.addressLimit - slot0Bytes) {
+    return `${memory} bytes of memory behind slot 0 are too many: ${guest.limitReason}`;
+  }
+  return isPattern(lab.pattern) ? null : `no access pattern is called ${printable(lab.pattern)}`;
+}
+
+function isPattern(text: string): boolean {
+  try {
+    parsePattern(text);
+    return true;
+  } catch (error) {
+    if (error instanceof SyntaxError) return false;
+    throw error;
+  }
 }

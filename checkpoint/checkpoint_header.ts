@@ -1,8 +1,9 @@
+import type { VcpuPlace } from "../drive/live_vcpus.ts";
 import { PAGE_SIZE } from "../ffi/linux.ts";
+import type { KernelFacts } from "../host/facts.ts";
+import { VCPU_STATE_BYTES } from "../kvm/vcpu.ts";
 import type { TrackingKind } from "../machine/dirty_tracker.ts";
-import type { KernelFacts } from "../lab/host.ts";
-import type { ResolvedOptions } from "../lab/plan.ts";
-import type { VcpuPlace } from "../live/live_vcpus.ts";
+import type { ResolvedOptions } from "../machine/plan.ts";
 
 /** The machine that a checkpoint is of, as it has to be made again. */
 export interface CheckpointedLab extends Omit<ResolvedOptions, "rounds"> {
@@ -43,7 +44,7 @@ export const MOST_LIST: number = 2 ** 28;
 
 /**
  * Reads a header. Nothing of it is trusted: each field is looked at, and only the fields that are known are taken.
- * Whether they go together is for {@linkcode import("./misfit.ts").misfit} to say.
+ * Whether they go together is for {@linkcode import("./checkpoint_file.ts").misfit} to say.
  *
  * @param text The JSON.
  * @returns The header.
@@ -139,4 +140,176 @@ class Fields {
     }
     return value.map((one, n) => new Fields(one, `${this.#name}: ${field}[${n}]`));
   }
+}
+
+/** What a checkpoint file begins with. */
+export const MAGIC = "DRTYCKPT";
+/** The version of the format. */
+export const VERSION = 1;
+/** Bytes before the header: the magic, the version and the header's length. */
+export const PREFIX_BYTES = 16;
+/**
+ * The longest header of a file. A vCPU has some hundred bytes of it, and {@linkcode VCPU_STATE_BYTES} elsewhere; the
+ * rest is the same for all machines, but for a pattern's path.
+ *
+ * @param size Bytes of the file.
+ * @returns Bytes.
+ */
+export function mostHeaderBytes(size: number): number {
+  return Math.min(2 ** 23, 2 ** 16 + size / 4);
+}
+
+/** Where the parts of a checkpoint file begin, in bytes (docs/checkpoint-format.md). */
+export interface CheckpointLayout {
+  /** The registers. */
+  readonly registers: number;
+  /** Slot 0. */
+  readonly slot0: number;
+  /** The page numbers. */
+  readonly numbers: number;
+  /** The pages. */
+  readonly pages: number;
+  /** The digest. */
+  readonly digest: number;
+  /** The end of the file. */
+  readonly end: number;
+}
+
+/**
+ * Lays a checkpoint file out.
+ *
+ * @param headerBytes Bytes of its header.
+ * @param header The header.
+ * @returns Where its parts begin.
+ */
+export function checkpointLayout(headerBytes: number, header: CheckpointHeader): CheckpointLayout {
+  const registers = PREFIX_BYTES + headerBytes;
+  const slot0 = registers + header.vcpus.length * VCPU_STATE_BYTES;
+  const numbers = slot0 + header.slot0Bytes;
+  const pages = numbers + header.pages * Uint32Array.BYTES_PER_ELEMENT;
+  const digest = pages + header.pages * PAGE_SIZE;
+  return { registers, slot0, numbers, pages, digest, end: digest + DIGEST_BYTES };
+}
+
+/**
+ * The beginning of a checkpoint file: the prefix and the header.
+ *
+ * @param header The header.
+ * @returns The bytes.
+ */
+export function encodeHead(header: CheckpointHeader): Uint8Array<ArrayBuffer> {
+  const text = new TextEncoder().encode(JSON.stringify(header));
+  const bytes = new Uint8Array(PREFIX_BYTES + text.length);
+  const view = new DataView(bytes.buffer);
+  bytes.set(new TextEncoder().encode(MAGIC));
+  view.setUint32(MAGIC.length, VERSION, true);
+  view.setUint32(MAGIC.length + 4, text.length, true);
+  bytes.set(text, PREFIX_BYTES);
+  return bytes;
+}
+
+/** Bytes of a SHA-256 digest. */
+export const DIGEST_BYTES = 32;
+
+/**
+ * Bytes of a piece: as much of a file as is in memory at a time. Part of the file format, since a digest is made
+ * piece by piece.
+ */
+export const PIECE_BYTES: number = 8 * 2 ** 20;
+
+/**
+ * Gathers bytes into pieces of eight MiB, hands each piece on, and digests them all. The digest of the first piece
+ * is its SHA-256; that of each later piece is the SHA-256 of the digest so far and the piece. So what fits in one
+ * piece has its plain SHA-256, and a long file needs no more memory than a short one.
+ *
+ * @example
+ * ```ts
+ * import { DigestedPieces } from "./checkpoint_header.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const pieces = new DigestedPieces(() => {});
+ * await pieces.put(new TextEncoder().encode("abc"));
+ * assertEquals((await pieces.end()).subarray(0, 4), Uint8Array.of(0xba, 0x78, 0x16, 0xbf));
+ * ```
+ */
+export class DigestedPieces {
+  // The digest so far, then the piece, so that both are digested together.
+  readonly #buffer: Uint8Array<ArrayBuffer>;
+  readonly #sink: (piece: Uint8Array<ArrayBuffer>) => void | Promise<void>;
+  #filled = 0;
+  #pieces = 0;
+
+  /**
+   * Begins with nothing.
+   *
+   * @param sink Is handed each piece, valid until its answer is there.
+   * @param pieceBytes Bytes of a piece: fewer than eight MiB serve where no more are added.
+   */
+  constructor(
+    sink: (piece: Uint8Array<ArrayBuffer>) => void | Promise<void>,
+    pieceBytes: number = PIECE_BYTES,
+  ) {
+    this.#sink = sink;
+    this.#buffer = new Uint8Array(DIGEST_BYTES + pieceBytes);
+  }
+
+  /** What is free of the piece that is being gathered: to be filled from its beginning, then `advance()`. */
+  get room(): Uint8Array<ArrayBuffer> {
+    return this.#buffer.subarray(DIGEST_BYTES + this.#filled);
+  }
+
+  /**
+   * Takes bytes that were written to {@linkcode DigestedPieces.room}.
+   *
+   * @param bytes How many.
+   */
+  async advance(bytes: number): Promise<void> {
+    this.#filled += bytes;
+    if (DIGEST_BYTES + this.#filled === this.#buffer.length) await this.#flush();
+  }
+
+  /**
+   * Adds bytes.
+   *
+   * @param bytes The bytes.
+   */
+  async put(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+    for (let at = 0; at < bytes.length;) {
+      const { room } = this;
+      const part = bytes.subarray(at, at + room.length);
+      room.set(part);
+      at += part.length;
+      await this.advance(part.length);
+    }
+  }
+
+  /**
+   * Ends the last piece, and begins anew.
+   *
+   * @returns The digest of all that was added.
+   */
+  async end(): Promise<Uint8Array<ArrayBuffer>> {
+    if (this.#filled > 0 || this.#pieces === 0) await this.#flush();
+    this.#pieces = 0;
+    return this.#buffer.slice(0, DIGEST_BYTES);
+  }
+
+  async #flush(): Promise<void> {
+    const end = DIGEST_BYTES + this.#filled;
+    const digested = this.#buffer.subarray(this.#pieces === 0 ? DIGEST_BYTES : 0, end);
+    await this.#sink(this.#buffer.subarray(DIGEST_BYTES, end));
+    this.#buffer.set(new Uint8Array(await crypto.subtle.digest("SHA-256", digested)));
+    this.#pieces++;
+    this.#filled = 0;
+  }
+}
+
+/**
+ * A digest as text.
+ *
+ * @param digest The digest.
+ * @returns Hexadecimal digits.
+ */
+export function digestText(digest: Uint8Array): string {
+  return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

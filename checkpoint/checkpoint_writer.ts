@@ -1,12 +1,14 @@
-import { ERRNO } from "../ffi/errno.ts";
-import { KernelError } from "../ffi/kernel_error.ts";
+import { ERRNO, KernelError } from "../ffi/errors.ts";
 import { PAGE_SIZE } from "../ffi/linux.ts";
-import { runEnd } from "../ring/run_end.ts";
-import { checkpointName, PART } from "./checkpoint_folder.ts";
-import type { CheckpointHeader } from "./checkpoint_header.ts";
-import { encodeHead } from "./checkpoint_layout.ts";
-import { DigestedPieces, digestText } from "./digested_pieces.ts";
-import { fileErrno } from "../lab/file_error.ts";
+import { fileErrno } from "../host/errors.ts";
+import { runEnd } from "../ring/entry.ts";
+import { checkpointName, PART } from "./checkpoint_file.ts";
+import {
+  type CheckpointHeader,
+  DigestedPieces,
+  digestText,
+  encodeHead,
+} from "./checkpoint_header.ts";
 
 /** What goes into a checkpoint beside what the writer knows itself. */
 export interface CheckpointContent {

@@ -1,8 +1,8 @@
+import { KernelError } from "../ffi/errors.ts";
 import type { Kernel } from "../ffi/kernel.ts";
-import { KernelError } from "../ffi/kernel_error.ts";
-import type { BackendSelection } from "../lab/backend.ts";
-import { EXIT } from "../lab/exit_status.ts";
-import { UsageError } from "../lab/usage_error.ts";
+import type { BackendSelection } from "../host/backend.ts";
+import { EXIT, UsageError } from "../host/errors.ts";
+import type { InterruptSignal } from "../host/interrupt.ts";
 import type { MachineRequest } from "./machine_request.ts";
 import type { OperandTable, OptionTable, Values } from "./option.ts";
 import type { OutputFile } from "./output_file.ts";
@@ -186,4 +186,36 @@ async function outputFile(name: unknown): Promise<OutputFile | null> {
   if (typeof name !== "string") return null;
   const { OutputFile } = await import("./output_file.ts");
   return await OutputFile.prepare(name);
+}
+
+/**
+ * A format whose module is already there.
+ *
+ * @param format The formatter.
+ * @returns How to get it.
+ */
+export function now<Result, Options>(
+  format: Formatter<Result, Options>,
+): LateFormatter<Result, Options> {
+  return () => Promise.resolve(format);
+}
+
+/** An object on a line of its own: what it is made of may have been printed before, a line each. */
+export function ndjson(): Promise<Formatter<unknown, unknown>> {
+  return Promise.resolve((result) => [`${JSON.stringify(result)}\n`]);
+}
+
+/** JSON, which every result has: its module is loaded when it is asked for. */
+export async function json(): Promise<Formatter<unknown, unknown>> {
+  return (await import("../report/json.ts")).jsonText;
+}
+
+/**
+ * The exit status of a command that all held for, as far as it came.
+ *
+ * @param signal The signal that ended it early, or `null`.
+ * @returns 129, 130 or 143 after an interrupt, otherwise 0.
+ */
+export function interruptStatus(signal: InterruptSignal | null): number {
+  return signal === null ? EXIT.OK : EXIT[signal];
 }

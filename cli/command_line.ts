@@ -1,17 +1,14 @@
-import type { openKernel } from "../lab/backend.ts";
-import { needDescriptors } from "../lab/exhaustion.ts";
-import { surviveFileLimit } from "../lab/file_limit.ts";
-import { UsageError } from "../lab/usage_error.ts";
+import { HostError, KernelError, WordedError } from "../ffi/errors.ts";
+import type { openKernel } from "../host/backend.ts";
+import { EXIT, GuestError, UsageError } from "../host/errors.ts";
+import { exhaustion, needDescriptors, surviveFileLimit } from "../host/exhaustion.ts";
 import { printable } from "../text/printable.ts";
-import { bisectStatus } from "./bisect_status.ts";
 import type { Command, Context, Registry } from "./command.ts";
-import { reportError } from "./error_report.ts";
-import { GLOBAL_OPTIONS } from "./global_options.ts";
+import { asksMachine, bisectStatus, GLOBAL_OPTIONS } from "./global_options.ts";
 import type { MachineRequest } from "./machine_request.ts";
-import type { OptionTable } from "./option.ts";
+import { optionFlag, type OptionTable } from "./option.ts";
 import { parseLine, parseOperands } from "./parse.ts";
-import { note, say, showStatus, StandardOutput } from "./printing.ts";
-import { asksMachine } from "./vm_options.ts";
+import { note, OutputError, say, showStatus, StandardOutput } from "./printing.ts";
 
 /** With fewer file descriptors left Deno would panic in the midst of a run, with a status that means something else. */
 const LEAST_DESCRIPTORS = 8;
@@ -104,7 +101,7 @@ class CommandLine {
     return {
       openKernel: async (selection) => {
         // Help needs none.
-        const open = this.#world.openKernel ?? (await import("../lab/backend.ts")).openKernel;
+        const open = this.#world.openKernel ?? (await import("../host/backend.ts")).openKernel;
         return await open(selection, trace ? say : null, note);
       },
       note,
@@ -140,7 +137,7 @@ class CommandLine {
 }
 
 async function printVersion(out: StandardOutput): Promise<number> {
-  const { VERSION } = await import("./version.ts");
+  const { VERSION } = await import("./help.ts");
   out.print([`dirtyring ${VERSION}\n`]);
   return 0;
 }
@@ -181,4 +178,85 @@ async function runInMachine(
   }
   const module = await import("./in_machine.ts");
   return await module.runInMachine(machines, values, command, context);
+}
+
+/** What a person without a usable /dev/kvm can do too, told behind the error. */
+const OR_MODEL = "; or try the model of a kernel: --backend model";
+
+/** How a command line is told of its error. */
+export interface ErrorReport {
+  /** The command line. */
+  readonly args: readonly string[];
+  /** Whether its status is for `git bisect run`. */
+  readonly isBisected: boolean;
+  /** Whether it asked this machine's own kernel, and could have asked the model. */
+  readonly couldAskModel: boolean;
+}
+
+/**
+ * Says on standard error what went wrong.
+ *
+ * @param thrown The error.
+ * @param report Of which command line.
+ * @returns The exit status that it stands for: README.md, "Exit statuses".
+ */
+async function reportError(
+  thrown: unknown,
+  { args, isBisected, couldAskModel }: ErrorReport,
+): Promise<number> {
+  let short = exhaustion(thrown);
+  const failure = await machineFailure(args, thrown).catch((late) => {
+    short ??= exhaustion(late); // no file descriptor is left to load it with
+    return null;
+  });
+  const error = short ?? thrown;
+  const status = isBisected && failure?.saysNothing
+    ? EXIT.MACHINE
+    : failure?.status ?? statusOf(error);
+  if (failure?.isTold) return status;
+  const wantsStack = args.includes("--verbose");
+  const what = status === EXIT.DEFECT
+    ? "a defect of dirtyring, please report it with the output of --verbose: "
+    : isOutOfMemory(error)
+    ? "out of memory, ask for less with --pages, --ring or --vcpus: "
+    : "";
+  const orModel = couldAskModel && error instanceof HostError ? OR_MODEL : "";
+  note(`${what}${messageOf(error, wantsStack)}${orModel}`);
+  if (wantsStack) stackOf(thrown).forEach(say);
+  failure?.lines.forEach(say);
+  return status;
+}
+
+// V8 has no class of its own for an array that it finds no memory for.
+function isOutOfMemory(error: unknown): boolean {
+  return error instanceof RangeError && /allocation failed|Invalid typed array/.test(error.message);
+}
+
+function statusOf(error: unknown): number {
+  if (error instanceof UsageError) return EXIT.USAGE;
+  if (error instanceof KernelError || error instanceof GuestError) return EXIT.KERNEL;
+  if (error instanceof OutputError) return EXIT.KERNEL;
+  if (isOutOfMemory(error)) return EXIT.KERNEL;
+  return error instanceof HostError ? EXIT.HOST : EXIT.DEFECT;
+}
+
+// On a line of its own, whatever it holds: behind it a stack has lines, and nothing else has.
+function messageOf(error: unknown, isNamed: boolean): string {
+  if (!(error instanceof Error)) return String(error);
+  // Where values have names below, a command line has options.
+  const message = error instanceof WordedError ? error.said(optionFlag) : error.message;
+  const name = error instanceof UsageError ? "UsageError" : error.name;
+  return isNamed ? `${name}: ${message}` : message;
+}
+
+function stackOf(error: unknown): string[] {
+  const stack = error instanceof Error ? error.stack ?? "" : "";
+  return stack.split("\n").filter((line) => /^ {4}at /.test(line));
+}
+
+// What is said of a machine of `--kernel` that failed: no other command line needs to know.
+async function machineFailure(args: readonly string[], error: unknown) {
+  if (!args.some(asksMachine)) return null;
+  const module = await import("./in_machine.ts");
+  return module.machineFailure(error);
 }

@@ -1,5 +1,125 @@
-import { flag, type Option } from "./option.ts";
-import { VM_OPTIONS } from "./vm_options.ts";
+import type { VmAccel, VmCpu } from "../vm/vm_failure.ts";
+import {
+  choice,
+  flag,
+  memorySize,
+  type Option,
+  optionalCount,
+  optionalDuration,
+} from "./option.ts";
+
+/** Behind it a kernel finds what it hands to process 1. */
+const TO_INIT = /(^|\s)--(\s|$)/;
+
+/** An option that may be given once for each kernel. */
+function forEach(
+  value: string,
+  help: string,
+  fallbackText: string | null,
+  expected: string,
+  refused = /^$/,
+): Option<readonly string[]> {
+  return {
+    value,
+    help,
+    fallback: [],
+    fallbackText,
+    isMany: true,
+    parse(text) {
+      if (text !== "" && !refused.test(text)) return [text];
+      throw new SyntaxError(`expected ${expected}`);
+    },
+  };
+}
+
+const vmCpu: Option<readonly VmCpu[]> = {
+  value: "amd|intel",
+  help: "its processor: amd is QEMU's in software, intel is Bochs' with EPT and PML (slow)",
+  fallback: [],
+  fallbackText: "amd, or this host's with --vm-accel kvm",
+  choices: ["amd", "intel"],
+  isMany: true,
+  parse(text) {
+    if (text === "amd" || text === "intel") return [text];
+    throw new SyntaxError("expected amd or intel");
+  },
+};
+
+/** The options of every command that let it run on another kernel, in a machine that is thrown away. */
+export const VM_OPTIONS: {
+  readonly kernel: Option<readonly string[]>;
+  readonly modules: Option<readonly string[]>;
+  readonly "kernel-args": Option<readonly string[]>;
+  readonly "vm-accel": Option<VmAccel>;
+  readonly "vm-cpu": Option<readonly VmCpu[]>;
+  readonly "vm-cpus": Option<number | undefined>;
+  readonly "vm-memory": Option<number>;
+  readonly "vm-timeout": Option<number | undefined>;
+} = {
+  kernel: forEach(
+    "FILE|TREE",
+    "run on this kernel, booted in a machine of its own: a bzImage, a built tree, a vmlinuz of /boot, or an " +
+      "unpacked package; check, fuzz and bench take several",
+    "the kernel of this host",
+    "a bzImage, or a tree in which one was built",
+  ),
+  modules: forEach("DIR", "the modules of --kernel", "found beside it", "a folder"),
+  "kernel-args": forEach(
+    "ARGS",
+    "more of its command line; what is meant for a module is handed to it (kvm_amd.npt=0)",
+    "none",
+    "kernel arguments, without --",
+    TO_INIT,
+  ),
+  "vm-accel": choice(
+    "what runs that machine: KVM, software, or auto: KVM where this host has it nested",
+    ["auto", "kvm", "tcg"],
+  ),
+  "vm-cpu": vmCpu,
+  "vm-cpus": optionalCount("its virtual CPUs", { min: 1, max: 64 }, "2, with Bochs 1"),
+  "vm-memory": memorySize("its memory", 2 ** 31, "2GiB"),
+  "vm-timeout": optionalDuration("the longest that it may run", "15m, with Bochs 60m"),
+};
+
+/**
+ * Whether a word of a command line tells of a machine of `--kernel`.
+ *
+ * @param arg The word: `--name=value`, or `--name`.
+ * @returns Whether it does.
+ */
+export function asksMachine(arg: string): boolean {
+  return Object.hasOwn(VM_OPTIONS, optionName(arg) ?? "");
+}
+
+/**
+ * A command line without some options.
+ *
+ * @example
+ * ```ts
+ * import { withoutOptions } from "./global_options.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const args = ["dump", "--kernel=bzImage", "--pages=3", "--vm-cpus=1", "--trace"];
+ * assertEquals(withoutOptions(args, ["kernel", "vm-cpus"]), ["dump", "--pages=3", "--trace"]);
+ * ```
+ *
+ * @param args The command line, each option with its value in one: `--name=value`.
+ * @param names Options.
+ * @returns The rest.
+ */
+export function withoutOptions(args: readonly string[], names: readonly string[]): string[] {
+  return args.filter((arg) => !names.includes(optionName(arg) ?? ""));
+}
+
+/**
+ * Which option a word of a command line is.
+ *
+ * @param arg The word: `--name=value`, or a flag.
+ * @returns Its name, or `null` where it is none.
+ */
+export function optionName(arg: string): string | null {
+  return arg.startsWith("--") ? arg.slice(2).split("=", 1)[0]! : null;
+}
 
 /** The options of every command. */
 export const GLOBAL_OPTIONS: typeof VM_OPTIONS & {
@@ -14,3 +134,34 @@ export const GLOBAL_OPTIONS: typeof VM_OPTIONS & {
   help: flag("show this help"),
   version: flag("show the version"),
 };
+
+const ABORT = 129;
+const SKIP = 125;
+const SIGNALS = 128;
+
+/** The option of commands whose status {@linkcode bisectStatus} turns into an answer for git. */
+export const bisectOption: Option<boolean> = flag(
+  "answer for git bisect run: 0 good, 1 bad, 125 untested, from 128 on an end",
+);
+
+/**
+ * An exit status as `git bisect run` takes it: 0 the commit is good, 1 bad, 125 it cannot be tested, and from 128 on
+ * the bisection ends. Whatever says nothing about the kernel is 125: a host without KVM, a call that was refused, a
+ * defect of this program. A wrong command line would be wrong for each commit: all would be skipped, after a boot each,
+ * so that it ends the bisection, with the status of git's own commands.
+ *
+ * @example
+ * ```ts
+ * import { bisectStatus } from "./global_options.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals([0, 1, 2, 3, 4, 70, 130].map(bisectStatus), [0, 1, 129, 125, 125, 125, 130]);
+ * ```
+ *
+ * @param status One of README.md, "Exit statuses".
+ * @returns The status for git.
+ */
+export function bisectStatus(status: number): number {
+  if (status === 0 || status === 1 || status >= SIGNALS) return status;
+  return status === 2 ? ABORT : SKIP;
+}

@@ -1,9 +1,10 @@
-import { EXIT } from "../lab/exit_status.ts";
-import { Interrupt } from "../lab/interrupt.ts";
+import { EXIT } from "../host/errors.ts";
+import { Interrupt } from "../host/interrupt.ts";
+import { oneLine } from "../report/table.ts";
 import { Machine, type MachineEnd, type MachineListener } from "../vm/machine.ts";
 import { type PreparedMachine, prepareMachine } from "../vm/prepare.ts";
-import type { Command, Context } from "./command.ts";
-import { interruptStatus } from "./interrupt_status.ts";
+import { KernelFileError, VmFailure } from "../vm/vm_failure.ts";
+import { type Command, type Context, interruptStatus } from "./command.ts";
 import { MachineFiles } from "./machine_files.ts";
 import { lineOf, type MachineRequest } from "./machine_request.ts";
 
@@ -166,5 +167,50 @@ export class LineReader {
   end(): void {
     if (this.#rest !== "") this.#take(this.#rest);
     this.#rest = "";
+  }
+}
+
+/** An error of a machine, to whom it is told. */
+export interface MachineFailure {
+  /** The exit status; `null` where the error's own class decides it. */
+  readonly status: number | null;
+  /** Whether all was told in the machine. */
+  readonly isTold: boolean;
+  /** Lines behind the error's. */
+  readonly lines: readonly string[];
+  /** Whether it says nothing about the kernel of a commit, which may not have been built. */
+  readonly saysNothing: boolean;
+}
+
+/**
+ * What an error says that came of machines.
+ *
+ * @param error The error.
+ * @returns What is said of it, or `null` where it is one as any command has.
+ */
+export function machineFailure(error: unknown): MachineFailure | null {
+  const nothing = { status: null, isTold: false, lines: [], saysNothing: false };
+  if (error instanceof EndedElsewhere) return { ...nothing, status: error.status, isTold: true };
+  if (error instanceof KernelFileError) return { ...nothing, saysNothing: true };
+  if (!(error instanceof VmFailure)) return null;
+  // The kernel may have written anything to its console.
+  const last = error.console.map((line) => `  ${oneLine(line)}`);
+  const lines = last.length === 0 ? [] : ["the last lines of its console:", ...last];
+  return { ...nothing, status: EXIT.MACHINE, lines };
+}
+
+/** A command that ended in a machine without a result: it said why there, and this is its exit status. */
+export class EndedElsewhere extends Error {
+  /** The status. */
+  readonly status: number;
+
+  /**
+   * Takes the status over.
+   *
+   * @param status The status.
+   */
+  constructor(status: number) {
+    super(`ended with status ${status}`);
+    this.status = status;
   }
 }

@@ -1,13 +1,12 @@
-import { prepareFolder } from "../checkpoint/checkpoint_folder.ts";
-import { KernelError } from "../ffi/kernel_error.ts";
-import { fileErrorText, fileShortage } from "../lab/file_error.ts";
-import { readHostFile } from "../lab/host_files.ts";
-import { UsageError } from "../lab/usage_error.ts";
+import { prepareFolder } from "../checkpoint/checkpoint_file.ts";
+import { KernelError } from "../ffi/errors.ts";
+import { fileErrorText, fileShortage, UsageError } from "../host/errors.ts";
+import { readHostFile } from "../host/facts.ts";
+import { printable } from "../text/printable.ts";
 import { FrameError } from "../vm/frames.ts";
 import type { GuestFile } from "../vm/guest_request.ts";
 import type { Command } from "./command.ts";
 import { OutputFile } from "./output_file.ts";
-import { printable } from "../text/printable.ts";
 
 /** The files of this host that a command in a machine reads and writes. */
 export class MachineFiles {

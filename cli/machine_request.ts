@@ -1,7 +1,7 @@
-import { UsageError } from "../lab/usage_error.ts";
+import { UsageError } from "../host/errors.ts";
 import type { MachineChoice } from "../vm/prepare.ts";
-import type { VmAccel, VmCpu } from "../vm/vm_settings.ts";
-import { optionName, VM_OPTIONS, withoutOptions } from "./vm_options.ts";
+import type { VmAccel, VmCpu } from "../vm/vm_failure.ts";
+import { optionName, VM_OPTIONS, withoutOptions } from "./global_options.ts";
 
 /** What `--kernel` and the options beside it ask for. */
 export interface MachineRequest {

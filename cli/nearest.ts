@@ -1,4 +1,6 @@
 import { closestString } from "@std/text/closest-string";
+import { UsageError } from "../host/errors.ts";
+import { printable } from "../text/printable.ts";
 
 /**
  * The word that a person may have meant.
@@ -9,4 +11,18 @@ import { closestString } from "@std/text/closest-string";
  */
 export function nearest(word: string, words: readonly string[]): string | null {
   return words.length === 0 ? null : closestString(word, words, { caseSensitive: false });
+}
+
+/**
+ * Names the nearest command of one that does not exist.
+ *
+ * @param name What was written.
+ * @param names What exists.
+ * @returns The error.
+ */
+export function unknownCommand(name: string, names: readonly string[]): UsageError {
+  const near = nearest(name, [...names, "help"]);
+  return new UsageError(
+    `unknown command ${printable(name)}; did you mean ${near}? (dirtyring help lists all)`,
+  );
 }

@@ -1,3 +1,5 @@
+import { printable } from "../text/printable.ts";
+
 /** An option of a command: how it is written, what it means, and how its text becomes a value. */
 export interface Option<T> {
   /** What stands for the value in help, `N`; `null` for a flag, which takes none. */
@@ -170,3 +172,210 @@ function orList(words: readonly string[]): string {
 export function optionFlag(name: string): string {
   return `--${name}`;
 }
+
+const SIZE_UNITS: Readonly<Record<string, number>> = {
+  b: 1,
+  kib: 2 ** 10,
+  mib: 2 ** 20,
+  gib: 2 ** 30,
+  tib: 2 ** 40,
+  k: 2 ** 10,
+  m: 2 ** 20,
+  g: 2 ** 30,
+  t: 2 ** 40,
+};
+
+const ENTRY_BYTES = 16;
+const PAGE_BYTES = 4096;
+const MAX_RING_BYTES = 2 ** 32 - 1;
+
+interface Size {
+  readonly bytes: number;
+  readonly hasUnit: boolean;
+}
+
+// A number with a unit, or a whole number without one; null where the text is neither.
+function parseSize(text: string): Size | null {
+  const parts = /^(\d+(?:\.\d+)?)\s*([a-z]+)?$/i.exec(text);
+  if (parts === null) return null;
+  const unit = parts[2]?.toLowerCase();
+  const factor = unit === undefined ? 1 : SIZE_UNITS[unit];
+  const bytes = Number(parts[1]) * (factor ?? NaN);
+  return Number.isSafeInteger(bytes) ? { bytes, hasUnit: unit !== undefined } : null;
+}
+
+/**
+ * An option that takes an amount of memory.
+ *
+ * @param help What it means.
+ * @param fallback Its default in bytes.
+ * @param fallbackText The default as help shows it.
+ * @returns The option; its value is in bytes, a positive multiple of the page size.
+ */
+export function memorySize(help: string, fallback: number, fallbackText: string): Option<number> {
+  return {
+    value: "SIZE",
+    help,
+    fallback,
+    fallbackText,
+    parse(text) {
+      const bytes = parseSize(text)?.bytes ?? 0;
+      if (bytes > 0 && bytes % PAGE_BYTES === 0) return bytes;
+      throw new SyntaxError(
+        `expected a size with a unit (64MiB, 2GiB), a multiple of ${PAGE_BYTES} bytes`,
+      );
+    },
+  };
+}
+
+/**
+ * An option that takes a ring's size: a number counts entries, a size with a unit bytes. The kernel
+ * takes 32 bits of bytes, and a program that harvests needs whole entries: beyond that nothing is
+ * judged here, but by the kernel.
+ *
+ * @param help What it means.
+ * @param fallback Its default in entries.
+ * @returns The option; its value is in bytes.
+ */
+export function ringSize(help: string, fallback: number): Option<number> {
+  return {
+    value: "N",
+    help,
+    fallback: fallback * ENTRY_BYTES,
+    fallbackText: `${fallback}`,
+    parse(text) {
+      const size = parseSize(text);
+      if (size === null || (!size.hasUnit && !/^\d+$/.test(text))) {
+        throw new SyntaxError("expected a number of entries (4096), or bytes with a unit (64KiB)");
+      }
+      const bytes = size.hasUnit ? size.bytes : size.bytes * ENTRY_BYTES;
+      if (bytes > MAX_RING_BYTES) {
+        throw new SyntaxError(
+          `that is ${bytes} bytes, and the kernel would look at the low 32 bits alone; expected ` +
+            `at most ${MAX_RING_BYTES} bytes`,
+        );
+      }
+      if (bytes % ENTRY_BYTES !== 0) {
+        throw new SyntaxError(`expected whole entries: a multiple of ${ENTRY_BYTES} bytes`);
+      }
+      return bytes;
+    },
+  };
+}
+
+const TIME_UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000 };
+const HOUR_MS = 3_600_000;
+
+/**
+ * An option that takes a time with a unit: ms, s or m.
+ *
+ * @param help What it means.
+ * @param fallback Its default in milliseconds.
+ * @param fallbackText The default as help shows it.
+ * @returns The option; its value is in milliseconds, 1 to an hour.
+ */
+export function duration(help: string, fallback: number, fallbackText: string): Option<number> {
+  return { value: "TIME", help, fallback, fallbackText, parse: parseDuration };
+}
+
+/**
+ * An option that takes a time with a unit and has no default of its own.
+ *
+ * @param help What it means.
+ * @param fallbackText What help says where it is not given.
+ * @returns The option.
+ */
+export function optionalDuration(help: string, fallbackText: string): Option<number | undefined> {
+  return { value: "TIME", help, fallback: undefined, fallbackText, parse: parseDuration };
+}
+
+function parseDuration(text: string): number {
+  const parts = /^(\d+(?:\.\d+)?)(ms|s|m)$/.exec(text);
+  const ms = parts === null ? NaN : Number(parts[1]) * TIME_UNITS[parts[2]!]!;
+  if (ms >= 1 && ms <= HOUR_MS) return ms;
+  throw new SyntaxError("expected a time with a unit (500ms, 10s, 2m), from 1ms to 60m");
+}
+
+/**
+ * An option that takes several values, separated by commas.
+ *
+ * @example
+ * ```ts
+ * import { list } from "./option.ts";
+ * import { count } from "./option.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const pages = list(count("", 1, { min: 1 }), "numbers of dirty pages", [16, 256]);
+ * assertEquals([pages.fallbackText, pages.parse("1,0x10")], ["16,256", [1, 16]]);
+ * ```
+ *
+ * @param item An option of one value: reads each of them.
+ * @param help What they mean.
+ * @param fallback Their default.
+ * @param fallbackText The default as help shows it.
+ * @returns The option; at least one value, and none twice.
+ */
+export function list<T>(
+  item: Option<T>,
+  help: string,
+  fallback: readonly T[],
+  fallbackText: string = fallback.join(),
+): Option<readonly T[]> {
+  return {
+    value: `${item.value},...`,
+    help,
+    fallback,
+    fallbackText,
+    parse(text) {
+      const values: T[] = [];
+      const parts = text.split(",").map((part) => part.trim());
+      for (const one of parts) {
+        // The error of a whole option names its text already.
+        const value = parts.length === 1 ? item.parse(one) : parseOne(item, one);
+        if (values.includes(value)) throw new SyntaxError(`${printable(one)} stands there twice`);
+        values.push(value);
+      }
+      return values;
+    },
+  };
+}
+
+function parseOne<T>(item: Option<T>, text: string): T {
+  try {
+    return item.parse(text);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw new SyntaxError(`${text === "" ? '""' : printable(text)}: ${error.message}`);
+  }
+}
+
+/**
+ * An option that takes globs, separated by commas.
+ *
+ * @param help What it means.
+ * @param fallbackText What help says where it is not given.
+ * @returns The option; no glob unless given.
+ */
+export function globs(help: string, fallbackText: string): Option<readonly string[]> {
+  return {
+    value: "GLOBS",
+    help,
+    fallback: [],
+    fallbackText,
+    parse(text) {
+      const all = text.split(",").map((one) => one.trim()).filter((one) => one !== "");
+      if (all.length > 0) return all;
+      throw new SyntaxError("expected ids, or globs of ids, separated by commas (reset.*,mmap.*)");
+    },
+  };
+}
+
+/** The option of commands whose result can go to a file. */
+export const outputOption: Option<string | undefined> = {
+  value: "FILE",
+  help: "write the result to FILE, whole or not at all",
+  fallback: undefined,
+  fallbackText: "standard output",
+  file: (path) => path === undefined ? null : { path, use: "write" },
+  parse: parsePath("file"),
+};

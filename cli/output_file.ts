@@ -1,6 +1,5 @@
-import { KernelError } from "../ffi/kernel_error.ts";
-import { fileShortage } from "../lab/file_error.ts";
-import { UsageError } from "../lab/usage_error.ts";
+import { KernelError } from "../ffi/errors.ts";
+import { fileShortage, UsageError } from "../host/errors.ts";
 import { printable, printableText } from "../text/printable.ts";
 
 /** A result on its way to a file: nothing is there before all is. */

@@ -1,7 +1,7 @@
 import { parseArgs } from "@std/cli/parse-args";
-import { UsageError } from "../lab/usage_error.ts";
-import type { OperandTable, Option, OptionTable } from "./option.ts";
+import { UsageError } from "../host/errors.ts";
 import { printable } from "../text/printable.ts";
+import type { OperandTable, Option, OptionTable } from "./option.ts";
 
 /** A command line, taken apart. */
 export interface ParsedLine {

@@ -1,13 +1,13 @@
+import { interruptStatus } from "../cli/command.ts";
+import { choice, count, memorySize, type Option, optionalCount, ringSize } from "../cli/option.ts";
+import type { RoundsCheck, RuleChoice } from "../drive/story.ts";
 import type { Kernel } from "../ffi/kernel.ts";
 import type { GuestName } from "../guest/guest.ts";
 import { parsePattern, type Pattern, PATTERN_FORMS } from "../guest/pattern.ts";
-import type { Backend } from "../lab/backend.ts";
-import { type RingVm, ringVm } from "../lab/guest_vm.ts";
-import type { ModelChoice } from "../lab/model_choice.ts";
-import { type LabOptions, type Plan, planLab } from "../lab/plan.ts";
-import { backendOptions } from "./backend_options.ts";
-import { choice, count, type Option, optionalCount } from "../cli/option.ts";
-import { memorySize, ringSize } from "../cli/size.ts";
+import { type Backend, type ModelChoice, parseModel } from "../host/backend.ts";
+import { EXIT } from "../host/errors.ts";
+import { type RingVm, ringVm } from "../machine/guest_vm.ts";
+import { type LabOptions, type Plan, planLab } from "../machine/plan.ts";
 
 const patternOption: Option<Pattern> = {
   value: "P",
@@ -105,6 +105,52 @@ export async function makePlan({ ring, ...rest }: LabRequest): Promise<Plan> {
   const options = { ...rest, ringBytes: ring };
   if (options.pattern.name !== "file") return planLab(options);
   const { path } = options.pattern;
-  const { readPattern } = await import("../lab/pattern_file.ts");
+  const { readPattern } = await import("../machine/pattern_file.ts");
   return planLab(options, (pages) => readPattern(path, pages));
+}
+
+/** The option that names a model. */
+export const modelOption: Option<ModelChoice | undefined> = {
+  value: "VERSION[+pml][+emulator]",
+  help:
+    "kernel version of the model: v5.11, v6.1, v6.10, v6.12, v6.14, v6.17 or latest; +pml has a processor " +
+    "with page-modification logging, +emulator emulates real mode, where every store pushes",
+  fallback: undefined,
+  fallbackText: "latest",
+  parse: parseModel,
+};
+
+/**
+ * The options that pick the kernel under a command.
+ *
+ * @returns The options.
+ */
+export function backendOptions(): {
+  readonly backend: Option<Backend>;
+  readonly model: Option<ModelChoice | undefined>;
+} {
+  return {
+    backend: choice(
+      "which kernel answers: a real /dev/kvm, the model of one in memory, or auto: the real one " +
+        "where it is usable, otherwise the model",
+      ["kvm", "model", "auto"],
+    ),
+    model: modelOption,
+  };
+}
+
+/** The option of commands that count `kvm_reset_dirty_gfn` calls. */
+export const ruleOption: Option<RuleChoice> = choice(
+  "kernel version whose rule counts the calls; auto goes by this kernel's release",
+  ["auto", "v5.11", "v6.10", "v6.17"],
+);
+
+/**
+ * The exit status of a command with rounds.
+ *
+ * @param result What its rounds found out.
+ * @returns 1 where something did not hold, otherwise 130 or 143 after an interrupt, otherwise 0.
+ */
+export function roundsStatus(result: RoundsCheck): number {
+  return result.ok ? interruptStatus(result.interrupted) : EXIT.BROKEN;
 }

@@ -1,20 +1,20 @@
 import type { Command, Registry } from "../cli/command.ts";
 
 // Each is loaded when it is asked for, by the name that stands here: a name that is computed would be seen neither by
-// the type check nor by test/house_test.ts.
+// the type check nor by test/house/house_test.ts.
 const COMMANDS: Readonly<Record<string, () => Promise<{ readonly command: Command }>>> = {
-  probe: () => import("./probe.ts"),
-  enable: () => import("./enable.ts"),
-  dump: () => import("./dump.ts"),
-  reset: () => import("./reset.ts"),
-  stats: () => import("./stats.ts"),
-  run: () => import("./run.ts"),
-  live: () => import("./live.ts"),
-  checkpoint: () => import("./checkpoint.ts"),
-  restore: () => import("./restore.ts"),
-  check: () => import("./check.ts"),
-  fuzz: () => import("./fuzz.ts"),
-  bench: () => import("./bench.ts"),
+  probe: () => import("./probe/command.ts"),
+  enable: () => import("./enable/command.ts"),
+  dump: () => import("./dump/command.ts"),
+  reset: () => import("./reset/command.ts"),
+  stats: () => import("./stats/command.ts"),
+  run: () => import("./run/command.ts"),
+  live: () => import("./live/command.ts"),
+  checkpoint: () => import("./checkpoint/command.ts"),
+  restore: () => import("./restore/command.ts"),
+  check: () => import("./check/command.ts"),
+  fuzz: () => import("./fuzz/command.ts"),
+  bench: () => import("./bench/command.ts"),
 };
 
 /** Options that have become commands, by the command that had them: how each is written now. */
@@ -37,7 +37,7 @@ export const COMMAND_NAMES: readonly string[] = Object.keys(COMMANDS);
 export async function loadCommand(name: string): Promise<Command> {
   const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (load === undefined) {
-    const { unknownCommand } = await import("./unknown_command.ts");
+    const { unknownCommand } = await import("../cli/nearest.ts");
     throw unknownCommand(name, COMMAND_NAMES);
   }
   return (await load()).command;

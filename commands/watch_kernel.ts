@@ -1,6 +1,6 @@
 import type { Kernel } from "../ffi/kernel.ts";
-import { KernelLog, type KernelLogResult, type Watched } from "../lab/kernel_log.ts";
-import { lostLogText, reportLines } from "../report/kernel_log_text.ts";
+import { KernelLog, type KernelLogResult, type Watched } from "../host/kernel_log.ts";
+import { lostLogText, reportLines } from "../report/notes.ts";
 
 /** What a result tells of whether all held. */
 export interface Judged {

@@ -1,10 +1,9 @@
-import { nanosecondsSince } from "../ffi/nanoseconds.ts";
+import { nanosecondsSince } from "../ffi/linux.ts";
 import type { DirtyTracker, Rearmed, Take } from "../machine/dirty_tracker.ts";
 import type { RingTracker } from "../machine/ring_tracker.ts";
-import type { DirtySet } from "../ring/dirty_set.ts";
-import type { Entries } from "../ring/entries.ts";
-import type { LoggedPages } from "../ring/slots.ts";
-import type { Witness } from "../ring/witness.ts";
+import type { DirtySet } from "../memory/page_sets.ts";
+import type { Witness } from "../memory/witness.ts";
+import type { Entries, LoggedPages } from "../ring/entry.ts";
 
 /** Problems beyond this number are counted and not described. */
 const LISTED = 20;
@@ -69,7 +68,7 @@ const MOST_RESETS = 8;
  * was full can run on between re-arming and reading.
  *
  * One harvests and resets at a time. The thread of a vCPU that empties its own ring stands apart
- * (`live/ring_emptier.ts`), and so do the checks, which must be able to do it wrong (`checks/machine.ts`).
+ * (`drive/vcpu_thread.ts`), and so do the checks, which must be able to do it wrong (`conformance/kit/machine.ts`).
  */
 export class HarvestCycle<Tracker extends DirtyTracker = DirtyTracker> {
   readonly #take: Take | undefined;

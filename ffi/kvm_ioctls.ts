@@ -1,6 +1,5 @@
 // The requests of <linux/kvm.h> that this program makes, by the kind of fd that answers them. A
 // capability in brackets gates the request.
-import { io, ior, iow, iowr } from "./ioctl.ts";
 import {
   kvm_clear_dirty_log,
   kvm_cpuid2,
@@ -15,6 +14,7 @@ import {
   kvm_userspace_memory_region,
   kvm_userspace_memory_region2,
 } from "./kvm_structs.ts";
+import { io, ior, iow, iowr } from "./linux.ts";
 
 const KVMIO = 0xae;
 

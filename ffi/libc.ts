@@ -1,7 +1,7 @@
-import { HostError } from "./host_error.ts";
-import { askElsewhere, type Errand } from "./other_process_errand.ts";
+import { HostError } from "./errors.ts";
 import type { Kernel } from "./kernel.ts";
 import { SIGALRM, SIGSET_BYTES } from "./linux.ts";
+import { askElsewhere, type Errand } from "./other_process_errand.ts";
 
 /** What statx(2) fills. */
 const STATX_BYTES = 256;

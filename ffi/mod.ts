@@ -20,14 +20,25 @@
  *
  * @module
  */
-export { type Kernel } from "./kernel.ts";
-export { type Insight, type PushStep, type ResetCall, type RingInsight } from "./insight.ts";
+export type { Kernel } from "./kernel.ts";
+export type { Insight, PushStep, ResetCall, RingInsight } from "./insight.ts";
 export { openLibc } from "./libc.ts";
 export { traceKernel } from "./trace.ts";
-export { checked, KernelError, type KernelErrorOptions } from "./kernel_error.ts";
-export { HostError, type Limit, type Naming, WordedError, type Wording } from "./host_error.ts";
-export { ERRNO, type ErrnoName, errnoName, errnoText } from "./errno.ts";
-export { ERRNO_TABLE } from "./errno_table.ts";
+export {
+  checked,
+  ERRNO,
+  ERRNO_TABLE,
+  type ErrnoName,
+  errnoName,
+  errnoText,
+  HostError,
+  KernelError,
+  type KernelErrorOptions,
+  type Limit,
+  type Naming,
+  WordedError,
+  type Wording,
+} from "./errors.ts";
 export {
   KVM_CHECK_EXTENSION,
   KVM_CLEAR_DIRTY_LOG,
@@ -55,9 +66,36 @@ export {
   KVM_SET_USER_MEMORY_REGION2,
   KVM_SMI,
 } from "./kvm_ioctls.ts";
-export { io, ior, iow, iowr } from "./ioctl.ts";
-export { requestName } from "./request_name.ts";
 export {
+  io,
+  ior,
+  iow,
+  iowr,
+  MADV_HUGEPAGE,
+  MADV_NOHUGEPAGE,
+  MAP_ANONYMOUS,
+  MAP_NORESERVE,
+  MAP_PRIVATE,
+  MAP_SHARED,
+  O_CLOEXEC,
+  O_NOCTTY,
+  O_NONBLOCK,
+  O_RDONLY,
+  O_RDWR,
+  PAGE_SIZE,
+  PROT_EXEC,
+  PROT_READ,
+  PROT_WRITE,
+  SEEK_END,
+  SIGALRM,
+  SIGSET_BYTES,
+  SIGUSR1,
+  SIGXFSZ,
+  SYNCHRONOUS_SIGNALS,
+} from "./linux.ts";
+export { capabilityName, requestName } from "./names.ts";
+export {
+  exitName,
   KVM_CAP_BINARY_STATS_FD,
   KVM_CAP_DIRTY_LOG_RING,
   KVM_CAP_DIRTY_LOG_RING_ACQ_REL,
@@ -86,9 +124,8 @@ export {
   KVM_MEM_READONLY,
   KVM_X86_SW_PROTECTED_VM,
 } from "./kvm_constants.ts";
-export { capabilityName } from "./capability_name.ts";
-export { exitName } from "./kvm_exits.ts";
 export {
+  type FieldType,
   kvm_clear_dirty_log,
   kvm_cpuid2,
   kvm_cpuid_entry2,
@@ -108,28 +145,7 @@ export {
   kvm_userspace_memory_region,
   kvm_userspace_memory_region2,
   type Register,
+  type Scalar,
+  type Struct,
+  struct,
 } from "./kvm_structs.ts";
-export { type FieldType, type Scalar, type Struct, struct } from "./struct.ts";
-export {
-  MADV_HUGEPAGE,
-  MADV_NOHUGEPAGE,
-  MAP_ANONYMOUS,
-  MAP_NORESERVE,
-  MAP_PRIVATE,
-  MAP_SHARED,
-  O_CLOEXEC,
-  O_NOCTTY,
-  O_NONBLOCK,
-  O_RDONLY,
-  O_RDWR,
-  PAGE_SIZE,
-  PROT_EXEC,
-  PROT_READ,
-  PROT_WRITE,
-  SEEK_END,
-  SIGALRM,
-  SIGSET_BYTES,
-  SIGUSR1,
-  SIGXFSZ,
-  SYNCHRONOUS_SIGNALS,
-} from "./linux.ts";

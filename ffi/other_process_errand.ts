@@ -1,5 +1,5 @@
 import { printable } from "../text/printable.ts";
-import { HostError } from "./host_error.ts";
+import { HostError } from "./errors.ts";
 
 /** What another process is asked to do with a file that it inherits. */
 export type Errand =

@@ -1,9 +1,8 @@
-import { capabilityName } from "./capability_name.ts";
-import { errnoName } from "./errno.ts";
+import { errnoName } from "./errors.ts";
 import type { Kernel } from "./kernel.ts";
 import * as ioctls from "./kvm_ioctls.ts";
 import { kvm_enable_cap, kvm_regs, kvm_userspace_memory_region } from "./kvm_structs.ts";
-import { requestName } from "./request_name.ts";
+import { capabilityName, requestName } from "./names.ts";
 
 function hex(value: number | bigint): string {
   return `0x${value.toString(16)}`;

@@ -1,13 +1,19 @@
 import { kvm_segment, kvm_sregs } from "../ffi/kvm_structs.ts";
 import { PAGE_SIZE } from "../ffi/linux.ts";
-import type { Errand, Guest } from "./guest.ts";
-import { type Listing, machineCode, storesLeft } from "./listing.ts";
+import {
+  type Errand,
+  type Guest,
+  type Listing,
+  machineCode,
+  offsetOf,
+  storesLeft,
+} from "./guest.ts";
 
 const GIB = 2 ** 30;
 
 // What lies below the access list: the code, one page-map level 4, one page-directory-pointer table, and
 // a page directory for each GiB, with 2 MiB pages (1 GiB ones are not found on every KVM).
-// The CPUID of kvm/cpuid.ts leaves a vCPU 36 bits of physical address; an entry for more is a reserved bit to it.
+// The CPUID of kvm/vcpu.ts leaves a vCPU 36 bits of physical address; an entry for more is a reserved bit to it.
 const GIBS = 64;
 const CODE_AT = 0x1000;
 const PML4_AT = 0x2000;
@@ -105,4 +111,70 @@ export const long64: Guest = {
   }),
 
   remaining: storesLeft(LONG64_LISTING, CODE_AT),
+};
+
+/** Beside the long-mode program, in the same page. */
+const READER_AT = long64.codeAt + 0x800;
+
+/** The program: the long-mode one, which loads where that stores. */
+const READER64_LISTING: Listing = LONG64_LISTING.map((line) =>
+  line[1].includes("the store")
+    ? [[0x8b, 0x38], "       mov  edi, [rax]     ; in place of the store"]
+    : line
+);
+
+/**
+ * The long-mode guest as a reader: it walks its list and loads the first word of each page. What an errand
+ * calls stores are its loads. Beside it lies the program that stores, which `long64.begin` begins on the
+ * same list; it also goes by that guest's name.
+ */
+export const reader64: Guest = {
+  ...long64,
+  code: machineCode(READER64_LISTING),
+  codeAt: READER_AT,
+
+  place(memory) {
+    long64.place(memory);
+    memory.set(reader64.code, READER_AT);
+  },
+
+  begin: (errand) => ({ ...long64.begin(errand), rip: BigInt(READER_AT) }),
+
+  remaining: storesLeft(READER64_LISTING, READER_AT),
+};
+
+/** Beside the long-mode program, in the same page. */
+const SPINNER_AT = long64.codeAt + 0xc00;
+
+/** The program: bytes and assembly, a line each. */
+export const SPINNER64_LISTING: Listing = [
+  [[0x48, 0x8b, 0x06], "start: mov  rax, [rsi]     ; the page to store to"],
+  [[0x48, 0x8b, 0x56, 0x08], "       mov  rdx, [rsi + 8] ; the page that says when to stop"],
+  [[0x89, 0x18], "next:  mov  [rax], ebx     ; the store"],
+  [[0x01, 0xeb], "       add  ebx, ebp       ; the value grows"],
+  [[0x83, 0x3a, 0x00], "       cmp  dword [rdx], 0"],
+  [[0x74, 0xf7], "       jz   next"],
+  [[0xe6, 0x10], "done:  out  0x10, al       ; HLT is not for CPL 3"],
+];
+
+const DONE_AT = SPINNER_AT + offsetOf(SPINNER64_LISTING, "done:");
+
+/**
+ * The long-mode guest as one that stores to a single page without end: of its list it reads two elements,
+ * that page and one whose first word is 0 until it shall stop. It goes by the long-mode guest's name.
+ */
+export const spinner64: Guest = {
+  ...long64,
+  code: machineCode(SPINNER64_LISTING),
+  codeAt: SPINNER_AT,
+
+  place(memory) {
+    long64.place(memory);
+    memory.set(spinner64.code, SPINNER_AT);
+  },
+
+  begin: (errand) => ({ ...long64.begin(errand), rip: BigInt(SPINNER_AT) }),
+
+  // How many there will be, whoever stops it decides.
+  remaining: (register) => Number(register("rip")) < DONE_AT ? 1 : 0,
 };

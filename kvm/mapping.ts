@@ -1,10 +1,13 @@
+import { checked } from "../ffi/errors.ts";
 import type { Kernel } from "../ffi/kernel.ts";
-import { checked } from "../ffi/kernel_error.ts";
+import { KVM_DIRTY_LOG_PAGE_OFFSET } from "../ffi/kvm_constants.ts";
+import { kvm_dirty_gfn } from "../ffi/kvm_structs.ts";
 import {
   MAP_ANONYMOUS,
   MAP_NORESERVE,
   MAP_PRIVATE,
   MAP_SHARED,
+  PAGE_SIZE,
   PROT_READ,
   PROT_WRITE,
 } from "../ffi/linux.ts";
@@ -90,5 +93,89 @@ export class Mapping implements Disposable {
     if (this.#bytes === null) return;
     this.#bytes = null;
     checked(this.#kernel.munmap(this.address, this.length), `munmap(${this.length} bytes)`);
+  }
+}
+
+/**
+ * A vCPU's dirty ring, mapped shared: KVM pushes entries into it and this program marks them
+ * (api.rst, "KVM_CAP_DIRTY_LOG_RING"). KVM's own indices are not in the mapping.
+ */
+export class DirtyRing implements Disposable {
+  readonly #mapping: Mapping;
+  /** Its size in entries of 16 bytes. */
+  readonly entries: number;
+  /**
+   * Its memory in words of 32 bits, four an entry: flags, slot, low and high word of the offset. Not
+   * to be touched once the ring is disposed.
+   */
+  readonly words: Uint32Array<ArrayBuffer>;
+
+  /**
+   * Maps a ring.
+   *
+   * @param kernel The kernel that answers.
+   * @param vcpuFd The vCPU's file descriptor; the ring begins at page 64 of it.
+   * @param bytes The ring's size, as it was enabled.
+   * @param what Whose ring it is, for the error.
+   * @throws {KernelError} Where the kernel refuses.
+   */
+  constructor(kernel: Kernel, vcpuFd: number, bytes: number, what: string) {
+    const offset = KVM_DIRTY_LOG_PAGE_OFFSET * PAGE_SIZE;
+    this.#mapping = Mapping.shared(kernel, vcpuFd, offset, bytes, what);
+    this.entries = bytes / kvm_dirty_gfn.size;
+    this.words = this.#mapping.words;
+  }
+
+  /** Where it lies in this process, for a thread that harvests it. */
+  get place(): { readonly address: number; readonly bytes: number } {
+    return { address: this.#mapping.address, bytes: this.#mapping.length };
+  }
+
+  /** Unmaps the ring. */
+  [Symbol.dispose](): void {
+    this.#mapping[Symbol.dispose]();
+  }
+}
+
+/** What the three kinds of KVM file descriptor have in common. */
+export abstract class KvmFd implements Disposable {
+  /** The kernel that answers. */
+  readonly kernel: Kernel;
+  /** The file descriptor; -1 once closed. */
+  #fd: number;
+
+  /**
+   * Takes a file descriptor over.
+   *
+   * @param kernel The kernel that answers.
+   * @param fd An open file descriptor, owned by this object from now on.
+   */
+  constructor(kernel: Kernel, fd: number) {
+    this.kernel = kernel;
+    this.#fd = fd;
+  }
+
+  /** The file descriptor; -1 once closed, so that every later call answers EBADF. */
+  get fd(): number {
+    return this.#fd;
+  }
+
+  /**
+   * An ioctl, raw: the answer is zero or more, or minus an errno.
+   *
+   * @param request The request number.
+   * @param argument A number, or the bytes of the request's struct.
+   * @returns What the kernel answered.
+   */
+  ioctl(request: number, argument: number | Uint8Array<ArrayBuffer> = 0): number {
+    return this.kernel.ioctl(this.#fd, request, argument);
+  }
+
+  /** Closes the file descriptor. Closing twice does nothing. */
+  [Symbol.dispose](): void {
+    const fd = this.#fd;
+    if (fd === -1) return;
+    this.#fd = -1;
+    checked(this.kernel.close(fd), `close(${fd})`);
   }
 }

@@ -24,21 +24,25 @@
 export { DEVICE, System } from "./system.ts";
 export { type MemoryRegion, REAL_MODE_LIMIT, type ResetAnswer, Vm } from "./vm.ts";
 export { type TickSource, Vcpu } from "./vcpu.ts";
-export { DirtyRing } from "./dirty_ring.ts";
-export { Mapping } from "./mapping.ts";
-export { KvmFd } from "./kvm_fd.ts";
-export { THIS_THREAD, Tracepoint, type TracepointOptions } from "./tracepoint.ts";
+export { DirtyRing, KvmFd, Mapping } from "./mapping.ts";
+export {
+  THIS_THREAD,
+  type TraceField,
+  type TraceFormat,
+  Tracepoint,
+  type TracepointOptions,
+} from "./tracepoint.ts";
 export { type TakenSamples, TraceSamples } from "./trace_samples.ts";
-export type { TraceField, TraceFormat } from "./trace_format.ts";
 export { RunTicks } from "./run_ticks.ts";
 export {
   HostError,
+  KernelError,
+  type KernelErrorOptions,
   type Limit,
   type Naming,
   WordedError,
   type Wording,
-} from "../ffi/host_error.ts";
+} from "../ffi/errors.ts";
 export type { Insight, PushStep, ResetCall, RingInsight } from "../ffi/insight.ts";
 export type { Kernel } from "../ffi/kernel.ts";
-export { KernelError, type KernelErrorOptions } from "../ffi/kernel_error.ts";
 export type { Register } from "../ffi/kvm_structs.ts";

@@ -1,10 +1,13 @@
 import type { Kernel } from "../ffi/kernel.ts";
 import { PAGE_SIZE } from "../ffi/linux.ts";
-import { PERF_RECORD_SAMPLE } from "../ffi/perf_constants.ts";
-import { perf_event_header, perf_event_mmap_page, perf_raw_sample } from "../ffi/perf_structs.ts";
+import {
+  perf_event_header,
+  perf_event_mmap_page,
+  perf_raw_sample,
+  PERF_RECORD_SAMPLE,
+} from "../ffi/perf.ts";
 import { Mapping } from "./mapping.ts";
-import type { TraceField } from "./trace_format.ts";
-import { THIS_THREAD, Tracepoint } from "./tracepoint.ts";
+import { THIS_THREAD, type TraceField, Tracepoint } from "./tracepoint.ts";
 
 /** Room for 2048 events of KVM's dirty-ring tracepoints, and within what an ordinary user may lock. */
 const BUFFER_PAGES = 16;

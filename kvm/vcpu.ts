@@ -1,6 +1,5 @@
-import { ERRNO } from "../ffi/errno.ts";
+import { checked, ERRNO, KernelError } from "../ffi/errors.ts";
 import type { Kernel } from "../ffi/kernel.ts";
-import { checked } from "../ffi/kernel_error.ts";
 import {
   KVM_GET_REGS,
   KVM_GET_SREGS,
@@ -9,11 +8,15 @@ import {
   KVM_SET_REGS,
   KVM_SET_SREGS,
 } from "../ffi/kvm_ioctls.ts";
-import { kvm_regs, kvm_run, kvm_sregs, type Register } from "../ffi/kvm_structs.ts";
-import { cpuidStruct } from "./cpuid.ts";
-import { DirtyRing } from "./dirty_ring.ts";
-import { KvmFd } from "./kvm_fd.ts";
-import { Mapping } from "./mapping.ts";
+import {
+  kvm_cpuid2,
+  kvm_cpuid_entry2,
+  kvm_regs,
+  kvm_run,
+  kvm_sregs,
+  type Register,
+} from "../ffi/kvm_structs.ts";
+import { DirtyRing, KvmFd, Mapping } from "./mapping.ts";
 import type { RunTicks } from "./run_ticks.ts";
 
 /** Starts the ticks of the thread that asks, or answers those that run; `null` where there are none. */
@@ -181,5 +184,89 @@ export function registersStruct(
     // The keys of `values` are registers: its type has no others.
     view.setBigUint64(kvm_regs.at[name as Register], value, true);
   }
+  return new Uint8Array(view.buffer);
+}
+
+/** Bytes of a vCPU's saved registers: a `struct kvm_regs`, then a `struct kvm_sregs`. */
+export const VCPU_STATE_BYTES: number = kvm_regs.size + kvm_sregs.size;
+
+/**
+ * Copies the registers of a vCPU that stands still: general, segment, table and control registers. The guests of
+ * this program use no others.
+ *
+ * @param vcpu The vCPU; nothing that it began is pending, see {@linkcode completeExit}.
+ * @param into {@linkcode VCPU_STATE_BYTES} bytes that receive them.
+ * @throws {KernelError} Where the kernel fails a call.
+ */
+export function saveVcpuState(vcpu: Vcpu, into: Uint8Array<ArrayBuffer>): void {
+  const regs = into.subarray(0, kvm_regs.size);
+  const sregs = into.subarray(kvm_regs.size);
+  checked(vcpu.ioctl(KVM_GET_REGS, regs), () => `KVM_GET_REGS on vCPU ${vcpu.id}`);
+  checked(vcpu.ioctl(KVM_GET_SREGS, sregs), () => `KVM_GET_SREGS on vCPU ${vcpu.id}`);
+}
+
+/**
+ * Gives a vCPU saved registers. The control registers go first: what the general ones mean depends on them.
+ *
+ * @param vcpu The vCPU.
+ * @param from What {@linkcode saveVcpuState} saved.
+ * @throws {KernelError} Where the kernel refuses: EINVAL for an impossible combination.
+ */
+export function restoreVcpuState(vcpu: Vcpu, from: Uint8Array<ArrayBuffer>): void {
+  const regs = from.subarray(0, kvm_regs.size);
+  const sregs = from.subarray(kvm_regs.size);
+  checked(vcpu.ioctl(KVM_SET_SREGS, sregs), () => `KVM_SET_SREGS on vCPU ${vcpu.id}`);
+  checked(vcpu.ioctl(KVM_SET_REGS, regs), () => `KVM_SET_REGS on vCPU ${vcpu.id}`);
+}
+
+/**
+ * Completes what a vCPU's last exit left pending: after `KVM_EXIT_IO` and its kind the registers are right only
+ * once `KVM_RUN` was entered again. With `immediate_exit` that completes the instruction and runs no other
+ * (api.rst, section 5, "The kvm_run structure").
+ *
+ * @param vcpu The vCPU; it stands still.
+ * @throws {KernelError} Where `KVM_RUN` answers anything but EINTR.
+ */
+export function completeExit(vcpu: Vcpu): void {
+  const { address, bytes } = vcpu.runMapping;
+  const page = vcpu.kernel.view(address, bytes);
+  page[kvm_run.at.immediate_exit] = 1;
+  const answer = vcpu.run();
+  page[kvm_run.at.immediate_exit] = 0;
+  if (answer === -ERRNO.EINTR) return;
+  throw new KernelError(`KVM_RUN on vCPU ${vcpu.id}, with immediate_exit`, answer);
+}
+
+/** The leaf of extended features, and its bit for long mode. */
+const EXTENDED_FEATURES = 0x8000_0001;
+const LONG_MODE_EDX = 1 << 29;
+
+/**
+ * The bytes of a `struct kvm_cpuid2` that says what this program's vCPUs see of CPUID: long mode, and nothing
+ * else.
+ *
+ * Since "KVM: x86: Check EFER validity on KVM_SET_SREGS*" (v7.3, 184bd464bdb6, and stable kernels from 2026 on)
+ * `KVM_SET_SREGS` refuses EFER.LME to a vCPU whose CPUID has no long mode, so that this has to come first.
+ * One leaf, and not all that `KVM_GET_SUPPORTED_CPUID` offers, for two reasons: the guest is then the same on
+ * every host, also on the one that restores its checkpoint; and without leaf 0x80000008 a vCPU has the 36 address
+ * bits that the long-mode guest and the model's page walk count on (`cpuid_query_maxphyaddr`,
+ * arch/x86/kvm/cpuid.c).
+ *
+ * @example
+ * ```ts
+ * import { cpuidStruct } from "./vcpu.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const words = new Uint32Array(cpuidStruct().buffer);
+ * assertEquals([words.length, words[0], words[2]], [12, 1, 0x80000001]);
+ * ```
+ *
+ * @returns The struct with its one entry.
+ */
+export function cpuidStruct(): Uint8Array<ArrayBuffer> {
+  const view = new DataView(new ArrayBuffer(kvm_cpuid2.size + kvm_cpuid_entry2.size));
+  view.setUint32(kvm_cpuid2.at.nent, 1, true);
+  view.setUint32(kvm_cpuid2.size + kvm_cpuid_entry2.at.function, EXTENDED_FEATURES, true);
+  view.setUint32(kvm_cpuid2.size + kvm_cpuid_entry2.at.edx, LONG_MODE_EDX, true);
   return new Uint8Array(view.buffer);
 }

@@ -1,4 +1,6 @@
-import { checked } from "../ffi/kernel_error.ts";
+import { checked } from "../ffi/errors.ts";
+import type { Kernel } from "../ffi/kernel.ts";
+import { KVM_CAP_SET_TSS_ADDR } from "../ffi/kvm_constants.ts";
 import {
   KVM_CHECK_EXTENSION,
   KVM_CLEAR_DIRTY_LOG,
@@ -16,11 +18,8 @@ import {
   kvm_enable_cap,
   kvm_userspace_memory_region,
 } from "../ffi/kvm_structs.ts";
-import { KVM_CAP_SET_TSS_ADDR } from "../ffi/kvm_constants.ts";
-import { PAGE_SIZE, SIGSET_BYTES } from "../ffi/linux.ts";
-import type { Kernel } from "../ffi/kernel.ts";
-import { nanosecondsSince } from "../ffi/nanoseconds.ts";
-import { KvmFd } from "./kvm_fd.ts";
+import { nanosecondsSince, PAGE_SIZE, SIGSET_BYTES } from "../ffi/linux.ts";
+import { KvmFd } from "./mapping.ts";
 import { type TickSource, Vcpu } from "./vcpu.ts";
 
 /** What {@linkcode Vm.setUserMemoryRegion} takes: `struct kvm_userspace_memory_region`. */

@@ -1,15 +1,16 @@
-import { HostError } from "../ffi/host_error.ts";
-import { KernelError } from "../ffi/kernel_error.ts";
+import { HostError, KernelError } from "../ffi/errors.ts";
 import { KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 } from "../ffi/kvm_constants.ts";
-import { PAGE_SIZE } from "../ffi/linux.ts";
-import { nanoseconds, nanosecondsSince } from "../ffi/nanoseconds.ts";
+import { nanoseconds, nanosecondsSince, PAGE_SIZE } from "../ffi/linux.ts";
 import { Mapping } from "../kvm/mapping.ts";
 import type { System } from "../kvm/system.ts";
 import type { Vm } from "../kvm/vm.ts";
-import type { DirtySet } from "../ring/dirty_set.ts";
-import { allocatePageNumbers, type PageNumbers } from "../ring/page_numbers.ts";
-import { scanBitmap } from "../ring/scan_bitmap.ts";
-import type { Slot } from "../ring/slots.ts";
+import {
+  allocatePageNumbers,
+  type DirtySet,
+  type PageNumbers,
+  scanBitmap,
+} from "../memory/page_sets.ts";
+import type { Slot } from "../ring/entry.ts";
 import type {
   BitmapKind,
   DirtyTracker,

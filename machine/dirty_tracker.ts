@@ -1,10 +1,9 @@
 import type { System } from "../kvm/system.ts";
 import type { Vcpu } from "../kvm/vcpu.ts";
 import type { Vm } from "../kvm/vm.ts";
-import type { DirtySet } from "../ring/dirty_set.ts";
-import type { Entries } from "../ring/entries.ts";
+import type { DirtySet } from "../memory/page_sets.ts";
+import type { Entries, LoggedPages, Slot } from "../ring/entry.ts";
 import type { Harvester } from "../ring/harvest.ts";
-import type { LoggedPages, Slot } from "../ring/slots.ts";
 
 /**
  * How a bitmap is re-armed: by `KVM_GET_DIRTY_LOG` itself, or by `KVM_CLEAR_DIRTY_LOG` after it, with
@@ -42,7 +41,7 @@ export interface LeftBehind {
 
 /**
  * What knows which pages of a VM are dirty: its rings, or a bitmap for each logged slot. A tracker belongs to one
- * VM, which has it enabled while it is made (`lab/guest_vm.ts`), and then is asked in two steps: learn, and
+ * VM, which has it enabled while it is made (`machine/guest_vm.ts`), and then is asked in two steps: learn, and
  * re-arm. A page is read only after it was re-armed, so that a store which comes between the two is seen by the
  * reader, and one that comes later is announced. drive/harvest_cycle.ts takes the steps, and tells what does not
  * hold.

@@ -1,17 +1,14 @@
-import { KernelError } from "../ffi/kernel_error.ts";
+import { KernelError } from "../ffi/errors.ts";
 import { KVM_CAP_DIRTY_LOG_RING } from "../ffi/kvm_constants.ts";
 import { kvm_dirty_gfn } from "../ffi/kvm_structs.ts";
-import type { DirtyRing } from "../kvm/dirty_ring.ts";
-import type { System } from "../kvm/system.ts";
+import type { DirtyRing } from "../kvm/mapping.ts";
+import { largestRing, smallestRing, type System } from "../kvm/system.ts";
 import type { Vcpu } from "../kvm/vcpu.ts";
 import type { ResetAnswer, Vm } from "../kvm/vm.ts";
-import { dirtyEntries } from "../ring/dirty_entries.ts";
-import type { DirtySet } from "../ring/dirty_set.ts";
-import type { Entries } from "../ring/entries.ts";
+import type { DirtySet } from "../memory/page_sets.ts";
+import { dirtyEntries, type Entries, type LoggedPages } from "../ring/entry.ts";
 import { Harvester, warmHarvest } from "../ring/harvest.ts";
-import type { LoggedPages } from "../ring/slots.ts";
 import type { DirtyTracker, LeftBehind, Take } from "./dirty_tracker.ts";
-import { largestRing, smallestRing } from "./ring_limits.ts";
 
 /** A vCPU's ring. */
 export interface TrackedRing {
@@ -61,10 +58,10 @@ export function takeSorted(harvester: Harvester): Entries {
  *
  * @example
  * ```ts
- * import { openKernel } from "../lab/backend.ts";
- * import { ringVm } from "../lab/guest_vm.ts";
- * import { InlineDriver } from "../lab/inline_driver.ts";
- * import { planLab } from "../lab/plan.ts";
+ * import { openKernel } from "../host/backend.ts";
+ * import { ringVm } from "./guest_vm.ts";
+ * import { InlineDriver } from "../drive/inline_driver.ts";
+ * import { planLab } from "./plan.ts";
  * import { assertEquals } from "@std/assert";
  *
  * const kernel = await openKernel({ backend: "model", model: undefined }, null, () => {});

@@ -1,9 +1,7 @@
 import { Alu, ARITHMETIC_FLAGS, Flag, holds } from "./alu.ts";
-import type { CpuMemory } from "./cpu_memory.ts";
-import { Segment } from "./decode.ts";
+import { type Instruction, Kind, Segment } from "./decode.ts";
 import { Fetcher } from "./fetcher.ts";
-import { type Instruction, Kind } from "./instruction.ts";
-import { LinearMemory } from "./linear_memory.ts";
+import { type CpuMemory, LinearMemory } from "./linear_memory.ts";
 import { Registers } from "./registers.ts";
 
 /** Why the processor stopped. */

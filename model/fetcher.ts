@@ -1,7 +1,6 @@
 import { PAGE_SIZE } from "../ffi/linux.ts";
-import type { CpuMemory } from "./cpu_memory.ts";
-import { decode, MAX_LENGTH } from "./decode.ts";
-import { type Instruction, Kind } from "./instruction.ts";
+import { decode, type Instruction, Kind, MAX_LENGTH } from "./decode.ts";
+import type { CpuMemory } from "./linear_memory.ts";
 
 // A constant of the module itself is one to the compiled loop, an imported one is read each time.
 const PAGE = PAGE_SIZE;

@@ -1,6 +1,6 @@
 import { KVM_MEM_READONLY } from "../ffi/kvm_constants.ts";
 import { PAGE_SIZE } from "../ffi/linux.ts";
-import type { CpuMemory } from "./cpu_memory.ts";
+import type { CpuMemory } from "./linear_memory.ts";
 import { type MemorySlot, PageState, slotMemory } from "./slots.ts";
 import type { LoggedVcpu, ModelVm } from "./vm.ts";
 

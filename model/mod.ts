@@ -19,7 +19,13 @@
  * @module
  */
 export { openModel } from "./model_kernel.ts";
-export { type Rules, rulesOf } from "./rules.ts";
-export type { ModelKind, ModelVersion } from "../ffi/model_kind.ts";
+export { type Rules, rulesOf } from "./dirty_ring.ts";
+export type {
+  Insight,
+  ModelKind,
+  ModelVersion,
+  PushStep,
+  ResetCall,
+  RingInsight,
+} from "../ffi/insight.ts";
 export type { Kernel } from "../ffi/kernel.ts";
-export type { Insight, PushStep, ResetCall, RingInsight } from "../ffi/insight.ts";

@@ -1,13 +1,11 @@
-import { ERRNO } from "../ffi/errno.ts";
-import type { Insight } from "../ffi/insight.ts";
+import { ERRNO } from "../ffi/errors.ts";
+import type { Insight, ModelKind } from "../ffi/insight.ts";
 import type { Kernel } from "../ffi/kernel.ts";
 import { MAP_ANONYMOUS, MAP_SHARED, PAGE_SIZE, PROT_READ, PROT_WRITE } from "../ffi/linux.ts";
-import { bytesFile, type OpenFile } from "./open_file.ts";
-import { insightOf } from "./insight.ts";
-import { ModelState } from "./machine_state.ts";
-import type { ModelKind } from "../ffi/model_kind.ts";
-import { type Rules, rulesOf } from "./rules.ts";
-import { systemFile } from "./system_file.ts";
+import { type Rules, rulesOf } from "./dirty_ring.ts";
+import { bytesFile, type OpenFile, systemFile } from "./open_file.ts";
+import { ModelState } from "./signals.ts";
+import { slotMemory } from "./slots.ts";
 import type { ModelVcpu } from "./vcpu.ts";
 import { vcpuFile } from "./vcpu_file.ts";
 import { ModelVm } from "./vm.ts";
@@ -159,4 +157,60 @@ function textFiles(rules: Rules): ReadonlyMap<string, string> {
     ["/proc/sys/kernel/osrelease", `${rules.release}\n`],
     ["/proc/sys/kernel/panic_on_warn", "0\n"],
   ]);
+}
+
+/**
+ * What the model tells beyond its system calls.
+ *
+ * @param choice The kernel version and the processor.
+ * @param state What all files of the model share.
+ * @param vms The open VMs, by file descriptor.
+ * @param vcpus The open vCPUs, by file descriptor.
+ * @returns The insight.
+ */
+export function insightOf(
+  choice: ModelKind,
+  state: ModelState,
+  vms: ReadonlyMap<number, ModelVm>,
+  vcpus: ReadonlyMap<number, ModelVcpu>,
+): Insight {
+  return {
+    version: choice.version,
+    pml: choice.pml,
+    emulator: choice.emulator,
+    ring(vcpuFd) {
+      const ring = vcpus.get(vcpuFd)?.ring ?? null;
+      return ring === null ? null : {
+        dirtyIndex: ring.dirty_index,
+        resetIndex: ring.reset_index,
+        size: ring.size,
+        softLimit: ring.soft_limit,
+      };
+    },
+    resetCalls: (vmFd) => vms.get(vmFd)?.resetCalls ?? [],
+    runSlice: (vcpuFd, instructions) => vcpus.get(vcpuFd)?.run(instructions) ?? -ERRNO.EBADF,
+    writeOutsideVcpu(vmFd, address) {
+      const slot = vms.get(vmFd)?.slots.find(Math.floor(address / PAGE_SIZE));
+      if (slot === undefined) return false;
+      slotMemory(state.space, slot)[address - slot.base_gfn * PAGE_SIZE]! ^= 1;
+      // `mark_page_dirty_in_slot` warns, before it looks whether the slot logs.
+      if (state.rules.bitmapTakesRest && slot.bitmap !== null) {
+        slot.bitmap[Math.floor(address / PAGE_SIZE) - slot.base_gfn] = 1;
+      }
+      return state.rules.dropsWritesOutsideVcpu;
+    },
+    bitmap(vmFd, slot) {
+      const bitmap = vms.get(vmFd)?.slots.get(slot)?.bitmap ?? null;
+      return bitmap === null ? null : [...bitmap.keys()].filter((page) => bitmap[page] === 1);
+    },
+    failNextAllocation() {
+      state.failsAllocation = true;
+    },
+    setResetMaximum(entries) {
+      state.resetMaximum = entries ?? state.rules.resetMaximum;
+    },
+    watchPushes(listener) {
+      state.pushWatcher = listener;
+    },
+  };
 }

@@ -1,5 +1,10 @@
-import { ERRNO } from "../ffi/errno.ts";
-import type { Backing } from "./address_space.ts";
+import { ERRNO } from "../ffi/errors.ts";
+import * as caps from "../ffi/kvm_constants.ts";
+import * as ioctls from "../ffi/kvm_ioctls.ts";
+import { PAGE_SIZE } from "../ffi/linux.ts";
+import type { Rules } from "./dirty_ring.ts";
+import { type AddressSpace, type Backing, SLOTS } from "./slots.ts";
+import { RUN_PAGES } from "./vcpu.ts";
 
 /** An ioctl's argument: a number, which may be an address, or the bytes of a struct. */
 export type Argument = number | bigint | Uint8Array<ArrayBuffer>;
@@ -55,4 +60,103 @@ export function bytesFile(content: Uint8Array<ArrayBuffer>): OpenFile {
     },
     ioctl: () => -ERRNO.ENOTTY,
   };
+}
+
+/**
+ * The bytes of a struct that an ioctl is given: passed as they are, or where an address points.
+ *
+ * @param space The program's address space.
+ * @param argument The ioctl's argument.
+ * @param size Bytes of the struct.
+ * @returns The bytes, or `null` where the kernel would answer EFAULT.
+ */
+export function structBytes(
+  space: AddressSpace,
+  argument: Argument,
+  size: number,
+): Uint8Array<ArrayBuffer> | null {
+  if (typeof argument !== "object") return space.bytes(Number(argument), size);
+  if (argument.length < size) {
+    throw new RangeError(`Cannot pass ${argument.length} bytes where ${size} are read`);
+  }
+  return argument;
+}
+
+const API_VERSION = 12;
+/** `KVM_MAX_VCPUS` of x86. */
+export const MAX_VCPUS = 1024;
+/** `KVM_MAX_VCPU_IDS` of x86. */
+export const MAX_VCPU_IDS = 4096;
+
+/**
+ * `kvm_vm_ioctl_check_extension`: a capability's value.
+ *
+ * @param rules The kernel's rules.
+ * @param capability A `KVM_CAP_*` number.
+ * @returns The value, 0 where there is no such capability.
+ */
+export function checkExtension(rules: Rules, capability: number): number {
+  switch (capability) {
+    case caps.KVM_CAP_SET_TSS_ADDR:
+      return 1;
+    case caps.KVM_CAP_NR_VCPUS:
+      return 2;
+    case caps.KVM_CAP_MAX_VCPUS:
+      return MAX_VCPUS;
+    case caps.KVM_CAP_MAX_VCPU_ID:
+      return MAX_VCPU_IDS;
+    case caps.KVM_CAP_NR_MEMSLOTS:
+      return SLOTS;
+    case caps.KVM_CAP_IMMEDIATE_EXIT:
+      return 1;
+    case caps.KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2:
+      return 3;
+    case caps.KVM_CAP_DIRTY_LOG_RING:
+      return rules.largestRing;
+    case caps.KVM_CAP_DIRTY_LOG_RING_ACQ_REL:
+      return rules.hasAcquireRelease ? rules.largestRing : 0;
+    case caps.KVM_CAP_BINARY_STATS_FD:
+      return rules.hasStatsFd ? 1 : 0;
+    case caps.KVM_CAP_READONLY_MEM:
+      return 1;
+    case caps.KVM_CAP_VM_TYPES:
+      return rules.hasGuestMemfd ? 1 | 1 << caps.KVM_X86_SW_PROTECTED_VM : 0;
+    case caps.KVM_CAP_PRE_FAULT_MEMORY:
+      return rules.hasPreFault ? 1 : 0;
+    default:
+      return 0;
+  }
+}
+
+/**
+ * `/dev/kvm` (`kvm_dev_ioctl`).
+ *
+ * @param rules The kernel's rules.
+ * @param createVm Makes a VM, of the common or of the protected type, and answers its file descriptor.
+ * @returns The file.
+ */
+export function systemFile(rules: Rules, createVm: (isProtected: boolean) => number): OpenFile {
+  return {
+    ioctl(request: number, argument: Argument): number {
+      switch (request) {
+        case ioctls.KVM_GET_API_VERSION:
+          return isZero(argument) ? API_VERSION : -ERRNO.EINVAL;
+        case ioctls.KVM_CREATE_VM:
+          if (isZero(argument)) return createVm(false);
+          return rules.hasGuestMemfd && Number(argument) === caps.KVM_X86_SW_PROTECTED_VM
+            ? createVm(true)
+            : -ERRNO.EINVAL;
+        case ioctls.KVM_CHECK_EXTENSION:
+          return checkExtension(rules, Number(argument));
+        case ioctls.KVM_GET_VCPU_MMAP_SIZE:
+          return isZero(argument) ? RUN_PAGES * PAGE_SIZE : -ERRNO.EINVAL;
+        default:
+          return -ERRNO.EINVAL;
+      }
+    },
+  };
+}
+
+function isZero(argument: Argument): boolean {
+  return typeof argument !== "object" && Number(argument) === 0;
 }

@@ -1,5 +1,8 @@
-import { ERRNO } from "../ffi/errno.ts";
+import { ERRNO } from "../ffi/errors.ts";
+import type { PushStep } from "../ffi/insight.ts";
 import { SIGALRM } from "../ffi/linux.ts";
+import type { Rules } from "./dirty_ring.ts";
+import { AddressSpace } from "./slots.ts";
 
 /** How far the model's clock goes on for an entry that is reset, in nanoseconds. */
 export const RESET_NS = 100;
@@ -25,7 +28,7 @@ interface Timer {
  * The calling thread's signals, and timers that run by a clock of the model's own: it goes on with
  * what the kernel does, so that a signal comes at the same entry in each run.
  */
-export class Signals {
+class Signals {
   #mask = 0n;
   #pending = 0n;
   #clockNs = 0;
@@ -151,5 +154,33 @@ export class Signals {
   /** The end of a system call: what is not blocked goes to its handler, which does nothing. */
   endCall(): void {
     this.#pending &= this.#mask;
+  }
+}
+
+/** The state of a model of `/dev/kvm` that all its files share, whatever VMs there are in it. */
+export class ModelState {
+  /** The kernel's rules. */
+  readonly rules: Rules;
+  /** The program's address space. */
+  readonly space: AddressSpace = new AddressSpace();
+  /** The calling thread's signals. */
+  readonly signals: Signals = new Signals();
+  /** Whether the call comes from another process than the one that made the VM. */
+  isElsewhere = false;
+  /** Whether the next allocation of a ring fails. */
+  failsAllocation = false;
+  /** The most entries that a reset takes. */
+  resetMaximum: number;
+  /** Called after each step of a push. */
+  pushWatcher: ((step: PushStep, vcpuFd: number, index: number) => void) | null = null;
+
+  /**
+   * Begins with nothing mapped.
+   *
+   * @param rules The kernel's rules.
+   */
+  constructor(rules: Rules) {
+    this.rules = rules;
+    this.resetMaximum = rules.resetMaximum;
   }
 }

@@ -1,4 +1,4 @@
-import { ERRNO } from "../ffi/errno.ts";
+import { ERRNO } from "../ffi/errors.ts";
 import {
   KVM_DIRTY_LOG_PAGE_OFFSET,
   KVM_EXIT_DIRTY_RING_FULL,
@@ -7,11 +7,11 @@ import {
 } from "../ffi/kvm_constants.ts";
 import { kvm_run } from "../ffi/kvm_structs.ts";
 import { PAGE_SIZE } from "../ffi/linux.ts";
-import type { Backing } from "./address_space.ts";
 import { Cpu } from "./cpu.ts";
 import { type DirtyRing, kvm_dirty_ring_alloc, kvm_dirty_ring_soft_full } from "./dirty_ring.ts";
 import { GuestMemory } from "./guest_memory.ts";
 import { INSTRUCTION_NS } from "./signals.ts";
+import type { Backing } from "./slots.ts";
 import type { LoggedVcpu, ModelVm } from "./vm.ts";
 
 const KVM_EXIT_MMIO = 6;

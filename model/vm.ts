@@ -1,4 +1,4 @@
-import { ERRNO } from "../ffi/errno.ts";
+import { ERRNO } from "../ffi/errors.ts";
 import type { ResetCall } from "../ffi/insight.ts";
 import {
   KVM_MEM_GUEST_MEMFD,
@@ -13,8 +13,7 @@ import {
   kvm_dirty_ring_reset,
   kvm_dirty_ring_soft_full,
 } from "./dirty_ring.ts";
-import type { ModelState } from "./machine_state.ts";
-import { RESET_NS } from "./signals.ts";
+import { type ModelState, RESET_NS } from "./signals.ts";
 import {
   type MemorySlot,
   MemorySlots,

@@ -1,4 +1,4 @@
-import { ERRNO } from "../ffi/errno.ts";
+import { ERRNO } from "../ffi/errors.ts";
 import * as caps from "../ffi/kvm_constants.ts";
 import * as ioctls from "../ffi/kvm_ioctls.ts";
 import {
@@ -9,12 +9,17 @@ import {
   kvm_userspace_memory_region,
   kvm_userspace_memory_region2,
 } from "../ffi/kvm_structs.ts";
-import { kvm_clear_dirty_log_protect, kvm_get_dirty_log } from "./dirty_log.ts";
 import { PAGE_SIZE } from "../ffi/linux.ts";
-import type { Argument, OpenFile } from "./open_file.ts";
-import { statsFile } from "./stats_file.ts";
-import { checkExtension, MAX_VCPU_IDS, MAX_VCPUS } from "./system_file.ts";
-import { structBytes } from "./struct_bytes.ts";
+import {
+  type Argument,
+  bytesFile,
+  checkExtension,
+  MAX_VCPU_IDS,
+  MAX_VCPUS,
+  type OpenFile,
+  structBytes,
+} from "./open_file.ts";
+import { type MemorySlot, SLOTS } from "./slots.ts";
 import { ModelVcpu } from "./vcpu.ts";
 import type { ModelVm } from "./vm.ts";
 
@@ -146,4 +151,118 @@ function enableCap(vm: ModelVm, bytes: Uint8Array<ArrayBuffer>): number {
     default:
       return -ERRNO.EINVAL;
   }
+}
+
+// `struct kvm_stats_header`, an id, one `struct kvm_stats_desc` with its name for each statistic, and the
+// values (api.rst, "KVM_GET_STATS_FD").
+const HEADER_BYTES = 24;
+const NAME_BYTES = 48;
+const DESCRIPTOR_BYTES = 16 + NAME_BYTES;
+
+/**
+ * A VM's binary statistics, as they are when the file is opened.
+ *
+ * @param vm The VM.
+ * @returns The file.
+ */
+function statsFile(vm: ModelVm): OpenFile {
+  const values: readonly (readonly [string, number])[] = [
+    ["remote_tlb_flush", vm.remote_tlb_flush_requests],
+    ["remote_tlb_flush_requests", vm.remote_tlb_flush_requests],
+  ];
+  const descriptorsAt = HEADER_BYTES + NAME_BYTES;
+  const dataAt = descriptorsAt + values.length * DESCRIPTOR_BYTES;
+  const bytes = new Uint8Array(dataAt + values.length * 8);
+  const view = new DataView(bytes.buffer);
+  const header = [0, NAME_BYTES, values.length, HEADER_BYTES, descriptorsAt, dataAt];
+  header.forEach((word, n) => view.setUint32(n * 4, word, true));
+  const encoder = new TextEncoder();
+  encoder.encodeInto("kvm-model", bytes.subarray(HEADER_BYTES));
+  values.forEach(([name, value], n) => {
+    const at = descriptorsAt + n * DESCRIPTOR_BYTES;
+    view.setUint16(at + 6, 1, true); // size: one value
+    view.setUint32(at + 8, n * 8, true); // offset in the data
+    encoder.encodeInto(name, bytes.subarray(at + 16));
+    view.setBigUint64(dataAt + n * 8, BigInt(value), true);
+  });
+  return bytesFile(bytes);
+}
+
+const BITS = 64;
+
+/**
+ * `KVM_GET_DIRTY_LOG`: copies a slot's bitmap and, unless that is done by hand, clears it and protects its
+ * pages (`kvm_get_dirty_log_protect`, virt/kvm/kvm_main.c).
+ *
+ * @param vm The VM.
+ * @param argument A `struct kvm_dirty_log`.
+ * @returns 0, or minus an errno: ENXIO with the ring on, ENOENT where the slot logs nothing.
+ */
+function kvm_get_dirty_log(vm: ModelVm, argument: Uint8Array<ArrayBuffer>): number {
+  if (vm.dirty_ring_size !== 0) return -ERRNO.ENXIO;
+  const view = new DataView(argument.buffer, argument.byteOffset);
+  const slot = loggedSlot(vm, view.getUint32(kvm_dirty_log.at.slot, true));
+  if (typeof slot === "number") return slot;
+  const address = Number(view.getBigUint64(kvm_dirty_log.at.dirty_bitmap, true));
+  const into = vm.state.space.bytes(address, Math.ceil(slot.npages / BITS) * BITS / 8);
+  if (into === null) return -ERRNO.EFAULT;
+  const bitmap = slot.bitmap!;
+  into.fill(0);
+  for (let page = 0; page < slot.npages; page++) {
+    if (bitmap[page] === 1) into[page >>> 3]! |= 1 << (page & 7);
+  }
+  if (vm.manual_dirty_log_protect !== 0) return 0;
+  if (bitmap.includes(1)) vm.remote_tlb_flush_requests++;
+  for (let page = 0; page < slot.npages; page++) {
+    if (bitmap[page] === 1) vm.kvm_mmu_slot_protect(slot, page, page + 1);
+  }
+  bitmap.fill(0);
+  return 0;
+}
+
+/**
+ * `KVM_CLEAR_DIRTY_LOG`: clears pages of a slot's bitmap and protects them
+ * (`kvm_clear_dirty_log_protect`, virt/kvm/kvm_main.c).
+ *
+ * @param vm The VM.
+ * @param argument A `struct kvm_clear_dirty_log`.
+ * @returns 0, or minus an errno: ENXIO with the ring on, ENOENT where the slot logs nothing, EINVAL for a
+ * range that is not made of whole words of the bitmap.
+ */
+function kvm_clear_dirty_log_protect(
+  vm: ModelVm,
+  argument: Uint8Array<ArrayBuffer>,
+): number {
+  if (vm.dirty_ring_size !== 0) return -ERRNO.ENXIO;
+  const { at } = kvm_clear_dirty_log;
+  const view = new DataView(argument.buffer, argument.byteOffset);
+  const slot = loggedSlot(vm, view.getUint32(at.slot, true));
+  if (typeof slot === "number") return slot;
+  const first = Number(view.getBigUint64(at.first_page, true));
+  const count = view.getUint32(at.num_pages, true);
+  const reachesEnd = count === slot.npages - first;
+  if (first % BITS !== 0 || first > slot.npages || count > slot.npages - first) {
+    return -ERRNO.EINVAL;
+  }
+  if (count % BITS !== 0 && !reachesEnd) return -ERRNO.EINVAL;
+  const address = Number(view.getBigUint64(at.dirty_bitmap, true));
+  const from = vm.state.space.bytes(address, Math.ceil(count / BITS) * BITS / 8);
+  if (from === null) return -ERRNO.EFAULT;
+  let isFlushed = false;
+  for (let n = 0; n < count; n++) {
+    const page = first + n;
+    if (((from[n >>> 3]! >>> (n & 7)) & 1) === 0 || slot.bitmap![page] === 0) continue;
+    slot.bitmap![page] = 0;
+    vm.kvm_mmu_slot_protect(slot, page, page + 1);
+    isFlushed = true;
+  }
+  if (isFlushed) vm.remote_tlb_flush_requests++;
+  return 0;
+}
+
+// A slot with a bitmap, or minus an errno.
+function loggedSlot(vm: ModelVm, id: number): MemorySlot | number {
+  if (id >>> 16 !== 0 || (id & 0xffff) >= SLOTS) return -ERRNO.EINVAL;
+  const slot = vm.slots.get(id);
+  return slot === undefined || slot.bitmap === null ? -ERRNO.ENOENT : slot;
 }

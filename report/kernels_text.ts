@@ -1,8 +1,7 @@
-import type { Result } from "../lab/host.ts";
-import type { KernelRun, KernelRuns } from "../lab/kernel_run.ts";
-import { kernelLine } from "./lab_text.ts";
-import { oneLine } from "./one_line.ts";
-import { table } from "./table.ts";
+import type { Result } from "../host/facts.ts";
+import type { KernelRun, KernelRuns } from "../host/kernel_run.ts";
+import { kernelLine } from "./notes.ts";
+import { oneLine, table } from "./table.ts";
 
 /** Characters of a line, where nobody says. */
 export const LINE_WIDTH = 80;

@@ -1,8 +1,7 @@
-import type { SortCost, SortSide } from "../lab/measure_sort.ts";
-import type { LabResult } from "../lab/result.ts";
-import { table } from "./table.ts";
-import { timesNote } from "./times_note.ts";
-import { countText, numberText, timeText } from "./units.ts";
+import type { SortCost, SortSide } from "../drive/measure.ts";
+import type { LabResult } from "../machine/guest_vm.ts";
+import { timesNote } from "./notes.ts";
+import { countText, numberText, table, timeText } from "./table.ts";
 
 /**
  * What sorting in the ring cost and saved, and whether it paid.

@@ -1,3 +1,5 @@
+import { cut, printableLine } from "../text/printable.ts";
+
 /** How a column is set: to the left or to the right. */
 export type Align = "left" | "right";
 
@@ -82,4 +84,128 @@ export function gauge(part: number, cells: number): string {
   const full = Math.floor(eighths / 8);
   const rest = eighths % 8 === 0 ? "" : " ▏▎▍▌▋▊▉"[eighths % 8]!;
   return `▕${(FULL.repeat(full) + rest).padEnd(cells)}▏`;
+}
+
+/** Bytes of a guest page. A test holds it, and the next, against ffi/, which this folder does not import. */
+export const PAGE_BYTES = 4096;
+/** Bytes of a ring's entry. */
+export const ENTRY_BYTES = 16;
+
+const SIZES = ["bytes", "KiB", "MiB", "GiB", "TiB"] as const;
+
+/**
+ * An amount of memory for people: exact, in the largest unit that needs no more than two places.
+ *
+ * @example
+ * ```ts
+ * import { sizeText } from "./table.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals([512, 16515072, 4095 * 2 ** 20].map(sizeText), ["512 bytes", "15.75 MiB", "4095 MiB"]);
+ * ```
+ *
+ * @param bytes The amount.
+ * @returns The amount with a unit.
+ */
+export function sizeText(bytes: number): string {
+  let unit = 0;
+  let amount = bytes;
+  while (amount >= 1024 && unit < SIZES.length - 1 && Number.isInteger(amount / 1024 * 100)) {
+    amount /= 1024;
+    unit++;
+  }
+  return `${amount} ${SIZES[unit]}`;
+}
+
+/**
+ * A time for people: three digits.
+ *
+ * @example
+ * ```ts
+ * import { timeText } from "./table.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals([timeText(8.25), timeText(12345), timeText(null)], ["8.25 ns", "12.3 µs", "-"]);
+ * ```
+ *
+ * @param ns Nanoseconds, or `null` where there is no time.
+ * @returns The time with a unit.
+ */
+export function timeText(ns: number | null): string {
+  if (ns === null) return "-";
+  if (ns < 1e3) return `${digits(ns)} ns`;
+  if (ns < 1e6) return `${digits(ns / 1e3)} µs`;
+  if (ns < 1e9) return `${digits(ns / 1e6)} ms`;
+  return `${digits(ns / 1e9)} s`;
+}
+
+/**
+ * A mean or a ratio for people: three digits.
+ *
+ * @param value The value, or `null` where there is none.
+ * @returns Its text.
+ */
+export function numberText(value: number | null): string {
+  return value === null ? "-" : Number.isInteger(value) ? `${value}` : digits(value);
+}
+
+// Three digits, and no exponent.
+function digits(value: number): string {
+  return value < 999.5 ? value.toPrecision(3) : value.toFixed(0);
+}
+
+/**
+ * A count with its noun.
+ *
+ * @param count How many.
+ * @param noun The noun, for one.
+ * @param nouns The noun, for many; with an s by default.
+ * @returns `1 page`, `2 pages`.
+ */
+export function countText(count: number, noun: string, nouns = `${noun}s`): string {
+  return `${count} ${count === 1 ? noun : nouns}`;
+}
+
+/**
+ * A fraction in percent, two digits.
+ *
+ * @example
+ * ```ts
+ * import { fractionText } from "./table.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals([0.5, 0.00123, 0.00000381].map(fractionText), ["50 %", "0.12 %", "0.00038 %"]);
+ * ```
+ *
+ * @param fraction The fraction, above 0.
+ * @returns Its text.
+ */
+export function fractionText(fraction: number): string {
+  const percent = fraction * 100;
+  if (percent >= 10) return `${percent.toFixed(0)} %`;
+  // Two digits without an exponent.
+  const places = 1 - Math.floor(Math.log10(percent));
+  return `${Number(percent.toFixed(places)).toFixed(places).replace(/\.?0+$/, "")} %`;
+}
+
+/** The longest text of several lines that is printed as one, in characters. */
+const MOST = 2000;
+
+/**
+ * A text as one line that a terminal shows as it is: line breaks become semicolons, other control characters are
+ * escaped, and what is too long is cut in the middle.
+ *
+ * @example
+ * ```ts
+ * import { oneLine } from "./table.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(oneLine("it failed:\n  \x1b[31mno memory"), "it failed:; \\u001b[31mno memory");
+ * ```
+ *
+ * @param text The text.
+ * @returns The line.
+ */
+export function oneLine(text: string): string {
+  return printableLine(cut(text, MOST).replaceAll(/\s*[\r\n\u2028\u2029]+\s*/g, "; "));
 }

@@ -1,5 +1,4 @@
-import type { Entries } from "./entries.ts";
-import { ENTRY_WORDS, OFFSET, SLOT } from "./entry.ts";
+import { type Entries, ENTRY_WORDS, OFFSET, SLOT } from "./entry.ts";
 
 /**
  * Why a batch ended: the next entry is of another slot (or address space); it lies 64 or more pages
@@ -43,7 +42,7 @@ const MASK_BITS = 64;
  * @example
  * ```ts
  * import { coalesce } from "./coalesce.ts";
- * import { entriesOf } from "./entries.ts";
+ * import { entriesOf } from "./entry.ts";
  * import { assertEquals } from "@std/assert";
  *
  * const ends: string[] = [];
@@ -142,4 +141,63 @@ function bits(word: number): number {
   const pairs = word - ((word >>> 1) & 0x5555_5555);
   const fours = (pairs & 0x3333_3333) + ((pairs >>> 2) & 0x3333_3333);
   return Math.imul((fours + (fours >>> 4)) & 0x0f0f_0f0f, 0x0101_0101) >>> 24;
+}
+
+/** The kernel version whose rule counts `kvm_reset_dirty_gfn` calls; each holds until the next. */
+export type Rule = "v5.11" | "v6.10" | "v6.17";
+
+/** All rules, oldest first. */
+export const RULES: readonly Rule[] = ["v5.11", "v6.10", "v6.17"];
+
+/**
+ * The rule of a kernel release. A release that cannot be read is taken for a new one.
+ *
+ * @example
+ * ```ts
+ * import { ruleOf } from "./coalesce.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(["5.15.0-91-generic", "6.12.1", "6.18.44"].map(ruleOf), ["v5.11", "v6.10", "v6.17"]);
+ * ```
+ *
+ * @param release What uname(2) calls the release, `6.18.44`.
+ * @returns The newest rule that is not newer than the release.
+ */
+export function ruleOf(release: string): Rule {
+  const version = releaseNumber(release);
+  if (Number.isNaN(version)) return "v6.17";
+  return version >= 6017 ? "v6.17" : version >= 6010 ? "v6.10" : "v5.11";
+}
+
+/**
+ * How often a reset calls `kvm_reset_dirty_gfn` (virt/kvm/dirty_ring.c). Up to v6.16 each ring's walk
+ * begins by flushing a batch that holds nothing yet (from v6.10 on that call returns at once); since
+ * v6.17 it does not.
+ *
+ * @param rule The kernel version.
+ * @param batches Batches found.
+ * @param windows Ring walks: one for each ring in each reset call, also where nothing was harvested.
+ * @returns Calls.
+ */
+export function resetCalls(rule: Rule, batches: number, windows: number): number {
+  return rule === "v6.17" ? batches : batches + windows;
+}
+
+/**
+ * A kernel release as a number that can be compared: 1000 times the major version plus the minor one.
+ *
+ * @example
+ * ```ts
+ * import { releaseNumber } from "./coalesce.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(["6.18.44", "5.15.0-91-generic", "x"].map(releaseNumber), [6018, 5015, NaN]);
+ * ```
+ *
+ * @param release What uname(2) calls the release, or its beginning: `6.18`.
+ * @returns The number; NaN where the text is no release.
+ */
+export function releaseNumber(release: string): number {
+  const [major, minor] = release.split(".").map((part) => Number.parseInt(part, 10));
+  return (major ?? NaN) * 1000 + (minor ?? NaN);
 }

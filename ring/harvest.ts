@@ -1,7 +1,13 @@
-import { allocateEntries, type Entries } from "./entries.ts";
-import { DIRTY, ENTRY_WORDS, HARVESTED, PAGE_WORDS } from "./entry.ts";
-import { nextHeld } from "./next_held.ts";
-import { RingSorter } from "./sort_in_ring.ts";
+import {
+  allocateEntries,
+  DIRTY,
+  type Entries,
+  ENTRY_WORDS,
+  HARVESTED,
+  nextHeld,
+  PAGE_WORDS,
+} from "./entry.ts";
+import { RingSorter } from "./sort.ts";
 
 const STATE = DIRTY | HARVESTED;
 
@@ -46,7 +52,7 @@ export function ringWords(words: Uint32Array<ArrayBuffer>): RingWords {
  *
  * @example
  * ```ts
- * import { allocateEntries } from "./entries.ts";
+ * import { allocateEntries } from "./entry.ts";
  * import { harvest, ringWords } from "./harvest.ts";
  * import { assertEquals } from "@std/assert";
  *

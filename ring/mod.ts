@@ -1,8 +1,7 @@
 /**
  * What there is to do with the entries of a KVM dirty ring, as pure algorithms over typed arrays: nothing here
  * calls a kernel, maps memory or knows where a ring came from. Harvesting a ring in order, sorting it where it
- * stands, the batches that a reset makes of entries and their statistics, sets and lists of dirty pages, and the
- * witness and the push order, which prove that no store went unseen.
+ * stands, the batches that a reset makes of entries, and their statistics.
  *
  * @example A made-up ring with two entries is harvested
  * ```ts
@@ -24,23 +23,34 @@
  *
  * @module
  */
-export { DIRTY, ENTRY_WORDS, entryState, FLAGS, HARVESTED, OFFSET, SLOT } from "./entry.ts";
-export type { EntryState } from "./entry.ts";
-export { allocateEntries, type Entries, entriesOf } from "./entries.ts";
-export { dirtyEntries } from "./dirty_entries.ts";
+export {
+  allocateEntries,
+  DIRTY,
+  dirtyEntries,
+  type Entries,
+  entriesOf,
+  ENTRY_WORDS,
+  type EntryState,
+  entryState,
+  FLAGS,
+  HARVESTED,
+  LoggedPages,
+  OFFSET,
+  type PageName,
+  SLOT,
+  type Slot,
+} from "./entry.ts";
 export { harvest, Harvester, type RingWords, ringWords, warmHarvest } from "./harvest.ts";
-export { sorted } from "./sort.ts";
-export { RingSorter } from "./sort_in_ring.ts";
-export { type Batch, type BatchEnd, coalesce, maskPages } from "./coalesce.ts";
-export { resetCalls, type Rule, ruleOf, RULES } from "./rule.ts";
-export { RingStatistics, type Statistics } from "./statistics.ts";
-export type { BatchSpread, Bucket } from "./tally.ts";
-export { LoggedPages, type PageName, type Slot } from "./slots.ts";
-export { DirtySet } from "./dirty_set.ts";
-export { PageSet } from "./page_set.ts";
-export { allocatePageNumbers, type PageNumbers } from "./page_numbers.ts";
-export { scanBitmap } from "./scan_bitmap.ts";
-export { type PageList, PAGES_LISTED, Witness } from "./witness.ts";
-export type { LostCause, LostPage, LostPages } from "./lost_page.ts";
-export { isOrdered, PushOrder } from "./push_order.ts";
+export { RingSorter, sorted } from "./sort.ts";
+export {
+  type Batch,
+  type BatchEnd,
+  coalesce,
+  maskPages,
+  resetCalls,
+  type Rule,
+  ruleOf,
+  RULES,
+} from "./coalesce.ts";
+export { type BatchSpread, type Bucket, RingStatistics, type Statistics } from "./statistics.ts";
 export { Distribution, type Quantiles } from "./distribution.ts";

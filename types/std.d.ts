@@ -1,5 +1,5 @@
 // The official @std modules, as npm's deno-std ships them, come without types. These are ours, for what
-// this program uses; test/std_types_test.ts imports every name declared here.
+// this program uses; test/house/std_types_test.ts imports every name declared here.
 
 declare module "@std/assert" {
   export function assert(expr: unknown, msg?: string): asserts expr;

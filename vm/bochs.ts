@@ -1,13 +1,148 @@
-import { HostError } from "../ffi/host_error.ts";
-import { memoryFile } from "../ffi/memory_file.ts";
-import { UsageError } from "../lab/usage_error.ts";
-import { BIOS, BOCHS_KERNEL_ARGS, bochsConfig, SCREEN_BIOS } from "./bochs_config.ts";
-import { BochsScreen } from "./bochs_screen.ts";
+import { HostError } from "../ffi/errors.ts";
+import { openLibc } from "../ffi/libc.ts";
+import { O_CLOEXEC, O_NOCTTY, O_NONBLOCK, O_RDWR } from "../ffi/linux.ts";
+import { type MachineCalls, openMachineCalls } from "../ffi/machine.ts";
+import { memoryFile } from "../ffi/process.ts";
+import { UsageError } from "../host/errors.ts";
 import { bootDisk } from "./boot_disk.ts";
-import { childEmulation } from "./child_emulation.ts";
 import { findProgram, saidBy, startBound } from "./bound_process.ts";
-import type { Boot, Emulation, Emulator } from "./emulator.ts";
-import type { VmSettings } from "./vm_settings.ts";
+import { type Boot, childEmulation, type Emulation, type Emulator } from "./emulator.ts";
+import type { VmSettings } from "./vm_failure.ts";
+
+/** What a machine of Bochs is made of. */
+export interface BochsMachine {
+  /** Its memory in MiB. */
+  readonly memoryMib: number;
+  /** The disk that it boots from, and the one beside it. */
+  readonly disks: readonly [string, string];
+}
+
+/** The code that a machine begins with. */
+const BIOS = "/usr/share/bochs/BIOS-bochs-latest";
+/** The code of its screen. */
+const SCREEN_BIOS = "/usr/share/vgabios/vgabios.bin";
+
+/** Bochs' clock: so many instructions are a second of the machine, and so fast is its time stamp counter. */
+const IPS = 500_000_000;
+
+/**
+ * What the kernel needs to be told on Bochs: how fast the time stamp counter is, which it cannot measure and may trust;
+ * that XSAVE's compacted areas, which are not consistent there, are not to be used; and that a reboot is a triple fault,
+ * which ends Bochs. What the host says comes on the third serial port.
+ */
+export const BOCHS_KERNEL_ARGS = `nokaslr noxsaves clearcpuid=xsaves,xsavec tsc_early_khz=${
+  IPS / 1000
+} tsc=reliable clocksource=tsc reboot=t FROM_HOST=/dev/ttyS2`;
+
+/**
+ * The configuration of Bochs, a bochsrc. The first serial port is standard error. The second is file descriptor 3: in
+ * its mode `file` Bochs waits until a byte is taken, in every other it loses what is not taken in time. That mode only
+ * writes, so the third one reads: file descriptor 4, where nothing is written to.
+ *
+ * @param machine The machine.
+ * @returns The text.
+ */
+export function bochsConfig({ memoryMib, disks }: BochsMachine): string {
+  return [
+    "display_library: term, options=hideIPS",
+    "config_interface: textconfig",
+    `cpu: model=corei7_skylake_x, ips=${IPS}, reset_on_triple_fault=0`,
+    `memory: guest=${memoryMib}, host=${memoryMib}`,
+    `romimage: file=${BIOS}`,
+    `vgaromimage: file=${SCREEN_BIOS}`,
+    "ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14",
+    `ata0-master: type=disk, mode=flat, path=${disks[0]}`,
+    `ata0-slave: type=disk, mode=flat, path=${disks[1]}`,
+    "boot: disk",
+    "com1: enabled=1, mode=file, dev=/dev/stderr",
+    "com2: enabled=1, mode=file, dev=/dev/fd/3",
+    "com3: enabled=1, mode=term, dev=/dev/fd/4",
+    "plugin_ctrl: speaker=0, parallel=0, gameport=0",
+    "clock: sync=none, time0=utc",
+    "log: /dev/null",
+    "panic: action=fatal",
+    "error: action=ignore",
+    "info: action=ignore",
+    "debug: action=ignore",
+    "",
+  ].join("\n");
+}
+
+/** How often what it shows is taken away. */
+const READ_MS = 200;
+const PIECE_BYTES = 1 << 14;
+
+/**
+ * The screen of Bochs: the master of a terminal pair that it opens itself. What it shows has to be read by somebody, or
+ * it waits: this process does, as long as it lives, and looks at none of it.
+ */
+export class BochsScreen implements Disposable {
+  readonly #kernel = openLibc();
+  readonly #calls: Pick<MachineCalls, "makeRaw">;
+  #fd = -1;
+  #timer: ReturnType<typeof setInterval> | null = null;
+  #path: string | null = null;
+  #isOver = false;
+
+  /**
+   * None was found yet.
+   *
+   * @param calls What sets a terminal up.
+   */
+  constructor(calls: Pick<MachineCalls, "makeRaw"> = openMachineCalls()) {
+    this.#calls = calls;
+  }
+
+  /** The slave of the terminal pair, or `null` where Bochs has not told of it yet. */
+  get path(): string | null {
+    return this.#path;
+  }
+
+  /**
+   * Finds the screen in what Bochs says, and begins to read it.
+   *
+   * @param said What it says.
+   * @returns The same.
+   */
+  async *foundIn(said: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    const decoder = new TextDecoder();
+    let text: string | null = "";
+    for await (const bytes of said) {
+      if (text !== null) {
+        text += decoder.decode(bytes, { stream: true });
+        const found = /connected to screen "([^"]+)"/.exec(text);
+        if (found !== null) {
+          this.#path = found[1]!;
+          this.#read(this.#path);
+          text = null;
+        }
+      }
+      yield bytes;
+    }
+  }
+
+  #read(path: string): void {
+    // The screen went with Bochs: its name may be another terminal's by now.
+    if (this.#isOver) return;
+    this.#fd = this.#kernel.open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+    if (this.#fd < 0) return;
+    // An echo would be typed into the machine, and a line that does not end would never be there to be read.
+    this.#calls.makeRaw(this.#fd);
+    const buffer = new Uint8Array(PIECE_BYTES);
+    this.#timer = setInterval(() => {
+      while (this.#kernel.read(this.#fd, buffer) > 0);
+    }, READ_MS);
+  }
+
+  /** Reads no more. */
+  [Symbol.dispose](): void {
+    this.#isOver = true;
+    if (this.#timer !== null) clearInterval(this.#timer);
+    this.#timer = null;
+    if (this.#fd >= 0) this.#kernel.close(this.#fd);
+    this.#fd = -1;
+  }
+}
 
 /** Where Debian has Bochs' screen for terminals. */
 const TERMINAL = "/usr/lib/x86_64-linux-gnu/bochs/plugins/libbx_term_gui.so";

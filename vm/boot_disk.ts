@@ -1,6 +1,141 @@
 import { PAGE_SIZE } from "../ffi/linux.ts";
-import { UsageError } from "../lab/usage_error.ts";
-import { bootSector, CHUNK_SECTORS, SECTOR_BYTES, SETUP_AT, STACK_AT } from "./boot_loader.ts";
+import { type Listing, machineCode } from "../guest/guest.ts";
+import { UsageError } from "../host/errors.ts";
+
+/**
+ * Sectors that one command reads. So many are what lies between {@linkcode SETUP_AT} and the BIOS's own data at 0x9fc00,
+ * and an eighth of a cylinder.
+ */
+const CHUNK_SECTORS = 126;
+/** Bytes of a sector of a disk. */
+const SECTOR_BYTES = 512;
+/** Where the kernel's real-mode code goes, its stack, and, above that, its command line. */
+const SETUP_AT = 0x90000;
+/** The stack's top, from {@linkcode SETUP_AT}. */
+const STACK_AT = 0xe000;
+
+const PARTS_AT = 0x100;
+const PART_BYTES = 12;
+/** Parts that are loaded. */
+const PARTS = 3;
+/** A descriptor of nothing and one of data; then where they are, as `lgdt` reads it. */
+const DESCRIPTORS_AT = 0xe8;
+const DESCRIPTORS = [0n, 0x00cf_9200_0000_ffffn] as const;
+const DESCRIPTOR_TABLE_AT = 0xf8;
+/** Where a BIOS puts it. */
+const LOADER_AT = 0x7c00;
+const SIGNATURE_AT = 510;
+const SIGNATURE = 0xaa55;
+/** Of a disk, in bits 28 to 31 of a sector's number: count in sectors, and which of two disks. */
+const LBA_BITS = [0xe, 0xf] as const;
+
+/**
+ * The first sector of a disk, which a BIOS puts at 0x7c00 and jumps to: it reads parts of two disks to where they are
+ * wanted, by itself, in seconds where a BIOS and a boot manager need more than a minute, and jumps to the kernel's
+ * real-mode code, as Documentation/arch/x86/boot.rst wants it.
+ */
+export const LOADER_LISTING: Listing = [
+  [[0xfa], "       cli"],
+  [[0xfc], "       cld"],
+  [[0x31, 0xc0], "       xor  ax, ax"],
+  [[0x8e, 0xd8], "       mov  ds, ax"],
+  [[0xe4, 0x92], "       in   al, 0x92       ; address line 20"],
+  [[0x0c, 0x02], "       or   al, 2"],
+  [[0xe6, 0x92], "       out  0x92, al"],
+  [[0x0f, 0x01, 0x16, 0xf8, 0x7c], "       lgdt [0x7cf8]"],
+  [[0x0f, 0x20, 0xc0], "       mov  eax, cr0       ; into protected mode and out of it:"],
+  [[0x0c, 0x01], "       or   al, 1          ; es reaches all of 4 GiB from now on"],
+  [[0x0f, 0x22, 0xc0], "       mov  cr0, eax"],
+  [[0xbb, 0x08, 0x00], "       mov  bx, 8"],
+  [[0x8e, 0xc3], "       mov  es, bx"],
+  [[0x24, 0xfe], "       and  al, 0xfe"],
+  [[0x0f, 0x22, 0xc0], "       mov  cr0, eax"],
+  [[0xbe, 0x00, 0x7d], "       mov  si, 0x7d00     ; the first part"],
+  [[0x66, 0x8b, 0x7c, 0x08], "part:  mov  edi, [si+8]    ; where it goes"],
+  [[0x66, 0x8b, 0x1c], "       mov  ebx, [si]      ; its disk and first sector"],
+  [[0x8b, 0x6c, 0x04], "       mov  bp, [si+4]     ; its chunks"],
+  [[0xba, 0xf7, 0x01], "chunk: mov  dx, 0x1f7"],
+  [[0xec], "busy:  in   al, dx"],
+  [[0xa8, 0x80], "       test al, 0x80"],
+  [[0x75, 0xfb], "       jnz  busy"],
+  [[0xba, 0xf2, 0x01], "       mov  dx, 0x1f2"],
+  [[0xb0, CHUNK_SECTORS], "       mov  al, 126"],
+  [[0xee], "       out  dx, al"],
+  [[0x66, 0x89, 0xd8], "       mov  eax, ebx"],
+  [[0x42, 0xee], "       inc  dx / out dx, al"],
+  [[0x66, 0xc1, 0xe8, 0x08], "       shr  eax, 8"],
+  [[0x42, 0xee], "       inc  dx / out dx, al"],
+  [[0x66, 0xc1, 0xe8, 0x08], "       shr  eax, 8"],
+  [[0x42, 0xee], "       inc  dx / out dx, al"],
+  [[0x66, 0xc1, 0xe8, 0x08], "       shr  eax, 8"],
+  [[0x42, 0xee], "       inc  dx / out dx, al"],
+  [[0x42], "       inc  dx"],
+  [[0xb0, 0x20], "       mov  al, 0x20       ; READ SECTORS"],
+  [[0xee], "       out  dx, al"],
+  [[0xb4, CHUNK_SECTORS], "       mov  ah, 126"],
+  [[0xba, 0xf7, 0x01], "sector: mov dx, 0x1f7"],
+  [[0xec], "wait:  in   al, dx         ; until it is not busy, and has data"],
+  [[0x24, 0x88], "       and  al, 0x88"],
+  [[0x3c, 0x08], "       cmp  al, 8"],
+  [[0x75, 0xf9], "       jne  wait"],
+  [[0xba, 0xf0, 0x01], "       mov  dx, 0x1f0"],
+  [[0x66, 0xb9, 0x80, 0x00, 0x00, 0x00], "       mov  ecx, 128"],
+  [[0x67, 0x66, 0xf3, 0x6d], "       rep  insd           ; to es:edi"],
+  [[0xfe, 0xcc], "       dec  ah"],
+  [[0x75, 0xe5], "       jnz  sector"],
+  [[0x66, 0x83, 0xc3, CHUNK_SECTORS], "       add  ebx, 126"],
+  [[0x4d], "       dec  bp"],
+  [[0x75, 0xb3], "       jnz  chunk"],
+  [[0x83, 0xc6, PART_BYTES], "       add  si, 12"],
+  [
+    [0x81, 0xfe, PARTS_AT + PARTS * PART_BYTES & 0xff, 0x7d],
+    "       cmp  si, 0x7d24     ; the end",
+  ],
+  [[0x75, 0xa0], "       jne  part"],
+  [[0xb8, 0x00, 0x90], "       mov  ax, 0x9000"],
+  [[0x8e, 0xd8, 0x8e, 0xc0], "       mov  ds, ax / mov es, ax"],
+  [[0x8e, 0xe0, 0x8e, 0xe8], "       mov  fs, ax / mov gs, ax"],
+  [[0x8e, 0xd0], "       mov  ss, ax"],
+  [[0xbc, 0x00, 0xe0], "       mov  sp, 0xe000"],
+  [[0xea, 0x00, 0x00, 0x20, 0x90], "       jmp  0x9020:0"],
+];
+
+/** What is loaded. */
+export interface LoadedPart {
+  /** The disk: 0, or 1 for the one beside it. */
+  readonly disk: 0 | 1;
+  /** Its first sector. */
+  readonly sector: number;
+  /** How many times {@linkcode CHUNK_SECTORS}. */
+  readonly chunks: number;
+  /** Where it goes: a physical address. */
+  readonly at: number;
+}
+
+/**
+ * The first sector of a disk.
+ *
+ * @param parts What it loads.
+ * @returns Its 512 bytes.
+ */
+export function bootSector(
+  parts: readonly [LoadedPart, LoadedPart, LoadedPart],
+): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(SECTOR_BYTES);
+  bytes.set(machineCode(LOADER_LISTING));
+  const view = new DataView(bytes.buffer);
+  DESCRIPTORS.forEach((one, n) => view.setBigUint64(DESCRIPTORS_AT + 8 * n, one, true));
+  view.setUint16(DESCRIPTOR_TABLE_AT, 8 * DESCRIPTORS.length - 1, true);
+  view.setUint32(DESCRIPTOR_TABLE_AT + 2, LOADER_AT + DESCRIPTORS_AT, true);
+  parts.forEach(({ disk, sector, chunks, at }, n) => {
+    const part = PARTS_AT + n * PART_BYTES;
+    view.setUint32(part, LBA_BITS[disk] * 2 ** 28 + sector, true);
+    view.setUint16(part + 4, chunks, true);
+    view.setUint32(part + 8, at, true);
+  });
+  view.setUint16(SIGNATURE_AT, SIGNATURE, true);
+  return bytes;
+}
 
 /** What a machine boots from a disk. */
 export interface DiskBoot {

@@ -1,8 +1,8 @@
-import { HostError } from "../ffi/host_error.ts";
-import { exhaustion } from "../lab/exhaustion.ts";
-import { fileErrorText } from "../lab/file_error.ts";
-import { environment } from "./environment.ts";
+import { HostError } from "../ffi/errors.ts";
+import { fileErrorText } from "../host/errors.ts";
+import { exhaustion } from "../host/exhaustion.ts";
 import { printable } from "../text/printable.ts";
+import { environment } from "./guest_request.ts";
 
 /**
  * Finds a program.

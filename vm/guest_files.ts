@@ -1,6 +1,6 @@
-import { HostError } from "../ffi/host_error.ts";
-import { denoShortage } from "../lab/exhaustion.ts";
-import { readHostFile } from "../lab/host_files.ts";
+import { HostError } from "../ffi/errors.ts";
+import { denoShortage } from "../host/exhaustion.ts";
+import { readHostFile } from "../host/facts.ts";
 import type { ArchiveFile } from "./cpio.ts";
 import { Elf } from "./elf.ts";
 import { DENO, DENO_DIR, PROGRAM } from "./guest_request.ts";
@@ -9,7 +9,7 @@ const ROOT = new URL("..", import.meta.url);
 /** What of the project's folder is no part of a program that runs. */
 const LEFT_OUT: ReadonlySet<string> = new Set([
   "test",
-  "bench",
+  "reference",
   "docs",
   "coverage",
   "node_modules",

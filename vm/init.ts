@@ -1,11 +1,12 @@
 import { openLibc } from "../ffi/libc.ts";
 import { O_CLOEXEC, O_NONBLOCK, O_RDONLY, O_RDWR } from "../ffi/linux.ts";
 import { type MachineCalls, openMachineCalls } from "../ffi/machine.ts";
-import { kernelFacts } from "../lab/host.ts";
-import { environment } from "./environment.ts";
+import { kernelFacts } from "../host/facts.ts";
 import { frameBytes, type FrameKind, framesOf, jsonFrame } from "./frames.ts";
 import {
   DENO,
+  environment,
+  type GuestFile,
   type GuestProblem,
   type GuestRequest,
   MODULES,
@@ -14,7 +15,6 @@ import {
   STAGED,
   STDIN,
 } from "./guest_request.ts";
-import { OutputSender } from "./send_outputs.ts";
 
 /** The serial line that frames go over; the first is the kernel's console. */
 const LINE = "/dev/ttyS1";
@@ -118,7 +118,7 @@ async function loadKvm(
  * @param name The module's name, with underscores.
  * @returns Its parameters.
  */
-export function moduleParameters(cmdline: string, name: string): string {
+function moduleParameters(cmdline: string, name: string): string {
   return cmdline.trim().split(/\s+/).flatMap((word) => {
     const at = word.indexOf(".");
     return at > 0 && word.slice(0, at).replaceAll("-", "_") === name ? [word.slice(at + 1)] : [];
@@ -282,5 +282,65 @@ class Line {
       this.#waiting--;
     })();
     return this.#last;
+  }
+}
+
+/** Puts bytes into a frame and sends it. */
+type Send = (kind: FrameKind, body: Uint8Array) => Promise<void>;
+/** What a file is called until it is whole (checkpoint/checkpoint_file.ts). */
+const PART = ".part";
+
+/**
+ * Sends the files that a command writes: for each a `file` frame and its bytes, compressed, since a serial line is slow.
+ */
+export class OutputSender {
+  readonly #outputs: readonly string[];
+  readonly #send: Send;
+  readonly #sent = new Set<string>();
+
+  /**
+   * Begins with none sent.
+   *
+   * @param outputs Absolute paths of files or folders.
+   * @param send Sends a frame.
+   */
+  constructor(outputs: readonly string[], send: Send) {
+    this.#outputs = outputs;
+    this.#send = send;
+  }
+
+  /** Sends what is whole by now in folders: it is on the host then, whatever becomes of the machine. */
+  async sendFinished(): Promise<void> {
+    for (const output of this.#outputs) {
+      const info = await Deno.stat(output).catch(() => null);
+      if (!info?.isDirectory) continue;
+      const names = (await Array.fromAsync(Deno.readDir(output)))
+        .flatMap(({ name, isFile }) => isFile && !name.endsWith(PART) ? [name] : []);
+      for (const name of names.sort()) await this.#sendOnce(output, name);
+    }
+  }
+
+  /** Sends all that was not sent yet, the command having ended; an output that is not there is passed over. */
+  async sendRest(): Promise<void> {
+    await this.sendFinished();
+    for (const output of this.#outputs) {
+      const info = await Deno.stat(output).catch(() => null);
+      if (info?.isFile) await this.#sendOnce(output, "");
+    }
+  }
+
+  async #sendOnce(output: string, below: string): Promise<void> {
+    const path = below === "" ? output : `${output}/${below}`;
+    if (this.#sent.has(path)) return;
+    const content = (await Deno.open(path)).readable;
+    this.#sent.add(path);
+    const file: GuestFile = { output, below };
+    await this.#send("file", new TextEncoder().encode(JSON.stringify(file)));
+    for await (const piece of content.pipeThrough(new CompressionStream("deflate-raw"))) {
+      for (let at = 0; at < piece.length; at += PIECE_BYTES) {
+        await this.#send("bytes", piece.subarray(at, at + PIECE_BYTES));
+      }
+    }
+    await this.#send("bytes", new Uint8Array(0));
   }
 }

@@ -1,8 +1,17 @@
-import { type MemoryFile, memoryFile } from "../ffi/memory_file.ts";
-import { baseImage } from "./base_image.ts";
+import { createHash } from "node:crypto";
+import { type MemoryFile, memoryFile } from "../ffi/process.ts";
 import { cylinderRest } from "./boot_disk.ts";
 import { type ArchiveFile, cpio } from "./cpio.ts";
-import { type GuestRequest, MODULES, REQUEST, STAGED, STDIN } from "./guest_request.ts";
+import { cachedFiles, denoFiles, programFiles } from "./guest_files.ts";
+import {
+  cacheFolder,
+  type GuestRequest,
+  MODULES,
+  PROGRAM,
+  REQUEST,
+  STAGED,
+  STDIN,
+} from "./guest_request.ts";
 import type { KernelModule } from "./kernel_modules.ts";
 
 /** What goes into a machine beside the program. */
@@ -49,4 +58,137 @@ function* both(first: Iterable<Uint8Array>, second: Iterable<Uint8Array>): Gener
   }
   yield new Uint8Array(cylinderRest(length));
   yield* behind;
+}
+
+/** Folders that the machine mounts file systems on, or writes to. */
+const EMPTY = ["/proc", "/sys", "/dev", "/tmp", "/root"];
+/** Images that are kept: those of this version and of some others that are in use beside it. */
+const KEPT = 3;
+const HOUR_MS = 3_600_000;
+const PIECE_BYTES = 1 << 20;
+
+let found: Promise<() => Iterable<Uint8Array>> | undefined;
+
+/**
+ * The part of the initramfs that is the same for every kernel: Deno with its libraries, this program, and the packages
+ * that it needs. It is kept in the cache under a name that tells what it was made of and what it holds, and made anew
+ * where it is not that. A process looks for it once, for however many machines.
+ *
+ * @returns The archive, in pieces.
+ * @throws {HostError} Where Deno or a package cannot be found.
+ */
+export async function baseImage(): Promise<Iterable<Uint8Array>> {
+  found ??= findImage();
+  return (await found)();
+}
+
+async function findImage(): Promise<() => Iterable<Uint8Array>> {
+  const program = await programFiles();
+  const made = createHash("sha256");
+  for (const { path, content } of program) {
+    if ("link" in content) continue;
+    made.update(`${path}\0${content.length}\0`);
+    made.update(content);
+  }
+  const { size, mtime } = await Deno.stat(Deno.execPath());
+  made.update(`${Deno.execPath()}\0${size}\0${mtime?.getTime()}\0${Deno.version.deno}`);
+  const name = `base-${made.digest("hex").slice(0, 32)}`;
+  const folder = await cacheFolder();
+  const kept = folder === null ? null : await keptImage(folder, name);
+  if (kept !== null) return () => piecesOf(kept);
+  await translate(program.map(({ path }) => path.slice(PROGRAM.length + 1)));
+  const files = [...await denoFiles(), ...program, ...await cachedFiles(program)];
+  const image = [...cpio(files, EMPTY)];
+  if (folder !== null) await keepImage(folder, name, image);
+  return () => image;
+}
+
+function sha256(pieces: Iterable<Uint8Array>): string {
+  const hash = createHash("sha256");
+  for (const piece of pieces) hash.update(piece);
+  return hash.digest("hex");
+}
+
+// One buffer for all of it: a hundred megabytes of fresh memory would take longer than to read them.
+function* piecesOf(path: string): Generator<Uint8Array> {
+  using file = Deno.openSync(path);
+  const buffer = new Uint8Array(PIECE_BYTES);
+  for (let got; (got = file.readSync(buffer)) !== null;) yield buffer.subarray(0, got);
+}
+
+/**
+ * Looks for an image that was kept. One that is not what its name says is taken away.
+ *
+ * @param folder Where.
+ * @param name What it was made of.
+ * @returns The file, or `null`.
+ */
+export async function keptImage(folder: string, name: string): Promise<string | null> {
+  for await (const { name: found } of Deno.readDir(folder)) {
+    if (!found.startsWith(`${name}-`)) continue;
+    const path = `${folder}/${found}`;
+    try {
+      if (found === `${name}-${sha256(piecesOf(path))}`) {
+        await Deno.utime(path, new Date(), new Date()).catch(() => {});
+        return path;
+      }
+    } catch {
+      // It is made anew.
+    }
+    await Deno.remove(path, { recursive: true }).catch(() => {});
+  }
+  return null;
+}
+
+/**
+ * Keeps an image, whole or not at all: a disk that is full costs the time to make it again, and nothing else. Old images
+ * go, and parts whose process has gone.
+ *
+ * @param folder Where.
+ * @param name What it was made of.
+ * @param image The image.
+ */
+export async function keepImage(
+  folder: string,
+  name: string,
+  image: readonly Uint8Array[],
+): Promise<void> {
+  const whole = `${name}-${sha256(image)}`;
+  const part = `${folder}/${whole}.${Deno.pid}.part`;
+  try {
+    await Deno.writeFile(part, ReadableStream.from(image));
+    await Deno.rename(part, `${folder}/${whole}`);
+    await clear(folder);
+  } catch {
+    await Deno.remove(part).catch(() => {});
+  }
+}
+
+// Old images, and parts whose process has gone.
+async function clear(folder: string): Promise<void> {
+  const images: { readonly path: string; readonly used: number }[] = [];
+  for await (const { name } of Deno.readDir(folder)) {
+    if (!name.startsWith("base-")) continue;
+    const path = `${folder}/${name}`;
+    const used = (await Deno.stat(path)).mtime?.getTime() ?? 0;
+    const isOldPart = name.endsWith(".part") && Date.now() - used > HOUR_MS;
+    if (isOldPart) await Deno.remove(path).catch(() => {});
+    else images.push({ path, used });
+  }
+  images.sort((a, b) => b.used - a.used);
+  for (const { path } of images.slice(KEPT)) await Deno.remove(path).catch(() => {});
+}
+
+// Has Deno turn the program's files into JavaScript: what it has in its cache goes along.
+async function translate(files: readonly string[]): Promise<void> {
+  const root = new URL("..", import.meta.url);
+  await new Deno.Command(Deno.execPath(), {
+    args: [
+      ...["cache", "--quiet", "--no-lock", "--no-config"],
+      ...["--import-map", decodeURIComponent(new URL("import_map.json", root).pathname)],
+      ...files.filter((file) => file.endsWith(".ts")).map((file) => new URL(file, root).href),
+    ],
+    stdout: "null",
+    stderr: "null",
+  }).output();
 }

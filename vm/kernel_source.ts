@@ -1,8 +1,7 @@
-import { fileErrorText, fileShortage } from "../lab/file_error.ts";
-import { UsageError } from "../lab/usage_error.ts";
-import { IMAGE_HEAD_BYTES, type KernelImage, kernelImage } from "./kernel_image.ts";
-import { KernelFileError } from "./kernel_file_error.ts";
+import { fileErrorText, fileShortage, UsageError } from "../host/errors.ts";
 import { printable } from "../text/printable.ts";
+import { IMAGE_HEAD_BYTES, type KernelImage, kernelImage } from "./elf.ts";
+import { KernelFileError } from "./vm_failure.ts";
 
 /** A kernel as a person names it, found. */
 export interface KernelSource {

@@ -1,12 +1,9 @@
-import { HostError } from "../ffi/host_error.ts";
-import type { MemoryFile } from "../ffi/memory_file.ts";
-import { EXIT } from "../lab/exit_status.ts";
-import type { KernelFacts } from "../lab/host.ts";
-import type { InterruptSignal } from "../lab/interrupt.ts";
-import { VmConsole } from "./console.ts";
-import type { Emulation, Emulator } from "./emulator.ts";
-import { type Frame, FrameError, framesOf, jsonFrame } from "./frames.ts";
-import type { GuestFile } from "./guest_request.ts";
+import { errnoText, HostError } from "../ffi/errors.ts";
+import type { MemoryFile } from "../ffi/process.ts";
+import { EXIT } from "../host/errors.ts";
+import type { KernelFacts } from "../host/facts.ts";
+import type { InterruptSignal } from "../host/interrupt.ts";
+import { printable } from "../text/printable.ts";
 import {
   COMMAND_STATUSES,
   GUEST_END,
@@ -14,12 +11,13 @@ import {
   GUEST_PROBLEM,
   KERNEL_FACTS,
   said,
-} from "./guest_words.ts";
+  VmConsole,
+} from "./console.ts";
+import type { Emulation, Emulator } from "./emulator.ts";
+import { type Frame, FrameError, framesOf, jsonFrame } from "./frames.ts";
+import type { GuestFile, GuestProblem } from "./guest_request.ts";
 import type { KernelSource } from "./kernel_source.ts";
-import { kvmProblem } from "./kvm_problem.ts";
-import { VmFailure } from "./vm_failure.ts";
-import type { VmSettings } from "./vm_settings.ts";
-import { printable } from "../text/printable.ts";
+import { type VmCpu, VmFailure, type VmSettings } from "./vm_failure.ts";
 
 /** Statuses of a command that says on standard error what is wrong. */
 const ALWAYS_TOLD: ReadonlySet<number> = new Set([EXIT.USAGE, EXIT.KERNEL, EXIT.DEFECT]);
@@ -341,4 +339,49 @@ class Watchdog {
 function seconds(ms: number): string {
   if (ms < 1000) return `${ms} ms`;
   return ms >= 120_000 ? `${Math.round(ms / 60_000)} min` : `${Math.round(ms / 1000)} s`;
+}
+
+/**
+ * Why a kernel that booted has no KVM to be asked.
+ *
+ * @param problem What its first process found.
+ * @param kernel The kernel.
+ * @param cpu Whose virtualization the machine has.
+ * @param console The last lines of its console.
+ * @returns The error: of the host where the kernel or its modules lack something.
+ */
+function kvmProblem(
+  problem: GuestProblem,
+  { image, modules }: KernelSource,
+  cpu: VmCpu,
+  console: readonly string[],
+): Error {
+  const { refused, words, error } = problem;
+  if (error !== null) {
+    return new VmFailure(`${printable(image.path)}: ${printable(error)}`, console);
+  }
+  const what = `${printable(image.path)} (${printable(image.release)})`;
+  const module = `CONFIG_KVM_${cpu.toUpperCase()}`;
+  const said = words.at(-1);
+  if (refused.length > 0) {
+    const { name, errno } = refused.at(-1)!;
+    return new HostError(
+      `${what}: init_module(${printable(name)}): ${errnoText(errno)}${
+        said === undefined ? "" : `; it says: ${printable(said)}`
+      }`,
+      "use modules of the same build, and --vm-cpu for another processor",
+    );
+  }
+  if (said !== undefined) {
+    return new HostError(
+      `${what}: its KVM refuses this processor: ${printable(said)}`,
+      `build it with ${module}`,
+    );
+  }
+  return new HostError(
+    `${what}: has no KVM, ${
+      modules === null ? "and no modules of it were found" : `nor has ${printable(modules)}`
+    }`,
+    `build it with CONFIG_KVM and ${module}, or give the folder of its modules with --modules`,
+  );
 }

@@ -1,11 +1,12 @@
-import type { MemoryFile } from "../ffi/memory_file.ts";
-import { UsageError } from "../lab/usage_error.ts";
+import type { MemoryFile } from "../ffi/process.ts";
+import { UsageError } from "../host/errors.ts";
+import { findBochs } from "./bochs.ts";
 import type { Emulator } from "./emulator.ts";
-import { findEmulator } from "./find_emulator.ts";
 import { initramfs, type MachineContent } from "./initramfs.ts";
 import { type KernelModule, modulesFor } from "./kernel_modules.ts";
 import { findKernel, type KernelSource } from "./kernel_source.ts";
-import type { VmSettings } from "./vm_settings.ts";
+import { findQemu, nestedKvm } from "./qemu.ts";
+import type { VmSettings } from "./vm_failure.ts";
 
 /** A machine as a person asks for it. */
 export interface MachineChoice {
@@ -60,4 +61,20 @@ export async function prepareMachine(choice: MachineChoice): Promise<PreparedMac
     ? []
     : await modulesFor(folder, `kvm_${emulator.cpu}`, image.release);
   return { kernel, settings, emulator, modules, initrd: initramfs };
+}
+
+/**
+ * Picks what runs a machine: Bochs where an Intel processor is wanted that this host's KVM does not have, otherwise
+ * QEMU, whose processor in software is AMD's.
+ *
+ * @param settings What is asked for.
+ * @returns The emulator.
+ * @throws {HostError} Where it is not installed, or there is no nested KVM and it was asked for.
+ * @throws {UsageError} Where it is asked for what it cannot be.
+ */
+async function findEmulator(settings: VmSettings): Promise<Emulator> {
+  const nested = nestedKvm();
+  const hasIntel = settings.accel !== "tcg" && typeof nested === "object" && nested.cpu === "intel";
+  const isBochs = settings.cpu === "intel" && settings.accel !== "kvm" && !hasIntel;
+  return isBochs ? await findBochs(settings) : await findQemu(settings, nested);
 }

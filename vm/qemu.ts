@@ -1,11 +1,12 @@
-import { HostError } from "../ffi/host_error.ts";
-import { UsageError } from "../lab/usage_error.ts";
-import { childEmulation } from "./child_emulation.ts";
-import { findProgram, saidBy, startBound } from "./bound_process.ts";
-import type { Boot, Emulation, Emulator } from "./emulator.ts";
-import type { NestedKvm } from "./nested_kvm.ts";
-import type { VmSettings } from "./vm_settings.ts";
+import { HostError } from "../ffi/errors.ts";
+import { openLibc } from "../ffi/libc.ts";
+import { O_CLOEXEC, O_RDWR } from "../ffi/linux.ts";
+import { UsageError } from "../host/errors.ts";
+import { readLine } from "../host/facts.ts";
 import { printable, quoted } from "../text/printable.ts";
+import { findProgram, saidBy, startBound } from "./bound_process.ts";
+import { type Boot, childEmulation, type Emulation, type Emulator } from "./emulator.ts";
+import type { VmSettings } from "./vm_failure.ts";
 
 const NAMES = ["qemu-system-x86_64", "/usr/libexec/qemu-kvm"];
 /** The oldest that was tried. */
@@ -90,4 +91,25 @@ function start(path: string, processor: readonly string[], boot: Boot): Emulatio
     ...["-chardev", "stdio,id=line,signal=off", "-serial", "chardev:line"],
     ...["-kernel", image.path, "-initrd", initrd.path, "-append", cmdline],
   ]));
+}
+
+/** Whose processor a KVM is for whose machines can have KVM themselves, or why this host has none. */
+export type NestedKvm = { readonly cpu: "amd" | "intel" } | string;
+
+/**
+ * Looks for a KVM of this host whose machines can have KVM themselves.
+ *
+ * @returns What was found.
+ * @throws {HostError} Where libc cannot be called.
+ */
+export function nestedKvm(): NestedKvm {
+  const kernel = openLibc();
+  const fd = kernel.open("/dev/kvm", O_RDWR | O_CLOEXEC);
+  if (fd < 0) return "/dev/kvm cannot be used here";
+  kernel.close(fd);
+  for (const cpu of ["amd", "intel"] as const) {
+    const nested = readLine(kernel, `/sys/module/kvm_${cpu}/parameters/nested`);
+    if (nested === "1" || nested === "Y") return { cpu };
+  }
+  return "the KVM of this host has no nested virtualization";
 }

@@ -1,4 +1,4 @@
-import { type Random, seeded } from "../../guest/random.ts";
+import { type Random, seeded } from "../../guest/pattern.ts";
 
 /** One of a list. */
 export function pick<One>(random: Random, list: readonly One[]): One {

@@ -1,5 +1,9 @@
-import { MAGIC, PREFIX_BYTES } from "../../checkpoint/checkpoint_layout.ts";
-import { DIGEST_BYTES, digestText } from "../../checkpoint/digested_pieces.ts";
+import {
+  DIGEST_BYTES,
+  digestText,
+  MAGIC,
+  PREFIX_BYTES,
+} from "../../checkpoint/checkpoint_header.ts";
 import { joined } from "./bytes.ts";
 import type { Json } from "./json.ts";
 

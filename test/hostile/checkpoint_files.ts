@@ -1,6 +1,6 @@
 // Checkpoint files: bytes damaged, headers changed field by field, sizes that disagree, files cut off and grown; with the
 // digest that they must have, and without.
-import type { Random } from "../../guest/random.ts";
+import type { Random } from "../../guest/pattern.ts";
 import { damage, joined, noise } from "./bytes.ts";
 import { once, pick, weighted } from "./chance.ts";
 import { base, BASES, makeBases } from "./checkpoint_bases.ts";

@@ -1,5 +1,5 @@
 // Folders of checkpoints: epochs that are missing, names that look like an epoch's, files of another machine, links, pipes.
-import type { Random } from "../../guest/random.ts";
+import type { Random } from "../../guest/pattern.ts";
 import { once, pick } from "./chance.ts";
 import { base, BASES, makeBases } from "./checkpoint_bases.ts";
 import type { Format, HostileCase } from "./hostile_case.ts";

@@ -1,8 +1,8 @@
 // Command lines: each option of each command, with values that it takes, and with values that it does not.
+import { GLOBAL_OPTIONS } from "../../cli/global_options.ts";
 import type { OptionTable } from "../../cli/option.ts";
 import { COMMAND_NAMES, loadCommand } from "../../commands/registry.ts";
-import { GLOBAL_OPTIONS } from "../../cli/global_options.ts";
-import type { Random } from "../../guest/random.ts";
+import type { Random } from "../../guest/pattern.ts";
 import { once, pick } from "./chance.ts";
 import type { Format } from "./hostile_case.ts";
 import { fileName } from "./site.ts";

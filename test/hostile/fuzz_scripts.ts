@@ -1,11 +1,11 @@
 // Programs of `fuzz --file`: what the generator of `fuzz` makes, with fields, lines and bytes changed.
-import { parseProgram } from "../../checks/fuzz_script.ts";
-import { generateProgram } from "../../checks/fuzz_generate.ts";
-import { replay } from "../../checks/fuzz.ts";
-import type { Random } from "../../guest/random.ts";
-import { openKernel } from "../../lab/backend.ts";
-import { Interrupt } from "../../lab/interrupt.ts";
-import { fuzzText } from "../../report/fuzz_text.ts";
+import { fuzzText } from "../../commands/fuzz/fuzz_text.ts";
+import { replay } from "../../conformance/fuzz/fuzz.ts";
+import { generateProgram } from "../../conformance/fuzz/generate.ts";
+import { parseProgram } from "../../conformance/fuzz/program.ts";
+import type { Random } from "../../guest/pattern.ts";
+import { openKernel } from "../../host/backend.ts";
+import { Interrupt } from "../../host/interrupt.ts";
 import { damage } from "./bytes.ts";
 import { once, pick } from "./chance.ts";
 import type { Format } from "./hostile_case.ts";

@@ -1,4 +1,4 @@
-import type { Random } from "../../guest/random.ts";
+import type { Random } from "../../guest/pattern.ts";
 import type { Site } from "./site.ts";
 
 /** A hostile input, and the command line that reads it. */

@@ -1,4 +1,4 @@
-import type { Random } from "../../guest/random.ts";
+import type { Random } from "../../guest/pattern.ts";
 import { once, pick } from "./chance.ts";
 import { hostileNumber, hostileText } from "./texts.ts";
 

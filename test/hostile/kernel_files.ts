@@ -1,6 +1,6 @@
 // What `--kernel` and `--modules` read on this host before any emulator is started: images, ELF files, compressed modules,
 // trees and packages.
-import type { Random } from "../../guest/random.ts";
+import type { Random } from "../../guest/pattern.ts";
 import { bzImage, elfFile, moduleFile } from "../support/vm_files.ts";
 import { damage, joined, noise } from "./bytes.ts";
 import { once, pick } from "./chance.ts";

@@ -1,8 +1,8 @@
 // What comes back from a machine: frames and console of a kernel that says whatever it likes. The emulator is a program
 // of three lines, first on PATH, that prints what lies beside the kernel's image (test/hostile/emulator.ts).
-import type { Random } from "../../guest/random.ts";
-import { baseImage } from "../../vm/base_image.ts";
+import type { Random } from "../../guest/pattern.ts";
 import { frameBytes, type FrameKind } from "../../vm/frames.ts";
+import { baseImage } from "../../vm/initramfs.ts";
 import { FACTS } from "../support/machine_case.ts";
 import { bzImage } from "../support/vm_files.ts";
 import { damage, joined, noise } from "./bytes.ts";

@@ -2,8 +2,8 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { FORMATS, schedule } from "./formats.ts";
 import { shown } from "./judge.ts";
-import { sendSignals } from "./send_signals.ts";
 import { type Failure, runCases, type Tally } from "./pool.ts";
+import { sendSignals } from "./send_signals.ts";
 
 const USAGE = `deno task hostile [--cases N] [--seed S] [--format NAME ...] [--processes N]
 deno task hostile --format NAME --seed S --case N [--keep DIR]

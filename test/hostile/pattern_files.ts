@@ -1,5 +1,5 @@
 // Pattern files: page numbers, and what may stand in their place.
-import type { Random } from "../../guest/random.ts";
+import type { Random } from "../../guest/pattern.ts";
 import { damage, noise } from "./bytes.ts";
 import { once, pick, weighted } from "./chance.ts";
 import type { Format } from "./hostile_case.ts";

@@ -1,5 +1,5 @@
-import { writeEmulator } from "./emulator.ts";
 import type { Errand, Told } from "./child.ts";
+import { writeEmulator } from "./emulator.ts";
 import { type CaseName, schedule } from "./formats.ts";
 import type { Format } from "./hostile_case.ts";
 import { MOST_MS } from "./judge.ts";

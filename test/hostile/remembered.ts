@@ -1,14 +1,14 @@
 // What longer runs, and people, have found: each input stands here by itself, so that it stays when generators change.
-import { baseImage } from "../../vm/base_image.ts";
 import { frameBytes, type FrameKind, jsonFrame } from "../../vm/frames.ts";
+import { baseImage } from "../../vm/initramfs.ts";
 import { FACTS } from "../support/machine_case.ts";
 import { bzImage } from "../support/vm_files.ts";
 import { joined } from "./bytes.ts";
 import { base, BASES, makeBases } from "./checkpoint_bases.ts";
 import { chained, headerOf, withHeader } from "./checkpoint_bytes.ts";
 import type { Format, HostileCase } from "./hostile_case.ts";
-import { zerosPacked } from "./kernel_files.ts";
 import type { Json } from "./json.ts";
+import { zerosPacked } from "./kernel_files.ts";
 import type { Site } from "./site.ts";
 import { FORGED } from "./texts.ts";
 

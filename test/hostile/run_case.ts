@@ -1,9 +1,7 @@
-import { HostError } from "../../ffi/host_error.ts";
-import { KernelError } from "../../ffi/kernel_error.ts";
-import { GuestError } from "../../lab/guest_error.ts";
-import { UsageError } from "../../lab/usage_error.ts";
 import { commandLine } from "../../cli/command_line.ts";
 import { REGISTRY } from "../../commands/registry.ts";
+import { HostError, KernelError } from "../../ffi/errors.ts";
+import { GuestError, UsageError } from "../../host/errors.ts";
 import { chanceOf } from "./chance.ts";
 import type { CaseName } from "./formats.ts";
 import type { Format, HostileCase } from "./hostile_case.ts";
@@ -69,7 +67,7 @@ async function statusOf({ args, call }: HostileCase): Promise<number> {
   try {
     return await call();
   } catch (error) {
-    // As cli/error_report.ts has it.
+    // As cli/command_line.ts has it.
     const { message, stack } = error instanceof Error ? error : new Error(`${error}`);
     const status = error instanceof UsageError
       ? 2

@@ -1,7 +1,7 @@
+import { Folder } from "../support/folder.ts";
 import { chanceOf } from "./chance.ts";
 import { signalCase } from "./signal_lines.ts";
 import { makeRestored, sendSignal } from "./signals.ts";
-import { Folder } from "../support/folder.ts";
 
 /** The longest that a command may take to end after a signal. */
 const MOST_MS = 1000;

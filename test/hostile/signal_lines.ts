@@ -1,5 +1,5 @@
 // Command lines that take a while, on any backend: what a signal may come into.
-import type { Random } from "../../guest/random.ts";
+import type { Random } from "../../guest/pattern.ts";
 import { once, pick, weighted } from "./chance.ts";
 
 /** The signals that end a command. */

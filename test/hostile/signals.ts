@@ -1,7 +1,7 @@
 import { BrokenFile, checkFile } from "../../checkpoint/checkpoint_file.ts";
 import { denoArgs } from "../support/cli.ts";
-import { NAMES, type SignalCase } from "./signal_lines.ts";
 import { Folder } from "../support/folder.ts";
+import { NAMES, type SignalCase } from "./signal_lines.ts";
 
 /** What a signal came to. */
 export interface SignalEnd {

@@ -1,4 +1,4 @@
-import type { Random } from "../../guest/random.ts";
+import type { Random } from "../../guest/pattern.ts";
 import { pick } from "./chance.ts";
 
 /** A text as an enemy would choose it. */

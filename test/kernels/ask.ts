@@ -1,12 +1,11 @@
 // Asks kernels with the command line itself, as a person would, and reads what it prints for programs.
-import { ALL_CHECKS } from "../../checks/all_checks.ts";
-import type { CheckReport } from "../../checks/check_report.ts";
-import { type FuzzKernels, fuzzKernels } from "../../checks/fuzz_kernels.ts";
-import type { FuzzResult } from "../../checks/fuzz_result.ts";
-import { type KernelsReport, kernelsReport } from "../../checks/kernels_report.ts";
-import type { Watched } from "../../lab/kernel_log.ts";
-import type { UnlabelledRun } from "../../lab/kernel_run.ts";
-import type { Result } from "../../lab/host.ts";
+import { type FuzzKernels, fuzzKernels, type FuzzResult } from "../../conformance/fuzz/fuzz.ts";
+import type { CheckReport } from "../../conformance/runner/check_report.ts";
+import { type KernelsReport, kernelsReport } from "../../conformance/runner/kernels_report.ts";
+import { ALL_CHECKS } from "../../conformance/statements/all_checks.ts";
+import type { Result } from "../../host/facts.ts";
+import type { Watched } from "../../host/kernel_log.ts";
+import type { UnlabelledRun } from "../../host/kernel_run.ts";
 import { type CliResult, denoArgs } from "../support/cli.ts";
 
 /** Which kernels are asked, and how. */

@@ -1,5 +1,5 @@
 // Debian's kernels, fetched as packages and unpacked, never installed.
-import { fileErrorText } from "../../lab/file_error.ts";
+import { fileErrorText } from "../../host/errors.ts";
 import { aptGet, type PackageHost, reasonOf } from "./package_host.ts";
 
 /** A kernel that can be booted, or why there is none. */

@@ -1,7 +1,7 @@
 // What would run a VM, found before one is wanted.
-import { HostError } from "../../ffi/host_error.ts";
+import { HostError } from "../../ffi/errors.ts";
 import { prepareMachine } from "../../vm/prepare.ts";
-import type { VmCpu } from "../../vm/vm_settings.ts";
+import type { VmCpu } from "../../vm/vm_failure.ts";
 
 /** A VM's parts as the command line has them. */
 const VM = {

@@ -1,5 +1,5 @@
 // All kernels that are to be asked, and what boots them.
-import { environment } from "../../vm/environment.ts";
+import { environment } from "../../vm/guest_request.ts";
 import { type Fetched, fetchKernel } from "./debian_kernel.ts";
 import type { PackageHost } from "./package_host.ts";
 import { installPrograms } from "./programs.ts";

@@ -1,6 +1,6 @@
 // The hosts of docs/kernels.md: each of KVM's modules with each way of mapping a guest's memory.
-import { UsageError } from "../../lab/usage_error.ts";
-import type { VmCpu } from "../../vm/vm_settings.ts";
+import { UsageError } from "../../host/errors.ts";
+import type { VmCpu } from "../../vm/vm_failure.ts";
 
 /** Debian's series that are asked, the newest first. */
 export const SERIES = ["6.12", "6.1"] as const;

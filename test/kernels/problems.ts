@@ -1,10 +1,10 @@
 // Why what a kernel came to is none that counts as passed.
-import type { CheckReport } from "../../checks/check_report.ts";
-import type { FuzzResult } from "../../checks/fuzz_result.ts";
-import type { Watched } from "../../lab/kernel_log.ts";
-import type { KernelRun } from "../../lab/kernel_run.ts";
-import type { Result } from "../../lab/host.ts";
-import { oneLine } from "../../report/one_line.ts";
+import type { FuzzResult } from "../../conformance/fuzz/fuzz.ts";
+import type { CheckReport } from "../../conformance/runner/check_report.ts";
+import type { Result } from "../../host/facts.ts";
+import type { Watched } from "../../host/kernel_log.ts";
+import type { KernelRun } from "../../host/kernel_run.ts";
+import { oneLine } from "../../report/table.ts";
 
 /**
  * What is wrong with `check` on a kernel.

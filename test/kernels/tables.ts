@@ -1,9 +1,9 @@
 // The tables of docs/kernels.md, and what must not stand in them.
-import type { CheckReport } from "../../checks/check_report.ts";
-import type { FuzzResult } from "../../checks/fuzz_result.ts";
-import type { Watched } from "../../lab/kernel_log.ts";
-import type { KernelRun } from "../../lab/kernel_run.ts";
-import type { Result } from "../../lab/host.ts";
+import type { FuzzResult } from "../../conformance/fuzz/fuzz.ts";
+import type { CheckReport } from "../../conformance/runner/check_report.ts";
+import type { Result } from "../../host/facts.ts";
+import type { Watched } from "../../host/kernel_log.ts";
+import type { KernelRun } from "../../host/kernel_run.ts";
 import type { Configuration } from "./matrix.ts";
 import { checksProblem, fuzzProblem } from "./problems.ts";
 

@@ -1,7 +1,7 @@
 // Made-up results of a bench.
-import type { BenchResult } from "../../sweeps/bench.ts";
-import { costCells, crossoversOf } from "../../sweeps/bench_cost.ts";
-import type { BenchOptions } from "../../sweeps/bench_options.ts";
+import type { BenchResult } from "../../commands/bench/bench.ts";
+import { costCells, crossoversOf } from "../../commands/bench/bench_cost.ts";
+import type { BenchOptions } from "../../commands/bench/bench_options.ts";
 
 export const GIB = 2 ** 30;
 

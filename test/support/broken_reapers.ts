@@ -1,11 +1,10 @@
 // Harvesters that are broken on purpose: memory has to find each of them out.
+import { Reaper } from "../../drive/reaper.ts";
 import { KVM_RESET_DIRTY_RINGS } from "../../ffi/kvm_ioctls.ts";
-import type { RingVm } from "../../lab/guest_vm.ts";
+import type { RingVm } from "../../machine/guest_vm.ts";
 import type { HarvestedRing } from "../../machine/ring_tracker.ts";
-import { Reaper } from "../../live/reaper.ts";
-import { allocateEntries, type Entries } from "../../ring/entries.ts";
-import { ENTRY_WORDS } from "../../ring/entry.ts";
-import type { Witness } from "../../ring/witness.ts";
+import type { Witness } from "../../memory/witness.ts";
+import { allocateEntries, type Entries, ENTRY_WORDS } from "../../ring/entry.ts";
 
 const PLAIN = { sort: false };
 

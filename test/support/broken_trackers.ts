@@ -1,7 +1,7 @@
 // Trackers that are broken on purpose: the comparison of the replica has to find each of them out.
 import { RingTracker } from "../../machine/ring_tracker.ts";
-import { DirtySet } from "../../ring/dirty_set.ts";
-import type { LoggedPages } from "../../ring/slots.ts";
+import { DirtySet } from "../../memory/page_sets.ts";
+import type { LoggedPages } from "../../ring/entry.ts";
 
 type Stray = Parameters<RingTracker["addTo"]>[2];
 

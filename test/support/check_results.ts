@@ -1,6 +1,6 @@
 // Made-up results of checks: every status, and texts that a format has to escape.
-import { type CheckReport, countGroups, summarise } from "../../checks/check_report.ts";
-import type { CheckResult, CheckRun } from "../../checks/check_result.ts";
+import type { CheckResult, CheckRun } from "../../conformance/kit/check.ts";
+import { type CheckReport, countGroups, summarise } from "../../conformance/runner/check_report.ts";
 
 const BASE = {
   expected: null,

@@ -1,10 +1,14 @@
 // Checkpoint files for tests: made up, and changed behind the writer's back.
-import { VCPU_STATE_BYTES } from "../../kvm/vcpu_state.ts";
 import { checkFile } from "../../checkpoint/checkpoint_file.ts";
-import type { CheckpointHeader } from "../../checkpoint/checkpoint_header.ts";
-import { type CheckpointLayout, encodeHead } from "../../checkpoint/checkpoint_layout.ts";
+import {
+  type CheckpointHeader,
+  type CheckpointLayout,
+  DIGEST_BYTES,
+  DigestedPieces,
+  encodeHead,
+} from "../../checkpoint/checkpoint_header.ts";
 import type { CheckpointContent } from "../../checkpoint/checkpoint_writer.ts";
-import { DIGEST_BYTES, DigestedPieces } from "../../checkpoint/digested_pieces.ts";
+import { VCPU_STATE_BYTES } from "../../kvm/vcpu.ts";
 
 const PAGE = 4096;
 

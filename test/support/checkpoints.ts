@@ -1,14 +1,16 @@
 // Replicas and checkpoints for tests: small ones, on a real kernel or on the model.
-import type { Kernel } from "../../ffi/kernel.ts";
-import { passesFor } from "../../lab/blocks.ts";
-import { checkpoint } from "../../checkpoint/checkpoint.ts";
 import { CheckpointWriter } from "../../checkpoint/checkpoint_writer.ts";
-import type { CheckpointOptions, CheckpointResult } from "../../checkpoint/checkpoint_result.ts";
-import { GuestVm } from "../../lab/guest_vm.ts";
-import type { InterruptWatch } from "../../lab/interrupt.ts";
-import { type LabOptions, planLab } from "../../lab/plan.ts";
+import { checkpoint } from "../../commands/checkpoint/checkpoint.ts";
+import type {
+  CheckpointOptions,
+  CheckpointResult,
+} from "../../commands/checkpoint/checkpoint_result.ts";
+import type { Kernel } from "../../ffi/kernel.ts";
+import type { InterruptWatch } from "../../host/interrupt.ts";
 import { trackerOf } from "../../machine/bitmap_tracker.ts";
 import type { TrackingKind } from "../../machine/dirty_tracker.ts";
+import { GuestVm } from "../../machine/guest_vm.ts";
+import { type LabOptions, passesFor, planLab } from "../../machine/plan.ts";
 import type { RingTracker } from "../../machine/ring_tracker.ts";
 import { openModel } from "../../model/model_kernel.ts";
 import { labOptions } from "./labs.ts";

@@ -1,7 +1,7 @@
 // `dirtyring` whose guests never exit.
-import { openKernel } from "../../lab/backend.ts";
 import { commandLine } from "../../cli/command_line.ts";
 import { REGISTRY } from "../../commands/registry.ts";
+import { openKernel } from "../../host/backend.ts";
 import { endlessGuest } from "./endless_guest.ts";
 
 Deno.exit(

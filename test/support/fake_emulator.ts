@@ -1,6 +1,6 @@
-import type { VmCpu } from "../../vm/vm_settings.ts";
 import type { Boot, Emulation, Emulator } from "../../vm/emulator.ts";
 import { type Frame, frameBytes, type FrameKind, framesOf, jsonFrame } from "../../vm/frames.ts";
+import type { VmCpu } from "../../vm/vm_failure.ts";
 
 /** What a test plays as the machine. */
 export interface FakeGuest {

@@ -1,5 +1,5 @@
 // A /dev/kmsg that answers what a test wrote: the model has none of its own.
-import { ERRNO } from "../../ffi/errno.ts";
+import { ERRNO } from "../../ffi/errors.ts";
 import type { Kernel } from "../../ffi/kernel.ts";
 
 const FD = 7777;

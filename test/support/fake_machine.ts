@@ -4,7 +4,7 @@
 import { Buffer } from "node:buffer";
 import { frameBytes, type FrameKind, jsonFrame } from "../../vm/frames.ts";
 import { type GuestRequest, REQUEST, STAGED, STDIN } from "../../vm/guest_request.ts";
-import { OutputSender } from "../../vm/send_outputs.ts";
+import { OutputSender } from "../../vm/init.ts";
 import { denoArgs } from "./cli.ts";
 
 const HEAD_BYTES = 110;

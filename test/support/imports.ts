@@ -1,5 +1,5 @@
 // What a source names of others, read off its text: Deno's own graph knows neither what it starts as a thread or a
-// process, nor which names are computed. test/house_test.ts holds the two against each other.
+// process, nor which names are computed. test/house/house_test.ts holds the two against each other.
 
 /**
  * How a source names another: `early`, loaded before its first line runs, `type`, which goes when it is translated,

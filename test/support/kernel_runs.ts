@@ -1,10 +1,10 @@
 // Kernels that were checked, made up: for what stands beside each other.
-import type { CheckReport } from "../../checks/check_report.ts";
-import type { CheckResult } from "../../checks/check_result.ts";
-import { type KernelsReport, kernelsReport } from "../../checks/kernels_report.ts";
-import type { InterruptSignal } from "../../lab/interrupt.ts";
-import type { Result } from "../../lab/host.ts";
-import type { UnlabelledRun } from "../../lab/kernel_run.ts";
+import type { CheckResult } from "../../conformance/kit/check.ts";
+import type { CheckReport } from "../../conformance/runner/check_report.ts";
+import { type KernelsReport, kernelsReport } from "../../conformance/runner/kernels_report.ts";
+import type { Result } from "../../host/facts.ts";
+import type { InterruptSignal } from "../../host/interrupt.ts";
+import type { UnlabelledRun } from "../../host/kernel_run.ts";
 import { reportOf, RESULTS } from "./check_results.ts";
 
 /** The order of made-up statements. */

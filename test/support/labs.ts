@@ -1,9 +1,9 @@
 import type { Kernel } from "../../ffi/kernel.ts";
+import { parsePattern } from "../../guest/pattern.ts";
+import { type RingVm, ringVm } from "../../machine/guest_vm.ts";
+import { type LabOptions, planLab } from "../../machine/plan.ts";
 import { LIBC } from "./libc.ts";
 import { RING_BYTES } from "./live.ts";
-import { parsePattern } from "../../guest/pattern.ts";
-import { type RingVm, ringVm } from "../../lab/guest_vm.ts";
-import { type LabOptions, planLab } from "../../lab/plan.ts";
 
 /** Options of a small lab: 1 vCPU, 1 MiB, the smallest ring. */
 export function labOptions(changes: Partial<LabOptions> & { text?: string } = {}): LabOptions {

@@ -1,6 +1,6 @@
 import type { Kernel } from "../../ffi/kernel.ts";
 import { openLibc } from "../../ffi/libc.ts";
-import { memoryFile } from "../../ffi/memory_file.ts";
+import { memoryFile } from "../../ffi/process.ts";
 
 /**
  * libc, bound before any test begins: it is never unloaded, which a test that bound it would be blamed

@@ -1,8 +1,7 @@
 // Tests of a live kernel run where /dev/kvm is usable; elsewhere they are shown as skipped, with the
 // reason in their name, so that a run's summary counts them.
+import { inferReserved, largestRing, smallestRing, System } from "../../kvm/system.ts";
 import { LIBC } from "./libc.ts";
-import { System } from "../../kvm/system.ts";
-import { inferReserved, largestRing, smallestRing } from "../../machine/ring_limits.ts";
 
 interface Host {
   readonly reason: string | null;

@@ -1,12 +1,11 @@
 // Live runs for tests: short ones, on a real kernel or on the model.
+import { live } from "../../commands/live/live.ts";
+import type { LiveResult } from "../../commands/live/live_result.ts";
+import type { LiveOptions } from "../../commands/live/live_run.ts";
 import type { Kernel } from "../../ffi/kernel.ts";
-import { passesFor } from "../../lab/blocks.ts";
-import type { InterruptSignal, InterruptWatch } from "../../lab/interrupt.ts";
-import { live } from "../../live/live.ts";
-import type { LiveOptions } from "../../live/live_run.ts";
-import type { LiveResult } from "../../live/live_result.ts";
-import type { RingVm } from "../../lab/guest_vm.ts";
-import type { LabOptions } from "../../lab/plan.ts";
+import type { InterruptSignal, InterruptWatch } from "../../host/interrupt.ts";
+import type { RingVm } from "../../machine/guest_vm.ts";
+import { type LabOptions, passesFor } from "../../machine/plan.ts";
 import { makeLab } from "./labs.ts";
 
 /** An interrupt that comes when a test says so; it listens for no signal. */

@@ -1,9 +1,8 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import type { KernelFacts } from "../../lab/host.ts";
+import type { KernelFacts } from "../../host/facts.ts";
 import type { GuestFile } from "../../vm/guest_request.ts";
 import { Machine, type MachineListener } from "../../vm/machine.ts";
-import { VmFailure } from "../../vm/vm_failure.ts";
-import type { VmSettings } from "../../vm/vm_settings.ts";
+import { VmFailure, type VmSettings } from "../../vm/vm_failure.ts";
 import {
   type FakeEmulator,
   fakeEmulator,

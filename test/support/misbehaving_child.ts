@@ -1,13 +1,11 @@
 // A child that speaks to its parent as check_child.ts does, and whose checks are what their ids say.
-import { CheckHost } from "../../checks/check_host.ts";
-import type { CheckRun } from "../../checks/check_result.ts";
-import { parseSetup } from "../../checks/child_setup.ts";
-import { linesOf } from "../../checks/lines.ts";
-import type { Pace } from "../../checks/pace.ts";
-import { serveChecks } from "../../checks/serve_checks.ts";
-import { noteSteps } from "../../checks/step_board.ts";
-import { HostError } from "../../ffi/host_error.ts";
-import { KernelError } from "../../ffi/kernel_error.ts";
+import type { CheckRun } from "../../conformance/kit/check.ts";
+import { CheckHost } from "../../conformance/kit/check_host.ts";
+import type { Pace } from "../../conformance/kit/pace.ts";
+import { parseSetup } from "../../conformance/runner/child_process.ts";
+import { linesOf, serveChecks } from "../../conformance/runner/run_check.ts";
+import { noteSteps } from "../../conformance/runner/step_board.ts";
+import { HostError, KernelError } from "../../ffi/errors.ts";
 import { KVM_RESET_DIRTY_RINGS, KVM_RUN } from "../../ffi/kvm_ioctls.ts";
 import { openLibc } from "../../ffi/libc.ts";
 import { long64 } from "../../guest/long64.ts";

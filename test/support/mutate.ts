@@ -1,10 +1,10 @@
 // Wrong kernels, made of the model: each breaks one promise, to prove that the checks notice.
+import type { ModelKind } from "../../ffi/insight.ts";
 import type { Kernel } from "../../ffi/kernel.ts";
 import { KVM_PRE_FAULT_MEMORY } from "../../ffi/kvm_ioctls.ts";
 import { kvm_pre_fault_memory } from "../../ffi/kvm_structs.ts";
+import type { Rules } from "../../model/dirty_ring.ts";
 import { openModel } from "../../model/model_kernel.ts";
-import type { ModelKind } from "../../ffi/model_kind.ts";
-import type { Rules } from "../../model/rules.ts";
 import { type LoggedVcpu, ModelVm } from "../../model/vm.ts";
 
 /** A wrong kernel. */

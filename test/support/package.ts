@@ -20,7 +20,14 @@ const BESIDE_SOURCES: readonly string[] = [
 const STARTED_BY_NAME: readonly string[] = ["vm_command.ts", "vm_init.ts"];
 
 /** Folders of which nothing belongs into a package. */
-const KEPT_HERE: readonly string[] = [".ci", ".git", "bench", "coverage", "node_modules", "test"];
+const KEPT_HERE: readonly string[] = [
+  ".ci",
+  ".git",
+  "reference",
+  "coverage",
+  "node_modules",
+  "test",
+];
 
 /** What deno.json says of the package. */
 export interface Project {

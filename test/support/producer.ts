@@ -1,7 +1,7 @@
 // Stands in for KVM at full speed: pushes entries with growing offsets into a ring, as fast as its harvester takes
 // them, in the order of kvm_dirty_ring_push: slot and offset, and only then flags.
 import { openLibc } from "../../ffi/libc.ts";
-import { workerScope } from "../../lab/worker_scope.ts";
+import { workerScope } from "../../host/worker_scope.ts";
 import { DIRTY, ENTRY_WORDS, FLAGS, HARVESTED, OFFSET, SLOT } from "../../ring/entry.ts";
 
 /** What it is told. */

@@ -1,7 +1,7 @@
 // Restores a folder of checkpoints on the model and prints, as JSON, how that ended and how much memory the process
 // has had at most: to be run in a process of its own.
 import { readChain } from "../../checkpoint/checkpoint_chain.ts";
-import { restore } from "../../checkpoint/restore.ts";
+import { restore } from "../../commands/restore/restore.ts";
 import { model } from "./checkpoints.ts";
 import { MadeUpInterrupt } from "./live_runs.ts";
 

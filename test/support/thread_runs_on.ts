@@ -1,10 +1,10 @@
 // A vCPU's thread that does not stand still when it is asked to, as on a kernel that runs a vCPU in spite of a signal.
 // It ends when its program does without it.
+import * as control from "../../drive/vcpu_control.ts";
 import { openLibc } from "../../ffi/libc.ts";
 import { SIGUSR1 } from "../../ffi/linux.ts";
-import { signalSet } from "../../ffi/sigset.ts";
-import * as control from "../../live/vcpu_control.ts";
-import { workerScope } from "../../lab/worker_scope.ts";
+import { signalSet } from "../../ffi/process.ts";
+import { workerScope } from "../../host/worker_scope.ts";
 import { standStill } from "./vcpu_thread.ts";
 
 const scope = workerScope<control.VcpuOrder>();

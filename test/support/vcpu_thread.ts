@@ -1,8 +1,8 @@
 // What stand-ins for a vCPU's thread have in common.
+import * as control from "../../drive/vcpu_control.ts";
 import { openLibc } from "../../ffi/libc.ts";
-import * as control from "../../live/vcpu_control.ts";
 
-/** A vCPU's thread as live/vcpu_thread.ts begins: it says which it is, and that it stands still. Answers its words. */
+/** A vCPU's thread as drive/vcpu_thread.ts begins: it says which it is, and that it stands still. Answers its words. */
 export function standStill(order: control.VcpuOrder): Int32Array<SharedArrayBuffer> {
   const { words } = control.vcpuControl(order.control);
   words[control.TID] = openLibc().gettid();

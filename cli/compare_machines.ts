@@ -1,0 +1,161 @@
+import { HostError } from "../ffi/errors.ts";
+import { EXIT } from "../host/errors.ts";
+import type { Result } from "../host/facts.ts";
+import { Interrupt, type InterruptSignal } from "../host/interrupt.ts";
+import type { UnlabelledRun } from "../host/kernel_run.ts";
+import type { Machine } from "../vm/machine.ts";
+import { type PreparedMachine, prepareMachine } from "../vm/prepare.ts";
+import { VmFailure } from "../vm/vm_failure.ts";
+import type { Context } from "./command.ts";
+import { withoutOptions } from "./global_options.ts";
+import { endStatus, LineReader, machineFor } from "./in_machine.ts";
+import type { MachineFiles } from "./machine_files.ts";
+import { lineOf, type MachineRequest } from "./machine_request.ts";
+
+/**
+ * Asks several kernels the same, each in a machine of its own, and reads what each prints as JSON.
+ *
+ * @typeParam Report What one prints.
+ * @param request The machines and the command line.
+ * @param files The files that the command line names.
+ * @param beside How many machines run beside each other.
+ * @param context What it may use.
+ * @returns What each came to, in the order of the machines, and the signal that ended it early.
+ * @throws {KernelFileError} Where a kernel, or its modules, cannot be had.
+ * @throws {HostError} Where there is no emulator for one.
+ */
+export async function askMachines<Report extends Result>(
+  request: MachineRequest,
+  files: MachineFiles,
+  beside: number,
+  context: Context,
+): Promise<{ readonly runs: UnlabelledRun<Report>[]; readonly signal: InterruptSignal | null }> {
+  const lanes = new Lanes(beside);
+  const prepared: PreparedMachine[] = [];
+  for (const choice of request.choices) prepared.push(await prepareMachine(choice));
+  const asked = withoutOptions(request.args, ["format", "output"])
+    .filter((arg) => arg !== "--bisect");
+  const args = lineOf([...asked, "--format", "json"], request.operands);
+  const running = new Set<Machine>();
+  using interrupt = interruptAll(running);
+  let ended = 0;
+  const show = () => context.status(`${ended} of ${prepared.length} kernels have ended`);
+  show();
+  const runs = await Promise.all(prepared.map((parts, n) =>
+    lanes.run(async () => {
+      const { kernel, settings } = request.choices[n]!;
+      const told = interrupt.signal === null
+        ? await runOne<Report>(parts, { args, columns: null, files }, running)
+        : { report: null, status: 0, problem: null, console: [] };
+      ended++;
+      show();
+      return { kernel, kernelArgs: settings.kernelArgs, cpu: settings.cpu, ...told };
+    })
+  ));
+  context.status("");
+  return { runs, signal: interrupt.signal };
+}
+
+type Told<Report extends Result> = Pick<
+  UnlabelledRun<Report>,
+  "report" | "status" | "problem" | "console"
+>;
+
+// One machine whose command prints an object.
+async function runOne<Report extends Result>(
+  prepared: PreparedMachine,
+  command: Parameters<typeof machineFor>[1],
+  running: Set<Machine>,
+): Promise<Told<Report>> {
+  let text = "";
+  const decoder = new TextDecoder();
+  const said: string[] = [];
+  const errors = new LineReader((line) => void said.push(line));
+  const machine = machineFor(prepared, command, {
+    booted: () => {},
+    stdout(bytes) {
+      text += decoder.decode(bytes, { stream: true });
+      return true;
+    },
+    stderr(bytes) {
+      errors.add(bytes);
+      return true;
+    },
+  });
+  running.add(machine);
+  const nothing = { report: null, console: [] };
+  try {
+    const status = endStatus(await machine.run());
+    errors.end();
+    const last = said.at(-1)?.replace(/^dirtyring: /, "") ?? null;
+    if (text === "") return { ...nothing, status, problem: last };
+    const report = reportIn<Report>(text);
+    if (report !== null) return { ...nothing, status, problem: null, report };
+    return { ...nothing, status: EXIT.MACHINE, problem: "it printed something else than a result" };
+  } catch (error) {
+    if (error instanceof HostError) {
+      return { ...nothing, status: EXIT.HOST, problem: error.message };
+    }
+    if (!(error instanceof VmFailure)) throw error;
+    return { ...nothing, status: EXIT.MACHINE, problem: error.message, console: error.console };
+  } finally {
+    running.delete(machine);
+  }
+}
+
+// Written by this same version, in the format that was asked for, unless the kernel under test had it say something else.
+function reportIn<Report extends Result>(text: string): Report | null {
+  try {
+    const value: unknown = JSON.parse(text);
+    const isResult = typeof value === "object" && value !== null && "schema" in value;
+    return isResult ? value as Report : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Lets so many pieces of work run beside each other; others wait for their turn. */
+export class Lanes {
+  #free: number;
+  readonly #waiting: (() => void)[] = [];
+
+  /**
+   * Opens lanes.
+   *
+   * @param count How many.
+   */
+  constructor(count: number) {
+    this.#free = count;
+  }
+
+  /**
+   * Does a piece of work when a lane is free.
+   *
+   * @param work The work.
+   * @returns What it comes to.
+   */
+  async run<Result>(work: () => Promise<Result>): Promise<Result> {
+    if (this.#free > 0) this.#free--;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    try {
+      return await work();
+    } finally {
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#free++;
+      else next();
+    }
+  }
+}
+
+/**
+ * Passes interrupts on to machines.
+ *
+ * @param running Those that run now.
+ * @returns The interrupt, which tells whether there was one.
+ */
+export function interruptAll(running: ReadonlySet<Machine>): Interrupt {
+  const interrupt: Interrupt = new Interrupt(() => {
+    for (const machine of running) machine.interrupt(interrupt.signal!);
+  });
+  return interrupt;
+}

@@ -1,0 +1,188 @@
+import {
+  type Axis,
+  type Box,
+  drawSeries,
+  FONT,
+  frame,
+  INK,
+  legend,
+  line,
+  verticalTitle,
+} from "../../report/chart/plot.ts";
+import { logScale, memoryTick, powerTick, timeTick } from "../../report/chart/scale.ts";
+import { label, type LineStyle } from "../../report/chart/style.ts";
+import { fractionText } from "../../report/table.ts";
+import type { BenchResult } from "./bench.ts";
+import type { CostCell, CostCrossover } from "./bench_cost.ts";
+
+const RING = "#0b3d91";
+const BITMAP = "#9a3412";
+
+/** How plain entries look, in every picture. */
+export const PLAIN_STYLE: LineStyle = {
+  colour: RING,
+  dashes: null,
+  marker: "circle",
+  isFilled: true,
+};
+
+/** How sorted entries look. */
+export const SORTED_STYLE: LineStyle = {
+  colour: RING,
+  dashes: "9 5",
+  marker: "circle",
+  isFilled: false,
+};
+
+/** How a part of a line's time looks, or another thing beside it. */
+export const PART_STYLE: LineStyle = {
+  colour: "#555",
+  dashes: "2 4",
+  marker: "triangle",
+  isFilled: false,
+};
+
+/** The ways of tracking dirty pages: what they are called and how they look. */
+export const TRACKING_STYLES: readonly (
+  & Pick<CostCell, "tracking" | "sorted">
+  & { readonly name: string; readonly style: LineStyle }
+)[] = [
+  { tracking: "ring", sorted: false, name: "ring: harvest + reset", style: PLAIN_STYLE },
+  { tracking: "ring", sorted: true, name: "ring, sorted before marking", style: SORTED_STYLE },
+  {
+    tracking: "bitmap",
+    sorted: false,
+    name: "bitmap: get",
+    style: { colour: BITMAP, dashes: null, marker: "square", isFilled: true },
+  },
+  {
+    tracking: "bitmap-manual",
+    sorted: false,
+    name: "bitmap: get + clear",
+    style: { colour: BITMAP, dashes: "3 4", marker: "square", isFilled: false },
+  },
+];
+
+const MOST_COLUMNS = 4;
+const LEFT = 96;
+const GAP = 28;
+const HEAD = 72;
+const FOOT = 64;
+/** Room above the lines, for words. */
+const RATIO_MARGIN = { below: 1.6, above: 3.2 } as const;
+
+/**
+ * The cost sweep: a plot for each size of memory, side by side, with the same axes.
+ *
+ * @param result The result.
+ * @param box Where to draw.
+ * @returns Elements.
+ */
+export function drawCost({ cells, crossover }: BenchResult, box: Box): string[] {
+  const sizes = [...Map.groupBy(cells, ({ memoryBytes }) => memoryBytes)];
+  const columns = Math.min(sizes.length, MOST_COLUMNS);
+  const rows = Math.ceil(sizes.length / columns);
+  const width = (box.width - LEFT - GAP * (columns - 1) - 10) / columns;
+  const height = (box.height - HEAD - rows * FOOT - (rows - 1) * FONT.head * 2) / rows;
+  const parts = legend(box.x + LEFT, box.y + 12, TRACKING_STYLES);
+  sizes.forEach(([memoryBytes, inside], n) => {
+    const column = n % columns;
+    const row = Math.floor(n / columns);
+    const plot = {
+      x: box.x + LEFT + column * (width + GAP),
+      y: box.y + HEAD + row * (height + FOOT + FONT.head * 2),
+      width,
+      height,
+    };
+    const from = crossover.find((one) => one.memoryBytes === memoryBytes);
+    parts.push(...drawSize(cells, inside, from, plot, column === 0));
+    if (column === 0) {
+      parts.push(verticalTitle(box.x + 20, plot, "to learn and re-arm (log scale)"));
+    }
+  });
+  return parts;
+}
+
+// A clock of whole nanoseconds may say that something took none: a logarithmic axis has no place for that.
+function atLeast(ns: number): number {
+  return Math.max(1, ns);
+}
+
+function drawSize(
+  all: readonly CostCell[],
+  cells: readonly CostCell[],
+  crossover: CostCrossover | undefined,
+  box: Box,
+  isFirst: boolean,
+): string[] {
+  const { x: left, y: top, width, height } = box;
+  const pages = all.map(({ dirtyPages }) => dirtyPages);
+  const times = all.flatMap(({ q1Ns, q3Ns }) => [atLeast(q1Ns), atLeast(q3Ns)]);
+  const x: Axis = {
+    scale: logScale(pages, { start: left, end: left + width }, {
+      below: 1.5,
+      above: 1.5,
+      labels: 2,
+    }),
+    title: "dirty pages (log scale)",
+    tick: powerTick,
+  };
+  const y: Axis = {
+    scale: logScale(times, { start: top + height, end: top }, RATIO_MARGIN),
+    title: null,
+    tick: isFirst ? timeTick : null,
+  };
+  const head = { "font-size": FONT.head, "font-weight": "bold", "text-anchor": "middle" };
+  const parts = [
+    ...frame(box, x, y),
+    label(left + width / 2, top - 10, memoryTick(cells[0]!.memoryBytes), head),
+  ];
+  if (crossover !== undefined) parts.push(...drawCrossover(crossover, cells[0]!, box, x));
+  for (const { tracking, sorted, style } of TRACKING_STYLES) {
+    const own = cells.filter((cell) => cell.tracking === tracking && cell.sorted === sorted);
+    const points = own.map(({ dirtyPages, medianNs, q1Ns, q3Ns }) => ({
+      x: dirtyPages,
+      y: atLeast(medianNs),
+      low: atLeast(q1Ns),
+      high: atLeast(q3Ns),
+    }));
+    parts.push(...drawSeries({ style, points }, x.scale, y.scale));
+  }
+  return parts;
+}
+
+// A line where the bitmap begins to win, and above all lines the words that say so.
+function drawCrossover(
+  { dirtyFraction, outcome }: CostCrossover,
+  { dirtyFraction: fraction, dirtyPages }: CostCell,
+  { x: left, y: top, width, height }: Box,
+  { scale }: Axis,
+): string[] {
+  const note = (words: readonly string[], at: number, anchor: string) =>
+    words.map((one, n) =>
+      label(at, top + 20 + n * FONT.note * 1.2, one, {
+        "font-size": FONT.note,
+        "text-anchor": anchor,
+        fill: INK.text,
+      })
+    );
+  if (dirtyFraction === null) {
+    const words = {
+      ring: "the ring wins here",
+      bitmap: "the bitmap wins here",
+      unclear: "",
+      crosses: "",
+    };
+    return note([words[outcome]], left + 10, "start");
+  }
+  const at = scale.at(dirtyFraction * dirtyPages / fraction);
+  const isLeft = at < left + width / 2;
+  return [
+    line(at, top, at, top + height, INK.axis, "6 4"),
+    ...note(
+      ["bitmap wins", `from ${fractionText(dirtyFraction)}`],
+      at + (isLeft ? 7 : -7),
+      isLeft ? "start" : "end",
+    ),
+  ];
+}

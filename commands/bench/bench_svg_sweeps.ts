@@ -1,0 +1,265 @@
+import {
+  type Axis,
+  type Box,
+  drawSeries,
+  FONT,
+  frame,
+  INK,
+  legend,
+  line,
+  verticalTitle,
+} from "../../report/chart/plot.ts";
+import {
+  groupedTick,
+  linearScale,
+  logScale,
+  percentTick,
+  type Scale,
+  timeTick,
+} from "../../report/chart/scale.ts";
+import { element, label, marker } from "../../report/chart/style.ts";
+import { numberText, timeText } from "../../report/table.ts";
+import type { BenchResult } from "./bench.ts";
+import type { RingSizeCost } from "./bench_ring_sizes.ts";
+import type { SortDensity } from "./bench_sort.ts";
+import { PART_STYLE, PLAIN_STYLE, SORTED_STYLE } from "./bench_svg_cost.ts";
+import { paysText } from "./bench_sweeps_text.ts";
+
+const PATTERNS_LEFT = 130;
+const PATTERNS_RIGHT = 190;
+const HEAD = 40;
+const FOOT = 66;
+
+/**
+ * The pattern sweep: a row for each order of pages, from the cheapest on, with what a reset takes an entry.
+ *
+ * @param result The result.
+ * @param box Where to draw.
+ * @returns Elements.
+ */
+export function drawPatterns({ patterns }: BenchResult, box: Box): string[] {
+  const plot = {
+    x: box.x + PATTERNS_LEFT,
+    y: box.y + HEAD,
+    width: box.width - PATTERNS_LEFT - PATTERNS_RIGHT,
+    height: box.height - HEAD - FOOT,
+  };
+  const inOrder = patterns.toSorted((a, b) => a.resetNsPerEntry - b.resetNsPerEntry);
+  const times = patterns.flatMap((one) => [one.q1NsPerEntry, one.q3NsPerEntry]);
+  const scale = logScale(times, { start: plot.x, end: plot.x + plot.width }, {
+    below: 1.3,
+    above: 1.6,
+  });
+  const step = plot.height / inOrder.length;
+  const rows: Scale = {
+    from: 0,
+    to: inOrder.length,
+    ticks: [],
+    at: (row) => plot.y + step * (row + 0.5),
+  };
+  const right = plot.x + plot.width;
+  const head = { "font-size": FONT.note, fill: INK.axis };
+  return [
+    ...frame(
+      plot,
+      { scale, title: "KVM_RESET_DIRTY_RINGS, an entry (log scale)", tick: timeTick },
+      { scale: rows, title: null, tick: null },
+    ),
+    label(right + 18, plot.y - 12, "pages a batch (modelled)", head),
+    ...inOrder.flatMap((one, n) => {
+      const y = rows.at(n);
+      const at = scale.at(one.resetNsPerEntry);
+      const middle = y + FONT.axis * 0.35;
+      const [low, high] = [scale.at(one.q1NsPerEntry), scale.at(one.q3NsPerEntry)];
+      return [
+        line(plot.x, y, right, y, INK.minor),
+        element("line", {
+          x1: low,
+          y1: y,
+          x2: high,
+          y2: y,
+          stroke: PLAIN_STYLE.colour,
+          "stroke-width": 2,
+          opacity: 0.6,
+        }),
+        marker(at, y, PLAIN_STYLE),
+        label(at, y - 10, timeText(one.resetNsPerEntry), {
+          "font-size": FONT.tick,
+          "text-anchor": "middle",
+        }),
+        label(plot.x - 12, middle, one.pattern, { "font-size": FONT.axis, "text-anchor": "end" }),
+        label(right + 18, middle, numberText(one.pagesPerBatch), { "font-size": FONT.axis }),
+      ];
+    }),
+  ];
+}
+
+const RINGS_LEFT = 108;
+/** What the axis begins with where no ring ever filled up: a millisecond. */
+const SOME_NS = 1_000_000;
+
+/**
+ * The ring-size sweep: stores per second, and how long vCPUs stood still for full rings.
+ *
+ * @param result The result.
+ * @param box Where to draw.
+ * @returns Elements.
+ */
+export function drawRingSizes({ ringSizes }: BenchResult, box: Box): string[] {
+  const width = box.width / 2 - RINGS_LEFT - 14;
+  const height = box.height - HEAD - FOOT;
+  const left = { x: box.x + RINGS_LEFT, y: box.y + HEAD, width, height };
+  const right = { ...left, x: box.x + box.width / 2 + RINGS_LEFT };
+  const head = { "font-size": FONT.head, "font-weight": "bold", "text-anchor": "middle" };
+  return [
+    label(left.x + width / 2, left.y - 12, "what the guest gets done (whiskers: all runs)", head),
+    verticalTitle(box.x + 22, left, "stores per second"),
+    ...drawStores(ringSizes, left),
+    label(right.x + width / 2, right.y - 12, "what full rings take away", head),
+    verticalTitle(
+      box.x + box.width / 2 + 22,
+      right,
+      "vCPUs stopped, for each 1000 entries (log scale)",
+    ),
+    ...drawStopped(ringSizes, right),
+  ];
+}
+
+function ringAxis(sizes: readonly RingSizeCost[], { x, width }: Box): Axis {
+  const entries = sizes.map(({ ringEntries }) => ringEntries);
+  const scale = logScale(entries, { start: x, end: x + width }, { below: 1.5, above: 1.5 }, 2);
+  // Every second power has room for its digits.
+  const isLabelled = (value: number) => Math.round(Math.log2(value)) % 2 === 0;
+  return {
+    scale,
+    title: "entries of each ring (log scale)",
+    tick: (value) => isLabelled(value) ? groupedTick(value) : "",
+  };
+}
+
+function drawStores(sizes: readonly RingSizeCost[], box: Box): string[] {
+  const x = ringAxis(sizes, box);
+  const most = Math.max(...sizes.map(({ maxStoresPerSecond }) => maxStoresPerSecond));
+  const scale = linearScale(most, { start: box.y + box.height, end: box.y });
+  const points = sizes.map((size) => ({
+    x: size.ringEntries,
+    y: size.storesPerSecond,
+    low: size.minStoresPerSecond,
+    high: size.maxStoresPerSecond,
+  }));
+  return [
+    ...frame(box, x, { scale, title: null, tick: groupedTick }),
+    ...drawSeries({ style: PLAIN_STYLE, points }, x.scale, scale),
+  ];
+}
+
+// Rings that never filled up have no place on a logarithmic axis: they stand below it, and say so.
+function drawStopped(sizes: readonly RingSizeCost[], box: Box): string[] {
+  const x = ringAxis(sizes, box);
+  const shares = sizes.map((size) => ({
+    x: size.ringEntries,
+    y: size.stoppedNs / size.entries * 1000,
+  }));
+  const stopped = shares.filter(({ y }) => y > 0);
+  const bottom = box.y + box.height;
+  const floor = bottom - 30;
+  const scale = logScale(stopped.length === 0 ? [SOME_NS] : stopped.map(({ y }) => y), {
+    start: floor - 20,
+    end: box.y,
+  }, { below: 1.5, above: 2 });
+  const style = { ...PART_STYLE, dashes: null, colour: PLAIN_STYLE.colour };
+  const never = shares.filter(({ y }) => y === 0);
+  const [first] = never;
+  return [
+    ...frame(box, x, { scale, title: null, tick: timeTick }),
+    ...(stopped.length === 0 ? [] : drawSeries({ style, points: stopped }, x.scale, scale)),
+    ...never.map((one) => marker(x.scale.at(one.x), floor, style)),
+    ...(first === undefined ? [] : [neverWords(x.scale.at(first.x), floor, box)]),
+  ];
+}
+
+function neverWords(at: number, floor: number, { x, width }: Box): string {
+  const isLeft = at < x + width / 2;
+  return label(at + (isLeft ? 14 : -14), floor - 14, "never full", {
+    "font-size": FONT.note,
+    "text-anchor": isLeft ? "start" : "end",
+  });
+}
+
+const SORT_LEFT = 96;
+const SORT_RIGHT = 20;
+
+const LINES = [
+  {
+    name: "as they come",
+    style: PLAIN_STYLE,
+    value: (one: SortDensity) => one.plain.totalNsPerEntry,
+  },
+  {
+    name: "sorted, in all",
+    style: SORTED_STYLE,
+    value: (one: SortDensity) => one.sorted.totalNsPerEntry,
+  },
+  {
+    name: "of it the sorting",
+    style: PART_STYLE,
+    value: (one: SortDensity) => one.sorted.sortNsPerEntry,
+  },
+] as const;
+
+/**
+ * The sort sweep: what an entry costs plain and sorted, by dirty density.
+ *
+ * @param result The result.
+ * @param box Where to draw.
+ * @returns Elements.
+ */
+export function drawSort({ sorting, sortPays }: BenchResult, box: Box): string[] {
+  const plot = {
+    x: box.x + SORT_LEFT,
+    y: box.y + HEAD,
+    width: box.width - SORT_LEFT - SORT_RIGHT,
+    height: box.height - HEAD - FOOT,
+  };
+  const { x: left, y: top, width, height } = plot;
+  // A clock of whole steps may say that sorting so little took no time.
+  const drawn = LINES.map((one) => ({
+    ...one,
+    points: sorting.map((density) => ({ x: density.dirtyFraction, y: one.value(density) })).filter(
+      ({ y }) => y > 0,
+    ),
+  }));
+  const values = drawn.flatMap(({ points }) => points.map(({ y }) => y));
+  const x: Axis = {
+    scale: logScale(sorting.map(({ dirtyFraction }) => dirtyFraction), {
+      start: left,
+      end: left + width,
+    }, { below: 1.3, above: 1.3 }),
+    title: "dirty pages of the slot, in random order (log scale)",
+    tick: percentTick,
+  };
+  const y: Axis = {
+    scale: logScale(values, { start: top + height, end: top }, { below: 1.4, above: 2 }),
+    title: null,
+    tick: timeTick,
+  };
+  const parts = [
+    ...legend(left, box.y + 12, LINES),
+    verticalTitle(box.x + 20, plot, "harvest, sort, reset: an entry (log scale)"),
+    ...frame(plot, x, y),
+  ];
+  if (sortPays !== null) {
+    const { dirtyFraction } = sortPays;
+    const at = dirtyFraction === null ? left : x.scale.at(dirtyFraction);
+    const isLeft = at < left + width / 2;
+    if (dirtyFraction !== null) parts.push(line(at, top, at, top + height, INK.axis, "6 4"));
+    parts.push(label(at + (isLeft ? 10 : -10), top + 22, paysText(sortPays), {
+      "font-size": FONT.note,
+      "text-anchor": isLeft ? "start" : "end",
+    }));
+  }
+  for (const { style, points } of drawn) {
+    if (points.length > 0) parts.push(...drawSeries({ style, points }, x.scale, y.scale));
+  }
+  return parts;
+}

@@ -1,0 +1,156 @@
+import { bar, countText, fractionText, numberText, table, timeText } from "../../report/table.ts";
+import { printable } from "../../text/printable.ts";
+import type { PatternCost, RingSizeCost, RingSizeGuest } from "./bench_ring_sizes.ts";
+import type { SortDensity, SortPays } from "./bench_sort.ts";
+
+const BAR_WIDTH = 24;
+
+/**
+ * What rings of different sizes cost a guest that runs.
+ *
+ * @param sizes The sizes.
+ * @param guest What ran.
+ * @returns Lines with their ends, the first one blank.
+ */
+export function* ringSizesText(
+  sizes: readonly RingSizeCost[],
+  { vcpus, stores, dirtyPages, intervalMs }: RingSizeGuest,
+): Generator<string> {
+  yield `\nring-size: ${
+    countText(vcpus, "vCPU")
+  } that run while they are harvested, every ${intervalMs} ms ` +
+    `and when a ring is full;\n  ${countText(stores, "store")} to ${
+      countText(dirtyPages, "page")
+    }, ` +
+    `medians of ${countText(sizes[0]?.repetitions ?? 0, "run")}\n`;
+  const most = Math.max(...sizes.map(({ storesPerSecond }) => storesPerSecond));
+  yield* table(
+    [
+      ["ring", "entries", "full exits", "stopped", "for each", "stores/s", "min", "max", ""],
+      ...sizes.map((size) => [
+        `${size.ringEntries}`,
+        rounded(size.entries),
+        rounded(size.fullExits),
+        size.fullExits === 0 ? "-" : timeText(size.stoppedNs),
+        size.fullExits === 0 ? "-" : timeText(size.stoppedNs / size.fullExits),
+        rounded(size.storesPerSecond),
+        rounded(size.minStoresPerSecond),
+        rounded(size.maxStoresPerSecond),
+        bar(size.storesPerSecond, most, BAR_WIDTH),
+      ]),
+    ],
+    [...new Array(8).fill("right"), "left"],
+    "  ",
+  );
+}
+
+function rounded(value: number): string {
+  return value.toFixed(0);
+}
+
+/**
+ * What a reset costs by order of pages.
+ *
+ * @param patterns The patterns.
+ * @returns Lines with their ends, the first one blank.
+ */
+export function* patternsText(patterns: readonly PatternCost[]): Generator<string> {
+  const [first] = patterns;
+  yield `\npattern: KVM_RESET_DIRTY_RINGS on ${first?.entries} entries in different orders, ` +
+    `medians of ${countText(first?.repetitions ?? 0, "round")}; batches are modelled\n`;
+  const most = Math.max(...patterns.map(({ resetNsPerEntry }) => resetNsPerEntry));
+  yield* table(
+    [
+      [
+        "pattern",
+        "batches",
+        "pages a batch",
+        "an entry",
+        "min",
+        "max",
+        `/ ${printable(first?.pattern ?? "")}`,
+        "",
+      ],
+      ...patterns.map((one) => [
+        printable(one.pattern),
+        `${one.batches}`,
+        numberText(one.pagesPerBatch),
+        timeText(one.resetNsPerEntry),
+        timeText(one.minNsPerEntry),
+        timeText(one.maxNsPerEntry),
+        numberText(one.ratio),
+        bar(one.resetNsPerEntry, most, BAR_WIDTH),
+      ]),
+    ],
+    ["left", "right", "right", "right", "right", "right", "right", "left"],
+    "  ",
+  );
+}
+
+/**
+ * Sorted against plain, by dirty density.
+ *
+ * @param densities The densities.
+ * @param pays From which on sorting pays.
+ * @returns Lines with their ends, the first one blank.
+ */
+export function* densityText(
+  densities: readonly SortDensity[],
+  pays: SortPays | null,
+): Generator<string> {
+  const least = Math.min(...densities.map(({ repetitions }) => repetitions));
+  yield `\nsort: random pages of a slot, plain and sorted in the ring before marking; ns an entry, medians ` +
+    `of ${countText(least, "round")} or more\n`;
+  const ns = (value: number) => value.toFixed(1);
+  const most = Math.max(...densities.map(({ ratio }) => ratio));
+  yield* table(
+    [
+      ["", "", "plain", "", "", "sorted", "", "", "", "plain", ""],
+      [
+        "dirty",
+        "pages",
+        "harvest",
+        "reset",
+        "total",
+        "harvest",
+        "sort",
+        "reset",
+        "total",
+        "/ sorted",
+        "",
+      ],
+      ...densities.map(({ dirtyFraction, dirtyPages, plain, sorted, ratio }) => [
+        fractionText(dirtyFraction),
+        `${dirtyPages}`,
+        ns(plain.harvestNsPerEntry),
+        ns(plain.resetNsPerEntry),
+        ns(plain.totalNsPerEntry),
+        ns(sorted.harvestNsPerEntry),
+        ns(sorted.sortNsPerEntry),
+        ns(sorted.resetNsPerEntry),
+        ns(sorted.totalNsPerEntry),
+        numberText(Number(ratio.toPrecision(3))),
+        bar(ratio, most, BAR_WIDTH),
+      ]),
+    ],
+    [...new Array(10).fill("right"), "left"],
+    "  ",
+  );
+  if (pays !== null) yield `  ${paysText(pays)}\n`;
+}
+
+/**
+ * From where on sorting pays.
+ *
+ * @param pays What was found.
+ * @returns A sentence without its end.
+ */
+export function paysText({ dirtyFraction, outcome }: SortPays): string {
+  if (dirtyFraction !== null) {
+    return `sorting pays from ${fractionText(dirtyFraction)} of a slot on`;
+  }
+  if (outcome === "unclear") return "where sorting begins to pay is not clear";
+  return outcome === "never"
+    ? "sorting does not pay in this range"
+    : "sorting pays in all of this range";
+}

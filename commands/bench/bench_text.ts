@@ -1,0 +1,162 @@
+import { kernelLine, timesNote } from "../../report/notes.ts";
+import {
+  type Align,
+  bar,
+  countText,
+  fractionText,
+  numberText,
+  oneLine,
+  sizeText,
+  table,
+  timeText,
+} from "../../report/table.ts";
+import { printable } from "../../text/printable.ts";
+import type { BenchResult } from "./bench.ts";
+import type { CostCell, CostCrossover } from "./bench_cost.ts";
+import { densityText, patternsText, ringSizesText } from "./bench_sweeps_text.ts";
+
+/**
+ * `dirtyring bench` for people.
+ *
+ * @param result The result.
+ * @returns Lines with their ends.
+ */
+export function* benchText(result: BenchResult): Generator<string> {
+  const { options, kernel } = result;
+  yield `${kernelLine(kernel)}\n`;
+  yield `bench   ${options.guest} guest, ${
+    printable(options.pattern)
+  }, seed ${options.seed}, ring of ` +
+    `${options.ring} entries\n`;
+  yield `        medians of ${countText(result.repetitions, "repetition")} or more, in turn\n`;
+  yield* timesNote(kernel.backend, result.emulated, "what re-arming costs");
+  if (result.cells.length > 0) {
+    yield* costText(result.cells);
+    yield* crossoverText(result.cells, result.crossover);
+  }
+  if (result.ringSizeGuest !== null) {
+    yield* ringSizesText(result.ringSizes, result.ringSizeGuest);
+  }
+  if (result.patterns.length > 0) yield* patternsText(result.patterns);
+  if (result.sorting.length > 0) yield* densityText(result.sorting, result.sortPays);
+  yield* endText(result);
+}
+
+function* endText({ interrupted, problems, ok }: BenchResult): Generator<string> {
+  if (interrupted !== null) yield `\ninterrupted by ${interrupted}: figures up to there\n`;
+  for (const problem of problems) yield `PROBLEM: ${oneLine(problem)}\n`;
+  yield ok
+    ? "\nok: every tracker found the pages that were stored to, and no others\n"
+    : `\nFAILED: ${countText(problems.length, "problem")}\n`;
+}
+
+const BAR_WIDTH = 20;
+const HEAD = ["dirty", "tracking", "median", "min", "max", "learn", "re-arm", ""];
+const ALIGNS: readonly Align[] = [
+  "right",
+  "left",
+  "right",
+  "right",
+  "right",
+  "right",
+  "right",
+  "left",
+];
+
+/**
+ * How a way of tracking is called.
+ *
+ * @param cell The way.
+ * @returns `ring`, `ring, sorted`, `bitmap` or `bitmap-manual`.
+ */
+export function trackingText({ tracking, sorted }: Pick<CostCell, "tracking" | "sorted">): string {
+  return sorted ? `${tracking}, sorted` : tracking;
+}
+
+/**
+ * What it costs to learn and re-arm: a table for each size of memory.
+ *
+ * @param cells The cells, those of one size together.
+ * @returns Lines with their ends, the first one blank.
+ */
+export function* costText(cells: readonly CostCell[]): Generator<string> {
+  yield "\ncost: to learn which pages are dirty, and to re-arm them\n";
+  for (const memory of Map.groupBy(cells, ({ memoryBytes }) => memoryBytes).values()) {
+    yield `\n  ${sizeText(memory[0]!.memoryBytes)}\n`;
+    const groups = [...Map.groupBy(memory, ({ dirtyPages }) => dirtyPages).values()];
+    yield* table([HEAD, ...groups.flatMap(groupRows)], ALIGNS, "  ");
+  }
+}
+
+// The ways of one number of pages: bars compare them.
+function groupRows(cells: readonly CostCell[]): string[][] {
+  const most = Math.max(...cells.map(({ medianNs }) => medianNs));
+  return cells.map((cell, n) => [
+    n === 0
+      ? `${cell.dirtyPages}`
+      : n === 1
+      ? fractionText(cell.dirtyFraction)
+      : n === 2
+      ? `n = ${cell.repetitions}`
+      : "",
+    trackingText(cell),
+    timeText(cell.medianNs),
+    timeText(cell.minNs),
+    timeText(cell.maxNs),
+    timeText(cell.learnNs),
+    timeText(cell.rearmNs),
+    bar(cell.medianNs, most, BAR_WIDTH),
+  ]);
+}
+
+/**
+ * The ratios of the ring to the plain bitmap, and from where on the bitmap wins.
+ *
+ * @param cells The cells.
+ * @param crossovers Their crossovers.
+ * @returns Lines with their ends, the first one blank.
+ */
+export function* crossoverText(
+  cells: readonly CostCell[],
+  crossovers: readonly CostCrossover[],
+): Generator<string> {
+  const pages = [...new Set(cells.map(({ dirtyPages }) => dirtyPages))].sort((a, b) => a - b);
+  const rows = crossovers.flatMap(({ memoryBytes, sorted, ...plain }) =>
+    [plain, sorted].map((from, n) => [
+      n === 0 ? sizeText(memoryBytes) : "",
+      n === 0 ? "ring" : "ring, sorted",
+      ...pages.map((dirtyPages) =>
+        ratioText(cells, { memoryBytes, dirtyPages, tracking: "ring", sorted: n === 1 })
+      ),
+      crossingText(from),
+    ])
+  );
+  yield "\n  ring / bitmap: below 1 the ring is faster; by dirty pages\n";
+  yield* table(
+    [["memory", "", ...pages.map(String), "the bitmap wins"], ...rows],
+    ["right", "left", ...pages.map(() => "right" as const), "left"],
+    "  ",
+  );
+}
+
+type Place = Pick<CostCell, "memoryBytes" | "dirtyPages" | "tracking" | "sorted">;
+
+function ratioText(cells: readonly CostCell[], place: Place): string {
+  const found = cells.find((cell) =>
+    cell.memoryBytes === place.memoryBytes && cell.dirtyPages === place.dirtyPages &&
+    cell.tracking === place.tracking && cell.sorted === place.sorted
+  );
+  return found === undefined ? "-" : numberText(Number(found.ratio.toPrecision(3)));
+}
+
+/**
+ * From where on the bitmap wins.
+ *
+ * @param crossover A crossover.
+ * @returns `from 0.41 % dirty on`, or where there is no such fraction.
+ */
+export function crossingText({ dirtyFraction, outcome }: CostCrossover["sorted"]): string {
+  if (dirtyFraction !== null) return `from ${fractionText(dirtyFraction)} dirty on`;
+  if (outcome === "unclear") return "here and there";
+  return outcome === "ring" ? "nowhere in this range" : "everywhere in this range";
+}

@@ -1,0 +1,220 @@
+import {
+  type Command,
+  type Context,
+  defineCommand,
+  type Formatter,
+  interruptStatus,
+  json,
+  type LateFormatter,
+} from "../../cli/command.ts";
+import {
+  choice,
+  count,
+  list,
+  memorySize,
+  type Option,
+  optionalCount,
+  outputOption,
+  ringSize,
+} from "../../cli/option.ts";
+import { KernelError } from "../../ffi/errors.ts";
+import { parsePattern, type Pattern } from "../../guest/pattern.ts";
+import { UsageError } from "../../host/errors.ts";
+import { Interrupt } from "../../host/interrupt.ts";
+import type { Watched } from "../../host/kernel_log.ts";
+import { kernelsStatus } from "../../host/kernel_run.ts";
+import { kernelLogText } from "../../report/notes.ts";
+import { printable } from "../../text/printable.ts";
+import { backendOptions } from "../lab_options.ts";
+import { watchKernel } from "../watch_kernel.ts";
+import type { BenchResult } from "./bench.ts";
+import type { BenchKernels } from "./bench_kernels.ts";
+import { type BenchOptions, SWEEPS } from "./bench_options.ts";
+
+const MIB = 2 ** 20;
+const GIB = 2 ** 30;
+const MOST_PAGES = 2 ** 24;
+
+type Outcome = Watched<BenchResult> | BenchKernels;
+
+function isCompared(outcome: Outcome): outcome is BenchKernels {
+  return outcome.schema === "dirtyring.bench-kernels/1";
+}
+
+const text: LateFormatter<Outcome, unknown> = async (result) => {
+  if (isCompared(result)) {
+    const { benchKernelsText } = await import("./bench_kernels.ts");
+    return (outcome, _, columns) =>
+      isCompared(outcome) ? benchKernelsText(outcome, columns ?? undefined) : [];
+  }
+  const { benchText } = await import("./bench_text.ts");
+  return function* (outcome) {
+    if (isCompared(outcome)) return;
+    yield* benchText(outcome);
+    yield* kernelLogText(outcome.kernelLog);
+  };
+};
+
+async function csv(): Promise<Formatter<Outcome, unknown>> {
+  const { benchCsv } = await import("./bench_csv.ts");
+  return (outcome) => isCompared(outcome) ? [] : benchCsv(outcome);
+}
+
+const FORMS = "sequential, reverse, stride:N, random, window:N, zigzag or pingpong";
+
+const patternOption: Option<Pattern> = {
+  value: "P",
+  help: `order in which pages are dirtied, in the sweeps cost and ring-size: ${FORMS}`,
+  fallback: { name: "random", parameter: 0 },
+  fallbackText: "random",
+  parse(text) {
+    const pattern = parsePattern(text);
+    if (pattern.name !== "file" && pattern.name !== "hot") return pattern;
+    throw new SyntaxError(
+      `every page is to be stored to once, whatever the memory; expected ${FORMS}`,
+    );
+  },
+};
+
+const svgOption: Option<string | undefined> = {
+  ...outputOption,
+  help: "draw pictures of the result into FILE, whole or not at all",
+  fallbackText: "none",
+};
+
+interface Options extends Omit<BenchOptions, "ringBytes"> {
+  readonly ring: number; // in bytes by now
+  readonly format: "text" | "csv" | "json";
+  readonly svg: string | undefined;
+  readonly output: string | undefined;
+}
+
+// Where the picture goes, found out before minutes are spent; the result does not depend on it.
+async function pictureFile({ svg, output }: Options) {
+  if (svg === undefined) return null;
+  if (svg === output) {
+    throw new UsageError(
+      `--svg ${printable(svg)} and --output ${printable(output)}: expected two different files`,
+    );
+  }
+  const { OutputFile } = await import("../../cli/output_file.ts");
+  return await OutputFile.prepare(svg, "--svg");
+}
+
+// What can tell of one kernel alone.
+function refuseForSeveral({ format, svg }: Options): void {
+  if (svg !== undefined) {
+    throw new UsageError(`--svg ${printable(svg)}: draws one --kernel, not several`);
+  }
+  if (format === "csv") {
+    throw new UsageError("--format csv: works with one --kernel; json tells of several");
+  }
+}
+
+async function run(
+  options: Options & Parameters<Context["openKernel"]>[0],
+  context: Context,
+): Promise<Outcome> {
+  const { machines } = context;
+  if (machines !== null) {
+    refuseForSeveral(options);
+    const { benchInMachines } = await import("./bench_kernels.ts");
+    return await benchInMachines(machines, context);
+  }
+  const picture = await pictureFile(options);
+  const { bench } = await import("./bench.ts");
+  const { liveRing } = await import("./bench_ring_sizes.ts");
+  const kernel = await context.openKernel(options);
+  using interrupt = new Interrupt();
+  const isSeen = context.terminal !== null;
+  const result = await watchKernel(
+    kernel,
+    context.note,
+    () =>
+      bench({ kernel, interrupt, problems: [] }, { ...options, ringBytes: options.ring }, {
+        progress: (what) => isSeen && context.note(what),
+        runRingSize: liveRing,
+      }),
+  );
+  if (picture === null) return result;
+  const { benchSvg } = await import("./bench_svg.ts");
+  picture.add(benchSvg(result));
+  try {
+    await picture.write();
+  } catch (error) {
+    // What was measured for minutes is not lost for want of a picture.
+    if (!(error instanceof UsageError || error instanceof KernelError)) throw error;
+    return { ...result, problems: [...result.problems, error.message], ok: false };
+  }
+  return result;
+}
+
+/** `dirtyring bench` */
+export const command: Command = defineCommand({
+  name: "bench",
+  summary: "what tracking dirty pages costs: ring against bitmap, ring sizes, orders, sorting",
+  details:
+    "Four sweeps. cost: to learn which pages are dirty and to re-arm them, with the ring (plain, and sorted " +
+    "before marking), with KVM_GET_DIRTY_LOG and with manual protection, on the same guest, in turn, and from " +
+    "which dirty fraction on the bitmap wins. ring-size: full exits, stopped time and stores per second of a " +
+    "guest of two vCPUs that runs while it is harvested. pattern: what a reset costs by order of pages. sort: " +
+    "when a harvester should sort. The pages found are compared with those stored to: where they differ the " +
+    "exit status is 1. All sweeps take some three minutes.",
+  options: {
+    ...backendOptions(),
+    guest: choice("guest program: long mode, or real mode, which some KVMs emulate", [
+      "long64",
+      "real16",
+    ]),
+    sweep: list(choice("", SWEEPS), "the sweeps to make", SWEEPS),
+    memory: list(
+      memorySize("", 0, ""),
+      "sizes of logged guest memory, in the sweep cost",
+      [64 * MIB, GIB, 4 * GIB, 16 * GIB],
+      "64MiB,1GiB,4GiB,16GiB",
+    ),
+    pages: list(
+      count("", 1, { min: 1, max: MOST_PAGES }),
+      "numbers of dirty pages, in the sweep cost, each of which takes 12 KiB of this host; more than a " +
+        "memory has are left out there",
+      [16, 256, 4096, 65536],
+    ),
+    pattern: patternOption,
+    seed: count("seed of the random patterns", 1),
+    ring: ringSize(
+      "size of the ring in entries, where it is not varied; with a unit (64KiB) in bytes",
+      65536,
+    ),
+    repetitions: optionalCount(
+      "repetitions of everything that is measured",
+      { min: 1, max: 10_000 },
+      "as many as fit into a few seconds, 5 to 101; 3 live runs",
+    ),
+    format: choice("how the result is written", ["text", "csv", "json"]),
+    svg: svgOption,
+    output: outputOption,
+  },
+  examples: [
+    [
+      "dirtyring bench --sweep cost --memory 16MiB,256MiB --pages 16,256 --repetitions 5",
+      "ring against bitmap, on two small guests",
+    ],
+    [
+      "dirtyring bench --sweep pattern --repetitions 1 --format csv",
+      "resets by order of pages, for a spreadsheet",
+    ],
+    [
+      "dirtyring bench --sweep cost --memory 16MiB --pages 16,64,256 --repetitions 3 --svg cost.svg",
+      "a picture for a slide",
+    ],
+  ],
+  formats: { text, csv, json },
+  run,
+  asksMachines: (_, machines) => machines > 1,
+  status(outcome) {
+    const { ok, interrupted } = outcome;
+    if (!isCompared(outcome)) return ok ? interruptStatus(interrupted) : 1;
+    const statuses = outcome.kernels.map(({ status }) => status);
+    return kernelsStatus(statuses, interruptStatus(interrupted));
+  },
+});

@@ -1,0 +1,240 @@
+import { type CheckResult, type CheckStatus, hasFailed } from "../../conformance/kit/check.ts";
+import type { CheckReport } from "../../conformance/runner/check_report.ts";
+import type { KernelsReport } from "../../conformance/runner/kernels_report.ts";
+import type { KernelRun } from "../../host/kernel_run.ts";
+import { escapeXml } from "../../report/chart/style.ts";
+import { problemText } from "../../report/kernels_text.ts";
+import { incompleteText, lostLogText, reportLines, unreadLogText } from "../../report/notes.ts";
+
+/** What the schema wants to know beyond the result. */
+export interface JunitFacts {
+  /** When the checks were made. */
+  readonly when: Date;
+}
+
+/**
+ * `dirtyring check` as JUnit: a suite for each group. Valid by the schemas of Ant's and of Jenkins' JUnit;
+ * the former wants a time stamp, and `localhost` where the host's name is not known.
+ *
+ * @param report What the checks came to.
+ * @param facts What else is to be said.
+ * @returns Lines with their ends.
+ */
+export function* checkJunit(report: CheckReport, facts: JunitFacts): Generator<string> {
+  yield JUNIT_BEGIN;
+  yield* junitSuites(report, facts, PLAIN);
+  yield JUNIT_END;
+}
+
+/** The lines before the first suite. */
+export const JUNIT_BEGIN = '<?xml version="1.0" encoding="UTF-8"?>\n<testsuites>\n';
+/** The line behind the last. */
+export const JUNIT_END = "</testsuites>\n";
+
+/** How the suites of a report differ from those of others in the same file. */
+export interface JunitPlace {
+  /** The number of the first. */
+  readonly first: number;
+  /** What stands before the name of a group in that of its suite. */
+  readonly suite: string;
+  /** What stands before it in the class of its tests. */
+  readonly classname: string;
+  /** Properties beside those of the report. */
+  readonly properties: Readonly<Record<string, string>>;
+}
+
+const PLAIN: JunitPlace = { first: 0, suite: "", classname: "dirtyring.", properties: {} };
+
+/**
+ * A suite for each group of a report.
+ *
+ * @param report What the checks came to.
+ * @param facts What else is to be said.
+ * @param place Where the suites stand.
+ * @returns Lines with their ends.
+ */
+export function* junitSuites(
+  report: CheckReport,
+  { when }: JunitFacts,
+  place: JunitPlace,
+): Generator<string> {
+  const { planned, checks, strict } = report;
+  for (const [n, { group }] of planned.entries()) {
+    const results = checks.filter((one) => one.group === group);
+    const failures = results.filter((one) => hasFailed(one, strict)).length;
+    const skipped = results.filter((one) => isSkipped(one, strict)).length;
+    yield `  <testsuite package="dirtyring" id="${place.first + n}"${
+      attributes({
+        name: `${place.suite}${group}`,
+        timestamp: timestamp(when),
+        hostname: "localhost",
+        tests: `${results.length}`,
+        failures: `${failures}`,
+        errors: "0",
+        skipped: `${skipped}`,
+        time: seconds(results.reduce((sum, { ms }) => sum + ms, 0)),
+      })
+    }>\n`;
+    yield* properties(report, place);
+    for (const result of results) yield* testcase(result, strict, place);
+    yield `    <system-out>${escapeXml(words(report, results).join("\n"))}</system-out>\n`;
+    yield "    <system-err></system-err>\n  </testsuite>\n";
+  }
+}
+
+function* properties({ kernel, complete }: CheckReport, place: JunitPlace): Generator<string> {
+  const { backend, model, release, module } = kernel;
+  const all = { ...place.properties, backend, model, release, module, complete };
+  yield "    <properties>\n";
+  for (const [name, value] of Object.entries(all)) {
+    if (value !== null) yield `      <property${attributes({ name, value: `${value}` })}/>\n`;
+  }
+  yield "    </properties>\n";
+}
+
+// What kind of failure it is, where it is not the plain one.
+const TYPES: Partial<Readonly<Record<CheckStatus, string>>> = {
+  known: "known defect",
+  timeout: "timeout",
+};
+
+function* testcase(
+  result: CheckResult,
+  strict: boolean,
+  { classname }: JunitPlace,
+): Generator<string> {
+  const { id, group, ms, status, detail } = result;
+  const known = status === "known" ? "known defect: " : "";
+  const head = `    <testcase${
+    attributes({ name: id, classname: `${classname}${group}`, time: seconds(ms) })
+  }`;
+  if (isSkipped(result, strict)) {
+    const message = attributes({ message: `${known}${detail ?? ""}` });
+    yield `${head}>\n      <skipped${message}/>\n    </testcase>\n`;
+  } else if (hasFailed(result, strict)) {
+    const type = TYPES[status] ?? "failed check";
+    const message = attributes({ message: `${known}${summary(result)}`, type });
+    yield `${head}>\n      <failure${message}>${
+      escapeXml(story(result))
+    }</failure>\n    </testcase>\n`;
+  } else {
+    yield `${head}/>\n`;
+  }
+}
+
+// What a test that passed says: the schemas have no place in the test for it.
+function words(report: CheckReport, results: readonly CheckResult[]): string[] {
+  const { kernelLog: log } = report;
+  const missing = [unreadLogText(log), lostLogText(log), incompleteText(report)];
+  const said = results.filter(({ status, detail }) => status === "pass" && detail !== null);
+  return [
+    ...missing.filter((one) => one !== null),
+    ...said.map(({ id, detail }) => `${id}: ${detail}`),
+  ];
+}
+
+function isSkipped({ status }: CheckResult, strict: boolean): boolean {
+  return status === "skip" || (status === "known" && !strict);
+}
+
+function summary({ detail, expected, seen, statement }: CheckResult): string {
+  const what = detail ?? statement;
+  return expected === null ? what : `${what}: expected ${expected}, seen ${seen}`;
+}
+
+function story({ statement, detail, expected, seen, reports, source }: CheckResult): string {
+  return [
+    statement,
+    ...(detail === null ? [] : [detail]),
+    ...(expected === null ? [] : [`expected  ${expected}`]),
+    ...(seen === null ? [] : [`seen      ${seen}`]),
+    ...reportLines(reports).map((line) => `kernel    ${line}`),
+    `source    ${source}`,
+  ].join("\n");
+}
+
+/**
+ * `dirtyring check` on several kernels as JUnit: a suite for each group of each kernel, and one with an error for each
+ * kernel that told not all.
+ *
+ * @param report What they came to.
+ * @param facts What else is to be said.
+ * @returns Lines with their ends.
+ */
+export function* checkKernelsJunit(
+  { kernels, interrupted }: KernelsReport,
+  facts: JunitFacts,
+): Generator<string> {
+  let first = 0;
+  yield JUNIT_BEGIN;
+  for (const kernel of kernels) {
+    const { report, problem, label } = kernel;
+    const properties = propertiesOf(kernel);
+    if (report !== null) {
+      const place = { first, suite: `${label} `, classname: `dirtyring.${label}.`, properties };
+      yield* junitSuites(report, facts, place);
+      first += report.planned.length;
+    }
+    if (problem !== null || (report === null && interrupted === null)) {
+      yield* errorSuite(kernel, facts, first++);
+    }
+  }
+  yield JUNIT_END;
+}
+
+function propertiesOf({ kernel, kernelArgs, cpu }: KernelRun): Record<string, string> {
+  return { kernel, kernelArgs, ...(cpu === null ? {} : { cpu }) };
+}
+
+function* errorSuite(
+  kernel: KernelRun<CheckReport>,
+  { when }: JunitFacts,
+  id: number,
+): Generator<string> {
+  const { label, console } = kernel;
+  const time = seconds(0);
+  const counts = { tests: "1", failures: "0", errors: "1", skipped: "0", time };
+  yield `  <testsuite package="dirtyring" id="${id}"${
+    attributes({ name: label, timestamp: timestamp(when), hostname: "localhost", ...counts })
+  }>\n    <properties>\n`;
+  for (const [name, value] of Object.entries(propertiesOf(kernel))) {
+    yield `      <property${attributes({ name, value })}/>\n`;
+  }
+  yield "    </properties>\n";
+  const message = problemText(kernel, null) ?? "";
+  yield `    <testcase${attributes({ name: "report", classname: `dirtyring.${label}`, time })}>\n`;
+  yield `      <error${attributes({ message, type: "no whole report" })}>${
+    escapeXml([message, ...console].join("\n"))
+  }</error>\n    </testcase>\n`;
+  yield "    <system-out></system-out>\n    <system-err></system-err>\n  </testsuite>\n";
+}
+
+/**
+ * A point in time as JUnit's schema wants it.
+ *
+ * @param when The point in time.
+ * @returns It, in UTC, in seconds.
+ */
+export function timestamp(when: Date): string {
+  return when.toISOString().slice(0, 19);
+}
+
+/**
+ * A time as JUnit has it.
+ *
+ * @param ms Milliseconds.
+ * @returns Seconds.
+ */
+export function seconds(ms: number): string {
+  return (ms / 1000).toFixed(6);
+}
+
+/**
+ * Attributes of an element.
+ *
+ * @param values Their values by name.
+ * @returns The attributes, each with a space before it.
+ */
+export function attributes(values: Readonly<Record<string, string>>): string {
+  return Object.entries(values).map(([name, value]) => ` ${name}="${escapeXml(value)}"`).join("");
+}

@@ -1,0 +1,149 @@
+import { type CheckResult, type CheckStatus, hasFailed } from "../../conformance/kit/check.ts";
+import type { CheckReport } from "../../conformance/runner/check_report.ts";
+import type { KernelsReport } from "../../conformance/runner/kernels_report.ts";
+import type { KernelRun } from "../../host/kernel_run.ts";
+import {
+  kernelColumns,
+  kernelProblems,
+  kernelsTable,
+  labelText,
+  LINE_WIDTH,
+  saidOf,
+} from "../../report/kernels_text.ts";
+import { incompleteText, lostLogText, unreadLogText } from "../../report/notes.ts";
+import { countText, oneLine } from "../../report/table.ts";
+import { checkResultText } from "./check_text.ts";
+
+type Run = KernelRun<CheckReport>;
+
+const WORDS: Readonly<Record<CheckStatus, string>> = {
+  pass: "pass",
+  fail: "FAIL",
+  timeout: "TIMEOUT",
+  skip: "skip",
+  known: "known",
+};
+/** What was not asked. */
+const NONE = "-";
+
+/**
+ * `dirtyring check` on several kernels for people: a line for each statement whose answer differs, the counts, and
+ * below them all that failures know, those of every kernel, too.
+ *
+ * @param report What they came to.
+ * @param width The characters that a line may have: longer labels are numbers in the table.
+ * @returns Lines with their ends.
+ */
+export function* checkKernelsText(
+  report: KernelsReport,
+  width = LINE_WIDTH,
+): Generator<string> {
+  const { kernels, differing } = report;
+  const rows = [
+    ...differing.map(({ id, answers }) => [
+      oneLine(id),
+      ...answers.map((answer) => answer === null ? NONE : WORDS[answer]),
+    ]),
+    ...(differing.length === 0 ? [] : [[]]),
+    ...countRows(kernels),
+  ];
+  const columns = kernelColumns(kernels, rows, width);
+  yield* columns.legend;
+  yield `\n${differenceText(kernels, differing.length)}\n\n`;
+  yield* kernelsTable(columns, rows, "left");
+  yield* failures(kernels, differing.map(({ id }) => id));
+  yield* kernelProblems(report);
+  yield* endText(kernels);
+}
+
+function differenceText(kernels: readonly Run[], differing: number): string {
+  const ids = new Set(kernels.flatMap(({ report }) => report?.checks.map(({ id }) => id) ?? []));
+  if (kernels.filter(({ report }) => report !== null).length < 2) {
+    return "nothing to compare: fewer than two kernels were checked";
+  }
+  const all = countText(ids.size, "statement");
+  return differing === 0
+    ? `the kernels agree: no answer differs, of ${all}`
+    : `${countText(differing, "answer differs", "answers differ")}, of ${all}`;
+}
+
+function countRows(kernels: readonly Run[]): string[][] {
+  const row = (name: string, count: (report: CheckReport) => number) => [
+    name,
+    ...kernels.map(({ report }) => report === null ? NONE : `${count(report)}`),
+  ];
+  // Only where there is one.
+  const seldom = (name: string, count: (report: CheckReport) => number) =>
+    kernels.some(({ report }) => report !== null && count(report) > 0) ? [row(name, count)] : [];
+  return [
+    row("passed", ({ summary }) => summary.pass),
+    row("failed", ({ summary }) => summary.fail),
+    ...seldom("out of time", ({ summary }) => summary.timeout),
+    row("skipped", ({ summary }) => summary.skip),
+    row("known", ({ summary }) => summary.known),
+    ...seldom(
+      "not made",
+      ({ planned, checks }) => planned.reduce((sum, one) => sum + one.checks, 0) - checks.length,
+    ),
+  ];
+}
+
+/** A failure, and the kernels that have the very same. */
+interface Failure {
+  readonly result: CheckResult;
+  readonly kernels: readonly Run[];
+}
+
+function* failures(kernels: readonly Run[], differing: readonly string[]): Generator<string> {
+  const failed = kernels.flatMap((kernel) =>
+    (kernel.report?.checks ?? [])
+      .filter((result) => hasFailed(result, kernel.report!.strict))
+      .map((result) => ({ result, kernel }))
+  );
+  const byId = Map.groupBy(failed, ({ result }) => result.id);
+  const everywhere = [...byId.keys()].filter((id) => !differing.includes(id));
+  for (
+    const [head, ids] of [
+      ["failed where the kernels differ", differing.filter((id) => byId.has(id))],
+      ["failed on every kernel that was asked", everywhere],
+    ] as const
+  ) {
+    if (ids.length > 0) yield `\n${head}\n`;
+    for (const id of ids) {
+      for (const failure of together(byId.get(id)!)) yield* failureText(failure, id.length);
+    }
+  }
+}
+
+function together(
+  failed: readonly { readonly result: CheckResult; readonly kernel: Run }[],
+): Failure[] {
+  const same = Map.groupBy(failed, ({ result: { ms: _, ...told } }) => JSON.stringify(told));
+  return [...same.values()].map((group) => ({
+    result: group[0]!.result,
+    kernels: group.map(({ kernel }) => kernel),
+  }));
+}
+
+function* failureText({ result, kernels }: Failure, width: number): Generator<string> {
+  yield* checkResultText(result, width, false);
+  yield `${" ".repeat(9)}on        ${kernels.map(labelText).join(", ")}\n`;
+}
+
+function* endText(kernels: readonly Run[]): Generator<string> {
+  const lines = kernels.flatMap((kernel) => [...saidOf(kernel, notes(kernel.report))]);
+  if (lines.length > 0) yield "\n";
+  yield* lines;
+}
+
+function* notes(report: CheckReport | null): Generator<string> {
+  if (report === null) return;
+  const { kernelLog: log, checks } = report;
+  for (const missing of [unreadLogText(log), lostLogText(log), incompleteText(report)]) {
+    if (missing !== null) yield missing;
+  }
+  for (const [status, word] of [["fail", "failed"], ["timeout", "out of time"]] as const) {
+    const ids = checks.filter((one) => one.status === status).map(({ id }) => id);
+    if (ids.length > 0) yield `${word}: ${ids.join(", ")}`;
+  }
+}

@@ -1,0 +1,145 @@
+import type { Context } from "../../cli/command.ts";
+import { interruptAll, Lanes } from "../../cli/compare_machines.ts";
+import { BootStatus, EndedElsewhere } from "../../cli/in_machine.ts";
+import type { MachineRequest } from "../../cli/machine_request.ts";
+import type { CheckReport } from "../../conformance/runner/check_report.ts";
+import type { Watcher } from "../../conformance/runner/conformance.ts";
+import { type KernelsReport, kernelsReport } from "../../conformance/runner/kernels_report.ts";
+import type { PlannedCheck } from "../../conformance/runner/supervisor.ts";
+import { HostError } from "../../ffi/errors.ts";
+import type { Interrupt } from "../../host/interrupt.ts";
+import type { UnlabelledRun } from "../../host/kernel_run.ts";
+import type { Machine } from "../../vm/machine.ts";
+import { type MachineChoice, type PreparedMachine, prepareMachine } from "../../vm/prepare.ts";
+import { type CheckedKernel, checkMachine, type CheckQuestion } from "./check_machine.ts";
+import { reportStatus } from "./command.ts";
+
+/**
+ * Makes checks on the kernel of `--kernel`.
+ *
+ * @param request The machine and the command line.
+ * @param plan The checks, in their order.
+ * @param watcher Sees what there is before the end.
+ * @param context What it may use.
+ * @returns What they came to.
+ * @throws {VmFailure} Where the machine came to no end.
+ * @throws {EndedElsewhere} Where the command said there why it has no result.
+ * @throws {KernelFileError} Where the kernel, or its modules, cannot be had.
+ * @throws {HostError} Where there is no emulator, or this kernel has no KVM.
+ */
+export async function checkKernel(
+  request: MachineRequest,
+  plan: readonly PlannedCheck[],
+  watcher: Watcher,
+  context: Context,
+): Promise<CheckReport> {
+  const prepared = await prepareMachine(request.choices[0]!);
+  using boot = new BootStatus(context, prepared);
+  const running = new Set<Machine>();
+  using interrupt = interruptAll(running);
+  const question = questionOf(request, plan, running, interrupt);
+  const { report, status, failure } = await checkMachine(prepared, question, {
+    booted(facts) {
+      boot.end();
+      watcher.begin(facts, null);
+    },
+    result: (result) => watcher.result(result),
+    say: context.say,
+  });
+  if (failure !== null) throw failure;
+  if (report === null) throw new EndedElsewhere(status);
+  return report;
+}
+
+/**
+ * Makes checks on several kernels, beside each other as far as processors allow.
+ *
+ * @param request The machines and the command line.
+ * @param plan The checks, in their order.
+ * @param context What it may use.
+ * @returns What they came to.
+ * @throws {KernelFileError} Where a kernel, or its modules, cannot be had.
+ * @throws {HostError} Where there is no emulator for one.
+ */
+export async function checkKernels(
+  request: MachineRequest,
+  plan: readonly PlannedCheck[],
+  context: Context,
+): Promise<KernelsReport> {
+  const prepared: PreparedMachine[] = [];
+  for (const choice of request.choices) prepared.push(await prepareMachine(choice));
+  const running = new Set<Machine>();
+  using interrupt = interruptAll(running);
+  const question = questionOf(request, plan, running, interrupt);
+  const made = prepared.map(() => 0);
+  const show = () => {
+    const parts = made.map((count, n) => `${prepared[n]!.kernel.image.release} ${count}`);
+    context.status(`checks of ${plan.length} made: ${parts.join(", ")}`);
+  };
+  show();
+  const runs = await Promise.all(prepared.map(async (machine, n) => {
+    const said: string[] = [];
+    const outcome = await outcomeOf(machine, question, {
+      count() {
+        made[n]!++;
+        show();
+      },
+      said,
+    });
+    return kernelRun(request.choices[n]!, outcome, said);
+  }));
+  context.status("");
+  return kernelsReport(runs, plan.map(({ id }) => id), interrupt.signal);
+}
+
+interface Seen {
+  readonly count: () => void;
+  readonly said: string[];
+}
+
+// A kernel without KVM is an answer here: the others go on.
+async function outcomeOf(
+  machine: PreparedMachine,
+  question: CheckQuestion,
+  { count, said }: Seen,
+): Promise<CheckedKernel> {
+  try {
+    return await checkMachine(machine, question, {
+      booted: () => {},
+      result() {
+        count();
+        return true;
+      },
+      say: (line) => void said.push(line),
+    });
+  } catch (error) {
+    if (!(error instanceof HostError)) throw error;
+    said.push(error.message);
+    return { report: null, status: 4, failure: null };
+  }
+}
+
+function kernelRun(
+  { kernel, settings }: MachineChoice,
+  { report, status, failure }: CheckedKernel,
+  said: readonly string[],
+): UnlabelledRun<CheckReport> {
+  const last = said.at(-1)?.replace(/^dirtyring: /, "") ?? null;
+  return {
+    ...{ kernel, kernelArgs: settings.kernelArgs, cpu: settings.cpu, report },
+    // What was asked in other machines counts, too.
+    status: failure === null && report !== null ? reportStatus(report) : status,
+    problem: failure?.message ?? (report === null ? last : null),
+    console: failure?.console ?? [],
+  };
+}
+
+function questionOf(
+  { args }: MachineRequest,
+  plan: readonly PlannedCheck[],
+  running: Set<Machine>,
+  interrupt: Interrupt,
+): CheckQuestion {
+  const lanes = new Lanes(Math.max(1, navigator.hardwareConcurrency));
+  return { plan, args, lanes, running, interrupt };
+}

@@ -1,0 +1,262 @@
+import {
+  type Command,
+  type Context,
+  defineCommand,
+  type Formatter,
+  interruptStatus,
+  json,
+  type LateFormatter,
+} from "../../cli/command.ts";
+import { bisectOption } from "../../cli/global_options.ts";
+import {
+  choice,
+  count,
+  flag,
+  globs,
+  optionalCount,
+  optionalDuration,
+  optionFlag,
+  outputOption,
+} from "../../cli/option.ts";
+import { hasFailed } from "../../conformance/kit/check.ts";
+import type { CheckReport } from "../../conformance/runner/check_report.ts";
+import type { Watcher } from "../../conformance/runner/conformance.ts";
+import type { KernelsReport } from "../../conformance/runner/kernels_report.ts";
+import type { CheckList } from "../../conformance/runner/select_checks.ts";
+import type { Backend, ModelChoice } from "../../host/backend.ts";
+import { EXIT, UsageError } from "../../host/errors.ts";
+import { kernelsStatus } from "../../host/kernel_run.ts";
+import { backendOptions } from "../lab_options.ts";
+
+/** What `dirtyring check` comes to. */
+export type CheckOutcome =
+  | CheckReport
+  | CheckList
+  | KernelsReport;
+
+type CheckFormat = Formatter<CheckOutcome, unknown>;
+
+// A format of one schema: `run` refuses what comes out in another.
+function of<Schema extends CheckOutcome["schema"]>(
+  schema: Schema,
+  format: (
+    outcome: Extract<CheckOutcome, { schema: Schema }>,
+    columns: number | null,
+  ) => Iterable<string>,
+): CheckFormat {
+  return (outcome, _, columns) =>
+    outcome.schema === schema
+      ? format(outcome as Extract<CheckOutcome, { schema: Schema }>, columns) // as the schema says
+      : [];
+}
+
+// A table that is as wide as the terminal.
+function withColumns<Schema extends CheckOutcome["schema"]>(
+  schema: Schema,
+  format: (
+    outcome: Extract<CheckOutcome, { schema: Schema }>,
+    columns?: number,
+  ) => Iterable<string>,
+): CheckFormat {
+  return of(schema, (outcome, columns) => format(outcome, columns ?? undefined));
+}
+
+// Of one kernel, head and checks are printed as they come.
+const text: LateFormatter<CheckOutcome, unknown> = async ({ schema }) => {
+  switch (schema) {
+    case "dirtyring.check/1":
+      return of(schema, (await import("./check_text.ts")).checkEndText);
+    case "dirtyring.check-list/1":
+      return of(schema, (await import("./check_text.ts")).checkListText);
+    case "dirtyring.check-kernels/1":
+      return withColumns(
+        schema,
+        (await import("./check_kernels_text.ts")).checkKernelsText,
+      );
+  }
+};
+
+const ktap: LateFormatter<CheckOutcome, unknown> = async ({ schema }) =>
+  schema === "dirtyring.check-kernels/1"
+    ? of(schema, (await import("./check_ktap.ts")).checkKernelsKtap)
+    : of("dirtyring.check/1", (await import("./check_ktap.ts")).checkKtap);
+
+const junit: LateFormatter<CheckOutcome, unknown> = async ({ schema }) => {
+  const when = new Date();
+  if (schema === "dirtyring.check-kernels/1") {
+    const { checkKernelsJunit } = await import("./check_junit.ts");
+    return of(schema, (report) => checkKernelsJunit(report, { when }));
+  }
+  const { checkJunit: format } = await import("./check_junit.ts");
+  return of("dirtyring.check/1", (report) => format(report, { when }));
+};
+
+const ndjson: LateFormatter<CheckOutcome, unknown> = async () =>
+  of("dirtyring.check/1", (await import("./check_text.ts")).checkEndNdjson);
+
+/** The formats of `dirtyring check`. */
+export const CHECK_FORMATS: Readonly<Record<string, LateFormatter<CheckOutcome, unknown>>> = {
+  ...{ text, ktap, junit, json, ndjson },
+};
+
+/**
+ * The exit status that a report of checks stands for: README.md, "Exit statuses".
+ *
+ * @param report The report.
+ * @returns 1 where a check failed, 70 where that was by defects of this program alone, 4 where none could be made.
+ */
+export function reportStatus(report: CheckReport): number {
+  const { checks, summary, strict, complete, interrupted } = report;
+  const failed = checks.filter((check) => hasFailed(check, strict));
+  if (failed.length > 0) return failed.every(({ defect }) => defect) ? EXIT.DEFECT : EXIT.BROKEN;
+  if (interrupted !== null) return interruptStatus(interrupted);
+  if (!complete) return EXIT.CLOSED_PIPE;
+  return summary.pass + summary.known > 0 ? EXIT.OK : EXIT.HOST;
+}
+
+type Format = "text" | "ktap" | "junit" | "json" | "ndjson";
+
+interface CheckOptions {
+  readonly backend: Backend;
+  readonly model: ModelChoice | undefined;
+  readonly only: readonly string[];
+  readonly skip: readonly string[];
+  readonly list: boolean;
+  readonly format: Format;
+  readonly timeout: number | undefined;
+  readonly seed: number | undefined;
+  readonly repeat: number;
+  readonly strict: boolean;
+  readonly "allow-warn": boolean;
+  readonly "allow-harm": boolean;
+  readonly bisect: boolean;
+}
+
+async function watcher(options: CheckOptions, ids: string[], context: Context): Promise<Watcher> {
+  const { textProgress, ndjsonProgress, NO_PROGRESS } = await import("./check.ts");
+  const print = (chunks: Iterable<string>) => context.print(chunks);
+  if (options.format === "text") return textProgress(print, ids, options.seed === undefined);
+  return options.format === "ndjson" ? ndjsonProgress(print) : NO_PROGRESS;
+}
+
+async function run(options: CheckOptions, context: Context): Promise<CheckOutcome> {
+  const { list, format, bisect } = options;
+  if (list && bisect) {
+    throw new UsageError("--bisect: does not go with --list, which asks no kernel");
+  }
+  if (context.machines !== null) refuseMachines(options, context.machines);
+  if (list && format !== "text" && format !== "json") {
+    throw new UsageError(`--list: works with --format text or json, not with ${format}`);
+  }
+  const { checksAskedFor } = await import("./check.ts");
+  const { ALL_CHECKS } = await import("../../conformance/statements/all_checks.ts");
+  const asked = checksAskedFor(ALL_CHECKS, options);
+  // A kernel that was harmed is asked nothing more.
+  const plan = options["allow-harm"] && context.machines === null && !list
+    ? [...asked.filter(({ harms }) => !harms), ...asked.filter(({ harms }) => harms)]
+    : asked;
+  if (list) return (await import("../../conformance/runner/select_checks.ts")).listChecks(plan);
+  const seen = await watcher(options, plan.map(({ id }) => id), context);
+  const { machines } = context;
+  if (machines !== null) {
+    const { checkKernel, checkKernels } = await import("./check_machines.ts");
+    return machines.choices.length === 1
+      ? await checkKernel(machines, plan, seen, context)
+      : await checkKernels(machines, plan, context);
+  }
+  const { conformance } = await import("../../conformance/runner/conformance.ts");
+  return await conformance(
+    await context.openKernel(options),
+    plan,
+    {
+      model: options.model?.text,
+      allowWarn: options["allow-warn"],
+      allowHarm: options["allow-harm"],
+      trace: context.trace,
+      timeoutMs: options.timeout ?? null,
+      naming: optionFlag,
+      repeat: options.repeat,
+      seed: options.seed,
+      strict: options.strict,
+    },
+    { ...seen, check: (id) => context.announce(id) },
+  );
+}
+
+// Options that say nothing of machines, or of several.
+function refuseMachines(
+  { list, format, bisect }: CheckOptions,
+  { choices }: NonNullable<Context["machines"]>,
+): void {
+  if (list) throw new UsageError("--list: does not go with --kernel, since it asks no kernel");
+  if (choices.length === 1) return;
+  if (bisect) throw new UsageError("--bisect: takes one --kernel: a commit has one answer");
+  if (format === "ndjson") {
+    throw new UsageError("--format ndjson: works with one --kernel; json tells of several");
+  }
+}
+
+function statusOf(outcome: CheckOutcome, { bisect }: Pick<CheckOptions, "bisect">): number {
+  switch (outcome.schema) {
+    case "dirtyring.check-list/1":
+      return 0;
+    case "dirtyring.check/1":
+      // Who interrupts a bisection wants it to end, whatever was found by then.
+      if (bisect && outcome.interrupted !== null) return interruptStatus(outcome.interrupted);
+      return reportStatus(outcome);
+    default: {
+      const statuses = outcome.kernels.map(({ status }) => status);
+      return kernelsStatus(statuses, interruptStatus(outcome.interrupted));
+    }
+  }
+}
+
+/** `dirtyring check` */
+export const command: Command = defineCommand({
+  name: "check",
+  summary: "the conformance suite: one check for each statement of docs/abi.md",
+  details:
+    "Each check gets a VM of its own, in a process apart: one that ends that process fails alone, and one " +
+    "that hangs is a timeout, which counts as failed. A check that this host cannot make is skipped, with the reason. A problem that the kernel reports in its log " +
+    "while a check runs fails it. Known defects of the " +
+    "kernel are reported as known. The exit status is 1 if a check failed, 4 if none could be made; with " +
+    "--bisect 125 for all that says nothing about the kernel, 129 for a wrong command line.",
+  options: {
+    ...backendOptions(),
+    only: globs("only checks whose id matches one of these globs", "all"),
+    skip: globs("no check whose id matches one of these globs", "none"),
+    list: flag("list the checks and make none; --format text or json"),
+    timeout: optionalDuration(
+      "the longest that a check may take",
+      "10s, and longer where this host is measured to be slow",
+    ),
+    seed: optionalCount(
+      "shuffle the checks; the same seed gives the same order",
+      {},
+      "not shuffled",
+    ),
+    repeat: count("make each check N times; it fails if it fails once", 1, { min: 1 }),
+    strict: flag("a known defect of the kernel counts as failed"),
+    "allow-warn": flag("also checks that make the kernel warn, which taints it"),
+    "allow-harm": flag(
+      "also checks that could harm a kernel without a fix: only in a machine that is thrown away",
+    ),
+    bisect: bisectOption,
+    format: choice("how the result is written", ["text", "ktap", "junit", "json", "ndjson"]),
+    output: outputOption,
+  },
+  examples: [
+    ["dirtyring check", "every statement that /dev/kvm can show"],
+    ["dirtyring check --backend model --model v5.11", "all of them, on a kernel in memory"],
+    [
+      "dirtyring check --only 'reset.*' --skip 'reset.signal*' --format ktap --output result.ktap",
+      "some, for the kernel's kunit.py parse",
+    ],
+    ["dirtyring check --only 'reset.*' --bisect", "in a script for git bisect run"],
+    ["dirtyring check --list --format json", "what there is, without a kernel"],
+  ],
+  formats: CHECK_FORMATS,
+  run,
+  asksMachines: () => true,
+  status: statusOf,
+});

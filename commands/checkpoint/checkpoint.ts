@@ -1,0 +1,153 @@
+import { prepareFolder } from "../../checkpoint/checkpoint_file.ts";
+import { CheckpointWriter } from "../../checkpoint/checkpoint_writer.ts";
+import type { Context } from "../../cli/command.ts";
+import { quotas } from "../../drive/live_vcpus.ts";
+import { startVcpus } from "../../drive/start_vcpus.ts";
+import { nanoseconds } from "../../ffi/linux.ts";
+import type { BackendSelection } from "../../host/backend.ts";
+import { UsageError } from "../../host/errors.ts";
+import { Interrupt, type InterruptWatch } from "../../host/interrupt.ts";
+import type { Watched } from "../../host/kernel_log.ts";
+import { trackerOf } from "../../machine/bitmap_tracker.ts";
+import type { TrackingKind } from "../../machine/dirty_tracker.ts";
+import { GuestVm } from "../../machine/guest_vm.ts";
+import { passesFor } from "../../machine/plan.ts";
+import { type LabRequest, makePlan } from "../lab_options.ts";
+import { watchKernel } from "../watch_kernel.ts";
+import type { CheckpointOptions, CheckpointResult, Epoch } from "./checkpoint_result.ts";
+import { CheckpointRun, type MachineHeader } from "./checkpoint_run.ts";
+import { Replica } from "./replica.ts";
+
+/** What a command line asks for. */
+export interface KeepRequest extends BackendSelection, Omit<LabRequest, "rounds" | "passes"> {
+  /** How dirty pages are tracked. */
+  readonly tracking: TrackingKind;
+  /** Milliseconds of an epoch. */
+  readonly interval: number;
+  /** Dirty pages at which an epoch ends early. */
+  readonly "max-dirty": number | undefined;
+  /** Milliseconds to run. */
+  readonly duration: number | undefined;
+  /** Epochs. */
+  readonly epochs: number | undefined;
+  /** Stores to make. */
+  readonly stores: number | undefined;
+  /** A folder for files. */
+  readonly output: string | undefined;
+  /** How the result is written. */
+  readonly format: "text" | "json" | "ndjson";
+}
+
+/** Milliseconds that it takes, unless something else is said to end it. */
+const DURATION_MS = 1000;
+/**
+ * A vCPU's list is at least this long, so that it is seldom begun again. It is no longer, since every file holds
+ * the lists.
+ */
+const LEAST_BLOCK = 1 << 11;
+
+/**
+ * `dirtyring checkpoint`.
+ *
+ * @param request What the command line asks for.
+ * @param context What it may use.
+ * @returns What it came to.
+ * @throws {UsageError} Where options do not go together, or the folder cannot be used.
+ */
+export async function keepReplica(
+  request: KeepRequest,
+  context: Context,
+): Promise<Watched<CheckpointResult>> {
+  const { tracking, vcpus, output, duration, epochs = null, stores = null } = request;
+  const maxDirty = request["max-dirty"] ?? null;
+  if (maxDirty !== null && tracking !== "ring") {
+    throw new UsageError(
+      `--max-dirty ${maxDirty}: works with --tracking ring alone; with a ${tracking} nothing stops the ` +
+        "guest before it is asked again",
+    );
+  }
+  const plan = await makePlan({
+    ...{ ...request, rounds: 1 },
+    passes: (stores) => passesFor(stores, vcpus, LEAST_BLOCK),
+  });
+  const isEndless = epochs === null && stores === null;
+  const options: CheckpointOptions = {
+    ...{ intervalMs: request.interval, maxDirty, epochs, stores },
+    durationMs: duration ?? (isEndless ? DURATION_MS : null),
+    writer: output === undefined ? null : new CheckpointWriter(output),
+  };
+  const watch = (epoch: Epoch) => context.print([`${JSON.stringify(epoch)}\n`]);
+  const isStreamed = request.format === "ndjson";
+  const kernel = await context.openKernel(request);
+  const result = await watchKernel(kernel, context.note, async () => {
+    using vm = new GuestVm(kernel, plan, trackerOf(tracking, plan.ringBytes));
+    if (output !== undefined) await prepareFolder(output);
+    using interrupt = new Interrupt();
+    return await checkpoint(vm, interrupt, isStreamed ? { ...options, watch } : options);
+  });
+  if (result.error !== null) context.note(result.error);
+  return result;
+}
+
+/**
+ * Keeps a replica of a running guest, epoch by epoch, and at the end compares it with the guest.
+ *
+ * @param vm The VM, fresh.
+ * @param interrupt Ends it early; what was gathered is answered.
+ * @param options How it goes.
+ * @returns What it came to, also where a vCPU or a file failed meanwhile: `error` says how.
+ * @throws {HostError} Where vCPUs cannot be started.
+ * @throws {KernelError} Where the replica cannot be mapped.
+ */
+export async function checkpoint(
+  vm: GuestVm,
+  interrupt: InterruptWatch,
+  options: CheckpointOptions,
+): Promise<CheckpointResult> {
+  vm.tracker.warm();
+  using replica = new Replica(vm);
+  const { stores: most, thread } = options;
+  await using vcpus = await startVcpus(vm, {
+    quotas: quotas(vm.vcpus, most),
+    ...(thread === undefined ? {} : { thread }),
+  });
+  const header = headerOf(vm);
+  const run = new CheckpointRun({ vm, vcpus, replica, header, interrupt, options });
+  await run.toEnd();
+  const stores = vm.vcpus.reduce((sum, _, id) => sum + vcpus.placeOf(id).stores, 0);
+  const differing = run.hasCopiedAll ? await replica.compare(interrupt) : null;
+  const slot0Equal = replica.isSlot0Equal;
+  const equal = differing === null ? null : differing.count === 0 && slot0Equal;
+  const problems = run.cycle.problems.list;
+  return {
+    schema: "dirtyring.checkpoint/1",
+    kernel: vm.kernel,
+    lab: vm.plan.options,
+    slots: vm.plan.slots,
+    tracking: vm.tracker.kind,
+    intervalNs: nanoseconds(options.intervalMs),
+    maxDirty: options.maxDirty,
+    elapsedNs: run.elapsedNs,
+    epochCount: run.log.count,
+    epochs: run.log.epochs,
+    summary: run.log.summary,
+    stores,
+    output: options.writer?.written ?? null,
+    differing: differing ?? { count: 0, pages: [] },
+    slot0Equal,
+    equal,
+    problems,
+    ok: problems.length === 0 && equal !== false,
+    error: run.error,
+    interrupted: interrupt.signal,
+    closed: run.isClosed,
+  };
+}
+
+function headerOf(vm: GuestVm): MachineHeader {
+  const { backend, model, release, module } = vm.kernel;
+  const { rounds: _rounds, ...lab } = vm.plan.options;
+  const passes = vm.plan.sequence.length / lab.pages;
+  const tracking = vm.tracker.kind;
+  return { kernel: { backend, model, release, module }, tracking, lab: { ...lab, passes } };
+}

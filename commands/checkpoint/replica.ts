@@ -1,0 +1,125 @@
+import { type InterruptWatch, lastLook } from "../../host/interrupt.ts";
+import { Mapping } from "../../kvm/mapping.ts";
+import type { GuestVm } from "../../machine/guest_vm.ts";
+import { TouchedPages } from "../../machine/touched_pages.ts";
+import { PAGE_WORDS, type PageName, runEnd } from "../../ring/entry.ts";
+
+/** Pages that differ: their number, and the first hundred of them. */
+export interface DifferingPages {
+  /** How many there are. */
+  readonly count: number;
+  /** The first hundred. */
+  readonly pages: readonly PageName[];
+}
+
+const LISTED = 100;
+/** Pages that are compared between two looks for an interrupt: some ten milliseconds, or a tenth of a second on the model. */
+const CHUNK_PAGES = 1 << 11;
+
+/** A copy of a guest's memory, which is brought up to date page by page. */
+export class Replica implements Disposable {
+  readonly #vm: GuestVm;
+  readonly #mapping: Mapping;
+  readonly #slot0: Uint8Array<ArrayBuffer>;
+  readonly #from: Uint32Array<ArrayBuffer>;
+  readonly #to: Uint32Array<ArrayBuffer>;
+
+  /**
+   * Begins with a copy of slot 0 and logged memory that is all zero, as that of a fresh guest is. Its memory is
+   * populated where it is written to.
+   *
+   * @param vm The machine, fresh.
+   * @throws {KernelError} Where memory cannot be mapped.
+   */
+  constructor(vm: GuestVm) {
+    this.#vm = vm;
+    this.#slot0 = vm.slot0.slice();
+    this.#mapping = Mapping.anonymous(vm.vm.kernel, vm.plan.options.memory, "the replica");
+    this.#from = vm.memory;
+    this.#to = this.#mapping.words;
+  }
+
+  /** Its copy of slot 0. */
+  get slot0(): Uint8Array<ArrayBuffer> {
+    return this.#slot0;
+  }
+
+  /** Its copy of all logged memory; not to be touched once the replica is disposed. */
+  get bytes(): Uint8Array<ArrayBuffer> {
+    return this.#mapping.bytes;
+  }
+
+  /**
+   * Copies pages from the guest, whose vCPUs stand still. Neighbours are copied together, which takes half as long
+   * where many pages are dirty: 0.7 µs a page against 1.2. A single page is copied whole, not in two halves as
+   * `ring/harvest.ts` would have it: guest pages lie outside of the caches, and there `rep movsb` is the faster one
+   * (1.1 against 1.4 µs a page for 1000 random pages). Sorting them first costs 0.04 µs a page.
+   *
+   * @param pages Page numbers over all logged slots, in order.
+   */
+  copy(pages: Uint32Array): void {
+    const from = this.#from;
+    const to = this.#to;
+    for (let n = 0, end = 0; n < pages.length; n = end) {
+      end = runEnd(pages, n);
+      const at = pages[n]! * PAGE_WORDS;
+      to.set(from.subarray(at, at + (end - n) * PAGE_WORDS), at);
+    }
+  }
+
+  /** Copies slot 0, which is not logged, from the guest, whose vCPUs stand still. */
+  copySlot0(): void {
+    this.#slot0.set(this.#vm.slot0);
+  }
+
+  /** Whether slot 0 is the same in the guest and here, byte for byte. */
+  get isSlot0Equal(): boolean {
+    const guest = this.#vm.slot0;
+    return this.#slot0.every((byte, at) => byte === guest[at]);
+  }
+
+  /**
+   * Compares all logged memory with the guest's, byte for byte. A page that was never touched in either is zero in
+   * both, and is left untouched.
+   *
+   * @param interrupt Ends it early.
+   * @returns The pages that differ, or `null` where a signal came meanwhile, or before and there is much to compare.
+   */
+  async compare(interrupt: InterruptWatch): Promise<DifferingPages | null> {
+    const goesOn = lastLook(interrupt);
+    const { vm: { kernel }, memoryAddress, pages: { total } } = this.#vm;
+    using inGuest = new TouchedPages(kernel, memoryAddress);
+    using here = new TouchedPages(kernel, this.#mapping.address);
+    const pages: PageName[] = [];
+    let count = 0;
+    for (let chunk = 0; chunk < total; chunk += CHUNK_PAGES) {
+      const end = Math.min(chunk + CHUNK_PAGES, total);
+      for (const page of eitherOf(inGuest.among(chunk, end), here.among(chunk, end))) {
+        if (isEqual(this.#from, this.#to, page * PAGE_WORDS)) continue;
+        if (count++ < LISTED) pages.push(this.#vm.pages.name(page));
+      }
+      await interrupt.pause();
+      if (end < total && !goesOn()) return null;
+    }
+    return { count, pages };
+  }
+
+  /** Gives its memory back. */
+  [Symbol.dispose](): void {
+    this.#mapping[Symbol.dispose]();
+  }
+}
+
+// The numbers of two lists, in order, each once.
+function eitherOf(one: Uint32Array, other: Uint32Array): Uint32Array {
+  const both = new Uint32Array(one.length + other.length);
+  both.set(one);
+  both.set(other, one.length);
+  return both.sort().filter((page, n) => n === 0 || page !== both[n - 1]);
+}
+
+function isEqual(one: Uint32Array, other: Uint32Array, at: number): boolean {
+  const end = at + PAGE_WORDS;
+  for (let n = at; n < end; n++) if (one[n] !== other[n]) return false;
+  return true;
+}

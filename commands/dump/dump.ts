@@ -1,0 +1,135 @@
+import { type InlineDriver, runOnce, type VcpuRun } from "../../drive/inline_driver.ts";
+import { type LabResult, labResult, type RingVm } from "../../machine/guest_vm.ts";
+import type { KernelState, KernelStates } from "../../machine/kernel_state.ts";
+import { vcpuBits } from "../../machine/plan.ts";
+import { type LostPages, Witness } from "../../memory/witness.ts";
+import {
+  dirtyEntries,
+  ENTRY_WORDS,
+  type EntryState,
+  entryState,
+  FLAGS,
+  nextHeld,
+  OFFSET,
+  SLOT,
+  type Slot,
+} from "../../ring/entry.ts";
+
+/** An entry as it stands in the ring. */
+export interface DumpedEntry {
+  /** Position in the mapping. */
+  readonly index: number;
+  /** Flags: bit 0 dirty, bit 1 harvested. */
+  readonly flags: number;
+  /** What the flags stand for. */
+  readonly state: EntryState;
+  /** The slot's address space. */
+  readonly addressSpace: number;
+  /** The slot's id. */
+  readonly slot: number;
+  /** Pages from the slot's base; a string where it is not exact as a number, beyond 2^53. */
+  readonly offset: number | string;
+  /** The guest frame; `null` where no slot has such a page. */
+  readonly gfn: number | null;
+}
+
+/** A vCPU's ring, and how the vCPU stopped. */
+export interface DumpedRing extends VcpuRun {
+  /** The kernel's own state of the ring after the round; `null` where not asked for. */
+  readonly kernelState: KernelState | null;
+  /** The entries asked for. */
+  readonly entries: readonly DumpedEntry[];
+}
+
+/** `dirtyring dump`: every vCPU's ring after one round. */
+export interface DumpResult extends LabResult {
+  /** What it is. */
+  readonly schema: "dirtyring.dump/1";
+  /** The rings, by vCPU. */
+  readonly rings: readonly DumpedRing[];
+  /** Pages that hold a store, but have no dirty entry in any ring. */
+  readonly lost: LostPages;
+  /** Whether no page was lost. */
+  readonly ok: boolean;
+}
+
+/** What of the rings is wanted. */
+export interface DumpOptions {
+  /** This vCPU's ring alone. */
+  readonly vcpu: number | undefined;
+  /** Harvested and invalid entries too. */
+  readonly all: boolean;
+  /** Asks for the kernel's own state of each ring; not asked for unless given. */
+  readonly states?: KernelStates | null;
+}
+
+/**
+ * Runs one round and reads every ring as it then stands, without harvesting.
+ *
+ * @param lab The lab, fresh.
+ * @param driver Runs its vCPUs.
+ * @param options What of the rings is wanted.
+ * @returns The rings.
+ * @throws {HostError} Where the kernel's own state is wanted and not told.
+ */
+export async function dump(
+  lab: RingVm,
+  driver: InlineDriver,
+  options: DumpOptions,
+): Promise<DumpResult> {
+  const runs = await runOnce(lab, driver);
+  const witness = new Witness(lab.memory, lab.pages, vcpuBits(lab.vcpus.length));
+  for (const { ring } of lab.tracker.rings) witness.read(dirtyEntries(ring.words));
+  witness.check(lab.plan.sequence);
+  const states = options.states?.now(lab);
+  const wanted = runs.filter(({ vcpu }) => vcpu === (options.vcpu ?? vcpu));
+  return {
+    ...labResult("dirtyring.dump/1", lab),
+    rings: wanted.map((run) => ({
+      ...run,
+      kernelState: states?.[run.vcpu] ?? null,
+      entries: readEntries(lab.tracker.rings[run.vcpu]!.ring.words, lab.plan.slots, options.all),
+    })),
+    lost: witness.lost,
+    ok: witness.lost.count === 0,
+  };
+}
+
+/**
+ * The entries of a ring as objects, for printing.
+ *
+ * @param words The ring's memory.
+ * @param slots The slots that they may name.
+ * @param all Also those that are harvested or invalid.
+ * @returns The entries, in the order of the mapping.
+ */
+export function readEntries(
+  words: Uint32Array,
+  slots: readonly Slot[],
+  all: boolean,
+): DumpedEntry[] {
+  const entries: DumpedEntry[] = [];
+  const next = (at: number) => all ? at : nextHeld(words, at);
+  for (let at = next(0); at < words.length; at = next(at + ENTRY_WORDS)) {
+    const flags = words[at + FLAGS]!;
+    const state = entryState(flags);
+    if (!all && state !== "dirty") continue;
+    const slot = words[at + SLOT]!;
+    const addressSpace = slot >>> 16;
+    const id = slot & 0xffff;
+    const offset = words[at + OFFSET + 1]! * 2 ** 32 + words[at + OFFSET]!;
+    const found = slots.find((s) => s.id === id && s.addressSpace === addressSpace);
+    entries.push({
+      index: at / ENTRY_WORDS,
+      flags,
+      state,
+      addressSpace,
+      slot: id,
+      offset: Number.isSafeInteger(offset)
+        ? offset
+        : `${(BigInt(words[at + OFFSET + 1]!) << 32n) | BigInt(words[at + OFFSET]!)}`,
+      gfn: found !== undefined && offset < found.pages ? found.gfn + offset : null,
+    });
+  }
+  return entries;
+}

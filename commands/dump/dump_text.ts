@@ -1,0 +1,79 @@
+import { kernelStateLine, labHead, lostText } from "../../report/notes.ts";
+import { countText, PAGE_BYTES, table } from "../../report/table.ts";
+import type { DumpedEntry, DumpedRing, DumpResult } from "./dump.ts";
+
+const HEAD = ["index", "flags", "as", "slot", "offset", "gfn", "gpa"];
+
+/**
+ * `dirtyring dump` for people.
+ *
+ * @param result The result.
+ * @param options How many entries of each ring are shown.
+ * @returns Lines with their ends.
+ */
+export function* dumpText(
+  result: DumpResult,
+  options: { readonly limit: number | undefined },
+): Generator<string> {
+  yield* labHead(result);
+  for (const ring of result.rings) {
+    const { entries } = ring;
+    const dirty = entries.filter(({ state }) => state === "dirty").length;
+    const count = countText(entries.length, "entry", "entries");
+    yield `\nvCPU ${ring.vcpu}  ${ring.exit} after ${countText(ring.stores, "store")}, ` +
+      `${dirty === entries.length ? count : `${dirty} dirty of ${count}`}\n`;
+    if (ring.kernelState !== null) yield `  ${kernelStateLine(ring.kernelState)}\n`;
+    const shown = entries.slice(0, options.limit ?? entries.length);
+    if (shown.length > 0) {
+      yield* table(
+        [HEAD, ...shown.map(cells)],
+        ["right", "left", "right", "right", "right", "right", "right"],
+        "  ",
+      );
+    }
+    const left = entries.length - shown.length;
+    if (left > 0) yield `  ${countText(left, "entry", "entries")} left out by --limit\n`;
+    const note = ringFullNote(ring);
+    if (note !== null) yield `  ${note}\n`;
+  }
+  yield* lostText(result.lost);
+}
+
+function cells({ index, flags, addressSpace, slot, offset, gfn }: DumpedEntry): string[] {
+  return [
+    `${index}`,
+    flagsText(flags),
+    `${addressSpace}`,
+    `${slot}`,
+    `${offset}`,
+    gfn === null ? "-" : `0x${gfn.toString(16)}`,
+    gfn === null ? "-" : `0x${(gfn * PAGE_BYTES).toString(16)}`,
+  ];
+}
+
+/**
+ * Says that a vCPU stopped because its ring was full.
+ *
+ * @param ring The vCPU's ring.
+ * @returns A line without its end, or `null` where the vCPU made all its stores.
+ */
+export function ringFullNote({ vcpu, exit, done, stores }: DumpedRing): string | null {
+  if (exit !== "KVM_EXIT_DIRTY_RING_FULL") return null;
+  const rest = done ? "" : ", the rest is not made (see dirtyring run)";
+  return `vCPU ${vcpu}: the ring is full after ${countText(stores, "store")}${rest}`;
+}
+
+/**
+ * An entry's flags by name.
+ *
+ * @param flags The flags.
+ * @returns `-` for none, `DIRTY`, `RESET`, `DIRTY|RESET`, and unknown bits in hexadecimal.
+ */
+export function flagsText(flags: number): string {
+  const names = [];
+  if (flags & 1) names.push("DIRTY");
+  if (flags & 2) names.push("RESET");
+  const rest = (flags & ~3) >>> 0;
+  if (rest !== 0) names.push(`0x${rest.toString(16)}`);
+  return names.length === 0 ? "-" : names.join("|");
+}

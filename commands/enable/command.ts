@@ -1,0 +1,68 @@
+import { type Command, defineCommand, json, now } from "../../cli/command.ts";
+import { choice, flag, ringSize } from "../../cli/option.ts";
+import { kernelLine } from "../../report/notes.ts";
+import { countText, PAGE_BYTES, sizeText, table } from "../../report/table.ts";
+import { backendOptions } from "../lab_options.ts";
+import { enable, type EnableResult } from "./enable.ts";
+
+/** `dirtyring enable` */
+export const command: Command = defineCommand({
+  name: "enable",
+  summary: "enable the ring on a fresh VM and show what the kernel answered",
+  details:
+    "With --matrix every documented case of discovering and enabling is put to the kernel, " +
+    "each on a fresh VM; an answer that differs is marked, and the exit status is 1.",
+  options: {
+    ...backendOptions(),
+    ring: ringSize("size of the ring in entries; with a unit (64KiB) in bytes", 4096),
+    matrix: flag("ask every case of the enabling statements"),
+    format: choice("how the result is written", ["text", "json"]),
+  },
+  examples: [
+    ["dirtyring enable --ring 65536", "the largest ring: what does it cover?"],
+    ["dirtyring enable --matrix", "does this kernel answer as documented?"],
+  ],
+  formats: { text: now(enableText), json },
+  run: async (options, context) =>
+    enable(await context.openKernel(options), options.ring, options.matrix),
+  status: (result) => result.cases?.some((one) => !one.ok) ? 1 : 0,
+});
+
+/**
+ * `dirtyring enable` for people.
+ *
+ * @param result The result.
+ * @returns Lines with their ends.
+ */
+export function* enableText({ kernel, ring, cases }: EnableResult): Generator<string> {
+  yield `${kernelLine(kernel)}\n`;
+  yield* table([
+    ["enabled", `${ring.entries} entries, ${ring.bytes} bytes`],
+    ["reserved", `${ring.reserved ?? "unknown"} entries (inferred: the kernel does not tell)`],
+    ["soft limit", `${ring.softLimit ?? "unknown"} entries (inferred): a vCPU stops there`],
+    [
+      "covers",
+      `${sizeText((ring.softLimit ?? ring.entries) * PAGE_BYTES)} of dirty memory when full`,
+    ],
+  ], ["left", "left"]);
+  if (cases === undefined) return;
+  yield "\n";
+  yield* table(
+    [
+      ["", "statement", "case", "request", "answer", "documented"],
+      ...cases.map(({ ok, id, name, request, result, errno, expected }) => [
+        ok ? "" : "!",
+        id,
+        name,
+        request,
+        errno ?? `${result}`,
+        expected,
+      ]),
+    ],
+    ["left", "left", "left", "left", "right", "right"],
+  );
+  const differ = cases.filter((one) => !one.ok).length;
+  yield `\n${countText(cases.length, "case")}, ${
+    differ === 0 ? "all as documented" : `${differ} not as documented (!)`
+  }\n`;
+}

@@ -1,0 +1,168 @@
+import type { FuzzKernels, FuzzMismatch, FuzzResult } from "../../conformance/fuzz/fuzz.ts";
+import type { Watched } from "../../host/kernel_log.ts";
+import { kernelLegend, kernelProblems, labelText, saidOf } from "../../report/kernels_text.ts";
+import { kernelLine, kernelLogText } from "../../report/notes.ts";
+import { countText, oneLine, table } from "../../report/table.ts";
+
+/** Entries and words shown of a difference. */
+const SHOWN = 12;
+
+/**
+ * `dirtyring fuzz` for people. The lines of a mismatch are a script: its comments tell answers, and
+ * `fuzz --file` reads it as printed.
+ *
+ * @param result The result.
+ * @returns Lines with their ends.
+ */
+export function* fuzzText(
+  result: FuzzResult & Partial<Watched<unknown>>,
+): Generator<string> {
+  const { kernel, model, seed, mismatch, interrupted } = result;
+  const [comment, say] = mismatch === null ? ["", saying("")] : ["# ", saying("# ")];
+  // The two stand below each other.
+  yield `${comment}${kernelLine(kernel).replace("kernel", "kernel ")}\n`;
+  yield `${comment}${kernelLine(model).replace("kernel", "against")}\n`;
+  const name = seed === null ? "" : `, seed ${seed}`;
+  yield say(
+    `${countText(result.programs, "program")}${name}: ${countText(result.calls, "call")} and ` +
+      `${countText(result.entries, "entry", "entries")} compared`,
+  );
+  for (const [allowance, times] of Object.entries(result.allowances)) {
+    if (times > 0) yield say(`allowed: ${oneLine(allowance)}, ${countText(times, "time")}`);
+  }
+  if (result.endedEarly > 0) {
+    yield say(`${countText(result.endedEarly, "program")} compared up to an allowance only`);
+  }
+  if (interrupted !== null) {
+    yield say(
+      `incomplete: interrupted by ${interrupted} after ${result.programs} of ` +
+        countText(result.planned, "program"),
+    );
+  }
+  if (mismatch === null) yield say("no mismatch");
+  else yield* mismatchText(mismatch, seed);
+  for (const line of kernelLogText(result.kernelLog ?? null)) yield `${comment}${line}`;
+}
+
+function saying(before: string): (text: string) => string {
+  return (text) => `${before}${text}\n`;
+}
+
+/**
+ * A program as a script: JSON lines, the head first, then an operation a line.
+ *
+ * @param program The program.
+ * @param answers Comments that follow the lines, in order.
+ * @returns Lines with their ends.
+ */
+export function* programScript(
+  { ops, ...head }: FuzzMismatch["shrunk"],
+  answers: readonly string[] = [],
+): Generator<string> {
+  for (const [n, line] of [head, ...ops].entries()) {
+    yield `${JSON.stringify(line)}\n`;
+    if (answers[n] !== undefined) yield `# ${oneLine(answers[n])}\n`;
+  }
+}
+
+function* mismatchText(mismatch: FuzzMismatch, seed: number | null): Generator<string> {
+  const { number, again, repeated, program, shrunk, step, part, answers } = mismatch;
+  const from = seed === null ? "the program" : `program ${number} of seed ${seed}`;
+  const often = again === repeated ? "each time" : `in ${again} of ${repeated} more runs`;
+  yield "#\n";
+  yield `# MISMATCH: ${from} differs, ${often}; shrunk from ` +
+    `${countText(program.ops.length, "operation")} to ${shrunk.ops.length}.\n`;
+  yield "# Replay: dirtyring fuzz --file FILE, with these lines in FILE.\n";
+  yield* programScript({ ...shrunk, ops: shrunk.ops.slice(0, step) }, answers);
+  yield `# ${oneLine(part)}: what differs here\n`;
+  yield* differenceText(mismatch);
+  for (const op of shrunk.ops.slice(step)) yield `${JSON.stringify(op)}\n`;
+}
+
+function* differenceText({ part, expected, seen }: FuzzMismatch): Generator<string> {
+  const sides = [["expected", expected, seen], ["seen    ", seen, expected]] as const;
+  for (const [name, { answer, remaining }] of sides) {
+    const left = remaining === null ? "" : `, ${countText(remaining, "store")} left`;
+    yield `# ${name}  ${oneLine(answer)}${left}\n`;
+  }
+  if (part !== "entries" && part !== "words") return;
+  const tell = part === "entries" ? entryLines : wordLines;
+  for (const [name, one, other] of sides) {
+    const others = new Set(tell(other[part]));
+    const lines = tell(one[part]).filter((line) => !others.has(line));
+    for (const line of lines.slice(0, SHOWN)) yield `# ${name}  ${line}\n`;
+    if (lines.length > SHOWN) yield `# ${name}  and ${lines.length - SHOWN} more\n`;
+  }
+}
+
+function entryLines(entries: readonly number[]): string[] {
+  return groups(entries, 6).map(([vcpu, index, flags, slot, low, high]) =>
+    `vCPU ${vcpu}, entry ${index}: flags ${flags}, slot ${slot}, offset ${low! + high! * 2 ** 32}`
+  );
+}
+
+function wordLines(words: readonly number[]): string[] {
+  return groups(words, 2).map(([page, value]) => `host page ${page}: ${value}`);
+}
+
+function groups(numbers: readonly number[], size: number): number[][] {
+  return Array.from(
+    { length: numbers.length / size },
+    (_, n) => numbers.slice(n * size, (n + 1) * size),
+  );
+}
+
+const HEAD = ["", "programs", "calls", "entries", "mismatch"];
+
+/**
+ * `dirtyring fuzz` on several kernels for people: a line a kernel, then the script of each mismatch. Where
+ * there is one, all the other lines are its comments, so that `fuzz --file` reads the output as printed; of several
+ * mismatches it reads one at a time.
+ *
+ * @param result The result.
+ * @returns Lines with their ends.
+ */
+export function* fuzzKernelsText(result: FuzzKernels): Generator<string> {
+  const found = result.kernels.filter(({ report }) => (report?.mismatch ?? null) !== null);
+  const comment = found.length === 0 ? "" : "# ";
+  for (const line of head(result)) yield `${comment}${line}`.trimEnd() + "\n";
+  for (const { report, ...kernel } of found) {
+    yield `#\n# kernel ${labelText(kernel)}:\n`;
+    yield* fuzzText(report!);
+  }
+}
+
+function* head(result: FuzzKernels): Generator<string> {
+  const { kernels } = result;
+  yield* kernelLegend(kernels);
+  yield "\n";
+  const rows = kernels.map(({ report, ...kernel }) => [
+    labelText(kernel),
+    ...(report === null ? ["-", "-", "-", "-"] : cells(report)),
+  ]);
+  yield* table([HEAD, ...rows], ["left", "right", "right", "right", "left"]);
+  for (const kernel of kernels) {
+    const { report } = kernel;
+    if (report === null || report.mismatch !== null) continue; // its script tells
+    yield* saidOf(kernel, notes(report));
+  }
+  yield* kernelProblems(result);
+}
+
+function* notes(
+  { interrupted, programs, planned, kernelLog }: Watched<FuzzResult>,
+): Generator<string> {
+  if (interrupted !== null) {
+    yield `incomplete: interrupted by ${interrupted} after ${programs} of ` +
+      countText(planned, "program");
+  }
+  yield* kernelLogText(kernelLog);
+}
+
+function cells({ programs, calls, entries, mismatch, seed }: FuzzResult): string[] {
+  const numbers = [programs, calls, entries].map(String);
+  if (mismatch === null) return [...numbers, "none"];
+  const { number, step, part } = mismatch;
+  const which = seed === null ? "the program" : `program ${number}`;
+  return [...numbers, `${which}, step ${step}: ${part}`];
+}

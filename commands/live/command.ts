@@ -1,0 +1,87 @@
+import { type Command, defineCommand, type Formatter, json, ndjson } from "../../cli/command.ts";
+import {
+  choice,
+  count,
+  duration,
+  flag,
+  optionalCount,
+  optionalDuration,
+} from "../../cli/option.ts";
+import { EXIT } from "../../host/errors.ts";
+import type { Watched } from "../../host/kernel_log.ts";
+import { kernelLogText } from "../../report/notes.ts";
+import { labOptions, roundsStatus } from "../lab_options.ts";
+import type { LiveResult } from "./live_result.ts";
+
+/** Milliseconds between two harvests of all rings, unless `--interval` says otherwise. */
+const INTERVAL_MS = 10;
+/** Milliseconds that the stores of a live run may take, unless `--timeout` says otherwise. */
+export const TIMEOUT_MS = 60_000;
+/** Milliseconds that a live run takes, unless `--duration` or `--stores` says otherwise. */
+export const DURATION_MS = 5000;
+
+async function text(): Promise<Formatter<Watched<LiveResult>, unknown>> {
+  const { liveEndText } = await import("./live_text.ts");
+  return function* (outcome) {
+    yield* liveEndText(outcome);
+    yield* kernelLogText(outcome.kernelLog);
+  };
+}
+
+/** `dirtyring live` */
+export const command: Command = defineCommand({
+  name: "live",
+  summary: "harvest and reset while the vCPUs run; check that no store went unseen",
+  details:
+    "The vCPUs run on threads of their own while their rings are harvested and reset, as under a VMM that " +
+    "migrates; they repeat their pattern until the time is over or the stores are made. Once they have stopped, " +
+    "every logged page must hold what was last read of it. A page that does not was written without an entry: it " +
+    "is listed as lost, and the exit status is 1.",
+  options: {
+    ...labOptions(2),
+    vcpus: count("vCPUs, each on a thread of its own with a contiguous block of the stores", 2, {
+      min: 1,
+    }),
+    pages: optionalCount(
+      "stores of the pattern that the vCPUs repeat, over all vCPUs",
+      { min: 1, max: 2 ** 28 },
+      "all pages of memory, 16384 at most, or the file's length",
+    ),
+    sort: flag("sort entries in the ring before marking them"),
+    duration: optionalDuration("how long", "5s, unless --stores is given"),
+    stores: optionalCount(
+      "stores to make, over all vCPUs",
+      { min: 1, max: Number.MAX_SAFE_INTEGER },
+      "as many as they can in the time",
+    ),
+    interval: duration(
+      "time between two harvests of all rings",
+      INTERVAL_MS,
+      `${INTERVAL_MS}ms`,
+    ),
+    timeout: optionalDuration("the longest that --stores may take", `${TIMEOUT_MS / 1000}s`),
+    witness: flag("hold the harvest against the kernel's own tracepoints (root and tracefs)"),
+    format: choice("how the result is written; ndjson streams an object an interval", [
+      "text",
+      "json",
+      "ndjson",
+    ]),
+  },
+  examples: [
+    ["dirtyring live --duration 2s --guest long64", "vCPUs that do not wait for the harvester"],
+    [
+      "dirtyring live --stores 100000 --ring 256 --format ndjson",
+      "full rings, as a stream of objects",
+    ],
+  ],
+  formats: { text, json, ndjson },
+  async run(options, context): Promise<Watched<LiveResult>> {
+    const { runLive } = await import("./live.ts");
+    return await runLive(options, context);
+  },
+  status(result) {
+    if (!result.ok) return EXIT.BROKEN;
+    if (result.error !== null) return EXIT.KERNEL;
+    return result.closed ? EXIT.CLOSED_PIPE : roundsStatus(result);
+  },
+});

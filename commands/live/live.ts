@@ -1,0 +1,259 @@
+import type { Context } from "../../cli/command.ts";
+import { optionFlag } from "../../cli/option.ts";
+import { HandOver } from "../../drive/hand_over.ts";
+import { type LiveVcpus, quotas } from "../../drive/live_vcpus.ts";
+import { Reaper } from "../../drive/reaper.ts";
+import { startVcpus } from "../../drive/start_vcpus.ts";
+import type { Kernel } from "../../ffi/kernel.ts";
+import { nanoseconds } from "../../ffi/linux.ts";
+import type { BackendSelection } from "../../host/backend.ts";
+import { UsageError } from "../../host/errors.ts";
+import { Interrupt, type InterruptWatch } from "../../host/interrupt.ts";
+import type { Watched } from "../../host/kernel_log.ts";
+import { labResult, type RingVm } from "../../machine/guest_vm.ts";
+import { passesFor, vcpuBits } from "../../machine/plan.ts";
+import { Witness } from "../../memory/witness.ts";
+import type { Distribution } from "../../ring/distribution.ts";
+import { type LabRequest, makeLab } from "../lab_options.ts";
+import { watchKernel } from "../watch_kernel.ts";
+import { DURATION_MS, TIMEOUT_MS } from "./command.ts";
+import { AFTER_FRAMES, liveFrames, liveLines } from "./live_progress.ts";
+import type { LiveOrder, LiveProgress, LiveResult, Times } from "./live_result.ts";
+import { type LiveOptions, LiveRun } from "./live_run.ts";
+import { liveHeadText } from "./live_text.ts";
+import type { TraceWitness, WitnessResult } from "./tracepoint_witness.ts";
+
+/** What a command line asks for. */
+export interface LiveRequest extends BackendSelection, Omit<LabRequest, "rounds" | "passes"> {
+  /** Whether entries are sorted in the ring. */
+  readonly sort: boolean;
+  /** Milliseconds to run. */
+  readonly duration: number | undefined;
+  /** Stores to make. */
+  readonly stores: number | undefined;
+  /** Milliseconds between two harvests. */
+  readonly interval: number;
+  /** Milliseconds that the stores may take. */
+  readonly timeout: number | undefined;
+  /** Whether tracepoints are to be counted. */
+  readonly witness: boolean;
+  /** How the result is written. */
+  readonly format: "text" | "json" | "ndjson";
+}
+
+/** A vCPU's list is at least this long, so that it is seldom begun again: half a megabyte of slot 0. */
+const LEAST_BLOCK = 1 << 16;
+/** The most pages of the pattern, unless `--pages` says otherwise. */
+const MOST_PAGES = 1 << 14;
+const PAGE_BYTES = 4096;
+
+/**
+ * `dirtyring live`.
+ *
+ * @param request What the command line asks for.
+ * @param context What it may use.
+ * @returns What the run came to.
+ * @throws {UsageError} Where options do not go together.
+ */
+export async function runLive(
+  request: LiveRequest,
+  context: Context,
+): Promise<Watched<LiveResult>> {
+  refuse(request);
+  const kernel = await context.openKernel(request);
+  return await watchKernel(kernel, context.note, () => runWatched(kernel, request, context));
+}
+
+async function runWatched(
+  kernel: Kernel,
+  request: LiveRequest,
+  context: Context,
+): Promise<LiveResult> {
+  const { memory, pattern, vcpus, stores, interval, timeout } = request;
+  const pages = request.pages ??
+    (pattern.name === "file" ? undefined : Math.min(memory / PAGE_BYTES, MOST_PAGES));
+  const durationMs = request.duration ?? (stores === undefined ? DURATION_MS : null);
+  using lab = await makeLab(kernel, {
+    ...request,
+    ...{ pages, rounds: 1, passes: (stores) => passesFor(stores, vcpus, LEAST_BLOCK) },
+  });
+  using interrupt = new Interrupt();
+  const options = {
+    stores: stores ?? null,
+    durationMs,
+    intervalMs: interval,
+    timeoutMs: timeout ?? TIMEOUT_MS,
+    naming: optionFlag,
+    sort: request.sort,
+    witness: request.witness,
+  };
+  if (request.format === "text") {
+    context.stream(liveHeadText(lab.kernel, lab.plan.options, options));
+  }
+  const watch = watcher(request, context, lab.plan.options.ring);
+  const result = await live(lab, interrupt, watch === null ? options : { ...options, watch });
+  if (request.format === "text" && context.terminal !== null) context.stream([AFTER_FRAMES]);
+  if (result.error !== null) context.note(result.error);
+  return result;
+}
+
+function refuse(request: LiveRequest): void {
+  if (request.timeout !== undefined && request.stores === undefined) {
+    throw new UsageError(
+      "--timeout: goes with --stores, which it limits; expected --duration alone",
+    );
+  }
+  if (request.duration !== undefined && request.stores !== undefined) {
+    throw new UsageError(
+      `--stores ${request.stores}: does not go with --duration; expected one of the two`,
+    );
+  }
+}
+
+// Who is told of each harvest of all rings; null where nobody is.
+function watcher(
+  { format }: LiveRequest,
+  context: Context,
+  ring: number,
+): ((progress: LiveProgress) => boolean) | null {
+  switch (format) {
+    case "json":
+      return null;
+    case "ndjson":
+      return (progress) => context.stream([`${JSON.stringify(progress)}\n`]);
+    case "text": {
+      const { terminal } = context;
+      const show = terminal === null ? liveLines(ring) : liveFrames(ring, terminal.columns);
+      return (progress) => context.stream(show(progress));
+    }
+  }
+}
+
+/**
+ * Runs a lab's vCPUs beside the harvester, as a VMM that migrates or checkpoints does, and lets memory prove that
+ * nothing was lost: once a second, and at the end, all vCPUs stand still, all rings are harvested, and what was
+ * last read of each page must be what it holds.
+ *
+ * @param lab The lab, fresh: its counters begin with this run.
+ * @param interrupt Ends it early; what was gathered is answered.
+ * @param options How it goes.
+ * @returns What it came to, also where a vCPU failed meanwhile: `error` says how.
+ * @throws {HostError} Where vCPUs cannot be started, or the kernel does not let itself be witnessed.
+ */
+export async function live(
+  lab: RingVm,
+  interrupt: InterruptWatch,
+  options: LiveOptions,
+): Promise<LiveResult> {
+  const witness = new Witness(lab.memory, lab.pages, vcpuBits(lab.vcpus.length));
+  const reaper = options.reaper?.(lab, witness) ??
+    new Reaper(lab, witness, { sort: options.sort ?? false });
+  const { thread } = options;
+  const handOvers = handOversOf(lab, options);
+  await using vcpus = await startVcpus(lab, {
+    quotas: quotas(lab.vcpus, options.stores),
+    ...(handOvers === null ? {} : { rings: ringsOf(lab, handOvers) }),
+    ...(thread === undefined ? {} : { thread }),
+  });
+  reaper.attach(vcpus, handOvers);
+  using traced = options.witness === true ? await openTraceWitness(lab, vcpus) : null;
+  lab.tracker.warm();
+  const run = new LiveRun({ lab, vcpus, reaper, witness, interrupt, options });
+  await run.toEnd();
+  const witnessed = traced === null ? null : run.attempt(() =>
+    traced.result({
+      entries: reaper.rings.map(({ entries }) => entries),
+      fullExits: lab.vcpus.map((_, id) => run.fullExitsOf(id)),
+      resets: reaper.resetNs.count,
+    })
+  );
+  return resultOf({ lab, vcpus, reaper, witness, run, interrupt, options, witnessed });
+}
+
+// A thread empties its ring plainly, and its resets are not those that a witness counts on the calling thread.
+function handOversOf(lab: RingVm, options: LiveOptions): readonly HandOver[] | null {
+  const { sort = false, witness = false, reaper } = options;
+  if (lab.vm.kernel.insight !== null || sort || witness || reaper !== undefined) return null;
+  return lab.tracker.rings.map(({ ring }) => new HandOver(ring.entries));
+}
+
+function ringsOf(lab: RingVm, handOvers: readonly HandOver[]) {
+  return lab.tracker.rings.map(({ ring }, id) => ({ ring, handOver: handOvers[id]! }));
+}
+
+// Loaded when it is asked for: few runs do.
+async function openTraceWitness(lab: RingVm, { tids }: LiveVcpus): Promise<TraceWitness> {
+  const { TraceWitness } = await import("./tracepoint_witness.ts");
+  return TraceWitness.open(lab.vm, lab.vcpus.map(({ vcpu }, id) => ({ vcpu, tid: tids[id]! })));
+}
+
+interface Outcome {
+  readonly lab: RingVm;
+  readonly vcpus: LiveVcpus;
+  readonly reaper: Reaper;
+  readonly witness: Witness;
+  readonly run: LiveRun;
+  readonly interrupt: InterruptWatch;
+  readonly options: LiveOptions;
+  readonly witnessed: WitnessResult | null;
+}
+
+function resultOf(outcome: Outcome): LiveResult {
+  const { lab, vcpus, reaper, witness, run, interrupt, options, witnessed } = outcome;
+  const problems = [...reaper.problems.list, ...(witnessed?.problems ?? [])];
+  return {
+    ...labResult("dirtyring.live/1", lab),
+    elapsedNs: run.elapsedNs,
+    asked: {
+      stores: options.stores,
+      durationNs: options.durationMs === null ? null : nanoseconds(options.durationMs),
+    },
+    intervalNs: nanoseconds(options.intervalMs),
+    sorted: options.sort ?? false,
+    vcpus: reaper.rings.map(({ entries, occupancy, pages }, vcpu) => {
+      const { count: _count, ...found } = occupancy.quantiles();
+      return {
+        vcpu,
+        stores: run.storesOf(vcpu),
+        entries,
+        uniquePages: pages.count,
+        fullExits: run.fullExitsOf(vcpu),
+        stoppedNs: vcpus.fullStops(vcpu).totalNs,
+        occupancy: found,
+      };
+    }),
+    fullStop: timesOf(reaper.servedNs),
+    harvest: timesOf(reaper.harvestNs),
+    reset: timesOf(reaper.resetNs),
+    resetEntries: reaper.resetEntries,
+    audits: run.audits,
+    auditedPages: run.auditedPages,
+    order: orderOf(reaper),
+    lost: witness.lost,
+    spurious: witness.spurious,
+    duplicates: witness.duplicates,
+    witness: witnessed,
+    problems,
+    ok: problems.length === 0 && witness.lost.count === 0,
+    error: run.error,
+    interrupted: interrupt.signal,
+    closed: run.isClosed,
+  };
+}
+
+function orderOf({ orders }: Reaper): LiveOrder | null {
+  if (orders === null) return null;
+  const sum = (field: "compared" | "repeated" | "missing" | "strange") =>
+    orders.reduce((all, order) => all + order[field], 0);
+  return {
+    entries: sum("compared"),
+    repeated: sum("repeated"),
+    missing: sum("missing"),
+    strange: sum("strange"),
+  };
+}
+
+function timesOf(times: Distribution): Times {
+  const { count, p50, p99, max } = times.quantiles();
+  return { count, p50Ns: p50, p99Ns: p99, maxNs: max };
+}

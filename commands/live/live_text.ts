@@ -1,0 +1,168 @@
+import type { KernelFacts } from "../../host/facts.ts";
+import type { ResolvedOptions } from "../../machine/plan.ts";
+import { kernelLine, lostText } from "../../report/notes.ts";
+import {
+  type Align,
+  countText,
+  numberText,
+  oneLine,
+  sizeText,
+  table,
+  timeText,
+} from "../../report/table.ts";
+import { printable } from "../../text/printable.ts";
+import type { LiveResult, LiveVcpuResult, Times } from "./live_result.ts";
+import type { LiveOptions } from "./live_run.ts";
+import type { WitnessResult } from "./tracepoint_witness.ts";
+
+/**
+ * The head of a live run: which kernel, which lab, how it goes.
+ *
+ * @param kernel Which kernel answers.
+ * @param lab The lab.
+ * @param options How it goes.
+ * @returns Lines with their ends.
+ */
+export function* liveHeadText(
+  kernel: KernelFacts,
+  lab: ResolvedOptions,
+  options: LiveOptions,
+): Generator<string> {
+  const { durationMs, stores, intervalMs } = options;
+  const how = kernel.backend === "model" ? "in slices" : "on threads";
+  const until = durationMs === null
+    ? `until ${countText(stores ?? 0, "store")} are made`
+    : `for ${timeText(durationMs * 1e6)}`;
+  yield `${kernelLine(kernel)}\n`;
+  yield `lab     ${lab.guest} guest, ${countText(lab.vcpus, "vCPU")} ${how}, ${
+    sizeText(lab.memory)
+  } in ${countText(lab.slots, "slot")}, rings of ${lab.ring} entries\n`;
+  yield `        ${printable(lab.pattern)}, ${
+    countText(lab.pages, "store")
+  } a pass, seed ${lab.seed}, ${until}, ` +
+    `harvested${options.sort === true ? ", sorted," : ""} every ${timeText(intervalMs * 1e6)}\n\n`;
+}
+
+const VCPU_HEAD = [
+  ...["vCPU", "stores", "a second", "entries", "unique pages", "full exits", "stopped"],
+  ...["occupancy mean", "p50", "p99", "max"],
+];
+const VCPU_ALIGNS: readonly Align[] = VCPU_HEAD.map(() => "right");
+
+/**
+ * The end of a live run for people: all but its head, which was printed when it began.
+ *
+ * @param result The result.
+ * @returns Lines with their ends.
+ */
+export function* liveEndText(result: LiveResult): Generator<string> {
+  const { kernel, vcpus } = result;
+  const seconds = result.elapsedNs / 1e9;
+  yield `ran for ${timeText(result.elapsedNs)}${
+    kernel.backend === "model" ? " by the model's clock" : ""
+  }\n\n`;
+  yield* table(
+    [
+      VCPU_HEAD,
+      ...vcpus.map((vcpu) => [`${vcpu.vcpu}`, ...vcpuCells(vcpu, seconds)]),
+      ["total", ...totalCells(vcpus, seconds)],
+    ],
+    VCPU_ALIGNS,
+    "  ",
+  );
+  yield "\n";
+  yield* table(
+    [
+      ["", "times", "median", "99 %", "longest"],
+      timesRow("harvest", result.harvest),
+      timesRow("reset", result.reset),
+      timesRow("full ring until running again", result.fullStop),
+    ],
+    ["left", "right", "right", "right", "right"],
+    "  ",
+  );
+  if (kernel.backend === "model") {
+    yield "  Times of harvests and resets are this program's own and say nothing about a kernel.\n";
+  }
+  if (result.witness !== null) yield* witnessText(result.witness);
+  if (result.interrupted !== null) {
+    yield `\ninterrupted by ${result.interrupted}: figures up to there\n`;
+  }
+  if (result.error !== null) yield `\nended early: ${oneLine(result.error)}\n`;
+  yield "\n";
+  for (const problem of result.problems) yield `PROBLEM: ${oneLine(problem)}\n`;
+  yield* lostText(result.lost);
+  yield* verdict(result);
+}
+
+function vcpuCells(vcpu: LiveVcpuResult, seconds: number): string[] {
+  const { stores, entries, uniquePages, fullExits, stoppedNs, occupancy } = vcpu;
+  const { mean, p50, p99, max } = occupancy;
+  return [
+    `${stores}`,
+    numberText(Math.round(stores / seconds)),
+    ...[`${entries}`, `${uniquePages}`, `${fullExits}`, timeText(stoppedNs)],
+    ...[mean === null ? "-" : `${Math.round(mean)}`, numberText(p50), numberText(p99)],
+    numberText(max),
+  ];
+}
+
+function totalCells(vcpus: readonly LiveVcpuResult[], seconds: number): string[] {
+  const sum = (field: "stores" | "entries" | "fullExits" | "stoppedNs") =>
+    vcpus.reduce((all, vcpu) => all + vcpu[field], 0);
+  return [
+    ...[`${sum("stores")}`, numberText(Math.round(sum("stores") / seconds)), `${sum("entries")}`],
+    ...["", `${sum("fullExits")}`, timeText(sum("stoppedNs"))],
+  ];
+}
+
+function* witnessText({ source, vcpus, walks, resets }: WitnessResult): Generator<string> {
+  const who = source === "model" ? "the model" : "KVM's tracepoints";
+  yield `\n`;
+  yield* table(
+    [
+      [`${who} counted`, "pushes", "entries", "ring-full", "seen", "dirty_index", "reset_index"],
+      ...vcpus.map((one) => [
+        ...[`vCPU ${one.vcpu}`, `${one.pushes}`, `${one.entries}`, numberText(one.ringFullExits)],
+        ...[`${one.fullExits}`, `${one.dirtyIndex}`, `${one.resetIndex}`],
+      ]),
+    ],
+    ["left", "right", "right", "right", "right", "right", "right"],
+    "  ",
+  );
+  if (walks !== null) yield `  ${countText(walks, "ring walk")} in ${countText(resets, "reset")}\n`;
+}
+
+function timesRow(what: string, { count, p50Ns, p99Ns, maxNs }: Times): string[] {
+  return [what, `${count}`, timeText(p50Ns), timeText(p99Ns), timeText(maxNs)];
+}
+
+function* verdict(result: LiveResult): Generator<string> {
+  const { ok, lost, problems, spurious, duplicates } = result;
+  if (!ok) {
+    yield `FAILED: ${countText(lost.count, "lost page")}, ${
+      problems.length === 0 ? "no other problem" : "with problems, see above"
+    }\n`;
+    return;
+  }
+  // An interrupt does not wait for pages that nobody was to store to.
+  const pages = result.interrupted === null ? "every page" : "every page that was stored to";
+  yield `ok: nothing lost: in the end ${pages} held what was last read of it${audits(result)}\n`;
+  if (result.order !== null) {
+    yield `    each of ${result.order.entries} entries came in the order of the stores\n`;
+  }
+  const legal = [
+    ...(spurious.count === 0
+      ? []
+      : [`${countText(spurious.count, "page")} harvested without news`]),
+    ...(duplicates === 0 ? [] : [countText(duplicates, "duplicate")]),
+  ];
+  if (legal.length > 0) yield `    ${legal.join(" and ")}: no failure\n`;
+}
+
+function audits({ audits, auditedPages }: LiveResult): string {
+  if (audits < 2) return "";
+  return `, and before that ${countText(auditedPages, "page")} in ${
+    countText(audits - 1, "stop")
+  } of all vCPUs`;
+}

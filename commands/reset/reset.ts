@@ -1,0 +1,122 @@
+import { type InlineDriver, runOnce, type VcpuRun } from "../../drive/inline_driver.ts";
+import { measureSort, SORT_NOT_MEASURED, type SortCost } from "../../drive/measure.ts";
+import { copyEntries, type DonePass, type ResetPass, resetPass } from "../../drive/reset_pass.ts";
+import { ValueError } from "../../host/errors.ts";
+import { type LabResult, labResult, type RingVm } from "../../machine/guest_vm.ts";
+import type { KernelStates } from "../../machine/kernel_state.ts";
+import { vcpuBits } from "../../machine/plan.ts";
+import { type LostPages, Witness } from "../../memory/witness.ts";
+import { ENTRY_WORDS } from "../../ring/entry.ts";
+
+/** `dirtyring reset`: a round, harvested and reset. */
+export interface ResetResult extends LabResult {
+  /** What it is. */
+  readonly schema: "dirtyring.reset/1";
+  /** How each vCPU stopped. */
+  readonly vcpus: readonly VcpuRun[];
+  /** One, or two where the first left entries behind on purpose. */
+  readonly passes: readonly ResetPass[];
+  /** What sorting in the ring cost and saved; `null` where entries were not sorted. */
+  readonly sort: SortCost | null;
+  /** Pages that hold a store, but were in no entry harvested. */
+  readonly lost: LostPages;
+  /** What did not hold. */
+  readonly problems: readonly string[];
+  /** Whether all held. */
+  readonly ok: boolean;
+}
+
+/** What the first pass leaves behind, and what else is wanted. */
+export interface ResetOptions {
+  /** Harvest only the first entries of each ring. */
+  readonly harvestFirst: number | undefined;
+  /** Leave this entry of each ring unharvested, and harvest the rest. */
+  readonly gap: number | undefined;
+  /** Sort all entries in the ring before they are marked, and measure that; nothing is left behind. */
+  readonly sort?: boolean;
+  /** Asks for the kernel's own state of each ring; not asked for unless given. */
+  readonly states?: KernelStates | null;
+}
+
+/**
+ * Runs one round, harvests and resets: all at once, or in two passes of which the first leaves entries
+ * behind (`harvest.in-order`, `harvest.gap-stops`, `harvest.gap-filled`).
+ *
+ * @param lab The lab, fresh.
+ * @param driver Runs its vCPUs.
+ * @param options What the first pass leaves behind, and what else is wanted.
+ * @returns The passes.
+ * @throws {UsageError} Where a ring holds no entry at the gap.
+ * @throws {HostError} Where the kernel's own state is wanted and not told.
+ */
+export async function reset(
+  lab: RingVm,
+  driver: InlineDriver,
+  options: ResetOptions,
+): Promise<ResetResult> {
+  const { harvestFirst, gap, sort = false, states = null } = options;
+  const vcpus = await runOnce(lab, driver);
+  checkGap(gap, lab.tracker.rings.map(({ harvester }) => harvester.held));
+  const witness = new Witness(lab.memory, lab.pages, vcpuBits(lab.vcpus.length));
+  const problems: string[] = [];
+
+  const passes: DonePass[] = [];
+  passes.push(resetPass(lab, problems, states, (harvester) => {
+    if (sort) return harvester.takeSorted();
+    if (gap === undefined) return harvester.take(harvestFirst);
+    const taken = copyEntries(harvester.take(gap), harvester.size);
+    harvester.skip(1);
+    const behind = harvester.take();
+    taken.words.set(behind.words.subarray(0, behind.length * ENTRY_WORDS), gap * ENTRY_WORDS);
+    taken.length += behind.length;
+    return taken;
+  }));
+  if (gap !== undefined || harvestFirst !== undefined) {
+    passes.push(resetPass(lab, problems, states, (harvester) => {
+      if (gap === undefined) return harvester.take();
+      harvester.seek(gap);
+      return harvester.take(1);
+    }));
+  }
+  for (const entries of passes.flatMap((done) => done.entries)) witness.read(entries);
+  witness.check(lab.plan.sequence);
+  const cost = sort ? await costOfSorting(lab, driver, passes[0]!.shown, problems, witness) : null;
+
+  return {
+    ...labResult("dirtyring.reset/1", lab),
+    vcpus,
+    passes: passes.map(({ shown }) => shown),
+    sort: cost,
+    lost: witness.lost,
+    problems,
+    ok: problems.length === 0 && witness.lost.count === 0,
+  };
+}
+
+// A ring that an overflow wedged cannot go on.
+async function costOfSorting(
+  lab: RingVm,
+  driver: InlineDriver,
+  { rings }: ResetPass,
+  problems: string[],
+  witness: Witness,
+): Promise<SortCost> {
+  if (rings.some(({ left }) => left > 0)) return SORT_NOT_MEASURED;
+  return await measureSort(lab, driver, null, problems, witness);
+}
+
+function checkGap(gap: number | undefined, held: readonly number[]): void {
+  if (gap === undefined) return;
+  const vcpu = held.findIndex((entries) => gap >= entries);
+  if (vcpu === -1) return;
+  const entries = held[vcpu]!;
+  throw new ValueError(
+    { gap },
+    (name) =>
+      `${name("gap")} ${gap}: vCPU ${vcpu}'s ring holds ` +
+      (entries === 0
+        ? `no entry; expected a store for every vCPU, with ${name("pages")}`
+        : `${entries} entries; expected 0 to ${entries - 1}, or more stores with ${name("pages")}`),
+    entries === 0 ? null : { least: 0, most: entries - 1 },
+  );
+}

@@ -1,0 +1,83 @@
+import type { RoundResult } from "../../drive/rounds.ts";
+import type { RunResult } from "../../drive/story.ts";
+import { labHead } from "../../report/notes.ts";
+import { sortText } from "../../report/sort_text.ts";
+import { type Align, countText, table, timeText } from "../../report/table.ts";
+import { checkText, statisticsText } from "../stats/stats_text.ts";
+
+/** Rounds that are shown one by one. */
+const SHOWN = 10;
+
+const HEAD = [
+  "round",
+  "stores",
+  "entries",
+  "full exits",
+  "resets",
+  "reset",
+  "guest",
+  "harvest",
+  "in reset",
+];
+const ALIGNS: readonly Align[] = HEAD.map(() => "right");
+
+/**
+ * `dirtyring run` for people.
+ *
+ * @param result The result.
+ * @returns Lines with their ends.
+ */
+export function* runText(result: RunResult): Generator<string> {
+  yield* labHead(result);
+  yield "\n";
+  const { rounds } = result;
+  const rows = rounds.slice(0, SHOWN).map((round, n) => [`${n + 1}`, ...cells(round)]);
+  yield* table([HEAD, ...rows, ["total", ...cells(total(rounds))]], ALIGNS, "  ");
+  const more = rounds.length - rows.length;
+  if (more > 0) {
+    yield `  and ${more} more, which the total includes (--format json lists them all)\n`;
+  }
+  yield* statisticsText(result.stats, result.kernel.backend, result.sort !== null);
+  if (result.sort !== null) yield* sortText(result.sort, result.kernel.backend);
+  yield* checkText(result);
+  yield `\n${verdict(result)}\n`;
+}
+
+function cells(round: RoundResult): string[] {
+  return [
+    `${round.stores}`,
+    `${round.entries}`,
+    `${round.fullExits}`,
+    `${round.resets}`,
+    `${round.reset}`,
+    timeText(round.guestNs),
+    timeText(round.harvestNs),
+    timeText(round.resetNs),
+  ];
+}
+
+function total(rounds: readonly RoundResult[]): RoundResult {
+  const sum = (field: keyof RoundResult) => rounds.reduce((all, round) => all + round[field], 0);
+  return {
+    stores: sum("stores"),
+    entries: sum("entries"),
+    fullExits: sum("fullExits"),
+    resets: sum("resets"),
+    reset: sum("reset"),
+    guestNs: sum("guestNs"),
+    harvestNs: sum("harvestNs"),
+    resetNs: sum("resetNs"),
+  };
+}
+
+function verdict({ ok, lost, spurious, problems }: RunResult): string {
+  if (!ok) {
+    return `FAILED: ${countText(lost.count, "lost page")}, ${
+      countText(problems.length, "problem")
+    }`;
+  }
+  const unwritten = spurious.count === 0
+    ? ""
+    : `; ${countText(spurious.count, "page")} harvested without a store, which KVM may do`;
+  return `ok: every store was announced, every harvested entry was reset${unwritten}`;
+}

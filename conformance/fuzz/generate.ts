@@ -1,0 +1,390 @@
+import {
+  KVM_CAP_DIRTY_LOG_RING,
+  KVM_CAP_DIRTY_LOG_RING_ACQ_REL,
+  KVM_CAP_DIRTY_LOG_RING_WITH_BITMAP,
+  KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2,
+  KVM_DIRTY_LOG_PAGE_OFFSET,
+  KVM_MEM_LOG_DIRTY_PAGES,
+} from "../../ffi/kvm_constants.ts";
+import { PAGE_SIZE } from "../../ffi/linux.ts";
+import { type Random, seeded } from "../../guest/pattern.ts";
+import {
+  type FuzzOp,
+  type FuzzOpName,
+  type FuzzProgram,
+  HOST_PAGES,
+  PROGRAM_GFNS,
+  TOO_MANY_PAGES,
+} from "./program.ts";
+
+/** Ring sizes, in the smallest that the host accepts. */
+const RINGS: readonly number[] = [1, 1, 1, 1, 2, 4];
+const ALL = 65536;
+
+/** How often each operation comes: its share of the sum. */
+const SHARES: Readonly<Record<FuzzOpName, number>> = {
+  store: 30,
+  harvest: 20,
+  reset: 12,
+  slot: 14,
+  forge: 8,
+  mark: 6,
+  resume: 2,
+  skip: 6,
+  fill: 5,
+  map: 2,
+  interrupted: 1,
+  enable: 1,
+  log: 1,
+  create: 1,
+  close: 1,
+};
+// The keys of SHARES are names of operations; TypeScript types them as string.
+const DECK = (Object.keys(SHARES) as FuzzOpName[]).flatMap((name) =>
+  Array.from({ length: SHARES[name] }, () => name)
+);
+
+/** What often comes after an operation, so that programs get somewhere. */
+const SEQUELS: Readonly<Partial<Record<FuzzOpName, readonly FuzzOpName[]>>> = {
+  store: ["harvest", "harvest", "harvest", "skip", "resume"],
+  harvest: ["reset", "reset", "reset", "forge", "mark"],
+  skip: ["harvest"],
+  fill: ["reset"],
+  forge: ["harvest", "reset"],
+  mark: ["reset"],
+  reset: ["store", "store", "store", "resume", "fill"],
+  slot: ["store", "reset"],
+};
+
+/**
+ * One of many programs: the same seed and number give the same program on every host whose smallest ring is
+ * of the same size. With PML that is 16 KiB, and smaller ones would only be refused.
+ *
+ * @example
+ * ```ts
+ * import { generateProgram } from "./generate.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(generateProgram(1, 7), generateProgram(1, 7));
+ * ```
+ *
+ * @param seed The seed.
+ * @param number The program's number, from 0.
+ * @param smallestRing Bytes of the smallest ring that the host accepts.
+ * @returns The program.
+ */
+export function generateProgram(
+  seed: number,
+  number: number,
+  smallestRing: number = PAGE_SIZE,
+): FuzzProgram {
+  // A seed of its own for each: neighbours in a series would share their first numbers.
+  const random = seeded(seeded(seed)(2 ** 21) * 2 ** 32 + (seed + number) % 2 ** 32);
+  const ringBytes = pick(random, RINGS) * smallestRing;
+  const vcpus = random(24) === 0 ? 0 : 1 + Math.min(random(4), random(4));
+  const logProgram = random(24) === 0 ? 1 : 0;
+  const isLarge = smallestRing > PAGE_SIZE;
+  const slots = new FuzzSlots(random, isLarge);
+  const stores = new FuzzStores(random, slots, isLarge);
+  const ops: FuzzOp[] = [];
+  for (let n = random(3); n >= 0; n--) ops.push(slots.add());
+  if (vcpus === 0) ops.push(enable(random), { do: "create", id: random(3) });
+  let last: FuzzOpName = "slot";
+  let vcpu = 0;
+  for (let n = 5 + random(36); n > 0; n--) {
+    const sequels: readonly FuzzOpName[] | undefined = random(2) === 0 ? SEQUELS[last] : undefined;
+    last = pick(random, sequels ?? DECK);
+    // Mostly the vCPU of the operation before; seldom one that is not there.
+    if (sequels === undefined) vcpu = random(60) === 0 ? vcpus : random(vcpus);
+    ops.push(operation(last, random, vcpu, vcpus, slots, stores));
+  }
+  return { ringBytes, vcpus, logProgram, ops };
+}
+
+function pick<T>(random: Random, from: readonly T[]): T {
+  return from[random(from.length)]!; // a whole number below the length
+}
+
+function operation(
+  name: FuzzOpName,
+  random: Random,
+  vcpu: number,
+  vcpus: number,
+  slots: FuzzSlots,
+  stores: FuzzStores,
+): FuzzOp {
+  const count = random(2) === 0 ? ALL : random(24);
+  switch (name) {
+    case "slot":
+      return slots.change();
+    case "store":
+      return { do: name, vcpu, gfns: stores.next() };
+    case "resume":
+    case "interrupted":
+      return { do: name, vcpu };
+    case "harvest":
+      return { do: name, vcpu, count };
+    case "skip":
+      return { do: name, vcpu, count: 1 + random(6) };
+    case "fill":
+      return { do: name, vcpu, count };
+    case "mark":
+      return mark(random, vcpu);
+    case "forge":
+      return forge(random, vcpu, slots);
+    case "reset":
+      return { do: name, argument: random(8) === 0 ? random(2 ** 32) : 0 };
+    case "enable":
+      return enable(random);
+    case "log":
+      return { do: name, slot: random(4), clear: random(2) };
+    case "create":
+      return { do: name, id: pick(random, [0, vcpus, vcpus + 1, 2 ** 20]) };
+    case "close":
+      return { do: name, vcpu, unmap: random(3) === 0 ? 1 : 0 };
+    case "map":
+      return {
+        do: name,
+        vcpu,
+        page: pick(random, [0, 0, 1, 1, 1, 2].map((n) => KVM_DIRTY_LOG_PAGE_OFFSET - 1 + n)),
+        pages: 1 + random(5),
+        protection: pick(random, [1, 3, 3, 5, 7]),
+        flags: 1 + random(2),
+      };
+  }
+}
+
+function mark(random: Random, vcpu: number): FuzzOp {
+  // Where no push wrote, an entry that is marked harvested ends the vCPU's runs.
+  const at = random(8) === 0 ? random(300) : random(6);
+  return { do: "mark", vcpu, at, flags: pick(random, [0, 1, 1, 1, 2, 3]) };
+}
+
+function forge(random: Random, vcpu: number, slots: FuzzSlots): FuzzOp {
+  const known = slots.all.length > 0 ? pick(random, slots.all) : { slot: 1, pages: 1 };
+  const id = random(8);
+  const slot = id < 6
+    ? known.slot
+    : id === 6
+    ? random(8)
+    : pick(random, [1 << 16, 0xffff, 2 ** 31]);
+  // Mostly so near to genuine ones that a batch takes both; past the slot's end it is then dropped.
+  const end = known.pages;
+  const offset = pick(random, [random(64), end - 1 + random(8), end + random(64), random(5000)]);
+  return { do: "forge", vcpu, at: random(random(3) === 0 ? 64 : 8), slot, offset };
+}
+
+function enable(random: Random): FuzzOp {
+  const [capability, argument] = pick(
+    random,
+    [
+      [KVM_CAP_DIRTY_LOG_RING, PAGE_SIZE],
+      [KVM_CAP_DIRTY_LOG_RING, 0],
+      [KVM_CAP_DIRTY_LOG_RING, 2 ** 21],
+      [KVM_CAP_DIRTY_LOG_RING_ACQ_REL, PAGE_SIZE],
+      [KVM_CAP_DIRTY_LOG_RING_WITH_BITMAP, 0],
+      [KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2, 0],
+      [KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2, 1],
+      [KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2, 2],
+      [KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2, 4],
+    ] as const,
+  );
+  return { do: "enable", capability, argument };
+}
+
+/** An operation that asks for a slot. */
+export type SlotOp = Extract<FuzzOp, { readonly do: "slot" }>;
+
+/** Where a slot may lie: areas of so many pages, some of them beyond 4 GiB. */
+const AREA_PAGES = 0x200;
+const AREAS = 6;
+const HIGH_GFN = 0x10_0000;
+const SLOT_IDS = 6;
+/** `KVM_MEM_READONLY`: a store to such a slot ends in an exit. */
+const READ_ONLY = 2;
+
+/**
+ * The slots that a program has if all goes as documented, so that its next operations meet them. Nothing
+ * is compared with this.
+ */
+class FuzzSlots {
+  readonly #random: Random;
+  readonly #isLarge: boolean;
+  readonly #slots = new Map<number, SlotOp>();
+
+  /**
+   * Begins without slots.
+   *
+   * @param random Draws.
+   * @param isLarge Whether slots have to be large for their pages to fill a ring.
+   */
+  constructor(random: Random, isLarge: boolean) {
+    this.#random = random;
+    this.#isLarge = isLarge;
+  }
+
+  /** The slots. */
+  get all(): readonly SlotOp[] {
+    return [...this.#slots.values()];
+  }
+
+  #pick<T>(from: readonly T[]): T {
+    return from[this.#random(from.length)]!; // a whole number below the length
+  }
+
+  /**
+   * A slot that may well be new: it may also overlap another, or have the id of one.
+   *
+   * @returns The operation.
+   */
+  add(): SlotOp {
+    const large = this.#isLarge ? HOST_PAGES : 256;
+    const pages = this.#pick([1, 8, 63, 64, 65, 200, large, large]);
+    const area = this.#random(AREAS);
+    const base = area < AREAS - 1 ? PROGRAM_GFNS + area * AREA_PAGES : HIGH_GFN;
+    return this.#note({
+      do: "slot",
+      slot: 1 + this.#random(SLOT_IDS),
+      gfn: base + this.#random(3) * 32,
+      pages,
+      flags: this.#random(5) === 0 ? 0 : KVM_MEM_LOG_DIRTY_PAGES,
+      hostPage: this.#random(HOST_PAGES - pages + 1),
+      skew: 0,
+    });
+  }
+
+  /**
+   * A change of slots, valid or not.
+   *
+   * @returns The operation.
+   */
+  change(): SlotOp {
+    const known = this.all;
+    if (known.length === 0) return this.add();
+    const one = this.#pick(known);
+    const logged = KVM_MEM_LOG_DIRTY_PAGES;
+    switch (this.#random(16)) {
+      case 0:
+      case 1:
+        return this.#note({ ...one, pages: 0 });
+      case 2:
+      case 3:
+      case 4:
+        return this.#note({ ...one, flags: one.flags ^ logged });
+      case 5:
+      case 6:
+        return this.#note({ ...one, gfn: one.gfn + this.#pick([1, 16, AREA_PAGES]) });
+      case 7:
+        return this.#note({ ...one, gfn: one.gfn + AREA_PAGES, flags: one.flags ^ logged });
+      case 8:
+        // Another slot over the same host memory.
+        return this.#note({ ...one, slot: this.#random(SLOT_IDS) + 1, gfn: one.gfn + AREA_PAGES });
+      case 9:
+        // Over the guest's own slot, or as it was.
+        return this.#random(2) === 0 ? { ...one, slot: 7, gfn: this.#random(8) } : one;
+      case 10:
+        return { ...one, pages: this.#pick([one.pages > 1 ? 1 : 2, TOO_MANY_PAGES]) };
+      case 11:
+        return { ...one, flags: this.#pick([4, 8, 2 ** 31, logged | READ_ONLY]) };
+      case 12:
+        return { ...one, skew: 1 + this.#random(3) };
+      case 13:
+        return {
+          ...one,
+          slot: this.#pick([7, 32764, 0xffff, 1 << 17]),
+          pages: this.#pick([0, one.pages]),
+        };
+      default:
+        return this.add();
+    }
+  }
+
+  // What becomes of the slots if the kernel keeps the rules that abi.md stands on.
+  #note(op: SlotOp): SlotOp {
+    const old = this.#slots.get(op.slot);
+    if (op.pages === 0) this.#slots.delete(op.slot);
+    else if (old === undefined || (old.pages === op.pages && old.hostPage === op.hostPage)) {
+      const overlaps = this.all.some((one) =>
+        one.slot !== op.slot && op.gfn < one.gfn + one.pages && one.gfn < op.gfn + op.pages
+      );
+      if (!overlaps) this.#slots.set(op.slot, op);
+    }
+    return op;
+  }
+}
+
+/** A guest frame that no slot of a program has. */
+const HOLE_GFN = 0x8_0000;
+
+/** The lists of pages that a program stores to. */
+class FuzzStores {
+  readonly #random: Random;
+  readonly #slots: FuzzSlots;
+  readonly #isLong: boolean;
+  #last: readonly number[] = [];
+
+  /**
+   * Begins without a list.
+   *
+   * @param random Draws.
+   * @param slots The slots that there may be.
+   * @param isLong Whether lists have to be long to fill a ring.
+   */
+  constructor(random: Random, slots: FuzzSlots, isLong: boolean) {
+    this.#random = random;
+    this.#slots = slots;
+    this.#isLong = isLong;
+  }
+
+  /**
+   * Guest frames to store to: the last ones again, which shows what was re-protected, or others.
+   *
+   * @returns The frames, in order.
+   */
+  next(): readonly number[] {
+    if (this.#last.length === 0 || this.#random(3) > 0) {
+      this.#last = storeGfns(this.#random, this.#slots.all, this.#isLong);
+    }
+    return this.#last;
+  }
+}
+
+// In order, backward, strided, at random or a few of them over and over, in one slot or across all.
+function storeGfns(random: Random, slots: readonly SlotOp[], isLong: boolean): number[] {
+  const [first] = slots;
+  if (first === undefined) return [HOLE_GFN + random(4)];
+  // Few fill a ring: a store to a clean page costs a real kernel 20 µs.
+  const many = isLong ? 400 : 150;
+  const length = random(4) === 0 ? many + random(80) : 1 + random(24);
+  const across = slots.length > 1 && random(3) === 0;
+  const one = slots[random(slots.length)] ?? first;
+  const page = pattern(random, length);
+  const gfns = Array.from({ length }, (_, n) => {
+    const slot = across ? slots[n % slots.length]! : one;
+    return slot.gfn + page(across ? Math.floor(n / slots.length) : n) % slot.pages;
+  });
+  // A page behind which there is no slot, seldom.
+  if (random(40) === 0) gfns.splice(random(length), 0, HOLE_GFN);
+  if (random(60) === 0) gfns.push(Math.max(PROGRAM_GFNS, one.gfn + one.pages));
+  return gfns;
+}
+
+// Answers the page of a store, by its number.
+function pattern(random: Random, length: number): (n: number) => number {
+  const start = random(256);
+  const few = 1 + random(5);
+  switch (random(6)) {
+    case 0:
+      return (n) => start + length - n;
+    case 1: {
+      const stride = 2 + random(70);
+      return (n) => start + n * stride;
+    }
+    case 2:
+      return (n) => start + n % few;
+    case 3:
+      return () => random(256);
+    default:
+      return (n) => start + n;
+  }
+}

@@ -1,0 +1,73 @@
+import { checked, errnoName } from "../../ffi/errors.ts";
+import type { Kernel } from "../../ffi/kernel.ts";
+import { MAP_SHARED, PAGE_SIZE, PROT_READ, PROT_WRITE } from "../../ffi/linux.ts";
+import { expect } from "./expect.ts";
+import { storeTo } from "./forged.ts";
+import type { Machine } from "./machine.ts";
+
+/**
+ * Lets a vCPU store to pages of slot 1, to the end of the list.
+ *
+ * @param machine The machine.
+ * @param pages The pages, counted from slot 1's base.
+ * @param vcpu The vCPU.
+ * @throws {CheckFailure} Where the guest stops in another way.
+ */
+export function storePages(machine: Machine, pages: readonly number[], vcpu = 0): void {
+  storeTo(machine, pages.map((page) => machine.gfn + page), vcpu);
+}
+
+/**
+ * Lets a vCPU store to pages of slot 1, one at a time: each store ends in an exit, so that the entries
+ * have the order of the stores also where the processor logs in a buffer.
+ *
+ * @param machine The machine.
+ * @param pages The pages, counted from slot 1's base.
+ * @param vcpu The vCPU.
+ * @throws {CheckFailure} Where the guest does not come to its end.
+ */
+export function pushPages(machine: Machine, pages: readonly number[], vcpu = 0): void {
+  for (const page of pages) {
+    const exit = machine.store(vcpu, [machine.gfn + page]);
+    expect(`exit after a store to page ${page}`, exit, machine.guest.exit);
+  }
+}
+
+/** A part of a file descriptor's memory, and how it is to be mapped. */
+export interface MapRequest {
+  /** The file descriptor. */
+  readonly fd: number;
+  /** Its first page. */
+  readonly page: number;
+  /** Pages. */
+  readonly pages: number;
+  /** `PROT_*` bits, by default `PROT_READ | PROT_WRITE`. */
+  readonly protection?: number;
+  /** `MAP_*` bits, by default `MAP_SHARED`. */
+  readonly flags?: number;
+}
+
+/**
+ * Maps pages, looks at them and unmaps them.
+ *
+ * @param kernel The kernel that answers.
+ * @param request What to map.
+ * @param look Called with the mapping's address; nothing of it may be kept.
+ * @returns `"mapped"`, or the errno's name where the kernel refused: nothing was looked at then.
+ */
+export function mapped(
+  kernel: Kernel,
+  request: MapRequest,
+  look: (address: number) => void = () => {},
+): string {
+  const { fd, page, pages, protection = PROT_READ | PROT_WRITE, flags = MAP_SHARED } = request;
+  const length = pages * PAGE_SIZE;
+  const address = kernel.mmap(length, protection, flags, fd, page * PAGE_SIZE);
+  if (address < 0) return errnoName(-address);
+  try {
+    look(address);
+  } finally {
+    checked(kernel.munmap(address, length), `munmap(${length} bytes)`);
+  }
+  return "mapped";
+}

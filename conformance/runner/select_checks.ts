@@ -1,0 +1,97 @@
+import type { GroupedCheck } from "../statements/all_checks.ts";
+
+/** Which checks a person wants, as globs on their ids. */
+export interface Selection {
+  /** Those that match one of these; all where there is none. */
+  readonly only: readonly string[];
+  /** But not those that match one of these. */
+  readonly skip: readonly string[];
+}
+
+/** What has an id. */
+export interface Named {
+  /** The id. */
+  readonly id: string;
+}
+
+/**
+ * Whether an id matches a glob: `*` stands for any characters, `?` for one.
+ *
+ * @example
+ * ```ts
+ * import { matchesGlob } from "./select_checks.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const globs = ["reset.*", "reset.?ignal", "reset", "*.signal*"];
+ * assertEquals(globs.map((glob) => matchesGlob(glob, "reset.signal")), [true, true, false, true]);
+ * ```
+ *
+ * @param glob The glob.
+ * @param id The id.
+ * @returns Whether it does.
+ */
+export function matchesGlob(glob: string, id: string): boolean {
+  const literal = glob.replace(/[.+^${}()|[\]\\]/g, "\\$&");
+  const pattern = literal.replaceAll(/\*+/g, ".*").replaceAll("?", ".");
+  return new RegExp(`^${pattern}$`, "s").test(id);
+}
+
+/**
+ * The first glob that matches no check at all.
+ *
+ * @param globs The globs.
+ * @param checks All checks.
+ * @returns The glob, or `undefined` where each matches one.
+ */
+export function uselessGlob(
+  globs: readonly string[],
+  checks: readonly Named[],
+): string | undefined {
+  return globs.find((glob) => !checks.some(({ id }) => matchesGlob(glob, id)));
+}
+
+/**
+ * The checks that a person wants, in their order.
+ *
+ * @param checks All checks.
+ * @param selection Which of them.
+ * @returns Those.
+ */
+export function selectChecks<One extends Named>(
+  checks: readonly One[],
+  { only, skip }: Selection,
+): One[] {
+  const matches = (globs: readonly string[], id: string) =>
+    globs.some((glob) => matchesGlob(glob, id));
+  return checks.filter(({ id }) => (only.length === 0 || matches(only, id)) && !matches(skip, id));
+}
+
+/** A check as `--list` shows it. */
+export type ListedCheck = Omit<GroupedCheck, "run">;
+
+/** `dirtyring check --list`: the checks, without making them. */
+export interface CheckList {
+  /** What it is. */
+  readonly schema: "dirtyring.check-list/1";
+  /** The checks. */
+  readonly checks: readonly ListedCheck[];
+}
+
+/**
+ * Lists checks.
+ *
+ * @param checks The checks.
+ * @returns What can be said of them without a kernel.
+ */
+export function listChecks(checks: readonly GroupedCheck[]): CheckList {
+  return {
+    schema: "dirtyring.check-list/1",
+    checks: checks.map(({ id, group, where, statement, source }) => ({
+      id,
+      group,
+      where,
+      statement,
+      source,
+    })),
+  };
+}

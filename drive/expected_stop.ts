@@ -1,0 +1,121 @@
+import { KernelError, type Naming } from "../ffi/errors.ts";
+import { GuestError } from "../host/errors.ts";
+import type { GuestVm } from "../machine/guest_vm.ts";
+import { unexpectedExit } from "./inline_driver.ts";
+import type { LiveVcpus, VcpuStop } from "./live_vcpus.ts";
+
+/** A way to stop that the guest's program brings about, or that was asked for. */
+export type ExpectedStop = "done" | "full" | "asked";
+
+/**
+ * How a vCPU stopped, where that was to be expected.
+ *
+ * @param vm The machine.
+ * @param id The vCPU.
+ * @param stop How it stopped; `null` where it runs.
+ * @returns The way, or `null` where it runs.
+ * @throws {GuestError} Where it stopped in another way, or what ran it is gone.
+ * @throws {KernelError} Where `KVM_RUN` failed.
+ */
+export function expectedStop(vm: GuestVm, id: number, stop: VcpuStop | null): ExpectedStop | null {
+  if (stop === null) return null;
+  switch (stop.kind) {
+    case "exit":
+      throw unexpectedExit(vm.vcpus[id]!.vcpu);
+    case "errno":
+      throw new KernelError(`KVM_RUN on vCPU ${id}`, -stop.errno);
+    case "lost":
+      throw new GuestError(`vCPU ${id} runs no more: ${stop.why}`);
+    default:
+      return stop.kind;
+  }
+}
+
+/** How far a vCPU came. */
+export interface VcpuShare {
+  /** The vCPU. */
+  readonly id: number;
+  /** Stores that it made. */
+  readonly made: number;
+  /** Stores that it was to make. */
+  readonly asked: number;
+  /** Nanoseconds that it stood still at full rings. */
+  readonly stoodStillNs: number;
+}
+
+/** vCPUs that are named: those with the most left to do. */
+const NAMED = 4;
+/** The longest time that is worth a suggestion. */
+const DAY_S = 86_400;
+/** As much longer as it would have taken, since no host is equally busy for ever. */
+const SPARE = 1.25;
+
+/**
+ * How far vCPUs came that stand still.
+ *
+ * @param vcpus The vCPUs.
+ * @param quotas Stores that each was to make.
+ * @returns How far, by vCPU.
+ */
+export function sharesOf(vcpus: LiveVcpus, quotas: readonly number[]): VcpuShare[] {
+  return quotas.map((asked, id) => {
+    // A guest that was restored wrong may count down beyond nought: none of its stores was asked for.
+    const made = Math.max(0, vcpus.placeOf(id).stores);
+    return { id, made, asked, stoodStillNs: vcpus.fullStops(id).totalNs };
+  });
+}
+
+/**
+ * What is said where the stores asked for are not made in time: how far each vCPU came, and what to do.
+ *
+ * @example
+ * ```ts
+ * import { unfinishedText } from "./expected_stop.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const vcpus = [{ id: 0, made: 300, asked: 1000, stoodStillNs: 2.5e9 }];
+ * assertEquals(
+ *   unfinishedText(vcpus, 30_000, (value) => value),
+ *   "1000 stores are not made within 30 s, 300 are: vCPU 0 made 300 of 1000 and stood still for 2.5 s at a full " +
+ *     "ring; expected stores 300 or fewer, or timeout 125s or longer",
+ * );
+ * ```
+ *
+ * @param vcpus All vCPUs.
+ * @param timeoutMs Milliseconds that they had.
+ * @param name How the number of stores and the time are called.
+ * @param advice What to do about it; by default it is found in how far they came.
+ * @returns One line.
+ */
+export function unfinishedText(
+  vcpus: readonly VcpuShare[],
+  timeoutMs: number,
+  name: Naming,
+  advice?: string,
+): string {
+  const sum = (field: "made" | "asked") => vcpus.reduce((all, vcpu) => all + vcpu[field], 0);
+  const [made, asked] = [sum("made"), sum("asked")];
+  const behind = vcpus.filter((vcpu) => vcpu.made < vcpu.asked)
+    .sort((a, b) => (b.asked - b.made) - (a.asked - a.made));
+  const named = behind.slice(0, NAMED).map(({ id, made, asked, stoodStillNs }) =>
+    `vCPU ${id} made ${made} of ${asked}` +
+    (stoodStillNs === 0 ? "" : ` and stood still for ${seconds(stoodStillNs)} s at a full ring`)
+  );
+  const others = behind.length - named.length;
+  const list = [...named, ...(others > 0 ? [`${others} more made not all of theirs`] : [])];
+  return `${asked} stores are not made within ${timeoutMs / 1000} s, ${
+    made === 0 ? "none is" : `${made} are`
+  }: ${list.join(", ")}; ${advice ?? adviceFor(made, asked, timeoutMs / 1000, name)}`;
+}
+
+function adviceFor(made: number, asked: number, timeout: number, name: Naming): string {
+  const [stores, limit] = [name("stores"), name("timeout")];
+  if (made === 0) return `expected fewer with ${stores}, or a longer ${limit}`;
+  const wanted = Math.ceil(timeout * asked / made * SPARE);
+  const longer = wanted > DAY_S ? "" : `, or ${limit} ${wanted}s or longer`;
+  return `expected ${stores} ${made} or fewer${longer}`;
+}
+
+function seconds(ns: number): number {
+  return Number((ns / 1e9).toPrecision(3));
+}

@@ -1,0 +1,292 @@
+import type { Interrupt } from "../host/interrupt.ts";
+import type { Take } from "../machine/dirty_tracker.ts";
+import type { RingVm } from "../machine/guest_vm.ts";
+import { takePlain, takeSorted } from "../machine/ring_tracker.ts";
+import type { Witness } from "../memory/witness.ts";
+import { median } from "../ring/distribution.ts";
+import { RingStatistics } from "../ring/statistics.ts";
+import type { InlineDriver } from "./inline_driver.ts";
+import { Rounds } from "./rounds.ts";
+
+/** What a reset was measured to cost: not modelled. */
+export interface Measured {
+  /** Rounds of each pattern that the medians are taken over. */
+  readonly repetitions: number;
+  /** Median time of `KVM_RESET_DIRTY_RINGS` for an entry, nanoseconds; `null` without an entry. */
+  readonly resetNsPerEntry: number | null;
+  /** The same for the sequential pattern of as many stores, in turn with the other. */
+  readonly sequentialResetNsPerEntry: number | null;
+  /**
+   * Whether two stores to one page pushed two entries: then KVM emulates the guest, there are no guest
+   * mappings to re-protect, and the cost is understated.
+   */
+  readonly emulated: boolean;
+}
+
+/**
+ * Measures what the reset of a lab's pattern costs, as it comes, beside the sequential one.
+ *
+ * @param lab The lab, its rings empty.
+ * @param driver Runs its vCPUs.
+ * @param interrupt Ends the repetitions early.
+ * @param problems Gets what did not hold meanwhile.
+ * @returns Medians, and their number.
+ */
+export async function measureReset(
+  lab: RingVm,
+  driver: InlineDriver,
+  interrupt: Interrupt,
+  problems: string[],
+): Promise<Measured> {
+  const emulated = await storesPushTwice(lab, driver);
+  const sequential = Uint32Array.from(lab.plan.sequence, (_, n) => n % lab.pages.total);
+  const rows = await measureWays(lab, driver, interrupt, problems, [
+    { sequence: lab.plan.sequence, take: takePlain },
+    { sequence: sequential, take: takePlain },
+  ]);
+  return {
+    repetitions: rows.length,
+    resetNsPerEntry: median(rows.map(([pattern]) => pattern!.resetNs)),
+    sequentialResetNsPerEntry: median(rows.map(([, line]) => line!.resetNs)),
+    emulated,
+  };
+}
+
+/** A round harvested in one of the two ways. */
+export interface SortSide {
+  /** Entries of a round, over all rings. */
+  readonly entries: number;
+  /** Batches in which its resets took them. Modelled. */
+  readonly batches: number;
+  /** Median time of the harvest for an entry, the sorting included; `null` where it was not measured. */
+  readonly harvestNsPerEntry: number | null;
+  /** Median time of `KVM_RESET_DIRTY_RINGS` for an entry. */
+  readonly resetNsPerEntry: number | null;
+}
+
+/** What it costs and saves to sort entries in the ring before they are marked. */
+export interface SortCost {
+  /** Rounds of each way that the medians are taken over; the ways took turns. */
+  readonly repetitions: number;
+  /** Batches are computed by the rule of `kvm_dirty_ring_reset`; times are measured. */
+  readonly modelled: true;
+  /** Entries left in the order of the stores. */
+  readonly plain: SortSide;
+  /** Entries sorted by slot and offset. */
+  readonly sorted: SortSide;
+  /** Harvest and reset of the plain way, divided by those of the sorted one: above 1 it paid. */
+  readonly ratio: number | null;
+  /** Repetitions in which the sorted way, harvest and reset, took less time. */
+  readonly faster: number;
+  /** Whether KVM emulates the guest's stores, which understates what a reset costs, and so what is saved. */
+  readonly emulated: boolean;
+}
+
+const NOT_RUN: SortSide = {
+  entries: 0,
+  batches: 0,
+  harvestNsPerEntry: null,
+  resetNsPerEntry: null,
+};
+
+/** Nothing was measured: what came before ended early. */
+export const SORT_NOT_MEASURED: SortCost = {
+  repetitions: 0,
+  modelled: true,
+  plain: NOT_RUN,
+  sorted: NOT_RUN,
+  ratio: null,
+  faster: 0,
+  emulated: false,
+};
+
+/**
+ * Measures the lab's pattern plain and sorted, in turn. Before that it runs a round of each that is not
+ * timed, which counts batches and lets the witness see that a sorted reset loses nothing.
+ *
+ * @param lab The lab, its rings empty.
+ * @param driver Runs its vCPUs.
+ * @param interrupt Ends it early; `null` where nothing does.
+ * @param problems Gets what did not hold meanwhile.
+ * @param witness What watched the lab's stores so far; later ones it does not see.
+ * @returns What sorting costs and saves.
+ */
+export async function measureSort(
+  lab: RingVm,
+  driver: InlineDriver,
+  interrupt: Interrupt | null,
+  problems: string[],
+  witness: Witness,
+): Promise<SortCost> {
+  const plain = await countBatches(lab, driver, interrupt, problems, witness, takePlain);
+  const sorted = await countBatches(lab, driver, interrupt, problems, witness, takeSorted);
+  if (plain === null || sorted === null) return SORT_NOT_MEASURED;
+  const emulated = await storesPushTwice(lab, driver);
+  const { sequence } = lab.plan;
+  const rows = await measureWays(lab, driver, interrupt, problems, [
+    { sequence, take: takePlain },
+    { sequence, take: takeSorted },
+  ]);
+  return sortCost({ ...NOT_RUN, ...plain }, { ...NOT_RUN, ...sorted }, rows, emulated);
+}
+
+/**
+ * Puts medians, ratio and count together.
+ *
+ * @param plain Entries and batches of a plain round.
+ * @param sorted Those of a sorted round.
+ * @param rows For each repetition the costs of the plain and of the sorted way.
+ * @param emulated Whether KVM emulates the guest's stores.
+ * @returns What sorting costs and saves.
+ */
+export function sortCost(
+  plain: SortSide,
+  sorted: SortSide,
+  rows: readonly (readonly WayCost[])[],
+  emulated: boolean,
+): SortCost {
+  const side = (way: number) => ({
+    harvestNsPerEntry: median(rows.map((row) => row[way]!.harvestNs)),
+    resetNsPerEntry: median(rows.map((row) => row[way]!.resetNs)),
+  });
+  const total = ({ harvestNs, resetNs }: WayCost) => harvestNs + resetNs;
+  const [before, after] = [side(0), side(1)];
+  return {
+    repetitions: rows.length,
+    modelled: true,
+    plain: { ...plain, ...before },
+    sorted: { ...sorted, ...after },
+    ratio: ratio(before, after),
+    faster: rows.filter(([one, other]) => total(other!) < total(one!)).length,
+    emulated,
+  };
+}
+
+// From the medians that are shown, so that it says what their sums do.
+function ratio(plain: Times, sorted: Times): number | null {
+  const [before, after] = [plain, sorted].map(({ harvestNsPerEntry, resetNsPerEntry }) =>
+    harvestNsPerEntry === null || resetNsPerEntry === null
+      ? NaN
+      : harvestNsPerEntry + resetNsPerEntry
+  );
+  const quotient = before! / after!;
+  return Number.isFinite(quotient) ? quotient : null;
+}
+
+type Times = Pick<SortSide, "harvestNsPerEntry" | "resetNsPerEntry">;
+
+// A whole round of one way, or null where it did not come to its end.
+async function countBatches(
+  lab: RingVm,
+  driver: InlineDriver,
+  interrupt: Interrupt | null,
+  problems: string[],
+  witness: Witness,
+  take: Take,
+): Promise<Pick<SortSide, "entries" | "batches"> | null> {
+  if (problems.length > 0 || (interrupt?.signal ?? null) !== null) return null;
+  const statistics = lab.vcpus.map(() => new RingStatistics());
+  const observers = { statistics, witness, ...(interrupt === null ? {} : { interrupt }) };
+  const rounds = new Rounds(lab, driver, observers, take);
+  const { entries } = await rounds.round();
+  problems.push(...rounds.problems.map((problem) => `while measuring: ${problem}`));
+  if (rounds.state !== "going" || problems.length > 0) return null;
+  const total = new RingStatistics();
+  for (const ring of statistics) total.addAll(ring);
+  // Batches follow the same rule in every version; calls, which do not, are not asked for.
+  return { entries, batches: total.result("v6.17").batches };
+}
+
+/** One of the things that take turns while they are measured. */
+export interface Way {
+  /** The pattern: a page number for each store. */
+  readonly sequence: Uint32Array;
+  /** How a ring is harvested. */
+  readonly take: Take;
+}
+
+/** What a round cost for each of its entries. */
+export interface WayCost {
+  /** Nanoseconds in harvesting, for an entry. */
+  readonly harvestNs: number;
+  /** Nanoseconds in `KVM_RESET_DIRTY_RINGS`, for an entry. */
+  readonly resetNs: number;
+}
+
+const MOST_REPETITIONS = 101;
+const ENOUGH_REPETITIONS = 5;
+/** Repetitions go on at least this long, and no longer than the second once they are enough. */
+const SPEND_MS = 1000;
+/** However few the repetitions: none begins after this. */
+const LIMIT_MS = 4000;
+
+/**
+ * Measures rounds. The ways take turns, so that all meet the same noise. The lab's list is then the
+ * pattern's again.
+ *
+ * @param lab The lab, its rings empty.
+ * @param driver Runs its vCPUs.
+ * @param interrupt Ends the repetitions early; `null` where nothing does.
+ * @param problems Gets what did not hold meanwhile.
+ * @param ways The ways.
+ * @returns A row for each repetition, with the cost of each way.
+ */
+async function measureWays(
+  lab: RingVm,
+  driver: InlineDriver,
+  interrupt: Interrupt | null,
+  problems: string[],
+  ways: readonly Way[],
+): Promise<readonly (readonly WayCost[])[]> {
+  const rows: WayCost[][] = [];
+  const started = performance.now();
+  while (rows.length < MOST_REPETITIONS && (interrupt?.signal ?? null) === null) {
+    const spent = performance.now() - started;
+    if (spent > LIMIT_MS || (spent > SPEND_MS && rows.length >= ENOUGH_REPETITIONS)) break;
+    const row: WayCost[] = [];
+    for (const way of ways) {
+      const cost = await measureWay(lab, driver, interrupt, problems, way);
+      if (cost === null) break;
+      row.push(cost);
+    }
+    if (row.length < ways.length || problems.length > 0) break;
+    rows.push(row);
+    await interrupt?.pause();
+  }
+  lab.load(lab.plan.sequence);
+  return rows;
+}
+
+// The cost of a round, or null where it was not whole.
+async function measureWay(
+  lab: RingVm,
+  driver: InlineDriver,
+  interrupt: Interrupt | null,
+  problems: string[],
+  { sequence, take }: Way,
+): Promise<WayCost | null> {
+  lab.load(sequence);
+  const rounds = new Rounds(lab, driver, interrupt === null ? {} : { interrupt }, take);
+  const { harvestNs, resetNs, entries } = await rounds.round();
+  problems.push(...rounds.problems.map((problem) => `while measuring: ${problem}`));
+  if (rounds.state !== "going" || entries === 0) return null;
+  return { harvestNs: harvestNs / entries, resetNs: resetNs / entries };
+}
+
+/**
+ * Whether KVM emulates the guest's stores: a page that is written through the page tables is pushed
+ * once until its reset, while an emulated store pushes every time (`push.emulated-writes-repeat`). The
+ * VM's list is then no longer the pattern's.
+ *
+ * @param lab The VM, its rings empty.
+ * @param driver Runs its vCPUs.
+ * @returns Whether two stores to one page pushed two entries.
+ */
+export async function storesPushTwice(lab: RingVm, driver: InlineDriver): Promise<boolean> {
+  lab.load(Uint32Array.of(0, 0));
+  lab.begin(0, 0, 2);
+  await driver.run(lab.vcpus[0]!.vcpu);
+  const entries = lab.tracker.learn([0]);
+  lab.tracker.rearm();
+  return entries > 1;
+}

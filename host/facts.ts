@@ -1,0 +1,293 @@
+import { checked, ERRNO, HostError, KernelError } from "../ffi/errors.ts";
+import type { Kernel } from "../ffi/kernel.ts";
+import { openLibc } from "../ffi/libc.ts";
+import { O_CLOEXEC, O_RDONLY } from "../ffi/linux.ts";
+import { printable } from "../text/printable.ts";
+
+/** Which kernel answered: stands in every result. */
+export interface KernelFacts {
+  /** `"kvm"` for a real `/dev/kvm`, `"model"` for one in memory. */
+  readonly backend: "kvm" | "model";
+  /** The model's version and traits, `"v6.17+pml"`; `null` for a real kernel. */
+  readonly model: string | null;
+  /** The kernel's release, as `uname -r` prints it; a model has one of its version. */
+  readonly release: string;
+  /** The KVM module that answers, `null` where none is known to be loaded, and for the model. */
+  readonly module: string | null;
+  /** The largest ring in bytes, as `KVM_CAP_DIRTY_LOG_RING` answers; `null` where KVM is unusable. */
+  readonly ringMaxBytes: number | null;
+}
+
+/** What every result begins with. */
+export interface Result {
+  /** What it is, with a version: `"dirtyring.dump/1"`. */
+  readonly schema: string;
+  /** Which kernel answered. */
+  readonly kernel: KernelFacts;
+}
+
+// kvm_pvm first: it stands beside a built-in kvm_intel or kvm_amd that it took over from.
+const MODULES = ["kvm_pvm", "kvm_intel", "kvm_amd"] as const;
+
+/**
+ * The kernel's release.
+ *
+ * @param kernel The kernel that answers.
+ * @returns What `uname -r` prints, or `"unknown"`.
+ */
+export function kernelRelease(kernel: Kernel): string {
+  return readLine(kernel, "/proc/sys/kernel/osrelease") ?? "unknown";
+}
+
+/**
+ * The kernel's version, as its tags are named. It tells of the latest model, too, which one that is.
+ *
+ * @param kernel The kernel that answers.
+ * @returns `"v6.18"`, or `"unknown"`.
+ */
+export function kernelVersion(kernel: Kernel): string {
+  const release = kernelRelease(kernel);
+  const version = /^\d+\.\d+/.exec(release);
+  return version === null ? release : `v${version[0]}`;
+}
+
+/**
+ * The KVM module that drives this processor.
+ *
+ * @param kernel The kernel that answers.
+ * @returns Its name, or `null` where none is loaded. The model has none.
+ */
+export function kvmModule(kernel: Kernel): string | null {
+  if (kernel.backend === "model") return null;
+  const found = MODULES.filter((name) => isLoaded(kernel, name));
+  const [first] = found;
+  if (first === undefined || found.length === 1 || first === "kvm_pvm") return first ?? null;
+  // Both are built in: the processor's vendor says which of them drives it.
+  const isAmd = (readLine(kernel, "/proc/cpuinfo") ?? "").includes("AuthenticAMD");
+  return isAmd ? "kvm_amd" : "kvm_intel";
+}
+
+function isLoaded(kernel: Kernel, module: string): boolean {
+  const fd = kernel.open(`/sys/module/${module}`, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return false;
+  kernel.close(fd);
+  return true;
+}
+
+/**
+ * Whether the module, or the model, says that it uses page-modification logging.
+ *
+ * @param kernel The kernel that answers.
+ * @param module The module, if one is known.
+ * @returns Its `pml` parameter, or `null` where it has none.
+ */
+export function pageModificationLogging(kernel: Kernel, module: string | null): boolean | null {
+  if (kernel.insight !== null) return kernel.insight.pml;
+  if (module === null) return null;
+  const value = readLine(kernel, `/sys/module/${module}/parameters/pml`);
+  return value === null ? null : value === "Y" || value === "1";
+}
+
+/**
+ * Which kernel answers.
+ *
+ * @param kernel The kernel.
+ * @param ringMaxBytes What it answered for `KVM_CAP_DIRTY_LOG_RING`.
+ * @returns The facts for a result.
+ */
+export function kernelFacts(kernel: Kernel, ringMaxBytes: number | null): KernelFacts {
+  return {
+    backend: kernel.backend,
+    model: modelText(kernel),
+    release: kernelRelease(kernel),
+    module: kvmModule(kernel),
+    ringMaxBytes,
+  };
+}
+
+function modelText(kernel: Kernel): string | null {
+  if (kernel.insight === null) return null;
+  const { pml, emulator } = kernel.insight;
+  return kernelVersion(kernel) + (pml ? "+pml" : "") + (emulator ? "+emulator" : "");
+}
+
+const STDIN = 0;
+/** What a shell's user calls it: Deno itself would ask for all permissions. */
+const STDIN_PATH = "/dev/stdin";
+/** Nothing else is open while a file is read, so one number does. */
+const FILE = 3;
+
+const ERRNO_BY_NAME: ReadonlyMap<string, number> = new Map(Object.entries(ERRNO));
+const ADVICE = "add --allow-read=FILE to deno run, or pass it to standard input (file:- < FILE)";
+
+/**
+ * Reads a file of the host piece by piece, whatever kernel is under test: by libc where that may be called, which
+ * needs no permission beyond what KVM needs, otherwise by Deno.
+ *
+ * @param path The file, or `null` for standard input.
+ * @param most The most bytes that are read; 512 MiB unless given.
+ * @yields Some bytes of it.
+ * @throws {KernelError} Where it cannot be opened or read, or holds more (EFBIG).
+ * @throws {HostError} Where Deno has no permission to read it.
+ */
+export function* hostFilePieces(
+  path: string | null,
+  most?: number,
+): Generator<Uint8Array<ArrayBuffer>> {
+  const name = path ?? "standard input";
+  const files = libcFiles() ?? denoFiles(name);
+  if (path === null) return yield* readPieces(files, STDIN, name, most);
+  const fd = checked(files.open(path, O_RDONLY | O_CLOEXEC), () => `open(${printable(path)})`);
+  try {
+    yield* readPieces(files, fd, name, most);
+  } finally {
+    files.close(fd);
+  }
+}
+
+/**
+ * Reads a whole file of the host, as {@linkcode hostFilePieces} does.
+ *
+ * @param path The file, or `null` for standard input.
+ * @param most The most bytes that are read; 512 MiB unless given.
+ * @returns Its bytes.
+ * @throws {KernelError} Where it cannot be opened or read, or holds more (EFBIG).
+ * @throws {HostError} Where Deno has no permission to read it.
+ */
+export function readHostFile(path: string | null, most?: number): Uint8Array<ArrayBuffer> {
+  return joined(hostFilePieces(path, most));
+}
+
+function libcFiles(): Files | null {
+  // Asked first: a call without permission would put the question to a person at a terminal.
+  if (Deno.permissions.querySync({ name: "ffi" }).state !== "granted") return null;
+  try {
+    return openLibc();
+  } catch (error) {
+    if (error instanceof HostError) return null; // another system
+    throw error;
+  }
+}
+
+// Deno's own functions, with answers as a kernel gives them.
+function denoFiles(name: string): Files {
+  let file: Deno.FsFile | undefined;
+  return {
+    open: (path) =>
+      answer(name, () => {
+        if (path !== STDIN_PATH) file = Deno.openSync(path);
+        return FILE;
+      }),
+    read: (_fd, into) => answer(name, () => (file ?? Deno.stdin).readSync(into) ?? 0),
+    close() {
+      file?.close();
+      return 0;
+    },
+  };
+}
+
+function answer(name: string, call: () => number): number {
+  try {
+    return call();
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    const errno = "code" in error ? ERRNO_BY_NAME.get(`${error.code}`) : undefined;
+    if (errno !== undefined) return -errno;
+    const denied = error instanceof Deno.errors.NotCapable;
+    throw new HostError(
+      `${printable(name)}: ${denied ? "Deno has no permission to read it" : error.message}`,
+      ADVICE,
+    );
+  }
+}
+
+const CHUNK = 1 << 20;
+
+/** What reads files: a kernel, or what stands in for it. */
+export type Files = Pick<Kernel, "open" | "read" | "close">;
+
+/** The most that is read of a file unless less is asked for: a pattern of some fifty million pages. */
+const MOST: number = 512 * CHUNK;
+
+/**
+ * Reads all that is left in a file descriptor, piece by piece.
+ *
+ * @param files What reads it.
+ * @param fd The file descriptor: 0 is standard input.
+ * @param name What to call it in an error.
+ * @param most The most bytes that are read; 512 MiB unless given.
+ * @yields Some bytes of it, for the caller to keep.
+ * @throws {KernelError} Where it cannot be read, or holds more (EFBIG).
+ */
+export function* readPieces(
+  files: Pick<Files, "read">,
+  fd: number,
+  name: string,
+  most: number = MOST,
+): Generator<Uint8Array<ArrayBuffer>> {
+  for (let size = 0;;) {
+    const chunk = new Uint8Array(size === 0 ? 4096 : CHUNK);
+    const got = checked(files.read(fd, chunk), () => `read(${printable(name)})`);
+    if (got === 0) return;
+    size += got;
+    if (size > most) throw new KernelError(`read(${printable(name)})`, -ERRNO.EFBIG);
+    yield got < CHUNK / 2 ? chunk.slice(0, got) : chunk.subarray(0, got);
+  }
+}
+
+/**
+ * Pieces as one.
+ *
+ * @param pieces The pieces.
+ * @returns Their bytes.
+ * @throws {KernelError} Where the pieces cannot be read.
+ */
+export function joined(pieces: Iterable<Uint8Array<ArrayBuffer>>): Uint8Array<ArrayBuffer> {
+  const list = [...pieces];
+  const all = new Uint8Array(list.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const piece of list) {
+    all.set(piece, at);
+    at += piece.length;
+  }
+  return all;
+}
+
+/**
+ * A text file of the machine, whole.
+ *
+ * @param kernel The kernel that answers.
+ * @param path The file.
+ * @param most The most bytes that are read.
+ * @returns Its text, or `null` where it cannot be read or holds more.
+ */
+export function readText(kernel: Files, path: string, most: number): string | null {
+  const fd = kernel.open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return null;
+  try {
+    return new TextDecoder().decode(joined(readPieces(kernel, fd, path, most)));
+  } catch (error) {
+    if (error instanceof KernelError) return null;
+    throw error;
+  } finally {
+    kernel.close(fd);
+  }
+}
+
+/**
+ * A small file of /proc or /sys as a line of text. Deno's own functions would need `--allow-all` for
+ * these; the kernel's calls need nothing beyond what KVM needs, and the model has files of its own. Of a file that is
+ * longer than a page the rest is left out.
+ *
+ * @param kernel The kernel that answers.
+ * @param path The file.
+ * @returns Its text without the final newline, or `null` where it cannot be read.
+ */
+export function readLine(kernel: Kernel, path: string): string | null {
+  const fd = kernel.open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return null;
+  const bytes = new Uint8Array(4096);
+  const got = kernel.read(fd, bytes);
+  kernel.close(fd);
+  return got < 0 ? null : new TextDecoder().decode(bytes.subarray(0, got)).trimEnd();
+}

@@ -1,0 +1,208 @@
+import { HostError } from "../ffi/errors.ts";
+import type { Insight } from "../ffi/insight.ts";
+import type { Kernel } from "../ffi/kernel.ts";
+import { inferReserved, largestRing, smallestRing, System } from "../kvm/system.ts";
+import { TraceSamples } from "../kvm/trace_samples.ts";
+import type { Vcpu } from "../kvm/vcpu.ts";
+import type { Vm } from "../kvm/vm.ts";
+import type { RingVm } from "./guest_vm.ts";
+
+/** A ring's private state, which no mapping shows. */
+export interface KernelState extends RingIndices {
+  /** Size in entries. */
+  readonly size: number;
+  /** Entries in use from which a guest entry reports a full ring; `null` where it cannot be inferred. */
+  readonly softLimit: number | null;
+  /** No tracepoint tells the soft limit: it is inferred from the smallest ring that the kernel accepts. */
+  readonly softLimitInferred: boolean;
+  /** Who tells the indices: a real kernel's tracepoint `kvm_dirty_ring_reset`, or the model itself. */
+  readonly source: "tracepoint" | "model";
+}
+
+/** Asks a kernel for the private state of a lab's rings. */
+export interface KernelStates extends Disposable {
+  /**
+   * The rings' state now. A real kernel is asked with a reset that finds nothing to take.
+   *
+   * @param lab The lab; its vCPUs stand still, and no entry is harvested that a reset would take.
+   * @returns Each vCPU's state.
+   * @throws {KernelError} Where the reset fails.
+   * @throws {HostError} Where the tracepoint does not tell of every ring.
+   */
+  now(lab: RingVm): readonly KernelState[];
+  /**
+   * Makes a reset, and tells the state in which it leaves the rings.
+   *
+   * @param lab The lab.
+   * @param reset Makes one `KVM_RESET_DIRTY_RINGS`.
+   * @returns Its answer, and each vCPU's state.
+   * @throws {HostError} Where the tracepoint does not tell of every ring.
+   */
+  after<Answer>(lab: RingVm, reset: () => Answer): readonly [Answer, readonly KernelState[]];
+}
+
+/**
+ * Makes ready to ask for the private state of rings.
+ *
+ * @param kernel The kernel that answers.
+ * @returns What asks it.
+ * @throws {HostError} Where a real kernel answers and its tracepoints cannot be used, or it has no dirty ring.
+ * @throws {KernelError} Where it refuses for another reason.
+ */
+export function kernelStates(kernel: Kernel): KernelStates {
+  return kernel.insight === null ? new TracedStates(kernel) : modelStates(kernel.insight);
+}
+
+function modelStates(insight: Insight): KernelStates {
+  const now = (lab: RingVm) =>
+    lab.vcpus.map(({ vcpu }): KernelState => {
+      const state = insight.ring(vcpu.fd);
+      if (state === null) throw new TypeError(`vCPU ${vcpu.id} has no ring`);
+      const { dirtyIndex, resetIndex, size, softLimit } = state;
+      const known = { softLimitInferred: false, source: "model" } as const;
+      return { dirtyIndex, resetIndex, size, softLimit, ...known };
+    });
+  return {
+    now,
+    after(lab, reset) {
+      const answer = reset();
+      return [answer, now(lab)];
+    },
+    [Symbol.dispose]() {},
+  };
+}
+
+class TracedStates implements KernelStates {
+  readonly #walks: RingWalks;
+  readonly #reserved: number | null;
+
+  constructor(kernel: Kernel) {
+    using system = System.open(kernel);
+    this.#reserved = inferReserved(smallestRing(system, largestRing(system)));
+    this.#walks = openWalks(kernel);
+  }
+
+  now(lab: RingVm): KernelState[] {
+    const { answer, indices } = this.#walks.ask(lab.vm, lab.vcpus.map(({ vcpu }) => vcpu));
+    if (answer === 0) return this.#states(lab, indices);
+    throw new TypeError(`Cannot ask for the state of rings: asking has reset ${answer} entries`);
+  }
+
+  after<Answer>(lab: RingVm, reset: () => Answer): [Answer, KernelState[]] {
+    const { answer, indices } = this.#walks.watch(lab.vcpus.map(({ vcpu }) => vcpu), reset);
+    return [answer, this.#states(lab, indices)];
+  }
+
+  #states(lab: RingVm, indices: readonly RingIndices[]): KernelState[] {
+    return indices.map((ring, id) => {
+      const size = lab.tracker.rings[id]!.ring.entries;
+      const softLimit = this.#reserved === null ? null : size - this.#reserved;
+      return { ...ring, size, softLimit, softLimitInferred: true, source: "tracepoint" };
+    });
+  }
+
+  [Symbol.dispose](): void {
+    this.#walks[Symbol.dispose]();
+  }
+}
+
+function openWalks(kernel: Kernel): RingWalks {
+  try {
+    return new RingWalks(kernel);
+  } catch (error) {
+    if (!(error instanceof HostError)) throw error;
+    const { what, advice } = error;
+    throw new HostError((name) => `${name("kernel-state")}: ${what}`, advice);
+  }
+}
+
+/** Room for a walk over each ring of a VM, as many as any kernel lets it have. */
+const BUFFER_PAGES = 64;
+
+/** A ring's private indices, which no mapping shows: free-running u32. */
+export interface RingIndices {
+  /** `dirty_index`: where the next push goes. */
+  readonly dirtyIndex: number;
+  /** `reset_index`: where the next reset begins. */
+  readonly resetIndex: number;
+}
+
+/** What a reset came to, and where it left the rings. */
+export interface WatchedReset<Answer> {
+  /** What the call answered. */
+  readonly answer: Answer;
+  /** Each vCPU's indices after it. */
+  readonly indices: readonly RingIndices[];
+}
+
+/**
+ * Reads the private indices of the rings of a real kernel. A `KVM_RESET_DIRTY_RINGS` walks every ring of its
+ * VM, an empty one too, and the tracepoint at the end of each walk (`trace_kvm_dirty_ring_reset`,
+ * virt/kvm/dirty_ring.c) tells the ring's indices. A reset that finds nothing harvested touches no entry, so
+ * the indices can be asked for at any time.
+ */
+export class RingWalks implements Disposable {
+  readonly #samples: TraceSamples<"index" | "dirty_index" | "reset_index">;
+
+  /**
+   * Makes ready to watch resets of the calling thread.
+   *
+   * @param kernel The kernel that answers, a real one.
+   * @throws {HostError} Where tracefs, the tracepoint or the permission is missing.
+   * @throws {KernelError} Where the kernel refuses for another reason.
+   */
+  constructor(kernel: Kernel) {
+    const fields = ["index", "dirty_index", "reset_index"] as const;
+    this.#samples = new TraceSamples(kernel, "kvm_dirty_ring_reset", fields, BUFFER_PAGES);
+  }
+
+  /**
+   * Makes a reset and watches where it leaves the rings.
+   *
+   * @param vcpus The VM's vCPUs.
+   * @param reset Makes one `KVM_RESET_DIRTY_RINGS`, on the calling thread.
+   * @returns Its answer, and the indices of each vCPU's ring.
+   * @throws {HostError} Where the tracepoint does not tell of one walk over each ring.
+   */
+  watch<Answer>(vcpus: readonly Vcpu[], reset: () => Answer): WatchedReset<Answer> {
+    this.#samples.enable();
+    let answer;
+    try {
+      answer = reset();
+    } finally {
+      this.#samples.disable();
+    }
+    const { samples, lost } = this.#samples.take();
+    const indices = vcpus.map(({ id }) => {
+      const [walk, ...more] = samples.filter(({ index }) => index === id);
+      if (walk !== undefined && more.length === 0) {
+        return { dirtyIndex: walk.dirty_index, resetIndex: walk.reset_index };
+      }
+      const walks = walk === undefined ? 0 : 1 + more.length;
+      throw new HostError(
+        `kvm:kvm_dirty_ring_reset: ${walks} walks over vCPU ${id}'s ring in one reset, and ${lost} ` +
+          "events that found no room in the buffer; expected one walk",
+        "look whether this kernel's kvm_dirty_ring_reset() still traces every ring",
+      );
+    });
+    return { answer, indices };
+  }
+
+  /**
+   * Asks for the indices as they are: while nothing is harvested and not reset, a reset changes nothing.
+   *
+   * @param vm The VM.
+   * @param vcpus Its vCPUs, which stand still.
+   * @returns The entries that the reset took all the same, 0 as it should be, and the indices.
+   * @throws {KernelError} Where the reset fails.
+   * @throws {HostError} Where the tracepoint does not tell of one walk over each ring.
+   */
+  ask(vm: Vm, vcpus: readonly Vcpu[]): WatchedReset<number> {
+    return this.watch(vcpus, () => vm.resetDirtyRings().count);
+  }
+
+  /** Gives the event and its buffer back. */
+  [Symbol.dispose](): void {
+    this.#samples[Symbol.dispose]();
+  }
+}

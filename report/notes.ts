@@ -1,0 +1,208 @@
+import type { CheckReport } from "../conformance/runner/check_report.ts";
+import type { ResetRing } from "../drive/reset_pass.ts";
+import type { KernelFacts } from "../host/facts.ts";
+import type { KernelLogFacts, KernelLogResult } from "../host/kernel_log.ts";
+import type { LabResult } from "../machine/guest_vm.ts";
+import type { KernelState } from "../machine/kernel_state.ts";
+import type { LostCause, LostPages } from "../memory/witness.ts";
+import { printable } from "../text/printable.ts";
+import { countText, oneLine, sizeText, table } from "./table.ts";
+
+/**
+ * Says that the kernel's log could not be read.
+ *
+ * @param log How far it was looked at.
+ * @returns A line without its end, or `null` where it was read, or where there is none.
+ */
+export function unreadLogText(log: KernelLogFacts | null): string | null {
+  if (log === null || log.read) return null;
+  return `the kernel's log is not looked at: ${oneLine(log.why ?? "")}`;
+}
+
+/**
+ * Says that a part of the kernel's log was not read.
+ *
+ * @param log How far it was looked at.
+ * @returns A line without its end, or `null` where all of it was read, or where there is none.
+ */
+export function lostLogText(log: KernelLogFacts | null): string | null {
+  if (log === null || log.lost === 0) return null;
+  const records = countText(log.lost, "record");
+  return `the kernel's log: ${records} at least overwritten before they could be read`;
+}
+
+/**
+ * The last lines of a result for people: what the kernel reported, or that nobody could look.
+ *
+ * @param log What the result says of the log; `null` for a model, which has none.
+ * @returns Lines with their ends.
+ */
+export function* kernelLogText(log: KernelLogResult | null): Generator<string> {
+  for (const line of [unreadLogText(log), lostLogText(log)]) if (line !== null) yield `${line}\n`;
+  for (const report of log?.reports ?? []) {
+    yield "\n";
+    yield "the kernel reported a problem:\n";
+    for (const line of reportLines([report])) yield `  ${line}\n`;
+  }
+}
+
+/**
+ * What the kernel reported, as lines.
+ *
+ * @param reports The first lines of each report.
+ * @returns Lines without their ends, safe for a terminal.
+ */
+export function reportLines(reports: readonly (readonly string[])[]): string[] {
+  return reports.flatMap((lines) => lines.map(oneLine));
+}
+
+/**
+ * Says that checks are missing.
+ *
+ * @param report What the checks came to.
+ * @returns A line without its end, or `null` where none is missing.
+ */
+export function incompleteText(report: CheckReport): string | null {
+  const { complete, interrupted, planned, checks } = report;
+  if (complete) return null;
+  const all = planned.reduce((sum, one) => sum + one.checks, 0);
+  const why = interrupted === null ? "ended early" : `interrupted by ${interrupted}`;
+  return `incomplete: ${why} after ${checks.length} of ${all} checks`;
+}
+
+/**
+ * What a reader of measured times should know.
+ *
+ * @param backend Which kernel answered.
+ * @param emulated Whether KVM emulates the guest's stores.
+ * @param understated What the emulation understates, and what else it does.
+ * @returns Lines with their ends; none where the times are a processor's and a kernel's.
+ */
+export function* timesNote(
+  backend: LabResult["kernel"]["backend"],
+  emulated: boolean,
+  understated: string,
+): Generator<string> {
+  if (backend === "model") yield "  These are times of the model, in memory: no kernel's.\n";
+  if (!emulated) return;
+  yield "  This KVM emulates the guest's stores: there are no guest mappings to re-protect,\n" +
+    `  which understates ${understated}.\n`;
+}
+
+const SHOWN = 10;
+
+const CAUSES: Readonly<Record<LostCause, string>> = {
+  "ring overflow": "the ring overflowed",
+  "signal during reset": "a signal ended the reset early, and a batch was lost",
+  "read before reset":
+    "it was read before its reset, not re-protected by it, or an entry for it is missing",
+  "never harvested": "its entry was never pushed, or not harvested",
+};
+
+/**
+ * How many pages were lost.
+ *
+ * @param lost The pages.
+ * @returns A line without its end.
+ */
+export function lostNote(lost: LostPages): string {
+  return `LOST: ${countText(lost.count, "page")} hold${
+    lost.count === 1 ? "s" : ""
+  } a store that no ` +
+    "entry announced";
+}
+
+/**
+ * The pages that were lost; nothing where none was.
+ *
+ * @param lost The pages.
+ * @returns Lines with their ends.
+ */
+export function* lostText(lost: LostPages): Generator<string> {
+  if (lost.count === 0) return;
+  yield `${lostNote(lost)}\n`;
+  for (const { slot, offset, gfn, vcpu, counter, read, cause } of lost.pages.slice(0, SHOWN)) {
+    const last = read === null ? "nothing was read there" : `${read} was read there last`;
+    yield `  slot ${slot}, offset ${offset}, gfn 0x${
+      gfn.toString(16)
+    }: store ${counter} of vCPU ${vcpu}, ` +
+      `${last}; most likely ${CAUSES[cause]}\n`;
+  }
+  const left = lost.count - Math.min(SHOWN, lost.pages.length);
+  if (left > 0) yield `  and ${left} more (--format json lists up to 100)\n`;
+}
+
+/**
+ * Which kernel answered.
+ *
+ * @param kernel The facts.
+ * @returns A line without its end.
+ */
+export function kernelLine(kernel: KernelFacts): string {
+  if (kernel.model !== null) return `kernel  ${modelText(kernel.model)}`;
+  const module = kernel.module === null ? "no KVM module known" : printable(kernel.module);
+  return `kernel  Linux ${printable(kernel.release)}, ${module}`;
+}
+
+// "v6.17+pml" in words.
+function modelText(model: string): string {
+  const [version, ...traits] = model.split("+");
+  const words = traits.map((one) => one === "pml" ? ", with PML" : ", real mode emulated");
+  return `model of Linux ${printable(version ?? "")}, in memory${words.join("")}`;
+}
+
+/**
+ * Which kernel answered and what the lab was.
+ *
+ * @param result Any lab's result.
+ * @returns Lines with their ends.
+ */
+export function* labHead(result: LabResult): Generator<string> {
+  const { lab, kernel } = result;
+  yield `${kernelLine(kernel)}\n`;
+  yield `lab     ${lab.guest} guest, ${countText(lab.vcpus, "vCPU")}, ${sizeText(lab.memory)} in ` +
+    `${countText(lab.slots, "slot")}, rings of ${lab.ring} entries\n`;
+  yield `        ${printable(lab.pattern)}, ${countText(lab.pages, "store")} a round, ` +
+    `${countText(lab.rounds, "round")}, seed ${lab.seed}\n`;
+}
+
+/**
+ * A ring's private state.
+ *
+ * @param state The state.
+ * @returns A line without its end.
+ */
+export function kernelStateLine(state: KernelState): string {
+  return `kernel: dirty_index ${state.dirtyIndex}, reset_index ${state.resetIndex}, ` +
+    `size ${state.size}, soft limit ${softLimitText(state)}`;
+}
+
+/**
+ * The private state of rings before and after a pass; nothing where it was not asked for.
+ *
+ * @param rings The rings.
+ * @returns Lines with their ends.
+ */
+export function* kernelStateText(rings: readonly ResetRing[]): Generator<string> {
+  const rows = rings.flatMap(({ vcpu, kernelState }) =>
+    kernelState === null ? [] : [
+      [`vCPU ${vcpu} before`, ...cells(kernelState.before)],
+      [`vCPU ${vcpu} after`, ...cells(kernelState.after)],
+    ]
+  );
+  if (rows.length === 0) return;
+  yield* table(
+    [["kernel", "dirty_index", "reset_index", "size", "soft limit"], ...rows],
+    ["left", "right", "right", "right", "right"],
+  );
+}
+
+function cells(state: KernelState): string[] {
+  const { dirtyIndex, resetIndex, size } = state;
+  return [`${dirtyIndex}`, `${resetIndex}`, `${size}`, softLimitText(state)];
+}
+
+function softLimitText({ softLimit, softLimitInferred }: KernelState): string {
+  if (softLimit === null) return "unknown";
+  return softLimitInferred ? `${softLimit} (inferred)` : `${softLimit}`;
+}

@@ -1,0 +1,12 @@
+// Command lines on the model print what they printed when their outputs were kept, but for times: what a change of the
+// house must leave as it is. After a change of an output that is meant: deno run -A test/golden/keep.ts
+import { assertEquals } from "@std/assert";
+import { type Golden, goldenLines, runLines } from "./run_line.ts";
+
+Deno.test("command lines on the model print what they did", async () => {
+  const kept: Golden[] = (await Deno.readTextFile(new URL("kept.jsonl", import.meta.url)))
+    .trimEnd().split("\n").map((line) => JSON.parse(line));
+  assertEquals(kept.map(({ line }) => line), await goldenLines());
+  const now = await runLines();
+  for (const [n, one] of kept.entries()) assertEquals(now[n], one);
+});

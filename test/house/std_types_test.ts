@@ -1,0 +1,23 @@
+// types/std.d.ts declares what the @std modules export: a name that is declared and not there would only
+// fail when it is called.
+import * as assert from "@std/assert";
+import { parseArgs } from "@std/cli/parse-args";
+import { closestString } from "@std/text/closest-string";
+
+Deno.test("types/std.d.ts declares nothing that the modules do not export", async () => {
+  const modules: Record<string, unknown> = {
+    "@std/assert": assert,
+    "@std/cli/parse-args": { parseArgs },
+    "@std/text/closest-string": { closestString },
+  };
+  const text = await Deno.readTextFile(new URL("../../types/std.d.ts", import.meta.url));
+  const declared = text.split(/^declare module "/m).slice(1);
+  assert.assertEquals(declared.length, Object.keys(modules).length);
+  for (const part of declared) {
+    const name = part.slice(0, part.indexOf('"'));
+    const exports = modules[name] as Record<string, unknown>;
+    const names = [...part.matchAll(/export function (\w+)/g)].map((match) => match[1]!);
+    assert.assert(names.length > 0, name);
+    for (const one of names) assert.assertEquals(typeof exports[one], "function", `${name} ${one}`);
+  }
+});

@@ -1,0 +1,192 @@
+// The permissions with which the launcher starts Deno: for each command and each of its options those that it needs.
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { GLOBAL_OPTIONS, VM_OPTIONS } from "../../cli/global_options.ts";
+import type { Option } from "../../cli/option.ts";
+import { COMMAND_NAMES, loadCommand } from "../../commands/registry.ts";
+import { eachOf, shell } from "../support/cli.ts";
+import { Folder } from "../support/folder.ts";
+import { LauncherHome } from "../support/launcher.ts";
+
+const ROOT = new URL("../..", import.meta.url).pathname.replace(/\/$/, "");
+const OWN = `--allow-read=${ROOT}`;
+const ALL = ["--allow-ffi", "--allow-read", "--allow-write", "--allow-run"];
+
+// What Deno is told before the program's name; what follows that must be the command line as it was.
+async function given(home: LauncherHome, args: readonly string[]): Promise<string[]> {
+  const { code, stdout, stderr } = await home.start(args);
+  assertEquals([code, stderr], [0, ""], args.join(" "));
+  const [, ...lines] = stdout.trimEnd().split("\n");
+  const main = lines.indexOf(`${ROOT}/main.ts`);
+  assert(main > 0, stdout);
+  assertEquals(lines.slice(main + 1), args);
+  return lines.slice(0, main).filter((line) => line.startsWith("--allow-"));
+}
+
+// What a command must be given beside its options.
+async function operandsOf(name: string): Promise<string[]> {
+  const { operands } = await loadCommand(name);
+  return Object.values(operands).flatMap(({ isRequired }) => isRequired ? ["x"] : []);
+}
+
+async function optionsOf(name: string): Promise<[string, Option<unknown>][]> {
+  return Object.entries({ ...(await loadCommand(name)).options, ...GLOBAL_OPTIONS });
+}
+
+function sampleOf(name: string, { file }: Option<unknown>): string {
+  if (name === "backend") return "model";
+  return name === "pattern" && file !== undefined ? "file:x" : "x";
+}
+
+// By the option's declaration: the file that it names, and what is done with it.
+function needed(command: string, name: string, option: Option<unknown>): string[] {
+  if (name === "help" || name === "version" || name === "list") return [OWN];
+  if (Object.hasOwn(VM_OPTIONS, name)) return ALL;
+  const use = option.file?.(option.parse(sampleOf(name, option)))?.use ?? "";
+  return [
+    ...(name === "backend" ? [] : ["--allow-ffi"]),
+    use === "" && command !== "restore" ? OWN : "--allow-read",
+    ...(use.startsWith("write") ? ["--allow-write"] : []),
+    ...(command === "check" ? ["--allow-run"] : []),
+  ];
+}
+
+Deno.test("each command gets the permissions that it needs with each of its options, and no other", async () => {
+  await using home = await LauncherHome.make();
+  await given(home, ["dump"]);
+  await eachOf(COMMAND_NAMES, async (command) => {
+    const plain = command === "check" ? ["--allow-run"] : [];
+    const read = command === "restore" ? "--allow-read" : OWN;
+    const operands = await operandsOf(command);
+    assertEquals(await given(home, [command, ...operands]), ["--allow-ffi", read, ...plain]);
+    assertEquals(await given(home, [command, "a", "b"]), ["--allow-ffi", read, ...plain]);
+    for (const [n, [name, option]] of (await optionsOf(command)).entries()) {
+      const sample = sampleOf(name, option);
+      const words = option.value === null
+        ? [`--${name}`]
+        : n % 2 === 0
+        ? [`--${name}`, sample]
+        : [`--${name}=${sample}`];
+      const args = n % 3 === 0
+        ? [command, ...operands, ...words]
+        : [command, ...words, ...operands];
+      assertEquals(await given(home, args), needed(command, name, option), args.join(" "));
+    }
+  });
+});
+
+Deno.test("the launcher knows which options take a value, as the program does", async () => {
+  await using home = await LauncherHome.make();
+  await given(home, ["dump"]);
+  const options = new Map((await Promise.all(COMMAND_NAMES.map(optionsOf))).flat());
+  assert(options.size > 50);
+  const ending = ["help", "version", "list", ...Object.keys(VM_OPTIONS)];
+  await eachOf(
+    [...options].filter(([name]) => !ending.includes(name)),
+    async ([name, { value }]) => {
+      const permissions = await given(home, ["dump", `--${name}`, "--backend=model", "--svg", "y"]);
+      assertEquals(permissions.includes("--allow-ffi"), value !== null, name);
+      assertEquals(permissions.includes("--allow-write"), true, name);
+      assertEquals(permissions.includes("--allow-run"), false, name);
+      const swallowed = await given(home, ["dump", `--${name}`, "--output=x"]);
+      assertEquals(
+        swallowed.includes("--allow-write"),
+        value === null || ["output", "svg"].includes(name),
+        name,
+      );
+    },
+  );
+  for (const name of Object.keys(VM_OPTIONS)) {
+    assertEquals(await given(home, ["dump", `--${name}`, "--help"]), ALL, name);
+  }
+});
+
+Deno.test("what a command line says is taken as the program takes it", async () => {
+  await using home = await LauncherHome.make();
+  const ffi = "--allow-ffi", run = "--allow-run", write = "--allow-write", read = "--allow-read";
+  const cases: readonly [string, readonly string[]][] = [
+    ["", [OWN]],
+    ["help", [OWN]],
+    ["help check", [OWN]],
+    ["--version", [OWN]],
+    ["-V", [OWN]],
+    ["check -h", [OWN]],
+    ["dump --kernel x --help", [OWN]],
+    ["--trace dump", [ffi, OWN]],
+    ["--trace check --backend model", [OWN, run]],
+    ["live --backend model --witness", [OWN]],
+    ["run --backend auto", [ffi, OWN]],
+    ["run --backend=auto --pattern=file:x", [ffi, read]],
+    ["run --backend model --pattern file:-", [OWN]],
+    ["run --backend model --pattern file:x", [read]],
+    ["run --backend model --pattern stride:8", [OWN]],
+    ["run --backend model --kernel x", ALL],
+    ["dump -- --backend=model --output x", [ffi, OWN]],
+    ["checkpoint --output --backend=model", [ffi, read, write]],
+    ["checkpoint --backend=model --output --", [read, write]],
+    ["restore --backend=model x", [read]],
+    ["check --output -- --backend model", [read, write, run]],
+    ["restore -- --backend=model", [ffi, read]],
+    ["fuzz 3 --output=x", [ffi, read, write]],
+    ["fuzz --bisect", [ffi, OWN]],
+    ["fuzz --file -", [ffi, read]],
+    ["fuzz --file --list", [ffi, read]],
+    ["check --list --output x", [read, write]],
+    ["check --only --list", [ffi, OWN, run]],
+    // What the launcher does not know may be new, and need anything.
+    ["dump --invented --backend model", ALL],
+    ["dump --invented=3", ALL],
+    ["dump --backend model -x", ALL],
+    ["invented --backend model", ALL],
+  ];
+  for (const [line, expected] of cases) {
+    const args = line === "" ? [] : line.split(" ");
+    assertEquals(await given(home, args), expected, line);
+  }
+});
+
+Deno.test("a folder whose name Deno cannot be told is not named to it", async () => {
+  await using home = await LauncherHome.make();
+  await home.mkdir("with, comma/bin");
+  const launcher = home.at("with, comma/bin/dirtyring");
+  await Deno.copyFile(`${ROOT}/bin/dirtyring`, launcher);
+  const { stdout } = await home.start(["help"], { launcher });
+  assertMatch(stdout, /\n--frozen\n--allow-read\n/);
+});
+
+Deno.test("through the launcher each command does its work on the model, without FFI", async () => {
+  await using made = await Folder.make();
+  const folder = made.path;
+  await Deno.writeTextFile(`${folder}/pages`, "0\n2\n1\n");
+  const short: Readonly<Record<string, string>> = {
+    run: "--rounds 1",
+    live: "--stores 2000",
+    restore: `${folder}/kept`,
+    check: "--only 'cap.*'",
+    checkpoint: `--epochs 2 --interval 20ms --output ${folder}/kept`,
+    bench: "--sweep cost --memory 1MiB --pages 16 --repetitions 1 --svg cost.svg",
+    probe: "--trace",
+  };
+  const lines = [
+    // Programs run on a real kernel, too.
+    ...COMMAND_NAMES.filter((name) => name !== "fuzz")
+      .map((name) => `${name} --backend model ${short[name] ?? ""}`),
+    "reset --kernel-state --sort --backend model",
+    "check --backend model --only cap.acq-rel --format json --output result.json",
+    "dump --backend model --pattern file:pages",
+    "dump --backend model --pattern file:- <pages",
+    "dump --backend model --pattern file:/dev/stdin <pages",
+    "cat pages | dirtyring dump --backend model --pattern file:/dev/stdin",
+    "check --list --format json",
+    "help bench",
+  ];
+  for (const line of lines) {
+    const whole = line.startsWith("cat") ? line : `dirtyring ${line}`;
+    const { code, stdout, stderr } = await shell(whole, folder);
+    assertEquals(code, 0, `${whole}: ${stderr}`);
+    if (!line.includes("--output")) assert(stdout.length > 50, whole);
+    if (!line.includes("--trace")) assertEquals(stderr, "", whole);
+  }
+  for (const name of ["cost.svg", "result.json"]) {
+    assert((await Deno.stat(`${folder}/${name}`)).size > 100);
+  }
+});
