@@ -55,8 +55,6 @@ export function someOf(names: readonly string[]): string {
  * Checks the files of a folder in the order of their epochs: each must be whole, and continue the one before it.
  * The first that does not ends the chain; what comes after it cannot be used without it.
  *
- * @param folder The folder.
- * @returns The chain.
  * @throws {ValueError} Where there is no full checkpoint that is whole.
  * @throws {KernelError} Where there are no file descriptors left, or no memory.
  */

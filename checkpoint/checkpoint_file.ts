@@ -51,8 +51,6 @@ const BATCH_PAGES = 256;
  * Checks a checkpoint file: that its header tells of a machine that can be, and of as many bytes as it has, that its
  * digest is right, and that its page numbers are pages.
  *
- * @param path The file.
- * @returns The file.
  * @throws {BrokenFile} Where it is not whole, or cannot be read.
  * @throws {KernelError} Where there are no file descriptors left, or no memory.
  */
@@ -82,8 +80,6 @@ export async function checkFile(path: string): Promise<WholeFile> {
 /**
  * Reads a whole file's registers and slot 0.
  *
- * @param file The file.
- * @returns Them.
  * @throws {BrokenFile} Where it cannot be read any more.
  */
 export async function readState({ path, header, layout }: WholeFile): Promise<CheckpointState> {
@@ -98,7 +94,6 @@ export async function readState({ path, header, layout }: WholeFile): Promise<Ch
 /**
  * Reads a whole file's pages into memory.
  *
- * @param file The file.
  * @param memory All logged memory.
  * @param loaded Called with the number of each page.
  * @throws {BrokenFile} Where it cannot be read any more.
@@ -247,7 +242,6 @@ export interface FolderListing {
 /**
  * Makes a folder for checkpoints, or takes an empty one.
  *
- * @param name The folder.
  * @throws {ValueError} Where it holds something, is no folder, or cannot be made.
  * @throws {KernelError} Where there is no room to make it.
  */
@@ -275,7 +269,6 @@ export async function prepareFolder(name: string): Promise<void> {
 /**
  * Lists the checkpoints of a folder: what has a name that {@linkcode checkpointName} gives.
  *
- * @param name The folder.
  * @returns What it holds.
  * @throws {ValueError} Where it cannot be read.
  */
@@ -315,7 +308,6 @@ function refusal(value: "output" | "restore", folder: string, error: unknown): u
  * says. Of logged memory, which no file holds whole, some bytes are kept for each page, and its pages are touched
  * where a file or a store names them.
  *
- * @param header The header.
  * @returns Why it cannot be, in a clause; `null` where it can.
  */
 export function misfit({ lab, slot0Bytes }: CheckpointHeader): string | null {

@@ -47,7 +47,6 @@ export const MOST_LIST: number = 2 ** 28;
  * Whether they go together is for {@linkcode import("./checkpoint_file.ts").misfit} to say.
  *
  * @param text The JSON.
- * @returns The header.
  * @throws {SyntaxError} Where it is none, with the field that is wrong.
  */
 export function parseHeader(text: string): CheckpointHeader {
@@ -153,7 +152,6 @@ export const PREFIX_BYTES = 16;
  * rest is the same for all machines, but for a pattern's path.
  *
  * @param size Bytes of the file.
- * @returns Bytes.
  */
 export function mostHeaderBytes(size: number): number {
   return Math.min(2 ** 23, 2 ** 16 + size / 4);
@@ -178,8 +176,6 @@ export interface CheckpointLayout {
 /**
  * Lays a checkpoint file out.
  *
- * @param headerBytes Bytes of its header.
- * @param header The header.
  * @returns Where its parts begin.
  */
 export function checkpointLayout(headerBytes: number, header: CheckpointHeader): CheckpointLayout {
@@ -191,12 +187,7 @@ export function checkpointLayout(headerBytes: number, header: CheckpointHeader):
   return { registers, slot0, numbers, pages, digest, end: digest + DIGEST_BYTES };
 }
 
-/**
- * The beginning of a checkpoint file: the prefix and the header.
- *
- * @param header The header.
- * @returns The bytes.
- */
+/** The beginning of a checkpoint file: the prefix and the header. */
 export function encodeHead(header: CheckpointHeader): Uint8Array<ArrayBuffer> {
   const text = new TextEncoder().encode(JSON.stringify(header));
   const bytes = new Uint8Array(PREFIX_BYTES + text.length);
@@ -260,19 +251,13 @@ export class DigestedPieces {
 
   /**
    * Takes bytes that were written to {@linkcode DigestedPieces.room}.
-   *
-   * @param bytes How many.
    */
   async advance(bytes: number): Promise<void> {
     this.#filled += bytes;
     if (DIGEST_BYTES + this.#filled === this.#buffer.length) await this.#flush();
   }
 
-  /**
-   * Adds bytes.
-   *
-   * @param bytes The bytes.
-   */
+  /** Adds bytes. */
   async put(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
     for (let at = 0; at < bytes.length;) {
       const { room } = this;
@@ -307,7 +292,6 @@ export class DigestedPieces {
 /**
  * A digest as text.
  *
- * @param digest The digest.
  * @returns Hexadecimal digits.
  */
 export function digestText(digest: Uint8Array): string {

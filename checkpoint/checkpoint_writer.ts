@@ -73,7 +73,6 @@ export class CheckpointWriter {
    * Writes the next epoch's file; the first is a full checkpoint.
    *
    * @param content What goes into it; left alone until this is done.
-   * @returns Its bytes.
    * @throws {KernelError} Where it cannot be written: nothing is left of it then, and those before are untouched.
    */
   async write(content: CheckpointContent): Promise<number> {

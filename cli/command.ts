@@ -109,8 +109,6 @@ export interface Command extends
    * Runs it with values that were parsed by its own options and operands.
    *
    * @param values A value for each of them.
-   * @param context What it may use.
-   * @returns What it came to.
    */
   execute(values: Readonly<Record<string, unknown>>, context: Context): Promise<Outcome>;
 }
@@ -129,12 +127,7 @@ export interface Registry {
   movedFrom(name: string): Readonly<Record<string, string>>;
 }
 
-/**
- * Makes a command of a declaration.
- *
- * @param declaration The declaration.
- * @returns The command.
- */
+/** Makes a command of a declaration. */
 export function defineCommand<
   Table extends OptionTable,
   Result,
@@ -191,7 +184,6 @@ async function outputFile(name: unknown): Promise<OutputFile | null> {
 /**
  * A format whose module is already there.
  *
- * @param format The formatter.
  * @returns How to get it.
  */
 export function now<Result, Options>(

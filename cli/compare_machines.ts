@@ -19,7 +19,6 @@ import { lineOf, type MachineRequest } from "./machine_request.ts";
  * @param request The machines and the command line.
  * @param files The files that the command line names.
  * @param beside How many machines run beside each other.
- * @param context What it may use.
  * @returns What each came to, in the order of the machines, and the signal that ended it early.
  * @throws {KernelFileError} Where a kernel, or its modules, cannot be had.
  * @throws {HostError} Where there is no emulator for one.
@@ -119,11 +118,7 @@ export class Lanes {
   #free: number;
   readonly #waiting: (() => void)[] = [];
 
-  /**
-   * Opens lanes.
-   *
-   * @param count How many.
-   */
+  /** Opens lanes. */
   constructor(count: number) {
     this.#free = count;
   }
@@ -131,7 +126,6 @@ export class Lanes {
   /**
    * Does a piece of work when a lane is free.
    *
-   * @param work The work.
    * @returns What it comes to.
    */
   async run<Result>(work: () => Promise<Result>): Promise<Result> {

@@ -85,7 +85,6 @@ export const VM_OPTIONS: {
  * Whether a word of a command line tells of a machine of `--kernel`.
  *
  * @param arg The word: `--name=value`, or `--name`.
- * @returns Whether it does.
  */
 export function asksMachine(arg: string): boolean {
   return Object.hasOwn(VM_OPTIONS, optionName(arg) ?? "");

@@ -97,7 +97,6 @@ const WIDTH = 80;
 /**
  * The overview.
  *
- * @param commands All commands.
  * @param globals The options of every command.
  * @param statuses The exit statuses.
  * @returns Lines with their ends.
@@ -128,7 +127,6 @@ export function* generalHelp(
 /**
  * All about a command.
  *
- * @param command The command.
  * @param globals The options of every command.
  * @returns Lines with their ends.
  */

@@ -25,7 +25,6 @@ export interface GuestCommand {
  * Makes the machine in which a command runs.
  *
  * @param prepared Its parts.
- * @param command The command.
  * @param listener Gets what it says; files are written to this host.
  * @returns The machine, which was not started yet.
  */
@@ -51,7 +50,6 @@ export function machineFor(
  * The exit status of a command that ended in a machine.
  *
  * @param end How it ended.
- * @returns The status.
  */
 export function endStatus(end: MachineEnd): number {
   return "code" in end ? end.code : interruptStatus(end.interrupted);
@@ -63,8 +61,6 @@ export function endStatus(end: MachineEnd): number {
  *
  * @param request The machine, and the command line.
  * @param values The values of the command's options and operands.
- * @param command The command.
- * @param context What it may use.
  * @returns Its exit status.
  * @throws {VmFailure} Where the machine came to no answer.
  * @throws {KernelFileError} Where the kernel, or its modules, cannot be had.
@@ -111,12 +107,7 @@ export class BootStatus implements Disposable {
   readonly #began = performance.now();
   readonly #timer: ReturnType<typeof setInterval>;
 
-  /**
-   * Begins to tell.
-   *
-   * @param context Where.
-   * @param machine Which machine.
-   */
+  /** Begins to tell. */
   constructor(context: Pick<Context, "status">, { kernel, emulator }: PreparedMachine) {
     this.#context = context;
     this.#text = `booting Linux ${kernel.image.release} in ${emulator.name}`;
@@ -185,7 +176,6 @@ export interface MachineFailure {
 /**
  * What an error says that came of machines.
  *
- * @param error The error.
  * @returns What is said of it, or `null` where it is one as any command has.
  */
 export function machineFailure(error: unknown): MachineFailure | null {
@@ -204,11 +194,7 @@ export class EndedElsewhere extends Error {
   /** The status. */
   readonly status: number;
 
-  /**
-   * Takes the status over.
-   *
-   * @param status The status.
-   */
+  /** Takes the status over. */
   constructor(status: number) {
     super(`ended with status ${status}`);
     this.status = status;

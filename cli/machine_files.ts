@@ -26,8 +26,6 @@ export class MachineFiles {
    * Reads what a command will read, and looks whether it can write where it will.
    *
    * @param values The values of its options and operands.
-   * @param command The command.
-   * @returns The files.
    * @throws {UsageError} Where one cannot be read, or written.
    */
   static async of(
@@ -81,7 +79,6 @@ export class MachineFiles {
   /**
    * Writes a file that came from the machine.
    *
-   * @param file Which.
    * @param packed Its bytes, compressed ("deflate-raw").
    * @throws {UsageError} Where a file of a folder cannot be written; a single one is then kept in `unwritten`.
    * @throws {KernelError} As above, for want of room.

@@ -77,7 +77,6 @@ export function machineRequest(
  *
  * @param args The command's name and options.
  * @param operands Its operands, which may begin with a dash.
- * @returns The line.
  */
 export function lineOf(args: readonly string[], operands: readonly string[]): readonly string[] {
   return operands.length === 0 ? args : [...args, "--", ...operands];

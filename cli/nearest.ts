@@ -5,7 +5,6 @@ import { printable } from "../text/printable.ts";
 /**
  * The word that a person may have meant.
  *
- * @param word What was written.
  * @param words What could have been.
  * @returns The nearest of them, or `null` where there is none at all.
  */
@@ -16,9 +15,7 @@ export function nearest(word: string, words: readonly string[]): string | null {
 /**
  * Names the nearest command of one that does not exist.
  *
- * @param name What was written.
  * @param names What exists.
- * @returns The error.
  */
 export function unknownCommand(name: string, names: readonly string[]): UsageError {
   const near = nearest(name, [...names, "help"]);

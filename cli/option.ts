@@ -54,7 +54,6 @@ export type Values<Table extends OptionTable> = {
 /**
  * An option without a value.
  *
- * @param help What it means.
  * @returns The option; false unless given.
  */
 export function flag(help: string): Option<boolean> {
@@ -72,10 +71,7 @@ export interface CountBounds {
 /**
  * An option that takes a whole number, decimal or with 0x.
  *
- * @param help What it means.
  * @param fallback Its default.
- * @param bounds Its bounds.
- * @returns The option.
  */
 export function count(help: string, fallback: number, bounds: CountBounds = {}): Option<number> {
   return {
@@ -90,10 +86,7 @@ export function count(help: string, fallback: number, bounds: CountBounds = {}):
 /**
  * An option that takes a whole number and has no default.
  *
- * @param help What it means.
- * @param bounds Its bounds.
  * @param fallbackText What help says where it is not given.
- * @returns The option.
  */
 export function optionalCount(
   help: string,
@@ -122,9 +115,7 @@ function parseCount(text: string, { min = 0, max = Number.MAX_SAFE_INTEGER }: Co
 /**
  * An option that takes one of some words.
  *
- * @param help What it means.
  * @param words The words; the first is the default.
- * @returns The option.
  */
 export function choice<const Word extends string>(
   help: string,
@@ -166,7 +157,6 @@ function orList(words: readonly string[]): string {
 /**
  * How an option is written: what errors of all below call by its name alone.
  *
- * @param name Its name.
  * @returns The name with dashes.
  */
 export function optionFlag(name: string): string {
@@ -207,7 +197,6 @@ function parseSize(text: string): Size | null {
 /**
  * An option that takes an amount of memory.
  *
- * @param help What it means.
  * @param fallback Its default in bytes.
  * @param fallbackText The default as help shows it.
  * @returns The option; its value is in bytes, a positive multiple of the page size.
@@ -233,7 +222,6 @@ export function memorySize(help: string, fallback: number, fallbackText: string)
  * takes 32 bits of bytes, and a program that harvests needs whole entries: beyond that nothing is
  * judged here, but by the kernel.
  *
- * @param help What it means.
  * @param fallback Its default in entries.
  * @returns The option; its value is in bytes.
  */
@@ -269,7 +257,6 @@ const HOUR_MS = 3_600_000;
 /**
  * An option that takes a time with a unit: ms, s or m.
  *
- * @param help What it means.
  * @param fallback Its default in milliseconds.
  * @param fallbackText The default as help shows it.
  * @returns The option; its value is in milliseconds, 1 to an hour.
@@ -281,9 +268,7 @@ export function duration(help: string, fallback: number, fallbackText: string): 
 /**
  * An option that takes a time with a unit and has no default of its own.
  *
- * @param help What it means.
  * @param fallbackText What help says where it is not given.
- * @returns The option.
  */
 export function optionalDuration(help: string, fallbackText: string): Option<number | undefined> {
   return { value: "TIME", help, fallback: undefined, fallbackText, parse: parseDuration };
@@ -352,7 +337,6 @@ function parseOne<T>(item: Option<T>, text: string): T {
 /**
  * An option that takes globs, separated by commas.
  *
- * @param help What it means.
  * @param fallbackText What help says where it is not given.
  * @returns The option; no glob unless given.
  */

@@ -24,7 +24,6 @@ export class OutputFile {
    *
    * @param name The file, as it was written.
    * @param option The option that named it, for errors.
-   * @returns The file.
    * @throws {UsageError} Where it cannot.
    * @throws {KernelError} Where there is no room for it.
    */

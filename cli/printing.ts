@@ -69,7 +69,6 @@ export class StandardOutput {
    * Opens it.
    *
    * @param isTerminal Whether it is one: the guard of that is not loaded otherwise.
-   * @returns It.
    */
   static async open(isTerminal: boolean): Promise<StandardOutput> {
     if (!isTerminal) return new StandardOutput(null);
@@ -194,7 +193,6 @@ export class OutputStream {
   /**
    * Prints a part, as soon as it can be.
    *
-   * @param chunks Its text.
    * @returns Whether somebody still reads.
    * @throws {Error} Where an earlier part could not be written, for another reason than that nobody reads.
    */

@@ -25,7 +25,6 @@ const MIB = 2 ** 20;
  * The options of every lab: which kernel answers, what the guest is and what it does.
  *
  * @param vcpus The default number of vCPUs.
- * @returns The options.
  */
 export function labOptions(vcpus: number): {
   readonly backend: Option<Backend>;
@@ -69,7 +68,6 @@ export function labOptions(vcpus: number): {
  * The option of commands that run more than one round.
  *
  * @param rounds The default.
- * @returns The option.
  */
 export function roundsOption(rounds: number): Option<number> {
   return count("rounds: run, harvest, reset, until every vCPU has made its stores", rounds, {
@@ -83,8 +81,6 @@ export type LabRequest = Omit<LabOptions, "ringBytes"> & { readonly ring: number
 /**
  * Makes the lab that a command line asks for.
  *
- * @param kernel The kernel that answers.
- * @param options The options.
  * @returns The lab, for its caller to dispose.
  * @throws {UsageError} Where an option cannot be, or a pattern file is wrong.
  * @throws {HostError} Where the host has no usable KVM, or no dirty ring.
@@ -97,8 +93,6 @@ export async function makeLab(kernel: Kernel, options: LabRequest): Promise<Ring
 /**
  * Thinks out what a command line asks for.
  *
- * @param options The options.
- * @returns The plan.
  * @throws {UsageError} Where an option cannot be, or a pattern file is wrong.
  */
 export async function makePlan({ ring, ...rest }: LabRequest): Promise<Plan> {
@@ -120,11 +114,7 @@ export const modelOption: Option<ModelChoice | undefined> = {
   parse: parseModel,
 };
 
-/**
- * The options that pick the kernel under a command.
- *
- * @returns The options.
- */
+/** The options that pick the kernel under a command. */
 export function backendOptions(): {
   readonly backend: Option<Backend>;
   readonly model: Option<ModelChoice | undefined>;

@@ -30,8 +30,6 @@ export const COMMAND_NAMES: readonly string[] = Object.keys(COMMANDS);
 /**
  * Loads a command.
  *
- * @param name Its name.
- * @returns The command.
  * @throws {UsageError} Where there is none of that name; names the nearest.
  */
 export async function loadCommand(name: string): Promise<Command> {

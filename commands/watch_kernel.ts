@@ -14,7 +14,6 @@ export interface Judged {
  * Does something, and looks at the kernel's log meanwhile: where the kernel reports a problem of its own, not all held,
  * whatever the result says. The first lines of each report are said on stderr, also where the work throws.
  *
- * @param kernel The kernel that answers.
  * @param note Says something on stderr.
  * @param work Does it, and gives back what it took.
  * @returns The result, with what the kernel reported.

@@ -10,8 +10,6 @@ export type ExpectedStop = "done" | "full" | "asked";
 /**
  * How a vCPU stopped, where that was to be expected.
  *
- * @param vm The machine.
- * @param id The vCPU.
  * @param stop How it stopped; `null` where it runs.
  * @returns The way, or `null` where it runs.
  * @throws {GuestError} Where it stopped in another way, or what ran it is gone.
@@ -53,7 +51,6 @@ const SPARE = 1.25;
 /**
  * How far vCPUs came that stand still.
  *
- * @param vcpus The vCPUs.
  * @param quotas Stores that each was to make.
  * @returns How far, by vCPU.
  */
@@ -85,7 +82,6 @@ export function sharesOf(vcpus: LiveVcpus, quotas: readonly number[]): VcpuShare
  * @param timeoutMs Milliseconds that they had.
  * @param name How the number of stores and the time are called.
  * @param advice What to do about it; by default it is found in how far they came.
- * @returns One line.
  */
 export function unfinishedText(
   vcpus: readonly VcpuShare[],

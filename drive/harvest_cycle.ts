@@ -40,7 +40,6 @@ export class Problems {
  * @param returned Entries that `KVM_RESET_DIRTY_RINGS` returned.
  * @param entries Entries that it should have returned.
  * @param what What they are.
- * @returns The problem.
  */
 export function resetProblem(
   returned: number,
@@ -87,7 +86,6 @@ export class HarvestCycle<Tracker extends DirtyTracker = DirtyTracker> {
    * Makes ready.
    *
    * @param tracker What knows the dirty pages.
-   * @param options How it goes.
    */
   constructor(tracker: Tracker, options: CycleOptions = {}) {
     this.tracker = tracker;
@@ -118,7 +116,6 @@ export class HarvestCycle<Tracker extends DirtyTracker = DirtyTracker> {
   /**
    * Learns which pages are dirty, and adds them to a set.
    *
-   * @param pages The set.
    * @param logged Which page an entry names.
    * @param ids The vCPUs whose rings are harvested.
    * @throws {KernelError} Where the kernel refuses.
@@ -179,8 +176,6 @@ export class HarvestCycle<Tracker extends DirtyTracker = DirtyTracker> {
 
   /**
    * Tells of a vCPU that stopped with a full ring of which nothing was learned: it cannot run on.
-   *
-   * @param id The vCPU.
    */
   noteWedged(id: number): void {
     this.problems.add(

@@ -28,7 +28,6 @@ export class Patience {
   /**
    * Begins to wait.
    *
-   * @param vcpu The vCPU.
    * @param looks Looks without a store between them after which it is given up.
    */
   constructor(vcpu: Vcpu, looks = LOOKS) {
@@ -52,7 +51,6 @@ export class Patience {
   /**
    * What is said of such a guest.
    *
-   * @returns The error.
    * @throws {KernelError} Where its registers cannot be read.
    */
   error(): GuestError {
@@ -102,7 +100,6 @@ export class InlineDriver {
    * Runs a vCPU until it stops, here and now; only where that takes longer than a tick, or a signal comes, does the
    * answer come later.
    *
-   * @param vcpu The vCPU.
    * @returns How it stopped.
    * @throws {GuestError} Where it stopped in a way that the guest's program never does, or makes no store any more
    * and does not stop.
@@ -160,8 +157,6 @@ export interface VcpuRun {
  * Runs every vCPU once, one after another: each stops when it has made its stores, or at its first full
  * ring.
  *
- * @param lab The lab.
- * @param driver Runs its vCPUs.
  * @returns How each fared.
  */
 export async function runOnce(lab: RingVm, driver: InlineDriver): Promise<VcpuRun[]> {

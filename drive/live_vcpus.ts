@@ -53,11 +53,7 @@ export interface LiveVcpus extends AsyncDisposable {
    * {@linkcode LiveVcpus.now}: who looks for signals between two calls then sees one within a tenth of a second.
    */
   readonly turnMs: number;
-  /**
-   * Lets a vCPU that stands still run on. One that is done, or lost, does not.
-   *
-   * @param id The vCPU.
-   */
+  /** Lets a vCPU that stands still run on. One that is done, or lost, does not. */
   resume(id: number): void;
   /**
    * Makes vCPUs stand still, wherever they are, and waits until they do: microseconds on a real kernel.
@@ -72,31 +68,19 @@ export interface LiveVcpus extends AsyncDisposable {
    * @param ms The longest, in milliseconds of {@linkcode LiveVcpus.now}.
    */
   wait(ms: number): void;
-  /**
-   * Does something while no vCPU's thread harvests or resets: of these there is one at a time.
-   *
-   * @param work What to do.
-   * @returns Its answer.
-   */
+  /** Does something while no vCPU's thread harvests or resets: of these there is one at a time. */
   exclusively<Answer>(work: () => Answer): Answer;
   /**
    * How a vCPU stopped.
    *
-   * @param id The vCPU.
    * @returns Why it stands still; `null` while it runs.
    */
   stopOf(id: number): VcpuStop | null;
-  /**
-   * Where a vCPU that stands still is in its stores.
-   *
-   * @param id The vCPU.
-   * @returns Its place.
-   */
+  /** Where a vCPU that stands still is in its stores. */
   placeOf(id: number): VcpuPlace;
   /**
    * How long a vCPU stood still for full rings, as what runs it measured.
    *
-   * @param id The vCPU.
    * @returns The stops that are over.
    */
   fullStops(id: number): FullStops;
@@ -156,11 +140,7 @@ export class PassWalk {
   /** Stores of this pass; 0 before the first. */
   stores = 0;
 
-  /**
-   * Stands before the first pass, or in the one that was broken off.
-   *
-   * @param quest What to do.
-   */
+  /** Stands before the first pass, or in the one that was broken off. */
   constructor(quest: Quest) {
     this.#quest = quest;
     this.value = quest.value;

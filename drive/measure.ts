@@ -27,7 +27,6 @@ export interface Measured {
  * Measures what the reset of a lab's pattern costs, as it comes, beside the sequential one.
  *
  * @param lab The lab, its rings empty.
- * @param driver Runs its vCPUs.
  * @param interrupt Ends the repetitions early.
  * @param problems Gets what did not hold meanwhile.
  * @returns Medians, and their number.
@@ -105,7 +104,6 @@ export const SORT_NOT_MEASURED: SortCost = {
  * timed, which counts batches and lets the witness see that a sorted reset loses nothing.
  *
  * @param lab The lab, its rings empty.
- * @param driver Runs its vCPUs.
  * @param interrupt Ends it early; `null` where nothing does.
  * @param problems Gets what did not hold meanwhile.
  * @param witness What watched the lab's stores so far; later ones it does not see.
@@ -225,10 +223,8 @@ const LIMIT_MS = 4000;
  * pattern's again.
  *
  * @param lab The lab, its rings empty.
- * @param driver Runs its vCPUs.
  * @param interrupt Ends the repetitions early; `null` where nothing does.
  * @param problems Gets what did not hold meanwhile.
- * @param ways The ways.
  * @returns A row for each repetition, with the cost of each way.
  */
 async function measureWays(
@@ -279,7 +275,6 @@ async function measureWay(
  * VM's list is then no longer the pattern's.
  *
  * @param lab The VM, its rings empty.
- * @param driver Runs its vCPUs.
  * @returns Whether two stores to one page pushed two entries.
  */
 export async function storesPushTwice(lab: RingVm, driver: InlineDriver): Promise<boolean> {

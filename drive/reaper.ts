@@ -68,7 +68,6 @@ export class Reaper {
   /**
    * Makes ready.
    *
-   * @param lab The lab.
    * @param witness What remembers the pages read.
    * @param options How it harvests.
    */
@@ -100,7 +99,6 @@ export class Reaper {
   /**
    * Says who runs the vCPUs, before the first harvest.
    *
-   * @param vcpus The vCPUs.
    * @param handOvers Where each one's thread puts what it harvests itself; `null` where none does.
    */
   attach(vcpus: LiveVcpus, handOvers: readonly HandOver[] | null): void {
@@ -226,7 +224,6 @@ export class Reaper {
 /**
  * What holds each ring's entries against the stores of its vCPU, where they come in that order.
  *
- * @param lab The lab.
  * @returns One for each vCPU, or `null` where the order cannot be told: pages that come again within a ring's worth of
  * stores, pages that vCPUs share, or a processor that logs pages in a buffer of its own (PML).
  */

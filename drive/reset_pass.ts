@@ -55,7 +55,6 @@ export interface DonePass {
  * @param problems Gets what did not hold.
  * @param states Asks for the kernel's own state; `null` where it is not wanted.
  * @param take Harvests a ring; it may leave entries behind.
- * @returns The pass.
  * @throws {HostError} Where the state is wanted and not told.
  */
 export function resetPass(
@@ -107,7 +106,6 @@ export function resetPass(
 /**
  * Copies what a harvester took: its own array is overwritten by its next harvest.
  *
- * @param entries The entries.
  * @param room Entries that there is to be room for; as many as there are unless given.
  * @returns The same entries, to keep.
  */

@@ -52,8 +52,6 @@ export class Rounds {
   /**
    * Makes ready for the first round.
    *
-   * @param lab The VM.
-   * @param driver Runs its vCPUs.
    * @param observers What looks at the entries.
    * @param take How each ring is harvested; as it comes unless given.
    */

@@ -33,7 +33,6 @@ const END = { KVM_EXIT_HLT, KVM_EXIT_IO } as const;
 /**
  * Makes a VM's vCPUs ready to run beside the harvester: on threads, or in slices on a kernel in memory.
  *
- * @param vm The VM.
  * @param options What its vCPUs are to do.
  * @returns The vCPUs, standing still; for their caller to dispose before the VM.
  * @throws {HostError} Where a thread cannot be started.

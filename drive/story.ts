@@ -87,7 +87,6 @@ interface StoryOptions {
 /**
  * Runs the rounds of a lab and answers the coalescing statistics.
  *
- * @param lab The lab, fresh.
  * @param interrupt Ends it early; what was gathered is answered.
  * @param rule The rule that counts calls.
  * @returns The statistics.
@@ -105,7 +104,6 @@ export async function stats(
 /**
  * Runs the rounds of a lab and answers each one's figures, the check of its memory, and the statistics.
  *
- * @param lab The lab, fresh.
  * @param interrupt Ends it early; what was gathered is answered.
  * @param rule The rule that counts calls.
  * @param sort Whether entries are sorted in the ring before they are marked.

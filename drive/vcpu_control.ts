@@ -63,7 +63,6 @@ export interface VcpuControl {
  * Makes a control, or views one that was handed over.
  *
  * @param buffer The memory; new, and zero, unless given.
- * @returns The control.
  */
 export function vcpuControl(
   buffer: SharedArrayBuffer = new SharedArrayBuffer(WORDS_BYTES + NUMBERS_BYTES),
@@ -78,7 +77,6 @@ export function vcpuControl(
 /**
  * Counts a stop for a full ring that is over; for the thread.
  *
- * @param numbers The numbers of its control.
  * @param ns Nanoseconds that the vCPU stood still.
  * @param how Whether the harvester emptied the ring and let the vCPU run on, or its thread did.
  */
@@ -96,7 +94,6 @@ export function countFullStop(
 /**
  * What {@linkcode countFullStop} has counted; for the harvester, while the vCPU stands still.
  *
- * @param numbers The numbers of its control.
  * @returns The stops that are over.
  */
 export function fullStopsOf(numbers: VcpuControl["numbers"]): FullStops {

@@ -53,7 +53,6 @@ export class VcpuSlices implements LiveVcpus {
    * Makes ready; all stand still.
    *
    * @param insight The kernel in memory.
-   * @param vcpus The vCPUs.
    */
   constructor(insight: Insight, vcpus: readonly SlicedVcpu[]) {
     this.#insight = insight;
@@ -81,11 +80,7 @@ export class VcpuSlices implements LiveVcpus {
     return this.#clock;
   }
 
-  /**
-   * Lets a vCPU that stands still run on.
-   *
-   * @param id The vCPU.
-   */
+  /** Lets a vCPU that stands still run on. */
   resume(id: number): void {
     const runner = this.#runners[id]!;
     if (runner.stop.kind === "done") return;
@@ -126,12 +121,7 @@ export class VcpuSlices implements LiveVcpus {
     }
   }
 
-  /**
-   * Does something; nobody else harvests or resets here.
-   *
-   * @param work What to do.
-   * @returns Its answer.
-   */
+  /** Does something; nobody else harvests or resets here. */
   exclusively<Answer>(work: () => Answer): Answer {
     return work();
   }
@@ -159,7 +149,6 @@ export class VcpuSlices implements LiveVcpus {
   /**
    * How a vCPU stopped.
    *
-   * @param id The vCPU.
    * @returns Why it stands still; `null` while it runs.
    */
   stopOf(id: number): VcpuStop | null {
@@ -167,12 +156,7 @@ export class VcpuSlices implements LiveVcpus {
     return runs ? null : stop;
   }
 
-  /**
-   * Where a vCPU that stands still is in its stores.
-   *
-   * @param id The vCPU.
-   * @returns Its place.
-   */
+  /** Where a vCPU that stands still is in its stores. */
   placeOf(id: number): VcpuPlace {
     const { walk, stop, remaining } = this.#runners[id]!;
     const passMade = stop.kind === "done" ? walk.stores : walk.stores - remaining();
@@ -183,7 +167,6 @@ export class VcpuSlices implements LiveVcpus {
   /**
    * How long a vCPU stood still for full rings, by the model's clock.
    *
-   * @param id The vCPU.
    * @returns The stops that are over: all were resumed, as no vCPU empties its own ring here.
    */
   fullStops(id: number): FullStops {

@@ -168,7 +168,6 @@ class RingEmptier {
    * Makes ready, and has the harvest compiled.
    *
    * @param kernel The kernel that answers on this thread.
-   * @param order The ring.
    * @param lock The doorbell, with the lock of resets.
    */
   constructor(kernel: Kernel, order: RingOrder, lock: Int32Array<SharedArrayBuffer>) {

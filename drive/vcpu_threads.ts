@@ -60,7 +60,6 @@ export class VcpuThreads implements LiveVcpus {
    * Starts a thread for each vCPU; all stand still.
    *
    * @param kernel The kernel that answers on this thread.
-   * @param vcpus The vCPUs.
    * @param program The program of a thread.
    * @returns The vCPUs, for their caller to dispose before the VM.
    * @throws {HostError} Where a thread cannot be started.
@@ -131,11 +130,7 @@ export class VcpuThreads implements LiveVcpus {
     return performance.now();
   }
 
-  /**
-   * Lets a vCPU that stands still run on.
-   *
-   * @param id The vCPU.
-   */
+  /** Lets a vCPU that stands still run on. */
   resume(id: number): void {
     const thread = this.#threads[id]!;
     const { words } = thread.control;
@@ -195,12 +190,7 @@ export class VcpuThreads implements LiveVcpus {
     if (performance.now() - this.#lookedAt > LOOK_MS) this.#look();
   }
 
-  /**
-   * Does something while no vCPU's thread harvests or resets.
-   *
-   * @param work What to do.
-   * @returns Its answer.
-   */
+  /** Does something while no vCPU's thread harvests or resets. */
   exclusively<Answer>(work: () => Answer): Answer {
     const { RESET_LOCK } = control;
     const started = performance.now();
@@ -235,7 +225,6 @@ export class VcpuThreads implements LiveVcpus {
   /**
    * How a vCPU stopped.
    *
-   * @param id The vCPU.
    * @returns Why it stands still; `null` while it runs.
    */
   stopOf(id: number): VcpuStop | null {
@@ -260,12 +249,7 @@ export class VcpuThreads implements LiveVcpus {
     }
   }
 
-  /**
-   * Where a vCPU that stands still is in its stores.
-   *
-   * @param id The vCPU.
-   * @returns Its place.
-   */
+  /** Where a vCPU that stands still is in its stores. */
   placeOf(id: number): VcpuPlace {
     const { control: { numbers, words }, vcpu } = this.#threads[id]!;
     const passStores = numbers[control.PASS]!;
@@ -278,7 +262,6 @@ export class VcpuThreads implements LiveVcpus {
   /**
    * How long a vCPU stood still for full rings, as its thread measured.
    *
-   * @param id The vCPU.
    * @returns The stops that are over.
    */
   fullStops(id: number): FullStops {

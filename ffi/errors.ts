@@ -205,11 +205,7 @@ export interface Limit {
 export class WordedError extends Error {
   readonly #wording: string | Wording;
 
-  /**
-   * Says what is wrong.
-   *
-   * @param wording One line.
-   */
+  /** Says what is wrong. */
   constructor(wording: string | Wording) {
     super(worded(wording));
     this.#wording = wording;
@@ -219,7 +215,6 @@ export class WordedError extends Error {
    * What the message says where values have other names.
    *
    * @param name How a value is called.
-   * @returns One line.
    */
   said(name: Naming): string {
     return worded(this.#wording, name);
@@ -231,7 +226,6 @@ export class WordedError extends Error {
  *
  * @param wording The text, or what makes it.
  * @param name How a value is called; by itself unless given.
- * @returns One line.
  */
 function worded(wording: string | Wording, name: Naming = (value) => value): string {
   return typeof wording === "string" ? wording : wording(name);

@@ -48,7 +48,6 @@ export interface Insight {
    * is empty.
    *
    * @param vmFd The VM's file descriptor.
-   * @returns The calls.
    */
   resetCalls(vmFd: number): readonly ResetCall[];
 

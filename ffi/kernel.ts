@@ -28,7 +28,6 @@ export interface Kernel {
   /**
    * close(2).
    *
-   * @param fd The file descriptor.
    * @returns 0, or minus errno.
    */
   close(fd: number): number;
@@ -36,7 +35,6 @@ export interface Kernel {
   /**
    * read(2).
    *
-   * @param fd The file descriptor.
    * @param into Where the bytes go; its length is the most that is read.
    * @returns Bytes read, 0 at the end of the file, or minus errno.
    */
@@ -45,7 +43,6 @@ export interface Kernel {
   /**
    * pread(2).
    *
-   * @param fd The file descriptor.
    * @param into Where the bytes go; its length is the most that is read.
    * @param offset Bytes from the file's beginning.
    * @returns Bytes read, 0 at the end of the file, or minus errno.
@@ -55,8 +52,6 @@ export interface Kernel {
   /**
    * lseek(2).
    *
-   * @param fd The file descriptor.
-   * @param offset Bytes.
    * @param whence Where they are counted from: `SEEK_END` of `ffi/linux.ts`, for one.
    * @returns The position, or minus errno.
    */
@@ -65,7 +60,6 @@ export interface Kernel {
   /**
    * statx(2) with an absolute path, following symbolic links.
    *
-   * @param path The path.
    * @param into 256 bytes that receive a `struct statx`.
    * @returns 0, or minus errno.
    */
@@ -74,7 +68,6 @@ export interface Kernel {
   /**
    * ioctl(2).
    *
-   * @param fd The file descriptor.
    * @param request The request number, see {@linkcode import("./kvm_ioctls.ts").KVM_RUN} and its
    * neighbours.
    * @param argument A number (or a bigint above 2^53), or the bytes of a struct, which the kernel
@@ -86,7 +79,6 @@ export interface Kernel {
   /**
    * mmap(2), at an address of the kernel's choice.
    *
-   * @param length Bytes.
    * @param protection `PROT_*` bits.
    * @param flags `MAP_*` bits.
    * @param fd The file descriptor, or -1.
@@ -100,7 +92,6 @@ export interface Kernel {
    * one is a crash.
    *
    * @param address The mapping's address.
-   * @param length Its bytes.
    * @returns 0, or minus errno.
    */
   munmap(address: number, length: number): number;
@@ -109,7 +100,6 @@ export interface Kernel {
    * madvise(2).
    *
    * @param address The first byte, a multiple of the page size, in a mapping.
-   * @param length Bytes.
    * @param advice A `MADV_*` number that leaves the memory's content as it is.
    * @returns 0, or minus errno: EINVAL for advice that this kernel does not take.
    */
@@ -127,7 +117,6 @@ export interface Kernel {
   /**
    * raise(3): sends a signal to the calling thread. The signal shall be blocked: nothing here handles it.
    *
-   * @param signal Its number.
    * @returns 0, or minus errno.
    */
   raise(signal: number): number;
@@ -169,7 +158,6 @@ export interface Kernel {
    * timer_create(2) with `CLOCK_MONOTONIC` and `SIGEV_THREAD_ID`, and timer_settime(2): from now on a signal comes to
    * the calling thread again and again. The thread shall have it blocked: nothing here handles it.
    *
-   * @param signal Its number.
    * @param microseconds The while between two.
    * @returns The timer, or minus errno: ENOSYS from a kernel without such timers, EAGAIN where there are too many.
    */
@@ -186,8 +174,6 @@ export interface Kernel {
   /**
    * ioctl(2) without an argument, made by another process that holds the same file.
    *
-   * @param fd The file descriptor.
-   * @param request The request number.
    * @returns 0 for any result, or minus errno.
    * @throws {HostError} Where no other process may be started.
    * @throws {NoAnswerError} Where it ended without an answer.
@@ -198,7 +184,6 @@ export interface Kernel {
    * mmap(2) of a page for reading and writing, shared, made by another process that holds the same file, and a
    * store to the first byte of it.
    *
-   * @param fd The file descriptor.
    * @param page The page of the file.
    * @param byte What is stored.
    * @returns 0, or minus errno.
@@ -220,7 +205,6 @@ export interface Kernel {
    * The memory of a mapping, or of a part of it: no copy. It is valid until the mapping is unmapped.
    *
    * @param address An address in the mapping, a multiple of 8.
-   * @param length Bytes.
    * @returns The memory. It may be a part of its `buffer`: mind `byteOffset`.
    */
   view(address: number, length: number): Uint8Array<ArrayBuffer>;

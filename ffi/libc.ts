@@ -152,7 +152,6 @@ export function libcAnswers(): (result: number) => number {
 /**
  * The real kernel, reached through libc.
  *
- * @returns The kernel.
  * @throws {HostError} Where libc cannot be loaded: another system, or no `--allow-ffi`.
  */
 export function openLibc(): Kernel {

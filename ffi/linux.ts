@@ -117,7 +117,6 @@ export function iow(type: number, number: number, size: number): number {
  * Milliseconds as whole nanoseconds, which all times of results are.
  *
  * @param ms Milliseconds.
- * @returns Nanoseconds.
  */
 export function nanoseconds(ms: number): number {
   return Math.round(ms * 1e6);

@@ -65,7 +65,6 @@ export interface MachineCalls {
 /**
  * Binds them.
  *
- * @returns The calls.
  * @throws {HostError} Where libc cannot be loaded.
  */
 export function openMachineCalls(): MachineCalls {

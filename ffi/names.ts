@@ -16,7 +16,6 @@ const REQUEST_NAMES = new Map<number, string>(
  * assertEquals([requestName(0xae80), requestName(1)], ["KVM_RUN", "0x1"]);
  * ```
  *
- * @param request The request number.
  * @returns The name, or the number in hexadecimal where this program has no name for it.
  */
 export function requestName(request: number): string {

@@ -13,11 +13,7 @@ export type Errand =
  * what it was asked is not known.
  */
 export class NoAnswerError extends Error {
-  /**
-   * Says how the process ended.
-   *
-   * @param message One line.
-   */
+  /** Says how the process ended. */
   constructor(message: string) {
     super(message);
     this.name = "NoAnswerError";
@@ -32,7 +28,6 @@ const PROGRAM: URL = new URL("other_process.ts", import.meta.url);
  * space of its own.
  *
  * @param fd A file descriptor that is not closed on exec.
- * @param errand What to do.
  * @param program The program that does it, for a test that breaks it.
  * @returns 0 for any result, or minus errno.
  * @throws {HostError} Where Deno may not start a process.

@@ -63,7 +63,6 @@ const MOST = BigInt(Number.MAX_SAFE_INTEGER);
 /**
  * A limit of this process: the soft one, by which it is held.
  *
- * @param name Which.
  * @returns Descriptors, processes and threads, or bytes; `null` where there is no limit, or libc may not be called.
  */
 export function resourceLimit(name: ResourceName): number | null {
@@ -129,7 +128,6 @@ export interface MemoryFile extends Disposable {
  *
  * @param name What `/proc` shows of it.
  * @param pieces Its content.
- * @returns The file.
  * @throws {HostError} Where memory is short, or libc has no memfd_create().
  */
 export function memoryFile(name: string, pieces: Iterable<Uint8Array>): MemoryFile {

@@ -59,7 +59,6 @@ function answerText(answer: number): string {
  * kernel.close(-1); // close(-1) = -1 EBADF
  * ```
  *
- * @param kernel The kernel that answers.
  * @param write Called with each line, without its end.
  * @returns A kernel that passes every call on.
  */

@@ -54,12 +54,7 @@ export interface Guest {
 /** A program as a person reads it: the bytes of each instruction beside its assembly. */
 export type Listing = readonly (readonly [readonly number[], string])[];
 
-/**
- * The machine code of a listing.
- *
- * @param listing The program.
- * @returns Its bytes.
- */
+/** The machine code of a listing. */
 export function machineCode(listing: Listing): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(listing.flatMap(([bytes]) => bytes));
 }
@@ -75,7 +70,6 @@ export function machineCode(listing: Listing): Uint8Array<ArrayBuffer> {
  * assertEquals(offsetOf([[[0x90], "nop"], [[0x66, 0x49], "dec ecx"], [[0xf4], "hlt"]], "hlt"), 3);
  * ```
  *
- * @param listing The program.
  * @param words Words in the instruction's assembly.
  * @returns Bytes from the program's beginning.
  * @throws {RangeError} Where no instruction has these words.

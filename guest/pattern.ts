@@ -63,7 +63,6 @@ function isGenerated(name: string): name is GeneratedName {
  * ```
  *
  * @param text `sequential`, `stride:64`, `file:pages.txt` and so on.
- * @returns The pattern.
  * @throws {SyntaxError} Where the text is none.
  */
 export function parsePattern(text: string): Pattern {

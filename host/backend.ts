@@ -21,10 +21,8 @@ const LATEST: ModelKind = { version: "latest", pml: false, emulator: false };
 /**
  * The kernel that a command talks to. The one place that picks it.
  *
- * @param selection Which one.
  * @param trace Called with a line for each kernel call, or `null` to trace none.
  * @param note Says to a person that another kernel answers than the first choice, and why.
- * @returns The kernel.
  * @throws {ValueError} Where a model is named and the real kernel is asked for.
  * @throws {HostError} Where the real kernel is asked for and cannot be reached.
  */
@@ -119,7 +117,6 @@ export interface ModelChoice extends ModelKind {
  * ```
  *
  * @param text `VERSION`, `VERSION+pml`, `VERSION+emulator` or `VERSION+pml+emulator`.
- * @returns The choice.
  * @throws {SyntaxError} With what was expected, where the text is none.
  */
 export function parseModel(text: string): ModelChoice {

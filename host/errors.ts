@@ -12,11 +12,7 @@ import {
  * message names the value, says what was expected, and where it can, what to do.
  */
 export class UsageError extends WordedError {
-  /**
-   * Says what is wrong.
-   *
-   * @param wording One line.
-   */
+  /** Says what is wrong. */
   constructor(wording: string | Wording) {
     super(wording);
     this.name = "UsageError";
@@ -34,7 +30,6 @@ export class ValueError extends UsageError {
    * Says what does not fit.
    *
    * @param asked What was asked for, by name.
-   * @param wording One line.
    * @param limit What would have been taken.
    */
   constructor(
@@ -80,7 +75,6 @@ const NO_ROOM: ReadonlySet<number> = new Set([
  * assertEquals(fileErrno(new Error("No space left on device (os error 28)")), 28);
  * ```
  *
- * @param error What was thrown.
  * @returns The errno, positive; `null` where the system refused nothing.
  */
 export function fileErrno(error: unknown): number | null {
@@ -91,7 +85,6 @@ export function fileErrno(error: unknown): number | null {
 /**
  * Why a file could not be used, by Deno's file functions or by the kernel's.
  *
- * @param error What was thrown.
  * @returns The errno with its meaning, or what Deno said.
  */
 export function fileErrorText(error: Error): string {

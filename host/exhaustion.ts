@@ -48,7 +48,6 @@ function limited(name: "RLIMIT_NOFILE" | "RLIMIT_NPROC", what: string): string {
  * assertStringIncludes(exhaustion(error)!.message, "spawn(/bin/true): ENFILE");
  * ```
  *
- * @param error What was thrown.
  * @returns The error with the limit in it; `null` where nothing has run out.
  */
 export function exhaustion(error: unknown): KernelError | null {
@@ -80,7 +79,6 @@ export function threadFailure(error: unknown, what: string): unknown {
 /**
  * Makes sure of file descriptors before Deno needs them where it panics without.
  *
- * @param count How many.
  * @param what What for, for the error.
  * @throws {KernelError} Where there are not so many.
  */
@@ -172,8 +170,6 @@ export function surviveFileLimit(): void {
  * How to start a program so that it survives the limit as this one does, where a shell may be started: it inherits what
  * is ignored, and not what is listened to.
  *
- * @param program The program.
- * @param args Its arguments.
  * @returns What to start instead, which becomes the program, and its arguments.
  */
 export function surviving(program: string, args: readonly string[]): [string, readonly string[]] {

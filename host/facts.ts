@@ -32,7 +32,6 @@ const MODULES = ["kvm_pvm", "kvm_intel", "kvm_amd"] as const;
 /**
  * The kernel's release.
  *
- * @param kernel The kernel that answers.
  * @returns What `uname -r` prints, or `"unknown"`.
  */
 export function kernelRelease(kernel: Kernel): string {
@@ -42,7 +41,6 @@ export function kernelRelease(kernel: Kernel): string {
 /**
  * The kernel's version, as its tags are named. It tells of the latest model, too, which one that is.
  *
- * @param kernel The kernel that answers.
  * @returns `"v6.18"`, or `"unknown"`.
  */
 export function kernelVersion(kernel: Kernel): string {
@@ -54,7 +52,6 @@ export function kernelVersion(kernel: Kernel): string {
 /**
  * The KVM module that drives this processor.
  *
- * @param kernel The kernel that answers.
  * @returns Its name, or `null` where none is loaded. The model has none.
  */
 export function kvmModule(kernel: Kernel): string | null {
@@ -77,7 +74,6 @@ function isLoaded(kernel: Kernel, module: string): boolean {
 /**
  * Whether the module, or the model, says that it uses page-modification logging.
  *
- * @param kernel The kernel that answers.
  * @param module The module, if one is known.
  * @returns Its `pml` parameter, or `null` where it has none.
  */
@@ -91,7 +87,6 @@ export function pageModificationLogging(kernel: Kernel, module: string | null): 
 /**
  * Which kernel answers.
  *
- * @param kernel The kernel.
  * @param ringMaxBytes What it answered for `KVM_CAP_DIRTY_LOG_RING`.
  * @returns The facts for a result.
  */
@@ -150,7 +145,6 @@ export function* hostFilePieces(
  *
  * @param path The file, or `null` for standard input.
  * @param most The most bytes that are read; 512 MiB unless given.
- * @returns Its bytes.
  * @throws {KernelError} Where it cannot be opened or read, or holds more (EFBIG).
  * @throws {HostError} Where Deno has no permission to read it.
  */
@@ -212,7 +206,6 @@ const MOST: number = 512 * CHUNK;
 /**
  * Reads all that is left in a file descriptor, piece by piece.
  *
- * @param files What reads it.
  * @param fd The file descriptor: 0 is standard input.
  * @param name What to call it in an error.
  * @param most The most bytes that are read; 512 MiB unless given.
@@ -238,7 +231,6 @@ export function* readPieces(
 /**
  * Pieces as one.
  *
- * @param pieces The pieces.
  * @returns Their bytes.
  * @throws {KernelError} Where the pieces cannot be read.
  */
@@ -256,8 +248,6 @@ export function joined(pieces: Iterable<Uint8Array<ArrayBuffer>>): Uint8Array<Ar
 /**
  * A text file of the machine, whole.
  *
- * @param kernel The kernel that answers.
- * @param path The file.
  * @param most The most bytes that are read.
  * @returns Its text, or `null` where it cannot be read or holds more.
  */
@@ -279,8 +269,6 @@ export function readText(kernel: Files, path: string, most: number): string | nu
  * these; the kernel's calls need nothing beyond what KVM needs, and the model has files of its own. Of a file that is
  * longer than a page the rest is left out.
  *
- * @param kernel The kernel that answers.
- * @param path The file.
  * @returns Its text without the final newline, or `null` where it cannot be read.
  */
 export function readLine(kernel: Kernel, path: string): string | null {

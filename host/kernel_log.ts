@@ -41,11 +41,7 @@ export class KernelLog implements Disposable {
   #next: number | null = null;
   #waiting: string[] = [];
 
-  /**
-   * Begins to look: what is in the log already is passed over.
-   *
-   * @param kernel The kernel that answers.
-   */
+  /** Begins to look: what is in the log already is passed over. */
   constructor(kernel: Kernel) {
     this.#kernel = kernel;
     const fd = kernel.open(PATH, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
@@ -193,7 +189,6 @@ const matches = (patterns: readonly RegExp[], line: string) =>
  * ```
  *
  * @param line The line, without a time stamp.
- * @returns Whether it does.
  */
 export function beginsReport(line: string): boolean {
   return CUT_HERE.test(line) || matches(WARNING, line) || matches(PROBLEMS, line);

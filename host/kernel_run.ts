@@ -116,7 +116,6 @@ export interface NamedKernel {
  * );
  * ```
  *
- * @param runs The kernels.
  * @returns A label for each, no two the same.
  */
 export function kernelLabels(runs: readonly NamedKernel[]): string[] {

@@ -18,7 +18,6 @@ export interface WorkerScope<Order, Answer = never> {
  *
  * @typeParam Order What the thread is told.
  * @typeParam Answer What it says; nothing unless given.
- * @returns The scope.
  */
 export function workerScope<Order, Answer = never>(): WorkerScope<Order, Answer> {
   return globalThis as unknown as WorkerScope<Order, Answer>;

@@ -34,10 +34,8 @@ export class Mapping implements Disposable {
   /**
    * Maps private, lazily populated memory that reads as zero: guest memory.
    *
-   * @param kernel The kernel that answers.
    * @param length Bytes, a multiple of the page size.
    * @param what What the memory is for, for the error.
-   * @returns The mapping.
    * @throws {KernelError} Where the kernel refuses, ENOMEM for one.
    */
   static anonymous(kernel: Kernel, length: number, what: string): Mapping {
@@ -54,12 +52,8 @@ export class Mapping implements Disposable {
   /**
    * Maps a part of a file descriptor's memory, shared with the kernel.
    *
-   * @param kernel The kernel that answers.
-   * @param fd The file descriptor.
    * @param offset Bytes from its beginning.
-   * @param length Bytes.
    * @param what What is mapped, for the error.
-   * @returns The mapping.
    * @throws {KernelError} Where the kernel refuses.
    */
   static shared(
@@ -113,7 +107,6 @@ export class DirtyRing implements Disposable {
   /**
    * Maps a ring.
    *
-   * @param kernel The kernel that answers.
    * @param vcpuFd The vCPU's file descriptor; the ring begins at page 64 of it.
    * @param bytes The ring's size, as it was enabled.
    * @param what Whose ring it is, for the error.
@@ -147,7 +140,6 @@ export abstract class KvmFd implements Disposable {
   /**
    * Takes a file descriptor over.
    *
-   * @param kernel The kernel that answers.
    * @param fd An open file descriptor, owned by this object from now on.
    */
   constructor(kernel: Kernel, fd: number) {
@@ -163,7 +155,6 @@ export abstract class KvmFd implements Disposable {
   /**
    * An ioctl, raw: the answer is zero or more, or minus an errno.
    *
-   * @param request The request number.
    * @param argument A number, or the bytes of the request's struct.
    * @returns What the kernel answered.
    */

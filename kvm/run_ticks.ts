@@ -32,7 +32,6 @@ export class RunTicks implements Disposable {
   /**
    * Starts the timer, for the calling thread.
    *
-   * @param kernel The kernel that answers.
    * @returns The ticks; `null` on a kernel without such timers (`CONFIG_POSIX_TIMERS`), where there are none.
    * @throws {KernelError} Where the kernel refuses.
    */
@@ -85,8 +84,6 @@ export class BlockedSignal implements Disposable {
   /**
    * Blocks a signal.
    *
-   * @param kernel The kernel that answers.
-   * @param signal Its number.
    * @throws {KernelError} Where the kernel refuses.
    */
   constructor(kernel: Kernel, signal: number) {

@@ -57,7 +57,6 @@ export class System extends KvmFd {
    * console.log(system.checkExtension(192)); // 1048576: the largest ring in bytes
    * ```
    *
-   * @param kernel The kernel that answers.
    * @returns The open device.
    * @throws {HostError} Where there is no usable KVM, with what to do about it.
    * @throws {KernelError} Where opening failed for another reason, such as EMFILE.
@@ -99,7 +98,6 @@ export class System extends KvmFd {
   /**
    * The bytes of a vCPU's `kvm_run` mapping. The ring is not among them.
    *
-   * @returns Bytes.
    * @throws {KernelError} Where the kernel fails the call.
    */
   vcpuMmapSize(): number {
@@ -110,7 +108,6 @@ export class System extends KvmFd {
    * Makes a VM without memory or vCPUs.
    *
    * @param type Its type, a number whose bit `KVM_CAP_VM_TYPES` has; 0 is the common one.
-   * @returns The VM.
    * @throws {KernelError} Where the kernel refuses: EMFILE, ENOMEM, EBUSY beside another hypervisor.
    */
   createVm(type = 0): Vm {
@@ -158,7 +155,6 @@ export interface RingLimits {
  * The largest ring.
  *
  * @param system `/dev/kvm`.
- * @returns Bytes.
  * @throws {HostError} Where the kernel has no dirty ring.
  */
 export function largestRing(system: System): number {
@@ -175,7 +171,6 @@ export function largestRing(system: System): number {
  *
  * @param system `/dev/kvm`.
  * @param largest Bytes of the largest ring.
- * @returns Bytes.
  * @throws {KernelError} Where it accepts no size up to the largest.
  */
 export function smallestRing(system: System, largest: number): number {
@@ -205,7 +200,6 @@ export function inferReserved(smallest: number): number | null {
  *
  * @param bytes The ring's size.
  * @param reserved Its reserved entries, if they could be inferred.
- * @returns The limits.
  */
 export function ringLimits(bytes: number, reserved: number | null): RingLimits {
   const entries = bytes / kvm_dirty_gfn.size;

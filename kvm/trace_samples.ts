@@ -35,7 +35,6 @@ export class TraceSamples<Name extends string> implements Disposable {
   /**
    * Opens a tracepoint; it waits to be enabled.
    *
-   * @param kernel The kernel that answers.
    * @param name Its name, without `kvm:`.
    * @param fields The fields of its payload that are wanted, all of them numbers.
    * @param pages Pages of the buffer: a power of two.

@@ -65,7 +65,6 @@ export class Tracepoint implements Disposable {
   /**
    * Opens a tracepoint.
    *
-   * @param kernel The kernel that answers.
    * @param name Its name, without `kvm:`.
    * @param tid The thread whose events count; {@linkcode THIS_THREAD} is the calling one.
    * @param options How it is watched.
@@ -213,7 +212,6 @@ export interface TraceFormat {
 /**
  * Finds one of KVM's tracepoints in tracefs.
  *
- * @param kernel The kernel that answers.
  * @param name Its name: `kvm_dirty_ring_push`.
  * @returns Its number, and where its fields are.
  * @throws {HostError} Where tracefs is not mounted or not to be read, or the kernel has no such tracepoint.

@@ -50,12 +50,10 @@ export class Vcpu extends KvmFd {
    * Takes a vCPU's file descriptor, says what the vCPU sees of CPUID (see {@linkcode cpuidStruct}), and maps
    * its `kvm_run`.
    *
-   * @param kernel The kernel that answers.
    * @param fd The vCPU's file descriptor; closed if a call fails.
    * @param id The vCPU's id.
    * @param mmapSize Bytes of its `kvm_run` mapping.
    * @param ticks What {@linkcode Vcpu.runBriefly} is let go by; without, it is {@linkcode Vcpu.run}.
-   * @returns The vCPU.
    * @throws {KernelError} Where the kernel refuses its CPUID, or it cannot be mapped.
    */
   static take(
@@ -119,7 +117,6 @@ export class Vcpu extends KvmFd {
   /**
    * Reads a general register.
    *
-   * @param name The register.
    * @returns Its 64 bits.
    * @throws {KernelError} Where the kernel fails the call.
    */
@@ -174,7 +171,6 @@ export class Vcpu extends KvmFd {
  * The bytes of a `struct kvm_regs`.
  *
  * @param values The registers' 64 bits, by name; what is not named is 0.
- * @returns The struct.
  */
 export function registersStruct(
   values: Readonly<Partial<Record<Register, bigint>>>,
@@ -208,7 +204,6 @@ export function saveVcpuState(vcpu: Vcpu, into: Uint8Array<ArrayBuffer>): void {
 /**
  * Gives a vCPU saved registers. The control registers go first: what the general ones mean depends on them.
  *
- * @param vcpu The vCPU.
  * @param from What {@linkcode saveVcpuState} saved.
  * @throws {KernelError} Where the kernel refuses: EINVAL for an impossible combination.
  */

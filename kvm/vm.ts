@@ -63,8 +63,6 @@ export class Vm extends KvmFd {
   /**
    * Takes a VM's file descriptor over.
    *
-   * @param kernel The kernel that answers.
-   * @param fd The file descriptor.
    * @param ticks What lets go of its vCPUs, {@linkcode System.ticks}.
    */
   constructor(kernel: Kernel, fd: number, ticks: TickSource = () => null) {
@@ -87,7 +85,6 @@ export class Vm extends KvmFd {
   /**
    * Makes, moves, changes or deletes a memory slot.
    *
-   * @param region What the slot shall be.
    * @throws {KernelError} Where the kernel refuses: EEXIST for an overlap, EINVAL for a bad value.
    */
   setUserMemoryRegion(region: MemoryRegion): void {
@@ -130,7 +127,6 @@ export class Vm extends KvmFd {
    *
    * @param id The vCPU's id.
    * @param mmapSize Bytes of its `kvm_run` mapping, from {@linkcode System.vcpuMmapSize}.
-   * @returns The vCPU.
    * @throws {KernelError} Where the kernel refuses: EINVAL above its limit, EMFILE, ENOMEM.
    */
   createVcpu(id: number, mmapSize: number): Vcpu {
@@ -209,7 +205,6 @@ export class Vm extends KvmFd {
  * @param capability A `KVM_CAP_*` number.
  * @param argument `args[0]`, all 64 bits of it.
  * @param flags `flags`.
- * @returns The struct.
  */
 export function enableCapStruct(
   capability: number,
@@ -223,12 +218,7 @@ export function enableCapStruct(
   return new Uint8Array(view.buffer);
 }
 
-/**
- * The bytes of a `struct kvm_userspace_memory_region`.
- *
- * @param region What the slot shall be.
- * @returns The struct.
- */
+/** The bytes of a `struct kvm_userspace_memory_region`. */
 export function memoryRegionStruct(region: MemoryRegion): Uint8Array<ArrayBuffer> {
   const at = kvm_userspace_memory_region.at;
   const view = new DataView(new ArrayBuffer(kvm_userspace_memory_region.size));

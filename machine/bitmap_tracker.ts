@@ -64,7 +64,6 @@ export class BitmapTracker implements DirtyTracker {
    * Has bitmaps cleared by hand, where they shall be. Logging itself is enabled slot by slot.
    *
    * @param system `/dev/kvm`.
-   * @param vm The VM.
    * @throws {HostError} Where the kernel clears no dirty log by hand.
    * @throws {KernelError} Where the kernel refuses.
    */
@@ -138,11 +137,7 @@ export class BitmapTracker implements DirtyTracker {
     return found.length;
   }
 
-  /**
-   * Adds the pages found last.
-   *
-   * @param pages The set.
-   */
+  /** Adds the pages found last. */
   addTo(pages: DirtySet): void {
     const { pages: found, length } = this.found;
     for (let n = 0; n < length; n++) pages.add(found[n]!);
@@ -188,7 +183,6 @@ const NOTHING_TO_DO: Rearmed = { count: null, ns: 0 };
  *
  * @param kind How it tracks.
  * @param ringBytes The size of each ring in bytes, where there are rings.
- * @returns The tracker.
  */
 export function trackerOf(kind: TrackingKind, ringBytes: number): DirtyTracker {
   return kind === "ring" ? new RingTracker(ringBytes) : new BitmapTracker(kind);

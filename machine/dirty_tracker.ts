@@ -17,7 +17,6 @@ export type TrackingKind = "ring" | BitmapKind;
 /**
  * How a ring is harvested: whole, all that is dirty, unless it says otherwise.
  *
- * @param harvester The ring's harvester.
  * @param id The vCPU whose ring it is.
  * @returns The entries taken, valid until the ring's next harvest.
  */
@@ -53,7 +52,6 @@ export interface DirtyTracker extends Disposable {
    * Enables what it needs on a VM that has neither memory slots nor vCPUs yet.
    *
    * @param system `/dev/kvm`, asked for its limits.
-   * @param vm The VM.
    * @throws {HostError} Where the kernel does not know this way of tracking.
    * @throws {KernelError} Where the kernel refuses.
    */
@@ -61,7 +59,6 @@ export interface DirtyTracker extends Disposable {
   /**
    * Tracks a vCPU that was made. They come in the order of their ids.
    *
-   * @param vcpu The vCPU.
    * @returns What is to be given back before the vCPU is; `null` where that is nothing.
    * @throws {KernelError} Where the kernel refuses.
    */
@@ -88,7 +85,6 @@ export interface DirtyTracker extends Disposable {
   /**
    * Adds the pages that the last {@linkcode DirtyTracker.learn} found to those of a set.
    *
-   * @param pages The set.
    * @param logged Which page an entry names.
    * @param stray Is told of entries that name no logged page: the vCPU, and how many.
    */
@@ -96,7 +92,6 @@ export interface DirtyTracker extends Disposable {
   /**
    * Re-arms all that was learned: the next store to it is announced.
    *
-   * @returns What it came to.
    * @throws {KernelError} Where the kernel refuses.
    */
   rearm(): Rearmed;
@@ -104,7 +99,6 @@ export interface DirtyTracker extends Disposable {
    * What was learned of a vCPU since the beginning: that it grows shows that a vCPU which stopped with
    * `KVM_EXIT_DIRTY_RING_FULL` can run on.
    *
-   * @param id The vCPU.
    * @returns Entries; 0 where vCPUs are not told apart, nor stopped.
    */
   learnedOf(id: number): number;

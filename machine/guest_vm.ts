@@ -57,8 +57,6 @@ export class GuestVm<Tracker extends DirtyTracker = DirtyTracker> implements Dis
   /**
    * Makes the VM: tracking is enabled, then memory slots are set, then vCPUs are made.
    *
-   * @param kernel The kernel that answers.
-   * @param plan What to make.
    * @param tracker What shall know its dirty pages, of no other VM; it is disposed with this one.
    * @throws {HostError} Where the host has no usable KVM, no dirty ring, or no manual protection.
    * @throws {ValueError} Above a limit that the kernel reports.
@@ -119,7 +117,6 @@ export class GuestVm<Tracker extends DirtyTracker = DirtyTracker> implements Dis
   /**
    * What a vCPU shall do next: some stores of the list, with the counter where it stopped.
    *
-   * @param id The vCPU.
    * @param first Its first list element.
    * @param stores How many stores it shall make.
    * @returns The errand; the counter has gone on by its stores.
@@ -135,7 +132,6 @@ export class GuestVm<Tracker extends DirtyTracker = DirtyTracker> implements Dis
   /**
    * Sets a vCPU's registers for an errand of {@linkcode GuestVm.errand}.
    *
-   * @param id The vCPU.
    * @param first Its first list element.
    * @param stores How many stores it shall make.
    */
@@ -147,7 +143,6 @@ export class GuestVm<Tracker extends DirtyTracker = DirtyTracker> implements Dis
   /**
    * The stores that a vCPU has still to make, of those that {@linkcode GuestVm.begin} asked for.
    *
-   * @param id The vCPU.
    * @returns Stores; 0 when it is done.
    */
   remaining(id: number): number {
@@ -159,7 +154,6 @@ export class GuestVm<Tracker extends DirtyTracker = DirtyTracker> implements Dis
    * The pages that a vCPU may have stored to since it began its block of the list, for who looks at memory: no others
    * can have changed.
    *
-   * @param id The vCPU.
    * @param made Stores that it made and counted: another may have been made and not been counted yet.
    * @returns Page numbers, in the order of the list and as often as they stand there.
    */
@@ -180,9 +174,6 @@ export type RingVm = GuestVm<RingTracker>;
 /**
  * Makes a VM whose dirty pages are tracked in rings.
  *
- * @param kernel The kernel that answers.
- * @param plan What to make.
- * @returns The VM.
  * @throws {HostError} Where the host has no usable KVM, or no dirty ring.
  * @throws {UsageError} Above a limit that the kernel reports.
  * @throws {KernelError} Where the kernel refuses a call.
@@ -236,7 +227,6 @@ export interface LabResult extends Result {
  * The beginning of a lab's result.
  *
  * @param schema What the result is.
- * @param lab The lab.
  * @returns Its beginning.
  */
 export function labResult<Schema extends string>(

@@ -33,7 +33,6 @@ export interface KernelStates extends Disposable {
   /**
    * Makes a reset, and tells the state in which it leaves the rings.
    *
-   * @param lab The lab.
    * @param reset Makes one `KVM_RESET_DIRTY_RINGS`.
    * @returns Its answer, and each vCPU's state.
    * @throws {HostError} Where the tracepoint does not tell of every ring.
@@ -44,7 +43,6 @@ export interface KernelStates extends Disposable {
 /**
  * Makes ready to ask for the private state of rings.
  *
- * @param kernel The kernel that answers.
  * @returns What asks it.
  * @throws {HostError} Where a real kernel answers and its tracepoints cannot be used, or it has no dirty ring.
  * @throws {KernelError} Where it refuses for another reason.
@@ -191,7 +189,6 @@ export class RingWalks implements Disposable {
   /**
    * Asks for the indices as they are: while nothing is harvested and not reset, a reset changes nothing.
    *
-   * @param vm The VM.
    * @param vcpus Its vCPUs, which stand still.
    * @returns The entries that the reset took all the same, 0 as it should be, and the indices.
    * @throws {KernelError} Where the reset fails.

@@ -87,7 +87,6 @@ const LEAST_LIST = 2;
  *
  * @param options What a person asked for.
  * @param readFile Reads the pattern file, if the pattern is one, given the number of logged pages.
- * @returns The plan.
  * @throws {ValueError} Where a value cannot be.
  */
 export function planLab(
@@ -131,7 +130,6 @@ export function planLab(
 /**
  * How large slot 0 is: what the guest's program needs, and its access list.
  *
- * @param guest The guest.
  * @param length Elements of the list.
  * @returns Bytes, whole pages.
  */
@@ -228,7 +226,6 @@ function buildSequence(
 /**
  * How many low bits of a stored value name the vCPU; the rest is a counter that only grows.
  *
- * @param vcpus vCPUs.
  * @returns Bits: 0 for one vCPU.
  */
 export function vcpuBits(vcpus: number): number {
@@ -282,7 +279,6 @@ export interface Block {
  * Shares stores out: contiguous blocks, the first few with one store more.
  *
  * @param stores Stores of the pattern.
- * @param vcpus vCPUs.
  * @returns A block for each vCPU.
  */
 export function sharesOf(stores: number, vcpus: number): Block[] {
@@ -319,7 +315,6 @@ export function repeatBlocks(
  * How often a vCPU's block shall stand in its list, so that the list is long enough to be begun again seldom.
  *
  * @param stores Stores of the pattern, over all vCPUs.
- * @param vcpus vCPUs.
  * @param least Elements that a vCPU's part of the list shall have.
  * @returns Passes, one or more.
  */

@@ -35,7 +35,6 @@ interface RingState extends TrackedRing, HarvestedRing {
 /**
  * Leaves entries in the order in which they were pushed.
  *
- * @param harvester The ring's harvester.
  * @returns The entries taken.
  */
 export function takePlain(harvester: Harvester): Entries {
@@ -45,7 +44,6 @@ export function takePlain(harvester: Harvester): Entries {
 /**
  * Sorts entries in the ring before they are marked.
  *
- * @param harvester The ring's harvester.
  * @returns The entries taken.
  */
 export function takeSorted(harvester: Harvester): Entries {
@@ -115,8 +113,6 @@ export class RingTracker implements DirtyTracker {
   /**
    * Maps a vCPU's ring.
    *
-   * @param vcpu The vCPU.
-   * @returns The ring.
    * @throws {KernelError} Where the kernel refuses.
    */
   addVcpu(vcpu: Vcpu): DirtyRing {
@@ -167,7 +163,6 @@ export class RingTracker implements DirtyTracker {
   /**
    * Adds the pages that the entries taken last name.
    *
-   * @param pages The set.
    * @param logged Which page an entry names.
    * @param stray Is told of those that name none.
    */
@@ -189,12 +184,7 @@ export class RingTracker implements DirtyTracker {
     return this.#vm.resetDirtyRings();
   }
 
-  /**
-   * Entries harvested of a vCPU's ring since the beginning.
-   *
-   * @param id The vCPU.
-   * @returns Entries.
-   */
+  /** Entries harvested of a vCPU's ring since the beginning. */
   learnedOf(id: number): number {
     return this.#rings[id]!.learned;
   }

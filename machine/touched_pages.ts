@@ -71,9 +71,7 @@ const CHECK_PAGES = 1 << 12;
  * one may take a while, and an interrupt that comes meanwhile ends it. One that came before does not, unless it takes
  * long: what was gathered is checked like any other run.
  *
- * @param vm The VM.
  * @param witness What remembers the pages read; it gets the lost ones.
- * @param interrupt Ends it early.
  */
 export async function checkMemory(
   vm: GuestVm,

@@ -33,7 +33,6 @@ export class PageSet {
   /**
    * Adds a page.
    *
-   * @param page Its number.
    * @returns Whether it is new.
    */
   add(page: number): boolean {
@@ -79,11 +78,7 @@ export class DirtySet {
     return this.#list.length;
   }
 
-  /**
-   * Adds a page.
-   *
-   * @param page Its number.
-   */
+  /** Adds a page. */
   add(page: number): void {
     const bit = 1 << (page & 31);
     const word = this.#bits[page >>> 5]!;
@@ -95,7 +90,6 @@ export class DirtySet {
   /**
    * Adds the pages that entries name.
    *
-   * @param entries The entries.
    * @param logged Which page an entry names.
    * @returns Entries that name no logged page.
    */

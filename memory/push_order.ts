@@ -86,7 +86,6 @@ export class PushOrder {
  * and none in two lists.
  *
  * @param lists The pages that each vCPU stores to, again and again.
- * @param ring Entries of each ring.
  * @param pages Page numbers are below this.
  * @returns Whether they do.
  */

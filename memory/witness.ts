@@ -117,11 +117,7 @@ export class Witness {
     if (this.#shortHarvests.size < SHORT_HARVESTS_KEPT) this.#shortHarvests.add(this.#harvest);
   }
 
-  /**
-   * Notes that a ring overflowed: entries of its vCPU are gone.
-   *
-   * @param vcpu The vCPU.
-   */
+  /** Notes that a ring overflowed: entries of its vCPU are gone. */
   noteOverflow(vcpu: number): void {
     this.#overflowed.add(vcpu);
   }

@@ -157,7 +157,6 @@ function truncate(size: number, value: number): number {
  *
  * @param condition The low 4 bits of its opcode.
  * @param flags rflags.
- * @returns Whether it does.
  */
 export function holds(condition: number, flags: number): boolean {
   const isSet = (condition & 1) === 0;

@@ -95,7 +95,6 @@ export class Cpu {
   /**
    * Completes an IN.
    *
-   * @param size Its bytes.
    * @param value What the port answered.
    */
   answerInput(size: number, value: number): void {

@@ -87,7 +87,6 @@ const INT_MAX = 2 ** 31 - 1;
  * ```
  *
  * @param choice The version and the processor.
- * @returns The rules.
  */
 export function rulesOf({ version, pml, emulator }: ModelKind): Rules {
   const release = RELEASES[version];
@@ -174,12 +173,7 @@ export function kvm_dirty_ring_alloc(rules: Rules, bytes: number): DirtyRing {
   };
 }
 
-/**
- * Entries pushed and not reset yet.
- *
- * @param ring The ring.
- * @returns Entries.
- */
+/** Entries pushed and not reset yet. */
 export function kvm_dirty_ring_used(ring: DirtyRing): number {
   return (ring.dirty_index - ring.reset_index) >>> 0;
 }
@@ -187,7 +181,6 @@ export function kvm_dirty_ring_used(ring: DirtyRing): number {
 /**
  * Whether the soft limit is reached.
  *
- * @param ring The ring.
  * @returns Whether it is.
  */
 export function kvm_dirty_ring_soft_full(ring: DirtyRing): boolean {
@@ -197,7 +190,6 @@ export function kvm_dirty_ring_soft_full(ring: DirtyRing): boolean {
 /**
  * Whether a push would overwrite an entry that is still in use.
  *
- * @param ring The ring.
  * @returns Whether it would.
  */
 export function kvm_dirty_ring_full(ring: DirtyRing): boolean {
@@ -208,7 +200,6 @@ export function kvm_dirty_ring_full(ring: DirtyRing): boolean {
  * Pushes an entry. The flags come last, so that a reader who sees them sees the rest too. A full ring is
  * overwritten: the kernel warns and goes on.
  *
- * @param ring The ring.
  * @param slot Address space << 16 | slot id.
  * @param offset Pages from the slot's base; a genuine one has 31 bits.
  * @param watch Called after each step.
@@ -240,7 +231,6 @@ function kvm_dirty_gfn_harvested(flags: number): boolean {
  * Takes harvested entries back, in order, up to the first that is not harvested, and gathers them into
  * batches of pages that lie near each other.
  *
- * @param ring The ring.
  * @param rules The kernel's.
  * @param context What re-protects pages and knows of signals.
  * @param maximum The most entries to take.

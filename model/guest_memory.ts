@@ -82,12 +82,7 @@ export class GuestMemory implements CpuMemory {
   // Guest frames that the processor has noted since the last exit, oldest first.
   readonly #pml: number[] = [];
 
-  /**
-   * Makes a vCPU's way to memory.
-   *
-   * @param vm The VM.
-   * @param vcpu The vCPU.
-   */
+  /** Makes a vCPU's way to memory. */
   constructor(vm: ModelVm, vcpu: LoggedVcpu) {
     this.#vm = vm;
     this.#vcpu = vcpu;

@@ -35,7 +35,6 @@ const CHARACTER_DEVICE = 0o020666;
  *
  * @param choice The kernel version and the processor.
  * @param changes Rules that differ from that: what a test breaks on purpose.
- * @returns The kernel.
  */
 export function openModel(choice: ModelKind, changes: Partial<Rules> = {}): Kernel {
   const rules = { ...rulesOf(choice), ...changes };
@@ -166,7 +165,6 @@ function textFiles(rules: Rules): ReadonlyMap<string, string> {
  * @param state What all files of the model share.
  * @param vms The open VMs, by file descriptor.
  * @param vcpus The open vCPUs, by file descriptor.
- * @returns The insight.
  */
 export function insightOf(
   choice: ModelKind,

@@ -43,12 +43,7 @@ export interface MapRequest {
   readonly flags: number;
 }
 
-/**
- * A file that holds bytes: it is read from its beginning on.
- *
- * @param content The bytes.
- * @returns The file.
- */
+/** A file that holds bytes: it is read from its beginning on. */
 export function bytesFile(content: Uint8Array<ArrayBuffer>): OpenFile {
   let at = 0;
   return {
@@ -133,7 +128,6 @@ export function checkExtension(rules: Rules, capability: number): number {
  *
  * @param rules The kernel's rules.
  * @param createVm Makes a VM, of the common or of the protected type, and answers its file descriptor.
- * @returns The file.
  */
 export function systemFile(rules: Rules, createVm: (isProtected: boolean) => number): OpenFile {
   return {

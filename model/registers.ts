@@ -138,7 +138,6 @@ export class Registers {
   /**
    * A general register as a number: exact below 2^53.
    *
-   * @param register Its number.
    * @param bytes How many of its bytes count.
    * @returns The value, unsigned.
    */
@@ -152,7 +151,6 @@ export class Registers {
    * Writes a part of a general register, as instructions do: 4 bytes clear the upper half, fewer leave
    * the rest alone.
    *
-   * @param register Its number.
    * @param bytes How many bytes are written.
    * @param low The value.
    * @param high Its high word.
@@ -170,7 +168,6 @@ export class Registers {
   /**
    * Adds a small number to a part of a general register.
    *
-   * @param register Its number.
    * @param bytes How many of its bytes count.
    * @param by The number, positive or negative.
    */

@@ -28,7 +28,7 @@ interface Timer {
  * The calling thread's signals, and timers that run by a clock of the model's own: it goes on with
  * what the kernel does, so that a signal comes at the same entry in each run.
  */
-class Signals {
+export class Signals {
   #mask = 0n;
   #pending = 0n;
   #clockNs = 0;
@@ -59,7 +59,6 @@ class Signals {
   /**
    * Sends a signal to the thread.
    *
-   * @param signal Its number.
    * @returns 0, or -EINVAL.
    */
   raise(signal: number): number {
@@ -114,7 +113,6 @@ class Signals {
   /**
    * Ends a timer.
    *
-   * @param timer The timer.
    * @returns 0, or -EINVAL.
    */
   delete(timer: number): number {

@@ -88,7 +88,6 @@ export class MemorySlots {
   /**
    * Makes, moves, changes or deletes a slot.
    *
-   * @param request What the slot shall be.
    * @param onChange Called once the slots have changed: what has to happen to the page tables.
    * @returns 0, or minus an errno.
    */
@@ -197,7 +196,6 @@ function beyondReach(base_gfn: number, npages: number): boolean {
  * The memory behind a slot's pages, as far as the program has it mapped in one piece.
  *
  * @param space The program's address space.
- * @param slot The slot.
  * @returns The memory; empty where nothing is mapped.
  */
 export function slotMemory(space: AddressSpace, slot: MemorySlot): Uint8Array<ArrayBuffer> {
@@ -271,7 +269,6 @@ export class AddressSpace {
    * Unmaps a range: whole mappings, or parts of them.
    *
    * @param address Where it begins, a multiple of the page size.
-   * @param length Bytes.
    * @returns 0, or -EINVAL.
    */
   unmap(address: number, length: number): number {
@@ -294,7 +291,6 @@ export class AddressSpace {
   /**
    * The memory at an address, as far as it reaches in one piece.
    *
-   * @param address The address.
    * @returns The memory from there on, or `null` where touching it would be a fault.
    */
   at(address: number): Uint8Array<ArrayBuffer> | null {
@@ -309,8 +305,6 @@ export class AddressSpace {
   /**
    * Some bytes at an address, as the kernel copies them from and to a program.
    *
-   * @param address The address.
-   * @param length Bytes.
    * @returns The memory, or `null` where the kernel would answer EFAULT.
    */
   bytes(address: number, length: number): Uint8Array<ArrayBuffer> | null {

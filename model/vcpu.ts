@@ -52,7 +52,6 @@ export class ModelVcpu implements LoggedVcpu {
   /**
    * Makes a vCPU and, with the ring on, its ring.
    *
-   * @param vm The VM.
    * @param id The vCPU's id.
    */
   constructor(vm: ModelVm, id: number) {

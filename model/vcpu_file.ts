@@ -25,13 +25,7 @@ const EFER_LME_LMA = 0x500;
 /** `struct kvm_signal_mask` with the set that follows it. */
 const SIGNAL_MASK_BYTES = 4 + SIGSET_BYTES;
 
-/**
- * A vCPU's file (`kvm_vcpu_ioctl`, `kvm_vcpu_mmap`).
- *
- * @param vm The VM.
- * @param vcpu The vCPU.
- * @returns The file.
- */
+/** A vCPU's file (`kvm_vcpu_ioctl`, `kvm_vcpu_mmap`). */
 export function vcpuFile(vm: ModelVm, vcpu: ModelVcpu): OpenFile {
   const { state } = vm;
   const withStruct = (
@@ -142,8 +136,6 @@ const WALL_CLOCK = 0x4b56_4d00;
 /**
  * `KVM_PRE_FAULT_MEMORY`: maps the pages of a range, one after another. It looks at no full ring.
  *
- * @param vm The VM.
- * @param vcpu The vCPU.
  * @param bytes A `struct kvm_pre_fault_memory`; what is left of the range is written back.
  * @returns 0 where a page at least was mapped, or minus an errno.
  */
@@ -176,8 +168,6 @@ function kvm_vcpu_pre_fault_memory(
 /**
  * `KVM_SET_MSRS`, of which the model knows the register that has KVM write the wall clock.
  *
- * @param vm The VM.
- * @param vcpu The vCPU.
  * @param argument A `struct kvm_msrs` with its entries.
  * @returns Registers written, or -EFAULT.
  */

@@ -105,7 +105,6 @@ export class ModelVm {
   /**
    * `kvm_set_memory_region`.
    *
-   * @param request What the slot shall be.
    * @returns 0, or minus an errno.
    */
   kvm_set_memory_region(request: RegionRequest): number {
@@ -150,7 +149,6 @@ export class ModelVm {
   /**
    * Makes pages clean again: their next store is seen.
    *
-   * @param slot The slot.
    * @param from The first page.
    * @param to The page after the last.
    */
@@ -163,7 +161,6 @@ export class ModelVm {
   /**
    * Maps a page, writable unless its slot is read-only (`make_spte`, arch/x86/kvm/mmu/spte.c): that announces it.
    *
-   * @param slot The slot.
    * @param page The page, from the slot's base.
    * @param vcpu The vCPU that needs it.
    */
@@ -178,7 +175,6 @@ export class ModelVm {
   /**
    * `mark_page_dirty_in_slot`: a page was, or is about to be, written by a vCPU.
    *
-   * @param slot The slot.
    * @param page The page, from the slot's base.
    * @param vcpu The vCPU that runs.
    */

@@ -31,10 +31,8 @@ const MANUAL_CAPS = 3n;
 /**
  * A VM's file (`kvm_vm_ioctl`).
  *
- * @param vm The VM.
  * @param open Makes a file descriptor for a file.
  * @param openVcpu Makes a file descriptor for a vCPU.
- * @returns The file.
  */
 export function vmFile(
   vm: ModelVm,
@@ -159,12 +157,7 @@ const HEADER_BYTES = 24;
 const NAME_BYTES = 48;
 const DESCRIPTOR_BYTES = 16 + NAME_BYTES;
 
-/**
- * A VM's binary statistics, as they are when the file is opened.
- *
- * @param vm The VM.
- * @returns The file.
- */
+/** A VM's binary statistics, as they are when the file is opened. */
 function statsFile(vm: ModelVm): OpenFile {
   const values: readonly (readonly [string, number])[] = [
     ["remote_tlb_flush", vm.remote_tlb_flush_requests],
@@ -194,7 +187,6 @@ const BITS = 64;
  * `KVM_GET_DIRTY_LOG`: copies a slot's bitmap and, unless that is done by hand, clears it and protects its
  * pages (`kvm_get_dirty_log_protect`, virt/kvm/kvm_main.c).
  *
- * @param vm The VM.
  * @param argument A `struct kvm_dirty_log`.
  * @returns 0, or minus an errno: ENXIO with the ring on, ENOENT where the slot logs nothing.
  */
@@ -224,7 +216,6 @@ function kvm_get_dirty_log(vm: ModelVm, argument: Uint8Array<ArrayBuffer>): numb
  * `KVM_CLEAR_DIRTY_LOG`: clears pages of a slot's bitmap and protects them
  * (`kvm_clear_dirty_log_protect`, virt/kvm/kvm_main.c).
  *
- * @param vm The VM.
  * @param argument A `struct kvm_clear_dirty_log`.
  * @returns 0, or minus an errno: ENXIO with the ring on, ENOENT where the slot logs nothing, EINVAL for a
  * range that is not made of whole words of the bitmap.

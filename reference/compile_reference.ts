@@ -119,7 +119,6 @@ export class Reference implements Disposable {
   /**
    * Makes a VM, in C.
    *
-   * @param setup What it is to be.
    * @returns The VM, for its caller to dispose before the library.
    * @throws {Error} Where the kernel refused a call.
    */
@@ -130,8 +129,6 @@ export class Reference implements Disposable {
   /**
    * Makes a VM and runs it live, in C: vCPUs on threads of their own, and a harvester beside them.
    *
-   * @param setup What it is to be.
-   * @returns Its figures.
    * @throws {Error} Where a call failed, counts differ, or it took too long.
    */
   live(setup: LiveSetup): LiveReferenceResult {
@@ -145,7 +142,7 @@ export class Reference implements Disposable {
 }
 
 /** A VM that C made and runs. */
-class ReferenceVm implements Disposable {
+export class ReferenceVm implements Disposable {
   readonly #library: ReferenceLibrary;
   #vm: Deno.PointerObject | null;
   readonly #round = new BigUint64Array(6);
@@ -175,7 +172,6 @@ class ReferenceVm implements Disposable {
   /**
    * Runs a round: run, harvest, reset, until all stores are made.
    *
-   * @returns Its figures.
    * @throws {Error} Where a call failed, or counts differ.
    */
   round(): ReferenceRound {

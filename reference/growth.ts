@@ -87,7 +87,6 @@ const WAYS: readonly Way[] = [
  * Measures what it costs to learn a thousand random dirty pages and to re-arm them, in guests of 64 MiB
  * to 16 GiB: how it grows with the guest. The sizes take turns, some at a time.
  *
- * @param kernel The kernel that answers.
  * @throws {HostError} Where the host has no usable KVM, or no dirty ring.
  */
 export async function benchGrowth(kernel: Kernel): Promise<void> {

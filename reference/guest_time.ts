@@ -28,7 +28,6 @@ const CASES: readonly Case[] = [
  * Measures rounds of the lab against rounds of a VM that C runs: the same guest, list, memory and
  * ring.
  *
- * @param kernel The kernel that answers.
  * @param reference Makes the VM in C.
  * @throws {HostError} Where the host has no usable KVM, or no dirty ring.
  */

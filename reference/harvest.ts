@@ -41,7 +41,6 @@ export function benchHarvest(kernel: Kernel, reference: Reference): void {
  * Measures the same on a ring that KVM allocated and maps. Its entries are made up all the same:
  * the vCPU never runs, and the ring is never reset.
  *
- * @param kernel The kernel that answers.
  * @param reference The harvest in C.
  * @throws {HostError} Where the host has no usable KVM, or no dirty ring.
  */

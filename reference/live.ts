@@ -45,7 +45,6 @@ const CASES: readonly Case[] = [
  * Measures live runs of two vCPUs against live runs that C makes with pthreads: the same guest, list,
  * memory, rings and intervals. Each run makes a VM of its own.
  *
- * @param kernel The kernel that answers.
  * @param reference Makes the runs in C.
  * @param interrupt Ends a run early.
  * @throws {HostError} Where the host has no usable KVM, or no dirty ring.

@@ -113,11 +113,7 @@ export interface ProcessFacts {
   readonly pageTableKiB: number;
 }
 
-/**
- * Counts what this process holds.
- *
- * @returns The counts.
- */
+/** Counts what this process holds. */
 export function processFacts(): ProcessFacts {
   const status = Deno.readTextFileSync("/proc/self/status");
   const maps = Deno.readTextFileSync("/proc/self/maps").trimEnd().split("\n");

@@ -61,8 +61,6 @@ export class Pair {
   /**
    * The result in a line: the ratio, the middle half of the ratios of single turns, both medians,
    * and the number of turns.
-   *
-   * @returns The line.
    */
   line(): string {
     const turns = this.#ours.map((ours, n) => ours / this.#reference[n]!);

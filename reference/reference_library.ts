@@ -95,7 +95,6 @@ export function loadReference(path: string): ReferenceLibrary {
 /**
  * What the last call that failed says about it.
  *
- * @param library The library.
  * @returns The error, to be thrown.
  */
 export function referenceProblem(library: ReferenceLibrary): Error {
@@ -177,8 +176,6 @@ const RESULT_WORDS = 12;
  * Makes a VM and runs it live, in C. Its threads live within this call, which blocks.
  *
  * @param library The loaded library.
- * @param setup What it is to be.
- * @returns Its figures.
  * @throws {Error} Where a call failed, counts differ, or it took too long.
  */
 export function referenceLive(library: ReferenceLibrary, setup: LiveSetup): LiveReferenceResult {

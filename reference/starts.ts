@@ -23,8 +23,6 @@ const WINDOW = 50;
  * Starts and stops a live run of two vCPUs again and again, and counts what this process holds before
  * and after: file descriptors, threads, KVM's mappings, memory.
  *
- * @param kernel The kernel that answers.
- * @param interrupt Ends it early.
  * @throws {HostError} Where the host has no usable KVM, or no dirty ring.
  * @throws {Error} Where a run did not come to its end, or something was left behind.
  */

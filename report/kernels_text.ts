@@ -18,7 +18,6 @@ export interface KernelColumns {
  * How kernels stand beside each other in a table: by their labels, or where lines would be longer than they may, by
  * numbers, which the legend then has.
  *
- * @param kernels The kernels.
  * @param rows What is to stand below the heads: each row with a first cell, and one for each kernel.
  * @param width The characters that a line may have.
  * @returns The heads and the legend.
@@ -38,7 +37,6 @@ export function kernelColumns(
 /**
  * Which kernel is which.
  *
- * @param kernels The kernels.
  * @param numbers What they are called where that is not their label.
  * @returns Lines with their ends.
  */
@@ -67,12 +65,7 @@ function widthOf(rows: readonly (readonly string[])[]): number {
 /** What the line of a result that holds begins with: no kernel may be called that. */
 const OK = /^ok(?=:|$)/i;
 
-/**
- * A kernel's label, safe for a terminal.
- *
- * @param kernel The kernel.
- * @returns Its text.
- */
+/** A kernel's label, safe for a terminal. */
 export function labelText({ label }: Pick<KernelRun, "label">): string {
   return oneLine(label).replace(OK, "kernel $&");
 }
@@ -80,7 +73,6 @@ export function labelText({ label }: Pick<KernelRun, "label">): string {
 /**
  * What is said of a kernel, each line with its label.
  *
- * @param kernel The kernel.
  * @param lines Lines, with or without their ends; blank ones are left out.
  * @returns Lines with their ends.
  */
@@ -114,7 +106,6 @@ function answeredText(label: string, { kernel }: Result): string {
 /**
  * The table itself.
  *
- * @param columns The kernels.
  * @param rows Each with a first cell, and one for each kernel.
  * @param align How the kernels' columns are set.
  * @returns Lines with their ends.
@@ -130,7 +121,6 @@ export function kernelsTable(
 /**
  * Says of each kernel that told not all why, with the last lines of its console.
  *
- * @param runs The kernels.
  * @returns Lines with their ends, one at a time: who prints them may put something before each.
  */
 export function* kernelProblems({ kernels, interrupted }: KernelRuns<Result>): Generator<string> {
@@ -147,7 +137,6 @@ export function* kernelProblems({ kernels, interrupted }: KernelRuns<Result>): G
 /**
  * Why a kernel told not all.
  *
- * @param kernel The kernel.
  * @param interrupted The signal that ended it early, or `null`.
  * @returns A line without its end, or `null` where it did.
  */

@@ -59,7 +59,6 @@ export function reportLines(reports: readonly (readonly string[])[]): string[] {
 /**
  * Says that checks are missing.
  *
- * @param report What the checks came to.
  * @returns A line without its end, or `null` where none is missing.
  */
 export function incompleteText(report: CheckReport): string | null {
@@ -102,7 +101,6 @@ const CAUSES: Readonly<Record<LostCause, string>> = {
 /**
  * How many pages were lost.
  *
- * @param lost The pages.
  * @returns A line without its end.
  */
 export function lostNote(lost: LostPages): string {
@@ -115,7 +113,6 @@ export function lostNote(lost: LostPages): string {
 /**
  * The pages that were lost; nothing where none was.
  *
- * @param lost The pages.
  * @returns Lines with their ends.
  */
 export function* lostText(lost: LostPages): Generator<string> {
@@ -135,7 +132,6 @@ export function* lostText(lost: LostPages): Generator<string> {
 /**
  * Which kernel answered.
  *
- * @param kernel The facts.
  * @returns A line without its end.
  */
 export function kernelLine(kernel: KernelFacts): string {
@@ -169,7 +165,6 @@ export function* labHead(result: LabResult): Generator<string> {
 /**
  * A ring's private state.
  *
- * @param state The state.
  * @returns A line without its end.
  */
 export function kernelStateLine(state: KernelState): string {
@@ -180,7 +175,6 @@ export function kernelStateLine(state: KernelState): string {
 /**
  * The private state of rings before and after a pass; nothing where it was not asked for.
  *
- * @param rings The rings.
  * @returns Lines with their ends.
  */
 export function* kernelStateText(rings: readonly ResetRing[]): Generator<string> {

@@ -6,7 +6,6 @@ import { countText, numberText, table, timeText } from "./table.ts";
 /**
  * What sorting in the ring cost and saved, and whether it paid.
  *
- * @param sort What was measured.
  * @param backend Which kernel answered: the model's times are its own.
  * @returns Lines with their ends, the first one blank.
  */

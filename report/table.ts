@@ -143,7 +143,6 @@ export function timeText(ns: number | null): string {
  * A mean or a ratio for people: three digits.
  *
  * @param value The value, or `null` where there is none.
- * @returns Its text.
  */
 export function numberText(value: number | null): string {
   return value === null ? "-" : Number.isInteger(value) ? `${value}` : digits(value);
@@ -157,8 +156,6 @@ function digits(value: number): string {
 /**
  * A count with its noun.
  *
- * @param count How many.
- * @param noun The noun, for one.
  * @param nouns The noun, for many; with an s by default.
  * @returns `1 page`, `2 pages`.
  */
@@ -178,7 +175,6 @@ export function countText(count: number, noun: string, nouns = `${noun}s`): stri
  * ```
  *
  * @param fraction The fraction, above 0.
- * @returns Its text.
  */
 export function fractionText(fraction: number): string {
   const percent = fraction * 100;
@@ -202,9 +198,6 @@ const MOST = 2000;
  *
  * assertEquals(oneLine("it failed:\n  \x1b[31mno memory"), "it failed:; \\u001b[31mno memory");
  * ```
- *
- * @param text The text.
- * @returns The line.
  */
 export function oneLine(text: string): string {
   return printableLine(cut(text, MOST).replaceAll(/\s*[\r\n\u2028\u2029]+\s*/g, "; "));

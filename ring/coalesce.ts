@@ -177,7 +177,6 @@ export function ruleOf(release: string): Rule {
  * @param rule The kernel version.
  * @param batches Batches found.
  * @param windows Ring walks: one for each ring in each reset call, also where nothing was harvested.
- * @returns Calls.
  */
 export function resetCalls(rule: Rule, batches: number, windows: number): number {
   return rule === "v6.17" ? batches : batches + windows;

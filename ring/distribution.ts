@@ -78,11 +78,7 @@ export class Distribution {
     return this.#max;
   }
 
-  /**
-   * Count, mean, median, 99th percentile and maximum.
-   *
-   * @returns The quantiles.
-   */
+  /** Count, mean, median, 99th percentile and maximum. */
   quantiles(): Quantiles {
     const has = this.#count > 0;
     return {
@@ -124,7 +120,6 @@ function middleOf(bucket: number): number {
  *
  * @param values The values, in any order; at least one.
  * @param share How much of them lies below it: 0 is the least, 1 the greatest.
- * @returns The quantile.
  * @throws {RangeError} Without a value.
  */
 export function quantile(values: readonly number[], share: number): number {

@@ -32,7 +32,6 @@ export type EntryState = "invalid" | "dirty" | "harvested";
  * ```
  *
  * @param flags The entry's flags.
- * @returns Its state.
  */
 export function entryState(flags: number): EntryState {
   if ((flags & HARVESTED) !== 0) return "harvested";
@@ -218,8 +217,6 @@ export class LoggedPages {
   /**
    * A page's slot, offset and guest frame.
    *
-   * @param page The page number.
-   * @returns Its name.
    * @throws {RangeError} Where there is no such page.
    */
   name(page: number): PageName {

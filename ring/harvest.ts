@@ -188,11 +188,7 @@ export class Harvester {
     return this.take(this.#sorter.sort(this.#fetchIndex, limit));
   }
 
-  /**
-   * Leaves entries behind unharvested: a gap, at which a reset will stop.
-   *
-   * @param entries How many.
-   */
+  /** Leaves entries behind unharvested: a gap, at which a reset will stop. */
   skip(entries: number): void {
     this.#fetchIndex = (this.#fetchIndex + entries) >>> 0;
   }

@@ -26,7 +26,6 @@ const WORD = 2 ** 32;
  * assertEquals(sorted(entriesOf([[2, 0], [1, 9], [1, 3]])), entriesOf([[1, 3], [1, 9], [2, 0]]));
  * ```
  *
- * @param entries The entries.
  * @returns New entries.
  */
 export function sorted(entries: Entries): Entries {

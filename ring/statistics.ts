@@ -120,7 +120,6 @@ export class RingStatistics {
    * The statistics so far.
    *
    * @param rule The kernel version whose rule counts the calls.
-   * @returns The statistics.
    */
   result(rule: Rule): Statistics {
     const batches = this.#asHarvested;
@@ -203,11 +202,7 @@ export class Tally {
     this.#counts.set(value, (this.#counts.get(value) ?? 0) + times);
   }
 
-  /**
-   * Counts all that another tally counted.
-   *
-   * @param other The other tally.
-   */
+  /** Counts all that another tally counted. */
   addAll(other: Tally): void {
     for (const [value, times] of other.#counts) this.add(value, times);
   }
@@ -216,7 +211,6 @@ export class Tally {
    * Mean, median, largest and histogram of what was counted.
    *
    * @param bound The greatest value that can occur, if there is one.
-   * @returns The spread.
    */
   spread(bound: number | null): BatchSpread {
     const counts = [...this.#counts].sort(([a], [b]) => a - b);

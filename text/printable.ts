@@ -45,7 +45,6 @@ export function escaped(character: string): string {
  * assertEquals(printable("0123456789", 5), "01…89");
  * ```
  *
- * @param value The value.
  * @param most The most characters that stand of it, before they are escaped.
  * @returns It, on one line.
  */
@@ -56,7 +55,6 @@ export function printable(value: string, most = MOST): string {
 /**
  * A value from outside between quotes, where it could be empty, or end in spaces.
  *
- * @param value The value.
  * @param most As {@linkcode printable} has it.
  * @returns It, on one line, as JSON writes a string.
  */
@@ -71,7 +69,6 @@ const MOST_OF_LINE = 4000;
  * A line that may hold what came from outside, as one line: the ends of others in it are escaped, too.
  *
  * @param line The line, without its end.
- * @returns It.
  */
 export function printableLine(line: string): string {
   return cut(line, MOST_OF_LINE).replaceAll(UNPRINTABLE, escaped);
@@ -91,7 +88,6 @@ export function printableText(text: string): string {
 /**
  * A text that is too long, cut in the middle: the beginning of a path tells where it is, its end what.
  *
- * @param text The text.
  * @param most The most characters that stand of it.
  * @returns It, with an ellipsis for what was cut out.
  */

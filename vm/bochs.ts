@@ -39,7 +39,6 @@ export const BOCHS_KERNEL_ARGS = `nokaslr noxsaves clearcpuid=xsaves,xsavec tsc_
  * its mode `file` Bochs waits until a byte is taken, in every other it loses what is not taken in time. That mode only
  * writes, so the third one reads: file descriptor 4, where nothing is written to.
  *
- * @param machine The machine.
  * @returns The text.
  */
 export function bochsConfig({ memoryMib, disks }: BochsMachine): string {
@@ -101,7 +100,6 @@ export class BochsScreen implements Disposable {
   /**
    * Finds the screen in what Bochs says, and begins to read it.
    *
-   * @param said What it says.
    * @returns The same.
    */
   async *foundIn(said: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
@@ -156,8 +154,6 @@ const MINUTE_MS = 60_000;
 /**
  * Looks whether Bochs is there.
  *
- * @param settings What is asked for.
- * @returns Bochs.
  * @throws {HostError} Where a part of it is missing.
  * @throws {UsageError} Where a machine is asked for that it cannot be.
  */

@@ -177,7 +177,6 @@ const STACK_BYTES = 0x200;
  * How many bytes are missing to whole cylinders.
  *
  * @param bytes The length of a disk.
- * @returns The bytes.
  */
 export function cylinderRest(bytes: number): number {
   return (CYLINDER_BYTES - bytes % CYLINDER_BYTES) % CYLINDER_BYTES;

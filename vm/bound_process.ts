@@ -25,8 +25,6 @@ export async function findProgram(names: readonly string[]): Promise<string | nu
 /**
  * What a program says of itself on standard output.
  *
- * @param path The program.
- * @param args Its arguments.
  * @param advice What to do where it cannot be run.
  * @returns The text, whatever its exit status.
  * @throws {HostError} Where it cannot be run.

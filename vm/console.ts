@@ -26,12 +26,7 @@ export function count(most: number = Number.MAX_SAFE_INTEGER): Shape<number> {
     Number.isSafeInteger(value) && Number(value) >= 0 && Number(value) <= most;
 }
 
-/**
- * One of some words.
- *
- * @param words The words.
- * @returns The shape.
- */
+/** One of some words. */
 export function word<const Word extends string>(...words: readonly Word[]): Shape<Word> {
   return (value): value is Word => words.some((one) => one === value);
 }
@@ -40,18 +35,12 @@ export function word<const Word extends string>(...words: readonly Word[]): Shap
  * A value, or `null`.
  *
  * @param shape The value's.
- * @returns The shape.
  */
 export function orNull<Value>(shape: Shape<Value>): Shape<Value | null> {
   return (value): value is Value | null => value === null || shape(value);
 }
 
-/**
- * A list.
- *
- * @param shape The shape of each in it.
- * @returns The shape.
- */
+/** A list. */
 export function list<Value>(shape: Shape<Value>): Shape<readonly Value[]> {
   return (value): value is readonly Value[] => Array.isArray(value) && value.every(shape);
 }
@@ -67,9 +56,6 @@ export function list<Value>(shape: Shape<Value>): Shape<readonly Value[]> {
  * const named = record({ name: text, age: count(200) });
  * assertEquals([named({ name: "x", age: 7 }), named({ name: "x" }), named(null)], [true, false, false]);
  * ```
- *
- * @param fields The shape of each of its fields.
- * @returns The shape.
  */
 export function record<Fields extends object>(
   fields: { readonly [Name in keyof Fields]: Shape<Fields[Name]> },
@@ -117,9 +103,7 @@ export const GUEST_PROBLEM: Shape<GuestProblem> = record<GuestProblem>({
 /**
  * What a frame says.
  *
- * @param frame The frame.
  * @param shape What it must be.
- * @returns The value.
  * @throws {FrameError} Where it is something else.
  */
 export function said<Value>({ body }: Frame, shape: Shape<Value>): Value {
@@ -131,7 +115,6 @@ export function said<Value>({ body }: Frame, shape: Shape<Value>): Value {
  *
  * @param line JSON.
  * @param shape What it must be.
- * @returns The value.
  * @throws {FrameError} Where it is something else.
  */
 export function saidIn<Value>(line: string, shape: Shape<Value>): Value {
@@ -169,11 +152,7 @@ export class VmConsole {
   #panic: string | null = null;
   #step: string | null = null;
 
-  /**
-   * Takes what was said.
-   *
-   * @param bytes The bytes.
-   */
+  /** Takes what was said. */
   add(bytes: Uint8Array): void {
     const lines = (this.#rest + this.#decoder.decode(bytes, { stream: true })).split("\n");
     this.#rest = lines.pop()!.slice(0, MOST_CHARACTERS);

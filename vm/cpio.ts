@@ -19,7 +19,6 @@ const MOST_BYTES = 0xffffffff;
  * An archive of files as an initramfs has them: cpio, "newc", uncompressed, so that a kernel needs no decompressor
  * (Documentation/driver-api/early-userspace/buffer-format.rst). Several stand one behind another.
  *
- * @param files The files.
  * @param folders Folders that would be empty.
  * @returns The archive in pieces, of a multiple of 512 bytes together.
  * @throws {RangeError} For a file of 4 GiB or more, which the format has no room for.

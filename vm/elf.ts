@@ -22,7 +22,6 @@ export class Elf {
   /**
    * Looks at a file.
    *
-   * @param bytes All of it.
    * @returns The file, or `null` where it is no 64-bit ELF file.
    */
   static of(bytes: Uint8Array): Elf | null {

@@ -51,9 +51,7 @@ export interface Emulator {
 /**
  * A machine that is one process: what it says on standard error is the console, the other two streams are the line.
  *
- * @param child The process.
  * @param release Called once it has ended by {@linkcode Emulation.kill}.
- * @returns The machine.
  */
 export function childEmulation(
   child: Deno.ChildProcess,

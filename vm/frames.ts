@@ -48,9 +48,7 @@ export class FrameError extends Error {}
 /**
  * A frame as bytes: a mark, its kind, the length of its body in 32 bits, little endian, and the body.
  *
- * @param kind What it says.
  * @param body Its bytes, a mebibyte at most.
- * @returns The bytes.
  */
 export function frameBytes(kind: FrameKind, body: Uint8Array): Uint8Array<ArrayBuffer> {
   if (body.length > MOST_BYTES) throw new RangeError(`Cannot frame ${body.length} bytes`);
@@ -62,13 +60,7 @@ export function frameBytes(kind: FrameKind, body: Uint8Array): Uint8Array<ArrayB
   return bytes;
 }
 
-/**
- * A frame that says something in JSON.
- *
- * @param kind What it says.
- * @param value The value.
- * @returns The bytes.
- */
+/** A frame that says something in JSON. */
 export function jsonFrame(kind: FrameKind, value: unknown): Uint8Array<ArrayBuffer> {
   return frameBytes(kind, new TextEncoder().encode(JSON.stringify(value)));
 }

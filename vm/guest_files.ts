@@ -44,7 +44,6 @@ function isOfProgram(name: string, isFolder: boolean): boolean {
 /**
  * Deno, and the libraries that this process of it has loaded: those that one in the machine will ask for.
  *
- * @returns The files.
  * @throws {HostError} Where Deno is a script.
  */
 export async function denoFiles(): Promise<ArchiveFile[]> {

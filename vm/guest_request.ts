@@ -61,7 +61,6 @@ export interface GuestFile {
 /**
  * A variable of this process's environment, for which Deno would need a permission of its own.
  *
- * @param name Its name.
  * @returns Its value, or `null` where it is not set, or empty.
  */
 export function environment(name: string): string | null {

@@ -116,7 +116,6 @@ async function loadKvm(
  *
  * @param cmdline The command line, /proc/cmdline.
  * @param name The module's name, with underscores.
- * @returns Its parameters.
  */
 function moduleParameters(cmdline: string, name: string): string {
   return cmdline.trim().split(/\s+/).flatMap((word) => {

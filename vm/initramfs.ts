@@ -32,8 +32,6 @@ export interface MachineContent {
  * Puts an initramfs together: the part that is the same for all, and behind it an archive with what this machine is
  * asked. Zeros between them make it as long as a disk is: a kernel passes them over.
  *
- * @param content What is asked.
- * @returns A file in memory.
  * @throws {HostError} Where something cannot be found, or memory is short.
  */
 export async function initramfs(content: MachineContent): Promise<MemoryFile> {
@@ -119,7 +117,6 @@ function* piecesOf(path: string): Generator<Uint8Array> {
 /**
  * Looks for an image that was kept. One that is not what its name says is taken away.
  *
- * @param folder Where.
  * @param name What it was made of.
  * @returns The file, or `null`.
  */
@@ -144,9 +141,7 @@ export async function keptImage(folder: string, name: string): Promise<string | 
  * Keeps an image, whole or not at all: a disk that is full costs the time to make it again, and nothing else. Old images
  * go, and parts whose process has gone.
  *
- * @param folder Where.
  * @param name What it was made of.
- * @param image The image.
  */
 export async function keepImage(
   folder: string,

@@ -191,10 +191,8 @@ export interface Unpacked {
 /**
  * Has a program decompress a file, up to a size: a small file can hold gigabytes.
  *
- * @param program The program.
  * @param args Its arguments, the file among them.
  * @param most The most bytes that are wanted.
- * @returns What it came to.
  */
 export async function unpack(
   program: string,

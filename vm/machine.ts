@@ -81,7 +81,6 @@ export class Machine {
   /**
    * Takes a wish.
    *
-   * @param wish The machine.
    * @param listener Gets what it says.
    */
   constructor(wish: MachineWish, listener: MachineListener) {
@@ -155,11 +154,7 @@ export class Machine {
     }
   }
 
-  /**
-   * Passes an interrupt on to the command; where it has not begun, this ends the machine.
-   *
-   * @param signal The signal.
-   */
+  /** Passes an interrupt on to the command; where it has not begun, this ends the machine. */
   interrupt(signal: InterruptSignal): void {
     this.#interrupted ??= signal;
     const emulation = this.#emulation;
@@ -345,7 +340,6 @@ function seconds(ms: number): string {
  * Why a kernel that booted has no KVM to be asked.
  *
  * @param problem What its first process found.
- * @param kernel The kernel.
  * @param cpu Whose virtualization the machine has.
  * @param console The last lines of its console.
  * @returns The error: of the host where the kernel or its modules lack something.

@@ -38,7 +38,6 @@ const LEAST_BYTES = 768 * 2 ** 20;
 /**
  * Finds the parts of a machine, and says what is missing before anything is started.
  *
- * @param choice What is asked for.
  * @returns The parts.
  * @throws {KernelFileError} Where a kernel, or its modules, are not there, or are other files.
  * @throws {HostError} Where there is no emulator for it.
@@ -67,8 +66,6 @@ export async function prepareMachine(choice: MachineChoice): Promise<PreparedMac
  * Picks what runs a machine: Bochs where an Intel processor is wanted that this host's KVM does not have, otherwise
  * QEMU, whose processor in software is AMD's.
  *
- * @param settings What is asked for.
- * @returns The emulator.
  * @throws {HostError} Where it is not installed, or there is no nested KVM and it was asked for.
  * @throws {UsageError} Where it is asked for what it cannot be.
  */

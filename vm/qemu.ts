@@ -26,9 +26,7 @@ const SOFTWARE_ARGS = "no_timer_check skew_tick=1";
 /**
  * Looks whether QEMU is there, and what it can run a machine's instructions with.
  *
- * @param settings What is asked for.
  * @param nested The KVM of this host.
- * @returns QEMU.
  * @throws {HostError} Where there is none, it is too old, or there is no nested KVM and it was asked for.
  * @throws {UsageError} Where a processor is asked for that it cannot be.
  */
@@ -99,7 +97,6 @@ export type NestedKvm = { readonly cpu: "amd" | "intel" } | string;
 /**
  * Looks for a KVM of this host whose machines can have KVM themselves.
  *
- * @returns What was found.
  * @throws {HostError} Where libc cannot be called.
  */
 export function nestedKvm(): NestedKvm {

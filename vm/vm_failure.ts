@@ -8,7 +8,6 @@ export class VmFailure extends Error {
   /**
    * Says what happened.
    *
-   * @param what One line.
    * @param console The last lines of its console.
    */
   constructor(what: string, console: readonly string[]) {

@@ -97,7 +97,6 @@ export interface BenchHelp {
 /**
  * Makes the sweeps that are asked for, one after another.
  *
- * @param site Kernel, interrupt and problems.
  * @param options What to measure.
  * @param help What it needs from its caller.
  * @returns All that was measured, also where it ended early.

@@ -78,9 +78,7 @@ const PLAIN_BITMAP = 2;
 /**
  * Measures one size in all ways, in turn. Each tracking has a VM of its own, with the same guest and pattern.
  *
- * @param site Kernel, interrupt and problems.
  * @param options The guest and the pattern.
- * @param size The size.
  * @param what The size in words, for problems.
  * @returns A cell for each way; none where no repetition came to its end.
  * @throws {KernelError} Where the kernel refuses a call.
@@ -120,7 +118,6 @@ async function bitmapCost(bitmap: BitmapBench): Promise<RoundCost | null> {
 /**
  * Medians, spreads and ratios of what was measured for one size.
  *
- * @param size The size.
  * @param rows For each repetition the cost of each way.
  * @returns A cell for each way; none without a row.
  */
@@ -162,7 +159,6 @@ export function costCells(
 /**
  * From which dirty fraction on the bitmap wins, for each size of memory.
  *
- * @param cells The cells.
  * @returns A crossover for each size, in the order of the cells.
  */
 export function crossoversOf(cells: readonly CostCell[]): CostCrossover[] {

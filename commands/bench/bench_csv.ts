@@ -22,7 +22,6 @@ interface Row {
  * All figures of `dirtyring bench` as CSV (RFC 4180, but for line ends), a figure a row, with a head; what a row
  * does not have is empty, and no field needs quotes.
  *
- * @param result The result.
  * @returns Lines with their ends.
  */
 export function* benchCsv(result: BenchResult): Generator<string> {

@@ -62,7 +62,6 @@ export interface BenchKernels extends KernelRuns<Watched<BenchResult>> {
  *
  * @param runs The kernels, as they were given.
  * @param interrupted The signal that ended it early, or `null`.
- * @returns All of it.
  */
 export function benchKernels(
   runs: readonly UnlabelledRun<Watched<BenchResult>>[],
@@ -75,7 +74,6 @@ export function benchKernels(
 /**
  * Finds what can be compared: ratios, since times of different VMs say little.
  *
- * @param kernels The kernels.
  * @returns Each ratio, on all of them.
  */
 export function compareBench(
@@ -141,7 +139,6 @@ const TITLES: Readonly<Record<BenchRatio["sweep"], string>> = {
 /**
  * `dirtyring bench` on several kernels for people: a line for each ratio, a column for each kernel.
  *
- * @param result The result.
  * @param width The characters that a line may have: longer labels are numbers in the tables.
  * @returns Lines with their ends.
  */
@@ -197,7 +194,6 @@ function* notes(report: BenchKernels["kernels"][number]["report"]): Generator<st
  * `dirtyring bench` on several kernels: one after another, since what is measured at the same time disturbs itself.
  *
  * @param request The machines and the command line.
- * @param context What it may use.
  * @returns What each came to.
  * @throws {KernelFileError} Where a kernel, or its modules, cannot be had.
  * @throws {HostError} Where there is no emulator for one.

@@ -46,7 +46,6 @@ export type GuestOptions = Pick<BenchOptions, "guest" | "pattern" | "seed" | "ri
  *
  * @param options The guest, and in which order.
  * @param size Its memory and its stores.
- * @returns The plan.
  * @throws {ValueError} Where a value cannot be.
  */
 export function planBench(options: GuestOptions, { memoryBytes, dirtyPages }: CellSize): Plan {
@@ -68,7 +67,6 @@ export function planBench(options: GuestOptions, { memoryBytes, dirtyPages }: Ce
  * The cells of the cost sweep: each size of memory with each number of dirty pages, but for those that are more
  * than the memory has, or than the pattern names.
  *
- * @param options The options.
  * @returns The cells, from the smallest memory on.
  * @throws {ValueError} Where no cell is left, or one cannot be.
  */

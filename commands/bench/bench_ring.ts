@@ -48,7 +48,6 @@ export class RingBench implements Disposable {
    * Makes the VM.
    *
    * @param site What it shares with others.
-   * @param plan What to make.
    * @param what What is measured, for problems: `"1 GiB, 256 pages"`.
    * @throws {KernelError} Where the kernel refuses a call.
    */
@@ -139,11 +138,7 @@ export class PageCensus {
     for (let n = 0; n < this.#stored.length; n++) this.#seen[this.#stored[n]!] = this.#count;
   }
 
-  /**
-   * Counts the pages that a ring's entries name; one that comes again counts once.
-   *
-   * @param entries The entries.
-   */
+  /** Counts the pages that a ring's entries name; one that comes again counts once. */
   addEntries({ words, length }: Entries): void {
     for (let at = 0; at < length * ENTRY_WORDS; at += ENTRY_WORDS) {
       this.#look(this.#pages.find(words[at + SLOT]!, words[at + OFFSET]!, words[at + OFFSET + 1]!));

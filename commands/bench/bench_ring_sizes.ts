@@ -75,7 +75,6 @@ const REPETITIONS = 3;
  * The sizes of rings that a kernel accepts.
  *
  * @param smallest The smallest in entries.
- * @param largest The largest.
  * @returns Powers of two.
  */
 export function ringSizes(smallest: number, largest: number): number[] {
@@ -88,9 +87,7 @@ export function ringSizes(smallest: number, largest: number): number[] {
  * Runs a guest with rings of each size, in turn.
  *
  * @param sizes The sizes in entries.
- * @param run Runs it.
  * @param repetitions How often; three times unless given.
- * @param interrupt Ends it early.
  * @returns What each size came to; none where no repetition came to its end.
  */
 export async function measureRingSizes(
@@ -163,7 +160,6 @@ export const PATTERN_SIZE = { memoryBytes: 2 ** 30, dirtyPages: 4096 } as const;
 /**
  * Measures resets of the same number of pages in different orders, in turn, on one VM.
  *
- * @param site Kernel, interrupt and problems.
  * @param options The guest, the ring and the seed.
  * @returns The patterns in their order; none where no repetition came to its end.
  * @throws {KernelError} Where the kernel refuses a call.
@@ -214,7 +210,6 @@ const LEAST_LIST = 1 << 15;
 /**
  * Runs guests live, each on a fresh VM: what the ring-size sweep measures.
  *
- * @param site Kernel, interrupt and problems.
  * @param options The guest and the pattern.
  * @param stores Stores of each run, over all vCPUs.
  * @returns What runs a guest with rings of a size.

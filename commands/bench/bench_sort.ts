@@ -66,7 +66,6 @@ export function sortPages(): number[] {
 /**
  * Measures plain and sorted rounds of random pages, in turn.
  *
- * @param site Kernel, interrupt and problems.
  * @param options The guest, the ring and the seed.
  * @param dirtyPages Pages that are stored to.
  * @param what The density in words, for problems.
@@ -112,7 +111,6 @@ export async function measureDensity(
 /**
  * From which dirty fraction on it pays to sort.
  *
- * @param densities What was measured.
  * @returns The fraction.
  */
 export function sortPaysFrom(densities: readonly SortDensity[]): SortPays {

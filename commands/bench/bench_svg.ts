@@ -53,7 +53,6 @@ const PANELS: readonly Panel[] = [
  * Pictures of `dirtyring bench` as one SVG: a panel for each sweep that was made, two beside each other. Lines
  * differ in dashes and markers, so that they can be told apart without colours.
  *
- * @param result The result.
  * @returns Pieces of the file.
  */
 export function* benchSvg(result: BenchResult): Generator<string> {

@@ -74,8 +74,6 @@ const RATIO_MARGIN = { below: 1.6, above: 3.2 } as const;
 /**
  * The cost sweep: a plot for each size of memory, side by side, with the same axes.
  *
- * @param result The result.
- * @param box Where to draw.
  * @returns Elements.
  */
 export function drawCost({ cells, crossover }: BenchResult, box: Box): string[] {

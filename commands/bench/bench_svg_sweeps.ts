@@ -33,8 +33,6 @@ const FOOT = 66;
 /**
  * The pattern sweep: a row for each order of pages, from the cheapest on, with what a reset takes an entry.
  *
- * @param result The result.
- * @param box Where to draw.
  * @returns Elements.
  */
 export function drawPatterns({ patterns }: BenchResult, box: Box): string[] {
@@ -101,8 +99,6 @@ const SOME_NS = 1_000_000;
 /**
  * The ring-size sweep: stores per second, and how long vCPUs stood still for full rings.
  *
- * @param result The result.
- * @param box Where to draw.
  * @returns Elements.
  */
 export function drawRingSizes({ ringSizes }: BenchResult, box: Box): string[] {
@@ -210,8 +206,6 @@ const LINES = [
 /**
  * The sort sweep: what an entry costs plain and sorted, by dirty density.
  *
- * @param result The result.
- * @param box Where to draw.
  * @returns Elements.
  */
 export function drawSort({ sorting, sortPays }: BenchResult, box: Box): string[] {

@@ -8,7 +8,6 @@ const BAR_WIDTH = 24;
 /**
  * What rings of different sizes cost a guest that runs.
  *
- * @param sizes The sizes.
  * @param guest What ran.
  * @returns Lines with their ends, the first one blank.
  */
@@ -51,7 +50,6 @@ function rounded(value: number): string {
 /**
  * What a reset costs by order of pages.
  *
- * @param patterns The patterns.
  * @returns Lines with their ends, the first one blank.
  */
 export function* patternsText(patterns: readonly PatternCost[]): Generator<string> {
@@ -90,7 +88,6 @@ export function* patternsText(patterns: readonly PatternCost[]): Generator<strin
 /**
  * Sorted against plain, by dirty density.
  *
- * @param densities The densities.
  * @param pays From which on sorting pays.
  * @returns Lines with their ends, the first one blank.
  */
@@ -142,7 +139,6 @@ export function* densityText(
 /**
  * From where on sorting pays.
  *
- * @param pays What was found.
  * @returns A sentence without its end.
  */
 export function paysText({ dirtyFraction, outcome }: SortPays): string {

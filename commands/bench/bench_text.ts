@@ -18,7 +18,6 @@ import { densityText, patternsText, ringSizesText } from "./bench_sweeps_text.ts
 /**
  * `dirtyring bench` for people.
  *
- * @param result The result.
  * @returns Lines with their ends.
  */
 export function* benchText(result: BenchResult): Generator<string> {
@@ -112,7 +111,6 @@ function groupRows(cells: readonly CostCell[]): string[][] {
 /**
  * The ratios of the ring to the plain bitmap, and from where on the bitmap wins.
  *
- * @param cells The cells.
  * @param crossovers Their crossovers.
  * @returns Lines with their ends, the first one blank.
  */
@@ -152,7 +150,6 @@ function ratioText(cells: readonly CostCell[], place: Place): string {
 /**
  * From where on the bitmap wins.
  *
- * @param crossover A crossover.
  * @returns `from 0.41 % dirty on`, or where there is no such fraction.
  */
 export function crossingText({ dirtyFraction, outcome }: CostCrossover["sorted"]): string {

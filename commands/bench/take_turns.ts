@@ -23,7 +23,6 @@ const WARM_MS = 200;
  *
  * @param turns The things.
  * @param repetitions How often; `undefined` goes by the time that it takes.
- * @param interrupt Ends it early.
  * @param options Where each does its own warming up, none is done here.
  * @returns A row for each repetition, with the cost of each thing; whole repetitions alone.
  */

@@ -12,7 +12,6 @@ import { checkHeadText, checkResultNdjson, checkResultText } from "./check_text.
 /**
  * The checks that a command line asks for.
  *
- * @param checks All checks.
  * @param selection Its globs.
  * @returns Those, in their order.
  * @throws {UsageError} Where a glob matches nothing, or nothing is left.
@@ -60,7 +59,6 @@ export type Print = (chunks: Iterable<string>) => boolean;
  * @param print Prints a part of the result.
  * @param ids The ids of all that are to come.
  * @param isGrouped Whether they come by groups.
- * @returns What is told of them.
  */
 export function textProgress(print: Print, ids: readonly string[], isGrouped: boolean): Watcher {
   const width = Math.max(...ids.map((id) => id.length));
@@ -79,7 +77,6 @@ export function textProgress(print: Print, ids: readonly string[], isGrouped: bo
  * Hands checks to a program as they end.
  *
  * @param print Prints a part of the result.
- * @returns What is told of them.
  */
 export function ndjsonProgress(print: Print): Watcher {
   return { begin: () => true, result: (result) => print(checkResultNdjson(result)) };

@@ -16,7 +16,6 @@ export interface JunitFacts {
  * `dirtyring check` as JUnit: a suite for each group. Valid by the schemas of Ant's and of Jenkins' JUnit;
  * the former wants a time stamp, and `localhost` where the host's name is not known.
  *
- * @param report What the checks came to.
  * @param facts What else is to be said.
  * @returns Lines with their ends.
  */
@@ -48,7 +47,6 @@ const PLAIN: JunitPlace = { first: 0, suite: "", classname: "dirtyring.", proper
 /**
  * A suite for each group of a report.
  *
- * @param report What the checks came to.
  * @param facts What else is to be said.
  * @param place Where the suites stand.
  * @returns Lines with their ends.
@@ -157,7 +155,6 @@ function story({ statement, detail, expected, seen, reports, source }: CheckResu
  * `dirtyring check` on several kernels as JUnit: a suite for each group of each kernel, and one with an error for each
  * kernel that told not all.
  *
- * @param report What they came to.
  * @param facts What else is to be said.
  * @returns Lines with their ends.
  */
@@ -223,7 +220,6 @@ export function timestamp(when: Date): string {
  * A time as JUnit has it.
  *
  * @param ms Milliseconds.
- * @returns Seconds.
  */
 export function seconds(ms: number): string {
   return (ms / 1000).toFixed(6);

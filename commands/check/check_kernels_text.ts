@@ -30,7 +30,6 @@ const NONE = "-";
  * `dirtyring check` on several kernels for people: a line for each statement whose answer differs, the counts, and
  * below them all that failures know, those of every kernel, too.
  *
- * @param report What they came to.
  * @param width The characters that a line may have: longer labels are numbers in the table.
  * @returns Lines with their ends.
  */

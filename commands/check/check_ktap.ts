@@ -11,7 +11,6 @@ import { oneLine } from "../../report/table.ts";
  * subtests. A known defect is an "ok" with XFAIL, as kselftest's own ksft_test_result_xfail() writes it: kunit.py
  * knows no directive but SKIP, and goes by the "ok" or "not ok" of a line that has another.
  *
- * @param report What the checks came to.
  * @returns Lines with their ends.
  */
 export function* checkKtap(report: CheckReport): Generator<string> {
@@ -22,7 +21,6 @@ export function* checkKtap(report: CheckReport): Generator<string> {
 /**
  * All that stands below the version: the plan, what is to be said of the kernel, and the groups.
  *
- * @param report What the checks came to.
  * @returns Lines with their ends, not indented.
  */
 export function* ktapGroups(report: CheckReport): Generator<string> {
@@ -98,7 +96,6 @@ function escaped(text: string): string {
  * `dirtyring check` on several kernels as KTAP, version 1: a test for each kernel, with its groups as subtests. One
  * that told not all is "not ok", with the end of its console as diagnostic lines.
  *
- * @param report What they came to.
  * @returns Lines with their ends.
  */
 export function* checkKernelsKtap({ kernels, interrupted }: KernelsReport): Generator<string> {

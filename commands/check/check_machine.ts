@@ -83,9 +83,7 @@ interface Told {
  * warn, in one more machine for each, since a kernel that is tainted is no longer what was to be asked.
  *
  * @param prepared The machine's parts.
- * @param question What is asked.
  * @param watcher Sees what there is before the end.
- * @returns What it answered.
  * @throws {HostError} Where there is no emulator, or this kernel has no KVM.
  */
 export async function checkMachine(
@@ -292,7 +290,6 @@ const ANY: Shape<object> = record<object>({});
 /**
  * Reads a line: the result of a check, or all of the report but its checks.
  *
- * @param line The line.
  * @param plan What was asked.
  * @param planned The same, counted by groups.
  * @returns Either of them; of a check's result what the plan knows is the plan's.
@@ -332,7 +329,6 @@ export class InOrder<Thing> {
   /**
    * Adds one.
    *
-   * @param id Its id.
    * @param thing The thing, once it is known; `null` where it comes to nothing.
    */
   add(id: string, thing: Promise<Thing | null>): void {

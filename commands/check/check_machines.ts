@@ -20,8 +20,6 @@ import { reportStatus } from "./command.ts";
  * @param request The machine and the command line.
  * @param plan The checks, in their order.
  * @param watcher Sees what there is before the end.
- * @param context What it may use.
- * @returns What they came to.
  * @throws {VmFailure} Where the machine came to no end.
  * @throws {EndedElsewhere} Where the command said there why it has no result.
  * @throws {KernelFileError} Where the kernel, or its modules, cannot be had.
@@ -56,8 +54,6 @@ export async function checkKernel(
  *
  * @param request The machines and the command line.
  * @param plan The checks, in their order.
- * @param context What it may use.
- * @returns What they came to.
  * @throws {KernelFileError} Where a kernel, or its modules, cannot be had.
  * @throws {HostError} Where there is no emulator for one.
  */

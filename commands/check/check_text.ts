@@ -23,7 +23,6 @@ const WORDS: Readonly<Record<CheckStatus, string>> = {
 /**
  * The first lines of `dirtyring check` for people.
  *
- * @param kernel Which kernel answers.
  * @param log How far its log is looked at.
  * @returns Lines with their ends.
  */
@@ -39,7 +38,6 @@ export function* checkHeadText(
 /**
  * A check for people, as it ends.
  *
- * @param result The check.
  * @param width Characters of the longest id, so that statements stand below each other.
  * @param heading Whether its group begins here.
  * @returns Lines with their ends.
@@ -64,7 +62,6 @@ export function* checkResultText(
 /**
  * The last lines of `dirtyring check` for people.
  *
- * @param report What the checks came to.
  * @returns Lines with their ends.
  */
 export function* checkEndText(report: CheckReport): Generator<string> {
@@ -91,7 +88,6 @@ export function* checkEndText(report: CheckReport): Generator<string> {
 /**
  * `dirtyring check` for people, all of it.
  *
- * @param report What the checks came to.
  * @returns Lines with their ends.
  */
 export function* checkText(report: CheckReport): Generator<string> {
@@ -128,7 +124,6 @@ function saying({ status, statement, detail }: CheckResult): string {
 /**
  * A check as a line of JSON, as it ends.
  *
- * @param result The check.
  * @returns A line with its end.
  */
 export function* checkResultNdjson(result: CheckResult): Generator<string> {
@@ -138,7 +133,6 @@ export function* checkResultNdjson(result: CheckResult): Generator<string> {
 /**
  * The last line: all of the JSON result but its checks.
  *
- * @param report What the checks came to.
  * @returns A line with its end.
  */
 export function* checkEndNdjson({ checks: _, ...rest }: CheckReport): Generator<string> {

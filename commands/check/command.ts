@@ -102,7 +102,6 @@ export const CHECK_FORMATS: Readonly<Record<string, LateFormatter<CheckOutcome, 
 /**
  * The exit status that a report of checks stands for: README.md, "Exit statuses".
  *
- * @param report The report.
  * @returns 1 where a check failed, 70 where that was by defects of this program alone, 4 where none could be made.
  */
 export function reportStatus(report: CheckReport): number {

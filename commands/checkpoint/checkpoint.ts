@@ -50,8 +50,6 @@ const LEAST_BLOCK = 1 << 11;
  * `dirtyring checkpoint`.
  *
  * @param request What the command line asks for.
- * @param context What it may use.
- * @returns What it came to.
  * @throws {UsageError} Where options do not go together, or the folder cannot be used.
  */
 export async function keepReplica(
@@ -94,7 +92,6 @@ export async function keepReplica(
  *
  * @param vm The VM, fresh.
  * @param interrupt Ends it early; what was gathered is answered.
- * @param options How it goes.
  * @returns What it came to, also where a vCPU or a file failed meanwhile: `error` says how.
  * @throws {HostError} Where vCPUs cannot be started.
  * @throws {KernelError} Where the replica cannot be mapped.

@@ -181,11 +181,7 @@ export class EpochLog {
     return this.#count;
   }
 
-  /**
-   * Adds an epoch that is over.
-   *
-   * @param epoch The epoch.
-   */
+  /** Adds an epoch that is over. */
   add(epoch: Epoch): void {
     if (this.#count++ < LISTED) this.epochs.push(epoch);
     this.#bytes += epoch.bytes;

@@ -359,7 +359,6 @@ class VcpuSnapshots {
   /**
    * Saves all vCPUs, which stand still.
    *
-   * @param vm The machine.
    * @param vcpus What runs its vCPUs.
    * @throws {KernelError} Where the kernel fails a call.
    */

@@ -32,7 +32,6 @@ const REARM: Readonly<Record<TrackingKind, string>> = {
 /**
  * What machine it was.
  *
- * @param lab The machine.
  * @param isModel Whether a model ran it.
  * @param tracking How its dirty pages were tracked.
  * @returns Lines with their ends.
@@ -54,7 +53,6 @@ export function* machineText(
 /**
  * `dirtyring checkpoint` for people.
  *
- * @param result The result.
  * @returns Lines with their ends.
  */
 export function* checkpointText(result: CheckpointResult): Generator<string> {

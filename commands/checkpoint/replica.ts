@@ -28,7 +28,6 @@ export class Replica implements Disposable {
    * Begins with a copy of slot 0 and logged memory that is all zero, as that of a fresh guest is. Its memory is
    * populated where it is written to.
    *
-   * @param vm The machine, fresh.
    * @throws {KernelError} Where memory cannot be mapped.
    */
   constructor(vm: GuestVm) {
@@ -82,7 +81,6 @@ export class Replica implements Disposable {
    * Compares all logged memory with the guest's, byte for byte. A page that was never touched in either is zero in
    * both, and is left untouched.
    *
-   * @param interrupt Ends it early.
    * @returns The pages that differ, or `null` where a signal came meanwhile, or before and there is much to compare.
    */
   async compare(interrupt: InterruptWatch): Promise<DifferingPages | null> {

@@ -66,8 +66,6 @@ export interface DumpOptions {
 /**
  * Runs one round and reads every ring as it then stands, without harvesting.
  *
- * @param lab The lab, fresh.
- * @param driver Runs its vCPUs.
  * @param options What of the rings is wanted.
  * @returns The rings.
  * @throws {HostError} Where the kernel's own state is wanted and not told.

@@ -6,7 +6,6 @@ const COLUMNS = "vcpu,index,flags,state,addressSpace,slot,offset,gfn";
  * The entries of `dirtyring dump` as CSV (RFC 4180, but for line ends), with a head; no field needs
  * quotes.
  *
- * @param result The result.
  * @returns Lines with their ends.
  */
 export function* dumpCsv(result: DumpResult): Generator<string> {
@@ -22,7 +21,6 @@ export function* dumpCsv(result: DumpResult): Generator<string> {
  * The entries of `dirtyring dump`, one JSON object a line: the fields of the JSON result's entries,
  * after the vCPU's number.
  *
- * @param result The result.
  * @returns Lines with their ends.
  */
 export function* dumpNdjson(result: DumpResult): Generator<string> {

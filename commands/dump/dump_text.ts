@@ -7,7 +7,6 @@ const HEAD = ["index", "flags", "as", "slot", "offset", "gfn", "gpa"];
 /**
  * `dirtyring dump` for people.
  *
- * @param result The result.
  * @param options How many entries of each ring are shown.
  * @returns Lines with their ends.
  */
@@ -66,7 +65,6 @@ export function ringFullNote({ vcpu, exit, done, stores }: DumpedRing): string |
 /**
  * An entry's flags by name.
  *
- * @param flags The flags.
  * @returns `-` for none, `DIRTY`, `RESET`, `DIRTY|RESET`, and unknown bits in hexadecimal.
  */
 export function flagsText(flags: number): string {

@@ -31,7 +31,6 @@ export const command: Command = defineCommand({
 /**
  * `dirtyring enable` for people.
  *
- * @param result The result.
  * @returns Lines with their ends.
  */
 export function* enableText({ kernel, ring, cases }: EnableResult): Generator<string> {

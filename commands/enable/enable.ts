@@ -31,7 +31,6 @@ export interface EnableResult extends Result {
 /**
  * Enables the ring on a fresh VM and, if asked, asks the kernel every case of the enabling statements.
  *
- * @param kernel The kernel that answers.
  * @param bytes The ring's size, handed to the kernel as it is.
  * @param matrix Whether to ask every case.
  * @returns What the kernel answered.

@@ -41,7 +41,6 @@ export interface FuzzRequest {
  * Runs the programs that a command line asks for on a real kernel and on the model.
  *
  * @param request Its options.
- * @param context What it may use.
  * @returns What was compared.
  * @throws {UsageError} Where its options do not go together, a file cannot be read, or the program in it is wrong.
  * @throws {HostError} Where the host has no usable KVM, or no dirty ring.
@@ -97,7 +96,6 @@ function refuse({ programs, file, seed }: FuzzRequest): void {
  * @param request The machines and the command line.
  * @param file The script that each is to run, if one was named.
  * @param option The option that names it.
- * @param context What it may use.
  * @returns What each came to.
  * @throws {KernelFileError} Where a kernel, or its modules, cannot be had.
  * @throws {HostError} Where there is no emulator for one.

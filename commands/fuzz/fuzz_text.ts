@@ -11,7 +11,6 @@ const SHOWN = 12;
  * `dirtyring fuzz` for people. The lines of a mismatch are a script: its comments tell answers, and
  * `fuzz --file` reads it as printed.
  *
- * @param result The result.
  * @returns Lines with their ends.
  */
 export function* fuzzText(
@@ -51,7 +50,6 @@ function saying(before: string): (text: string) => string {
 /**
  * A program as a script: JSON lines, the head first, then an operation a line.
  *
- * @param program The program.
  * @param answers Comments that follow the lines, in order.
  * @returns Lines with their ends.
  */
@@ -119,7 +117,6 @@ const HEAD = ["", "programs", "calls", "entries", "mismatch"];
  * there is one, all the other lines are its comments, so that `fuzz --file` reads the output as printed; of several
  * mismatches it reads one at a time.
  *
- * @param result The result.
  * @returns Lines with their ends.
  */
 export function* fuzzKernelsText(result: FuzzKernels): Generator<string> {

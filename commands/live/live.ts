@@ -51,7 +51,6 @@ const PAGE_BYTES = 4096;
  * `dirtyring live`.
  *
  * @param request What the command line asks for.
- * @param context What it may use.
  * @returns What the run came to.
  * @throws {UsageError} Where options do not go together.
  */
@@ -136,7 +135,6 @@ function watcher(
  *
  * @param lab The lab, fresh: its counters begin with this run.
  * @param interrupt Ends it early; what was gathered is answered.
- * @param options How it goes.
  * @returns What it came to, also where a vCPU failed meanwhile: `error` says how.
  * @throws {HostError} Where vCPUs cannot be started, or the kernel does not let itself be witnessed.
  */

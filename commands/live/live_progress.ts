@@ -28,7 +28,6 @@ export interface Rates {
 /**
  * Turns what a run has come to into rates, at most so often.
  *
- * @param ring Entries of each ring.
  * @param everyMs Milliseconds, by the run's clock, between two that are answered.
  * @returns A function of the progress that answers rates when they are due, otherwise `null`.
  */
@@ -78,7 +77,6 @@ const LINE_EVERY_MS = 1000;
 /**
  * A live run's progress as one line a second, for a file or a pipe.
  *
- * @param ring Entries of each ring.
  * @returns A function of the progress that answers the lines to print.
  */
 export function liveLines(ring: number): (progress: LiveProgress) => Iterable<string> {
@@ -113,7 +111,6 @@ const ERASE_BELOW = "\x1b[J";
 /**
  * A live run's progress redrawn in place, for a terminal.
  *
- * @param ring Entries of each ring.
  * @param columns The terminal's width.
  * @returns A function of the progress that answers what to print. The cursor is left where the frame begins, so
  * that what follows takes its place.

@@ -111,22 +111,12 @@ export class LiveRun {
     this.#pages = lab.plan.sequence.filter((page) => seen.add(page));
   }
 
-  /**
-   * The stores that a vCPU made, once the run is over.
-   *
-   * @param id The vCPU.
-   * @returns Stores.
-   */
+  /** The stores that a vCPU made, once the run is over. */
   storesOf(id: number): number {
     return this.#stores[id]!;
   }
 
-  /**
-   * The full exits of a vCPU, whoever served them.
-   *
-   * @param id The vCPU.
-   * @returns Full exits.
-   */
+  /** The full exits of a vCPU, whoever served them. */
   fullExitsOf(id: number): number {
     return this.#fullExits[id]! + this.#parts.reaper.servedByThreads[id]!;
   }
@@ -159,7 +149,6 @@ export class LiveRun {
   /**
    * Takes a step that may fail, as on a VM that is dead: what was gathered so far is answered all the same.
    *
-   * @param step The step.
    * @returns Its answer, or `null` where it failed; `error` then says how.
    */
   attempt<Answer>(step: () => Answer): Answer | null {

@@ -18,9 +18,6 @@ import type { WitnessResult } from "./tracepoint_witness.ts";
 /**
  * The head of a live run: which kernel, which lab, how it goes.
  *
- * @param kernel Which kernel answers.
- * @param lab The lab.
- * @param options How it goes.
  * @returns Lines with their ends.
  */
 export function* liveHeadText(
@@ -52,7 +49,6 @@ const VCPU_ALIGNS: readonly Align[] = VCPU_HEAD.map(() => "right");
 /**
  * The end of a live run for people: all but its head, which was printed when it began.
  *
- * @param result The result.
  * @returns Lines with their ends.
  */
 export function* liveEndText(result: LiveResult): Generator<string> {

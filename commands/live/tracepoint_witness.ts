@@ -80,7 +80,6 @@ export class TraceWitness implements Disposable {
    * @param vm The VM; all its resets are made on the calling thread.
    * @param vcpus All its vCPUs by their ids, which stand still, their rings empty. Each of them stays on the
    * thread that is named for it; several may share one.
-   * @returns The witness.
    * @throws {HostError} Where a real kernel's tracepoints cannot be used: what is missing, and what to do.
    * @throws {KernelError} Where it refuses for another reason: ESRCH where there is no such thread.
    */
@@ -173,7 +172,6 @@ export function witnessProblems(counted: Counted, harvest: HarvestCounts): strin
  *
  * @param counted What it counted. The model's index alone tells modulo 2^32: as near to the harvest as can be.
  * @param entries Entries harvested.
- * @returns Entries.
  */
 export function pushesOf({ before, after, pushes }: CountedVcpu, entries: number): number {
   return pushes ?? entries + apart(after.dirtyIndex - before.dirtyIndex, entries);
@@ -247,7 +245,6 @@ export interface KernelCounts extends Disposable {
   /**
    * What was counted until now. The vCPUs stand still.
    *
-   * @returns The counts.
    * @throws {KernelError} Where the kernel fails a call.
    */
   read(): Counted;

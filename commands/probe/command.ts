@@ -32,7 +32,6 @@ const NOT_USABLE =
 /**
  * `dirtyring probe` for people.
  *
- * @param result The result.
  * @returns Lines with their ends.
  */
 export function* probeText(result: ProbeResult): Generator<string> {

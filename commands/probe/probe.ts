@@ -71,7 +71,6 @@ const CAPABILITIES = [
 /**
  * Finds out what a host offers. What is missing is part of the answer, not an error.
  *
- * @param kernel The kernel that answers.
  * @returns The facts.
  */
 export function probe(kernel: Kernel): ProbeResult {
@@ -181,7 +180,6 @@ const TYPES: ReadonlyMap<number, string> = new Map([
 /**
  * Who may open `/dev/kvm`.
  *
- * @param kernel The kernel that answers.
  * @returns The facts, or `null` where there is no such file.
  */
 export function deviceFacts(kernel: Kernel): DeviceFacts | null {

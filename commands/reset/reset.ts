@@ -42,8 +42,6 @@ export interface ResetOptions {
  * Runs one round, harvests and resets: all at once, or in two passes of which the first leaves entries
  * behind (`harvest.in-order`, `harvest.gap-stops`, `harvest.gap-filled`).
  *
- * @param lab The lab, fresh.
- * @param driver Runs its vCPUs.
  * @param options What the first pass leaves behind, and what else is wanted.
  * @returns The passes.
  * @throws {UsageError} Where a ring holds no entry at the gap.

@@ -9,7 +9,6 @@ const ALIGNS: readonly Align[] = ["left", "right", "right", "right", "right", "r
 /**
  * `dirtyring reset` for people.
  *
- * @param result The result.
  * @returns Lines with their ends.
  */
 export function* resetText(result: ResetResult): Generator<string> {

@@ -39,8 +39,6 @@ const NOTED = 3;
  * `dirtyring restore`.
  *
  * @param request What the command line asks for.
- * @param context What it may use.
- * @returns What it came to.
  * @throws {UsageError} Where no checkpoint of the folder is whole.
  */
 export async function restoreCheckpoint(
@@ -77,8 +75,6 @@ export async function restoreCheckpoint(
  * the stores made so far must have left there.
  *
  * @param kernel The kernel that answers: it need not be the one that ran the machine before.
- * @param chain The checkpoints.
- * @param interrupt Ends it early.
  * @returns What it came to, also where a vCPU failed meanwhile: `error` says how.
  * @throws {UsageError} Where the checkpoints are of a machine that this kernel, or the host's memory, cannot take.
  * @throws {HostError} Where the host has no usable KVM, or vCPUs cannot be started.
@@ -155,7 +151,6 @@ async function unbroken<T>(folder: string, read: () => Promise<T>): Promise<T> {
  * @param header The header, of a file that was checked.
  * @param slot0 The slot 0 that belongs to it.
  * @param path The file, for the error.
- * @returns The plan.
  * @throws {UsageError} Where the access list names what is no page.
  */
 export function restorePlan(
@@ -206,7 +201,6 @@ function readList(
  * Looks whether a kernel takes a machine, before it is made: who restores it cannot give other options, so that what
  * is said is said of the file.
  *
- * @param kernel The kernel.
  * @param file The file that tells of the machine.
  * @throws {UsageError} Where it has more vCPUs or slots than the kernel allows, or rings of another size.
  * @throws {HostError} Where the host has no usable KVM, or no dirty ring.

@@ -115,11 +115,7 @@ export class Counters {
     return this.#known.reduce((sum, known) => sum + (known & IN_USE), 0);
   }
 
-  /**
-   * Takes a page into the comparison even if no vCPU stores to it: it must then be zero.
-   *
-   * @param page Its number.
-   */
+  /** Takes a page into the comparison even if no vCPU stores to it: it must then be zero. */
   use(page: number): void {
     this.#known[page]! |= IN_USE;
   }
@@ -127,9 +123,7 @@ export class Counters {
   /**
    * The value of a vCPU's n-th store.
    *
-   * @param id The vCPU.
    * @param n The store, from 0.
-   * @returns The value.
    */
   valueOf(id: number, n: number): number {
     const { value, step } = this.#values[id]!;
@@ -140,7 +134,6 @@ export class Counters {
    * Compares all pages that are in use, or were stored to, with what they must hold; the rest of each must be zero.
    *
    * @param counts What each vCPU has stored.
-   * @returns The pages that are wrong.
    */
   compare(counts: readonly StoreCount[]): WrongPages {
     const known = this.#known;

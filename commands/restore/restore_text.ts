@@ -16,7 +16,6 @@ const WHEN: Readonly<Record<RestoreCheck["when"], string>> = {
 /**
  * `dirtyring restore` for people.
  *
- * @param result The result.
  * @returns Lines with their ends.
  */
 export function* restoreText(result: RestoreResult): Generator<string> {

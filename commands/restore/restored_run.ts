@@ -35,7 +35,6 @@ export class RestoredRun {
    *
    * @param vm The VM, fresh.
    * @param places Where its vCPUs were.
-   * @param interrupt Ends it early.
    */
   constructor(
     vm: GuestVm,
@@ -52,7 +51,6 @@ export class RestoredRun {
   /**
    * Loads slot 0 and the registers, and holds each against what it must be.
    *
-   * @param state Them.
    * @throws {KernelError} Where the kernel refuses the registers.
    */
   load({ slot0, registers }: CheckpointState): void {
@@ -159,11 +157,9 @@ const ADVICE =
 /**
  * Runs vCPUs on from where they are until each has made so many stores; rings that are full meanwhile are emptied.
  *
- * @param vm The VM.
  * @param cycle Empties its rings.
  * @param places Where each vCPU is, its registers set. One that is in no pass stands still.
  * @param quotas Stores since the beginning at which each stops.
- * @param interrupt Ends it early.
  * @returns Where they are then.
  * @throws {GuestError} Where they do not end in time, or one stops in a way that the guest never brings about.
  * @throws {KernelError} Where the kernel fails a call.

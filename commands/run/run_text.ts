@@ -24,7 +24,6 @@ const ALIGNS: readonly Align[] = HEAD.map(() => "right");
 /**
  * `dirtyring run` for people.
  *
- * @param result The result.
  * @returns Lines with their ends.
  */
 export function* runText(result: RunResult): Generator<string> {

@@ -9,7 +9,6 @@ const BAR_WIDTH = 40;
 /**
  * `dirtyring stats` for people.
  *
- * @param result The result.
  * @returns Lines with their ends.
  */
 export function* statsText(result: StatsResult): Generator<string> {

@@ -46,10 +46,8 @@ const PARTS = ["answer", "remaining", "entries", "words"] as const;
  * Holds what a real kernel did against what the model did, step by step, up to the first difference that
  * no allowance covers.
  *
- * @param program The program.
  * @param seen What the real kernel did.
  * @param expected What the model did.
- * @returns The comparison.
  */
 export function compareRuns(
   program: FuzzProgram,
@@ -134,7 +132,6 @@ function isReadPush(
  * pushed all that the model did, in its order, and pages again that were pushed before. It is for who
  * has seen that the program does not differ again.
  *
- * @param difference The difference.
  * @param earlier What the real kernel did in the steps before.
  * @returns Whether it may be that.
  */

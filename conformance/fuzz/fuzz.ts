@@ -34,7 +34,6 @@ const ENDLESS_TRIALS = 60;
  * Runs random programs of kernel calls on a real kernel and on the model, and compares answers, rings and
  * memory call by call, up to the first mismatch, which is shrunk.
  *
- * @param real The real kernel.
  * @param model The kernel that it is held against.
  * @param options How many programs, and which.
  * @param interrupt Ends it early; what was compared so far is answered.
@@ -59,10 +58,7 @@ export async function fuzz(
 /**
  * Runs one program on a real kernel and on the model, such as a mismatch was printed as.
  *
- * @param real The real kernel.
  * @param model The kernel that it is held against.
- * @param program The program.
- * @param interrupt Ends it early.
  * @returns As {@linkcode fuzz}; the program is shrunk further where it can be.
  * @throws {HostError} Where a kernel has no usable KVM, or no dirty ring.
  * @throws {KernelError} Where a kernel fails a call that no program is to see.
@@ -267,7 +263,6 @@ export interface FuzzKernels extends KernelRuns<Watched<FuzzResult>> {
  *
  * @param runs The kernels, as they were given.
  * @param interrupted The signal that ended it early, or `null`.
- * @returns All of it.
  */
 export function fuzzKernels(
   runs: readonly UnlabelledRun<Watched<FuzzResult>>[],

@@ -68,10 +68,8 @@ const SEQUELS: Readonly<Partial<Record<FuzzOpName, readonly FuzzOpName[]>>> = {
  * assertEquals(generateProgram(1, 7), generateProgram(1, 7));
  * ```
  *
- * @param seed The seed.
  * @param number The program's number, from 0.
  * @param smallestRing Bytes of the smallest ring that the host accepts.
- * @returns The program.
  */
 export function generateProgram(
   seed: number,

@@ -36,7 +36,6 @@ export class FuzzKernel implements Disposable {
   /**
    * Opens `/dev/kvm` and populates the guest's memory.
    *
-   * @param kernel The kernel that answers.
    * @throws {HostError} Where the host has no usable KVM, or no dirty ring.
    * @throws {KernelError} Where the kernel refuses a call.
    */
@@ -81,7 +80,6 @@ export class FuzzKernel implements Disposable {
   /**
    * Writes a vCPU's list.
    *
-   * @param vcpu The vCPU.
    * @param gfns Guest frames of the pages.
    * @returns Guest address of the list.
    */
@@ -135,7 +133,6 @@ const RELEASES: readonly (readonly [number, ModelVersion])[] = [
  * The model that a real kernel is to be held against: of its version, with its processor's way of logging.
  *
  * @param kernel The real kernel.
- * @returns The choice.
  */
 export function modelLike(kernel: Kernel): ModelChoice {
   const release = releaseNumber(kernelRelease(kernel));

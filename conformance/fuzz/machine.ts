@@ -37,8 +37,6 @@ const SKEW = 512;
 /**
  * Runs a program on a fresh VM.
  *
- * @param kernel The kernel.
- * @param program The program.
  * @param pause Called while a vCPU runs on and on; answers whether the program may go on.
  * @returns What was seen: first after the making of the VM, then after each operation. Where the ring is
  * refused that is all.

@@ -189,7 +189,6 @@ const HEAD: Readonly<Record<Exclude<keyof FuzzProgram, "ops">, FuzzRange>> = {
  * ```
  *
  * @param text The lines; empty ones and those that begin with # are passed over.
- * @returns The program.
  * @throws {UsageError} Where a line is wrong, with its number.
  */
 export function parseProgram(text: string): FuzzProgram {

@@ -121,7 +121,6 @@ export class FuzzRing {
    * Writes an entry's flags.
    *
    * @param at Entries from the next that a reset takes.
-   * @param flags The flags.
    */
   mark(at: number, flags: number): void {
     const index = this.#taken + at % this.#entries;
@@ -191,8 +190,6 @@ export class FuzzVcpu implements Disposable {
   /**
    * Takes a vCPU over and maps its ring.
    *
-   * @param vcpu The vCPU.
-   * @param ringBytes Bytes of its ring.
    * @throws {KernelError} Where the kernel refuses a call.
    */
   constructor(vcpu: Vcpu, ringBytes: number) {

@@ -31,7 +31,6 @@ const SMALLEST_RING = 4096;
  * assertEquals(shrunk.ops, [{ do: "reset", argument: 0 }]);
  * ```
  *
- * @param program The program.
  * @param stillDoes Tells whether a smaller one does the same. It may answer false to come to an end.
  * @param mostTrials Smaller programs that are tried at most.
  * @returns The smallest that was found.

@@ -80,7 +80,6 @@ export interface CheckResult extends CheckRun {
  * Puts a check and its run together.
  *
  * @param check The check, without what asks the kernel.
- * @param run What it came to.
  * @returns Both, in the order of the documentation.
  */
 export function checkResult(
@@ -98,7 +97,6 @@ export function checkResult(
  *
  * @param result The check.
  * @param strict Whether a known defect does.
- * @returns Whether it does.
  */
 export function hasFailed({ status }: CheckResult, strict: boolean): boolean {
   return status === "fail" || status === "timeout" || (strict && status === "known");

@@ -38,7 +38,6 @@ export class CheckHost implements Disposable {
   /**
    * Opens `/dev/kvm` and asks for its limits.
    *
-   * @param kernel The kernel that answers.
    * @param options How the check is to be made.
    * @throws {HostError} Where the host has no usable KVM, or no dirty ring.
    */
@@ -89,7 +88,6 @@ export class CheckHost implements Disposable {
   /**
    * What only a kernel in memory can be asked.
    *
-   * @returns The insight.
    * @throws {CheckSkip} On a real kernel.
    */
   get insight(): Insight {
@@ -133,7 +131,6 @@ export class CheckHost implements Disposable {
    * Makes a fresh VM with a guest; it is disposed with the host.
    *
    * @param options What it shall be.
-   * @returns The machine.
    */
   machine(options: MachineOptions = {}): Machine {
     return this.#resources.use(new Machine(this.system, { ringBytes: this.smallest, ...options }));

@@ -218,7 +218,6 @@ export interface EnablingCaseResult {
  *
  * @param system `/dev/kvm`.
  * @param bytes A size that this kernel takes, for cases that need a ring enabled before.
- * @param question The case.
  * @returns What it answered, beside what is documented.
  * @throws {KernelError} Where the case cannot be prepared.
  */

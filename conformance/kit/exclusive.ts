@@ -24,7 +24,6 @@ const LATE_PAGES = 32;
 /**
  * `KVM_GET_DIRTY_LOG` of slot 1, raw.
  *
- * @param machine The machine.
  * @param bitmap Receives the bitmap.
  * @returns 0, or minus an errno.
  */

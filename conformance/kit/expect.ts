@@ -8,11 +8,7 @@ export class Known {
   /** What was observed. */
   readonly detail: string;
 
-  /**
-   * Says what was observed.
-   *
-   * @param detail One line.
-   */
+  /** Says what was observed. */
   constructor(detail: string) {
     this.detail = detail;
   }
@@ -30,9 +26,7 @@ export class CheckFailure extends Error {
   /**
    * Says what was expected and what was seen.
    *
-   * @param what What was asked, in words.
    * @param expected What is documented.
-   * @param seen What was seen.
    */
   constructor(what: string, expected: string, seen: string) {
     super(`${what}: expected ${expected}, seen ${seen}`);
@@ -96,8 +90,6 @@ function text(value: Plain): string {
  * assertThrows(() => expect("count", 3, 4), Error, "count: expected 4, seen 3");
  * ```
  *
- * @param what What was asked, in words.
- * @param seen What was seen.
  * @param expected What is documented.
  * @throws {CheckFailure} Where they differ.
  */
@@ -108,8 +100,6 @@ export function expect(what: string, seen: Plain, expected: Plain): void {
 /**
  * The same where more than one answer is documented.
  *
- * @param what What was asked, in words.
- * @param seen What was seen.
  * @param allowed The documented answers.
  * @throws {CheckFailure} Where it is none of them.
  */
@@ -121,10 +111,8 @@ export function expectOneOf(what: string, seen: Plain, allowed: readonly Plain[]
 /**
  * The same where a condition is documented, not a value.
  *
- * @param what What was asked, in words.
  * @param holds Whether it holds.
  * @param expected What is documented, in words.
- * @param seen What was seen.
  * @throws {CheckFailure} Where it does not.
  */
 export function expectThat(what: string, holds: boolean, expected: string, seen: Plain): void {
@@ -141,10 +129,6 @@ export function expectThat(what: string, holds: boolean, expected: string, seen:
  *
  * assertEquals([numbers(3), numbers(2, 7)], [[0, 1, 2], [7, 8]]);
  * ```
- *
- * @param count How many.
- * @param first The first one.
- * @returns The numbers.
  */
 export function numbers(count: number, first = 0): number[] {
   return Array.from({ length: count }, (_, n) => first + n);
@@ -153,7 +137,6 @@ export function numbers(count: number, first = 0): number[] {
 /**
  * Numbers in ascending order: a processor's log may come to the ring backwards.
  *
- * @param list The numbers.
  * @returns A sorted copy.
  */
 export function ascending(list: readonly number[]): number[] {
@@ -163,8 +146,6 @@ export function ascending(list: readonly number[]): number[] {
 /**
  * The flags of a ring's first entries.
  *
- * @param machine The machine.
- * @param count Entries.
  * @param vcpu The vCPU whose ring it is.
  * @returns Their flags, in the order of the mapping.
  */

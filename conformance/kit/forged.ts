@@ -7,9 +7,7 @@ export type Place = readonly [slot: number, offset: number | bigint];
 /**
  * Lets a vCPU store to pages, to the end of the list.
  *
- * @param machine The machine.
  * @param gfns The pages' guest frames.
- * @param vcpu The vCPU.
  * @throws {CheckFailure} Where the guest stops in another way.
  */
 export function storeTo(machine: Machine, gfns: readonly number[], vcpu = 0): void {
@@ -21,7 +19,6 @@ export function storeTo(machine: Machine, gfns: readonly number[], vcpu = 0): vo
  *
  * @param machine The machine. On a live kernel offsets stay far below 2^64.
  * @param places What they shall name: as many places as entries.
- * @param vcpu The vCPU.
  * @throws {CheckFailure} Where the vCPU pushed another number of entries.
  */
 export function forgeEntries(machine: Machine, places: readonly Place[], vcpu = 0): void {
@@ -32,7 +29,6 @@ export function forgeEntries(machine: Machine, places: readonly Place[], vcpu = 
 /**
  * Forges vCPU 0's dirty entries, marks them harvested and resets.
  *
- * @param machine The machine.
  * @param places What the entries shall name.
  * @throws {CheckFailure} Where not all of them are counted.
  */

@@ -67,7 +67,6 @@ export interface RingEntry {
 /**
  * `KVM_RESET_DIRTY_RINGS`, raw: whatever is harvested, with signals let in.
  *
- * @param vm The VM.
  * @param argument Its argument, which the kernel ignores.
  * @returns The entries reset, or minus an errno.
  */
@@ -190,7 +189,6 @@ export class Machine implements Disposable {
   /**
    * Lets a vCPU store to the first word of pages, a growing value each, until it is done or stops.
    *
-   * @param vcpu The vCPU.
    * @param gfns The pages' guest frames, in order; 8192 at most.
    * @returns How it stopped: the exit's name, or an errno's.
    */
@@ -202,7 +200,6 @@ export class Machine implements Disposable {
   /**
    * Sets a vCPU up for stores, and does not run it yet.
    *
-   * @param vcpu The vCPU.
    * @param gfns The pages' guest frames.
    */
   begin(vcpu: number, gfns: readonly number[]): void {
@@ -227,7 +224,6 @@ export class Machine implements Disposable {
   /**
    * Runs a vCPU on from where it stopped.
    *
-   * @param vcpu The vCPU.
    * @returns How it stopped: the exit's name, or an errno's.
    */
   resume(vcpu: number): string {
@@ -239,7 +235,6 @@ export class Machine implements Disposable {
   /**
    * Stores that a vCPU has still to make.
    *
-   * @param vcpu The vCPU.
    * @returns Stores.
    */
   remaining(vcpu: number): number {
@@ -249,9 +244,7 @@ export class Machine implements Disposable {
   /**
    * An entry of a ring.
    *
-   * @param vcpu The vCPU.
    * @param index Its position, which wraps at the ring's size.
-   * @returns The entry.
    */
   entry(vcpu: number, index: number): RingEntry {
     const { words, entries } = this.rings[vcpu]!;
@@ -267,7 +260,6 @@ export class Machine implements Disposable {
   /**
    * Every entry of a ring that is dirty or harvested, in the order of the mapping.
    *
-   * @param vcpu The vCPU.
    * @returns The entries.
    */
   held(vcpu: number): RingEntry[] {
@@ -278,7 +270,6 @@ export class Machine implements Disposable {
   /**
    * The offsets of a ring's dirty entries from the fetch index on, in ring order.
    *
-   * @param vcpu The vCPU.
    * @returns Offsets in pages.
    */
   dirty(vcpu: number): number[] {
@@ -294,7 +285,6 @@ export class Machine implements Disposable {
   /**
    * Harvests in order, from the machine's fetch index on.
    *
-   * @param vcpu The vCPU.
    * @param limit The most entries; by default all that are dirty.
    * @returns Entries harvested.
    */
@@ -307,7 +297,6 @@ export class Machine implements Disposable {
   /**
    * Moves the machine's fetch index.
    *
-   * @param vcpu The vCPU.
    * @param by Entries forward, or back where negative.
    */
   seek(vcpu: number, by: number): void {
@@ -317,7 +306,6 @@ export class Machine implements Disposable {
   /**
    * The machine's fetch index: the next entry to harvest.
    *
-   * @param vcpu The vCPU.
    * @returns The index, free running.
    */
   fetch(vcpu: number): number {
@@ -327,9 +315,7 @@ export class Machine implements Disposable {
   /**
    * Writes an entry's flags.
    *
-   * @param vcpu The vCPU.
    * @param index Its position, which wraps at the ring's size.
-   * @param flags The flags.
    */
   setFlags(vcpu: number, index: number, flags: number): void {
     const { words, entries } = this.rings[vcpu]!;
@@ -339,7 +325,6 @@ export class Machine implements Disposable {
   /**
    * Forges what an entry names. On a live kernel the offset stays far below 2^64.
    *
-   * @param vcpu The vCPU.
    * @param index Its position, which wraps at the ring's size.
    * @param slot Address space << 16 | slot id.
    * @param offset Pages from the slot's base.

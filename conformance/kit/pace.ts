@@ -27,7 +27,6 @@ const SLOWEST = 60;
  * Measures a kernel by what checks do most: machines, and guest stores to fresh pages. It takes some milliseconds, of a
  * slow host a second. Nothing here is checked: a broken kernel may answer anything, and hang.
  *
- * @param host The kernel.
  * @returns What it took.
  * @throws {KernelError} Where the kernel refuses a call.
  * @throws {CheckFailure} Where the guest does not make its stores.

@@ -8,9 +8,7 @@ import type { Machine } from "./machine.ts";
 /**
  * Lets a vCPU store to pages of slot 1, to the end of the list.
  *
- * @param machine The machine.
  * @param pages The pages, counted from slot 1's base.
- * @param vcpu The vCPU.
  * @throws {CheckFailure} Where the guest stops in another way.
  */
 export function storePages(machine: Machine, pages: readonly number[], vcpu = 0): void {
@@ -21,9 +19,7 @@ export function storePages(machine: Machine, pages: readonly number[], vcpu = 0)
  * Lets a vCPU store to pages of slot 1, one at a time: each store ends in an exit, so that the entries
  * have the order of the stores also where the processor logs in a buffer.
  *
- * @param machine The machine.
  * @param pages The pages, counted from slot 1's base.
- * @param vcpu The vCPU.
  * @throws {CheckFailure} Where the guest does not come to its end.
  */
 export function pushPages(machine: Machine, pages: readonly number[], vcpu = 0): void {
@@ -50,8 +46,6 @@ export interface MapRequest {
 /**
  * Maps pages, looks at them and unmaps them.
  *
- * @param kernel The kernel that answers.
- * @param request What to map.
  * @param look Called with the mapping's address; nothing of it may be kept.
  * @returns `"mapped"`, or the errno's name where the kernel refused: nothing was looked at then.
  */

@@ -108,7 +108,6 @@ export const VCPU_IOCTL_CHECKS: readonly Check[] = [
 /**
  * `full.prefault-overflow`: pre-faults twice as many pages as a ring has entries.
  *
- * @param host The kernel.
  * @returns What was seen: a {@linkcode Known} defect where entries were overwritten.
  * @throws {CheckSkip} Where the kernel must not be made to warn, or cannot pre-fault.
  * @throws {CheckFailure} Where the ring holds neither what was mapped nor what an overflow leaves.

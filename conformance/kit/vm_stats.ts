@@ -27,7 +27,6 @@ const kvm_stats_desc = struct("kvm_stats_desc", {
 /**
  * A statistic of a VM, as it is now (api.rst, "KVM_GET_STATS_FD").
  *
- * @param vm The VM.
  * @param name The statistic: `remote_tlb_flush_requests`.
  * @returns Its first value, or `null` where the kernel has no such statistic.
  * @throws {KernelError} Where the statistics cannot be read.
@@ -88,8 +87,6 @@ export function needsToHarm(host: CheckHost): void {
 /**
  * Asks another process, where one can be started.
  *
- * @param ask Asks it.
- * @returns What it answered.
  * @throws {CheckSkip} Where Deno may not start a process.
  */
 export function skipsWithoutProcess<T>(ask: () => T): T {

@@ -53,12 +53,7 @@ export function countGroups(checks: readonly { readonly group: Group }[]): Plann
   return [...counts].map(([group, checks]) => ({ group, checks }));
 }
 
-/**
- * Counts checks by what they came to.
- *
- * @param results The results.
- * @returns The counts.
- */
+/** Counts checks by what they came to. */
 export function summarise(results: readonly CheckResult[]): CheckSummary {
   const count = (status: CheckStatus) => results.filter((one) => one.status === status).length;
   return {
@@ -87,7 +82,6 @@ const USUAL_LIMIT_MS = 10_000;
  * A limit that was asked for.
  *
  * @param ms Milliseconds.
- * @returns The limit.
  */
 export function givenLimit(ms: number): TimeLimit {
   return { ms, given: true, slowness: null };
@@ -97,7 +91,6 @@ export function givenLimit(ms: number): TimeLimit {
  * The default, which grows with how slow the host is.
  *
  * @param pace What it was measured to take; `null` where it could not be measured.
- * @returns The limit.
  */
 export function measuredLimit(pace: Pace | null): TimeLimit {
   const slowness = pace === null ? null : slownessOf(pace);
@@ -117,7 +110,6 @@ export function measuredLimit(pace: Pace | null): TimeLimit {
  * assertEquals(measured, "12 s (10 s × 1.2 for this host's speed)");
  * ```
  *
- * @param limit The limit.
  * @returns The words.
  */
 export function limitText({ ms, given, slowness }: TimeLimit): string {

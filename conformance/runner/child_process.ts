@@ -49,7 +49,6 @@ export class ChildProcess {
    * Starts a child, with the permissions of this process that it needs.
    *
    * @param module Its program.
-   * @param args Its arguments.
    * @param isTraced Whether what it says on stderr is to be seen as it comes.
    * @param abort Calls the waiting for its start off.
    * @returns The child, or `null` where its start was called off.
@@ -87,7 +86,6 @@ export class ChildProcess {
    * @param id The check's id.
    * @param ms The longest that the check may take.
    * @param abort Calls the waiting off.
-   * @returns What it answers.
    * @throws {HostError} Where it says that this host cannot be used at all.
    * @throws {KernelError} Where it says that no file descriptor is left.
    */
@@ -102,7 +100,6 @@ export class ChildProcess {
    *
    * @param ms The longest that it may take.
    * @param abort Calls the waiting off.
-   * @returns What it answers.
    * @throws {HostError} Where it says that this host cannot be used at all.
    * @throws {KernelError} Where it says that no file descriptor is left.
    */
@@ -278,12 +275,7 @@ export interface ChildSetup {
   readonly steps: string | null;
 }
 
-/**
- * A setup as a child's arguments.
- *
- * @param setup The setup.
- * @returns The arguments.
- */
+/** A setup as a child's arguments. */
 export function setupArguments(setup: ChildSetup): string[] {
   const { backend, model, allowWarn, allowHarm, trace, steps } = setup;
   return [
@@ -308,9 +300,6 @@ export function setupArguments(setup: ChildSetup): string[] {
  * const setup = { ...model, allowWarn: true, allowHarm: false, trace: false };
  * assertEquals(parseSetup(setupArguments({ ...setup, steps: null })), { ...setup, steps: null });
  * ```
- *
- * @param args Its arguments.
- * @returns The setup.
  */
 export function parseSetup(args: readonly string[]): ChildSetup {
   const value = (name: string) =>

@@ -112,7 +112,6 @@ function factsOf(kernel: Kernel): KernelFacts {
 /**
  * A list in a random order (Fisher and Yates).
  *
- * @param list The list.
  * @param seed The same seed gives the same order.
  * @returns A new list.
  */

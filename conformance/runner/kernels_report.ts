@@ -36,7 +36,6 @@ export interface KernelsReport extends KernelRuns<CheckReport> {
  * @param runs The kernels, as they were given.
  * @param order The ids of the checks, in the order of docs/abi.md.
  * @param interrupted The signal that ended it early, or `null`.
- * @returns All of it.
  */
 export function kernelsReport(
   runs: readonly UnlabelledRun<CheckReport>[],
@@ -59,7 +58,6 @@ export function kernelsReport(
  * difference. A check that is missing is one where its kernel's report is complete; where that ended early it says
  * nothing of the kernel.
  *
- * @param kernels The kernels.
  * @param order The ids of the checks, in the order of docs/abi.md; others come last.
  * @returns The statements, in that order.
  */

@@ -17,10 +17,7 @@ const DEFECTS = [TypeError, RangeError, ReferenceError];
 /**
  * Makes a check, in this process, with a host of its own.
  *
- * @param check The check.
- * @param kernel The kernel that answers.
  * @param options How it is to be made.
- * @returns What it came to.
  * @throws {HostError} Where the host has no usable KVM, or no dirty ring.
  * @throws {KernelError} Where no file descriptor is left.
  */
@@ -175,7 +172,6 @@ export function parseChildLine(text: string): ChildLine | null {
 /**
  * The lines of a stream of bytes, without their ends; what stands behind the last end is no line.
  *
- * @param stream The stream.
  * @returns Its lines, as they come.
  */
 export async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {

@@ -25,10 +25,6 @@ export interface Named {
  * const globs = ["reset.*", "reset.?ignal", "reset", "*.signal*"];
  * assertEquals(globs.map((glob) => matchesGlob(glob, "reset.signal")), [true, true, false, true]);
  * ```
- *
- * @param glob The glob.
- * @param id The id.
- * @returns Whether it does.
  */
 export function matchesGlob(glob: string, id: string): boolean {
   const literal = glob.replace(/[.+^${}()|[\]\\]/g, "\\$&");
@@ -39,8 +35,6 @@ export function matchesGlob(glob: string, id: string): boolean {
 /**
  * The first glob that matches no check at all.
  *
- * @param globs The globs.
- * @param checks All checks.
  * @returns The glob, or `undefined` where each matches one.
  */
 export function uselessGlob(
@@ -53,7 +47,6 @@ export function uselessGlob(
 /**
  * The checks that a person wants, in their order.
  *
- * @param checks All checks.
  * @param selection Which of them.
  * @returns Those.
  */
@@ -80,7 +73,6 @@ export interface CheckList {
 /**
  * Lists checks.
  *
- * @param checks The checks.
  * @returns What can be said of them without a kernel.
  */
 export function listChecks(checks: readonly GroupedCheck[]): CheckList {

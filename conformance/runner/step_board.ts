@@ -40,7 +40,6 @@ export class StepBoard implements Disposable {
   /**
    * Makes a board, in a file that has no name.
    *
-   * @param kernel The kernel that answers.
    * @returns The board; `null` on a model, or where there is no room.
    */
   static create(kernel: Kernel): StepBoard | null {
@@ -85,7 +84,6 @@ export class StepBoard implements Disposable {
 /**
  * Reaches a parent's board, for as long as this process lives.
  *
- * @param kernel The kernel that answers.
  * @param path The board's path, as its parent told it.
  * @returns Makes a kernel one that notes each ioctl() there; it notes nothing where the board cannot be reached.
  */
@@ -125,7 +123,6 @@ function noting(kernel: Kernel, numbers: Float64Array<ArrayBuffer>): Kernel {
  * assertEquals(text, "in KVM_RUN for 9.8 s, ioctl() 57");
  * ```
  *
- * @param step The step.
  * @returns Words that can follow a colon.
  */
 export function stepText({ calls, request, waitingMs }: Step): string {

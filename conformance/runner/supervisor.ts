@@ -53,7 +53,6 @@ const PACE_MS = 60_000;
  * Makes checks in a child process, one after another. A check that does not end in time is out of time, one that
  * ends its process fails; a new child goes on with the rest.
  *
- * @param plan The checks.
  * @param supervision How they are made.
  * @returns What each came to, as it ends; fewer than planned where the rest was called off, or where after a failed one
  * no child can be started any more. No child is left, however it ends.
@@ -234,8 +233,6 @@ const MOST_REPORTS_OF_A_RUN = 4;
  * Adds to a run what the kernel reported meanwhile: a problem that it found in itself is a failure, whatever the
  * check saw, but for the warning of a statement that makes it warn.
  *
- * @param run The run.
- * @param reports The reports.
  * @param warns Whether the check makes the kernel warn.
  * @returns The run, failed where a report is not the check's own.
  */

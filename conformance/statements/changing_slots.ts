@@ -268,7 +268,6 @@ export function hasWrapFix(answers: readonly WrapAnswer[]): boolean {
 /**
  * `slot.wraparound`: offsets that wrap the bound of a batch.
  *
- * @param host The host.
  * @returns What became of the batch; a {@linkcode Known} defect on a real kernel without the fix.
  * @throws {CheckSkip} On a real kernel that must not be harmed.
  * @throws {CheckFailure} Where other pages are re-protected, or the fix is missing in a kernel that should have it.

@@ -249,7 +249,6 @@ const RING_BYTES = 16384;
  * The `kvm_reset_dirty_gfn` calls of one reset over rings with forged entries: of the model alone, which
  * also may be given any offset.
  *
- * @param host The host.
  * @param rings The entries of each vCPU's ring; 400 each at most.
  * @returns The calls in order, those with an empty mask included.
  * @throws {CheckSkip} On a real kernel, before anything is written.
@@ -277,7 +276,6 @@ function resetCallsOf(host: CheckHost, rings: readonly (readonly Place[])[]): Re
 /**
  * Calls as text, a line for each: `1:10 0x3` is slot 1, offset 10 and two pages.
  *
- * @param calls The calls.
  * @returns Their texts.
  */
 function callTexts(calls: readonly ResetCall[]): string[] {

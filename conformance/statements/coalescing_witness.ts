@@ -109,7 +109,6 @@ const STEPS = [1, 1, 2, 3, 17, 40, 62, 63, 64, 65];
  * A random walk about the end of the slots.
  *
  * @param random Where its steps come from.
- * @returns The sequence.
  */
 export function randomWalk(random: Random): WitnessSequence {
   let offset = WITNESS_PAGES - random(BEFORE);
@@ -161,7 +160,6 @@ function range(from: number, length: number): number[] {
  * ```
  *
  * @param entries Slot and offset of each, in the order in which they are reset.
- * @returns A call for each batch.
  */
 export function batchesOf(entries: readonly Place[]): ResetCall[] {
   const calls: ResetCall[] = [];

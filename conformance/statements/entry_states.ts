@@ -280,7 +280,6 @@ function taken(machine: Machine): number[][] {
 /**
  * Holds that a store in SMM is pushed with its address space, and again once it was reset.
  *
- * @param host The kernel.
  * @returns Whether it has SMM; where not, nothing was done.
  * @throws {CheckFailure} Where another entry is pushed, or none.
  */

@@ -172,7 +172,6 @@ const TRIES = 10;
 /**
  * `full.overflow`: lets an emulated guest push more entries than the ring has, with one instruction a store.
  *
- * @param host The host.
  * @returns The defect where it is observed, or how often it was tried.
  * @throws {CheckSkip} Where it may not be tried, or cannot be.
  * @throws {CheckFailure} Where entries are lost in another way.

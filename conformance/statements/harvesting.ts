@@ -173,7 +173,6 @@ export interface HarvestedBeside {
  * A cycle of the raw machine, whose steps and counts the checks look at themselves. Lets the machine's first vCPU store to pages while its ring is harvested and reset, until all its
  * stores are made and all its entries are harvested.
  *
- * @param machine The machine.
  * @param gfns The pages' guest frames.
  * @returns What was harvested.
  * @throws {CheckFailure} Where the vCPU stops otherwise than by a full ring or the guest's end.

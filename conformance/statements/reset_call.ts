@@ -21,7 +21,6 @@ export interface ResetCall {
 /**
  * Times a call.
  *
- * @param call The call.
  * @returns What it answered, and when.
  */
 export function resetCall(call: () => number): ResetCall {

@@ -259,7 +259,6 @@ class Alarm implements Disposable {
   /**
    * Resets a machine's rings, with a signal on the way.
    *
-   * @param machine The machine.
    * @param microseconds When it goes off.
    * @returns What the reset answered.
    * @throws {KernelError} Where the timer cannot be armed.

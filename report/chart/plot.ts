@@ -101,8 +101,6 @@ export function frame(box: Box, x: Axis, y: Axis): string[] {
  *
  * @param x Its base line.
  * @param box The plot's inside.
- * @param words What it says.
- * @returns An element.
  */
 export function verticalTitle(x: number, box: Box, words: string): string {
   const y = box.y + box.height / 2;
@@ -159,7 +157,6 @@ function whisker(x: number, low: number, high: number, { colour }: LineStyle): s
  * @param y2 Where it ends.
  * @param stroke Its colour.
  * @param dashes Dashes and gaps; none unless given.
- * @returns An element.
  */
 export function line(
   x1: number,

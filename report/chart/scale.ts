@@ -19,7 +19,6 @@ export interface Scale {
   /**
    * A value's place.
    *
-   * @param value A value.
    * @returns Where it is drawn: inside the axis for a value from {@linkcode Scale.from} to {@linkcode Scale.to}.
    */
   at(value: number): number;
@@ -64,7 +63,6 @@ const LABELS = 3;
  * @param extent Where the axis lies.
  * @param margin What is left free, and how many labels there are at least.
  * @param base 10, with minor ticks between powers; or 2, without.
- * @returns The scale.
  * @throws {RangeError} Where there is no value, or one is 0 or less.
  */
 export function logScale(
@@ -153,7 +151,6 @@ const SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹";
  * ```
  *
  * @param value The count; a power of ten is written as one.
- * @returns Its text.
  */
 export function powerTick(value: number): string {
   const power = Math.round(Math.log10(value));
@@ -179,7 +176,6 @@ export function timeTick(ns: number): string {
 /**
  * A fraction in percent, as an axis shows it.
  *
- * @param fraction The fraction.
  * @returns `0.1 %`, `10 %`.
  */
 export function percentTick(fraction: number): string {

@@ -12,10 +12,8 @@ export type Attributes = Readonly<Record<string, string | number | null>>;
  * assertEquals(element("circle", { cx: 1 / 3, r: 2 }), '<circle cx="0.33" r="2"/>');
  * ```
  *
- * @param name Its name.
  * @param attributes Its attributes; numbers are rounded to hundredths.
  * @param children What it holds, as SVG.
- * @returns Its text.
  * @throws {RangeError} For a number that is none, which no picture may hold.
  */
 export function element(
@@ -41,7 +39,6 @@ function attributeText(key: string, value: string | number): string {
  *
  * @param x Where they are.
  * @param y Their base line.
- * @param words The words.
  * @param attributes What sets them: `text-anchor`, `font-size`.
  * @returns A `text` element.
  */
@@ -52,8 +49,6 @@ export function label(x: number, y: number, words: string, attributes: Attribute
 /**
  * About how wide some words are set: there is nothing here that could measure them.
  *
- * @param words The words.
- * @param fontSize The size of the font.
  * @returns A width that a sans-serif font hardly exceeds.
  */
 export function textWidth(words: string, fontSize: number): number {
@@ -77,7 +72,6 @@ const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gv;
  * A text as XML. That has no way at all to write most control characters, half a surrogate pair, and two others; what
  * else a terminal might obey is a reference.
  *
- * @param text The text.
  * @returns It, escaped for an element and for an attribute.
  */
 export function escapeXml(text: string): string {
@@ -111,7 +105,6 @@ const SIZE = 5;
  * @param x Its middle.
  * @param y Its middle.
  * @param style How it looks.
- * @returns An element.
  */
 export function marker(x: number, y: number, { colour, marker, isFilled }: LineStyle): string {
   const look = { fill: isFilled ? colour : "#fff", stroke: colour, "stroke-width": 2 };
@@ -135,7 +128,6 @@ export function marker(x: number, y: number, { colour, marker, isFilled }: LineS
 /**
  * A line through points, as the attribute `d` of a path.
  *
- * @param points The points.
  * @returns Moves and lines.
  * @throws {RangeError} For a place that is none.
  */

@@ -8,7 +8,6 @@ type Change = (random: Random, bytes: Bytes) => Bytes;
 /**
  * Damages bytes, once or a few times: bits, numbers, pieces that are lost, doubled or put in.
  *
- * @param random The chance.
  * @param bytes The bytes, which are left as they are.
  * @param from Where the part begins that is damaged.
  * @param to Where it ends.

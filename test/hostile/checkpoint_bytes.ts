@@ -49,9 +49,7 @@ export async function digested(bytes: Uint8Array): Promise<Bytes> {
 /**
  * Makes a chain whole again from a file on: each that follows gets the digest of the one before, and its own.
  *
- * @param chain The chain.
  * @param from The file that was changed.
- * @returns The chain.
  */
 export async function chained(chain: Chain, from: string): Promise<Chain> {
   const whole = new Map<string, Bytes>();

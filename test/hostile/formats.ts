@@ -35,7 +35,6 @@ export interface CaseName {
  * The order in which cases have their turn: first all that are counted, then each format as often as its share says,
  * spread evenly.
  *
- * @param formats The formats.
  * @returns What answers the case at a place; `null` where there are no more.
  */
 export function schedule(formats: readonly Format[]): (at: number) => CaseName | null {

@@ -9,10 +9,6 @@ export type Json = null | boolean | number | string | readonly Json[] | {
 
 /**
  * Changes a value somewhere: another number, another kind of value, a field that is missing or too many.
- *
- * @param random The chance.
- * @param value The value.
- * @returns The changed one.
  */
 export function changed(random: Random, value: Json): Json {
   if (typeof value !== "object" || value === null || once(random, 12)) return other(random, value);
@@ -61,8 +57,6 @@ function hostileValue(random: Random): Json {
  * Writes a value, now and then as `JSON.stringify` never would: nested deeply, with a name twice, with a mark of byte
  * order, with numbers beyond all numbers, or cut off.
  *
- * @param random The chance.
- * @param value The value.
  * @returns The text.
  */
 export function hostileJson(random: Random, value: Json): string {

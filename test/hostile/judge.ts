@@ -80,7 +80,6 @@ export function shown(text: string, most = 300): string {
 /**
  * Judges what a case came to.
  *
- * @param outcome What it came to.
  * @param documented The statuses of README's table.
  * @returns What is wrong with it: nothing, if all is well.
  */

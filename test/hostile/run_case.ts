@@ -27,11 +27,8 @@ export interface Place {
 /**
  * Makes a case and runs it in this process: a process for each would take a third of a second.
  *
- * @param format Its format.
  * @param name Its number.
  * @param seed The seed of all cases.
- * @param place Where.
- * @returns What it came to.
  */
 export async function runCase(
   format: Format,

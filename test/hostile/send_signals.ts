@@ -23,7 +23,6 @@ export interface SignalOrder {
 /**
  * Has signals end command lines, one after another, and prints what each came to and how long they took.
  *
- * @param order Which.
  * @returns Whether all ended within a second and left nothing.
  */
 export async function sendSignals(

@@ -54,12 +54,7 @@ const LATEST_MS = 3000;
 /** Within so long Deno is started, and has loaded the program. */
 const LOADING_MS = 120;
 
-/**
- * A command line, and when which signal comes.
- *
- * @param random The chance.
- * @param backend Which kernel answers.
- */
+/** A command line, and when which signal comes. */
 export function signalCase(random: Random, backend: string): SignalCase {
   const line = weighted(random, LINES)(random);
   const args = ["help", "--list"].some((word) => line.includes(word))

@@ -35,8 +35,6 @@ export function kernelOptions({ folders, options }: Kernels): string[] {
 /**
  * `check` on one or several kernels, whichever: what it came to stands there for each.
  *
- * @param kernels The kernels.
- * @param run Runs the tool.
  * @returns A run for each kernel.
  */
 export async function askChecks(kernels: Kernels, run: RunTool): Promise<KernelsReport> {
@@ -48,8 +46,6 @@ export async function askChecks(kernels: Kernels, run: RunTool): Promise<Kernels
  * `fuzz`, likewise.
  *
  * @param programs How many programs, and the seed.
- * @param kernels The kernels.
- * @param run Runs the tool.
  * @returns A run for each kernel.
  */
 export async function askFuzz(

@@ -20,7 +20,6 @@ export function kernelsFolder(): string | null {
 /**
  * Fetches kernels, and installs what a VM needs of its host. Where that cannot be had there is no kernel either.
  *
- * @param series The series.
  * @param cache The folder that keeps them, or `null` where there is none.
  * @param host Whose apt-get is used.
  * @returns What there is of each.

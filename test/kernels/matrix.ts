@@ -66,7 +66,6 @@ export function pickSeries(text: string): string[] {
 /**
  * The options of a configuration's VMs.
  *
- * @param configuration The configuration.
  * @returns What the command line says.
  */
 export function vmOptions({ cpu, kernelArgs }: Configuration): string[] {

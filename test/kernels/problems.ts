@@ -9,7 +9,6 @@ import { oneLine } from "../../report/table.ts";
 /**
  * What is wrong with `check` on a kernel.
  *
- * @param run What it came to.
  * @returns The reason in a line; `null` where all checks were made, and none failed.
  */
 export function checksProblem(run: KernelRun<CheckReport>): string | null {
@@ -24,7 +23,6 @@ export function checksProblem(run: KernelRun<CheckReport>): string | null {
 /**
  * What is wrong with `fuzz` on a kernel.
  *
- * @param run What it came to.
  * @returns The reason in a line; `null` where all programs were run, without a mismatch.
  */
 export function fuzzProblem(run: KernelRun<Watched<FuzzResult>>): string | null {

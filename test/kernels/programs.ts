@@ -10,7 +10,6 @@ const NEEDED = [
 /**
  * Installs QEMU, and what unpacks Debian's modules, where they are missing.
  *
- * @param host The host.
  * @returns Why they cannot be had, in a line; `null` where they are there.
  */
 export async function installPrograms(host: PackageHost): Promise<string | null> {

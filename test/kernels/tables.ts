@@ -44,7 +44,6 @@ export function shortRelease(release: string): string {
 /**
  * The table "Checks".
  *
- * @param asked The kernels.
  * @returns The table, with those alone whose checks were all made.
  */
 export function checksTable(asked: readonly Asked<CheckReport>[]): Table {
@@ -63,7 +62,6 @@ export function checksTable(asked: readonly Asked<CheckReport>[]): Table {
 /**
  * The table of random programs.
  *
- * @param asked The kernels.
  * @returns The table, with those alone on which all programs were run without a mismatch.
  */
 export function fuzzTable(asked: readonly Asked<Watched<FuzzResult>>[]): Table {

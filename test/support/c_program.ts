@@ -6,7 +6,6 @@ import { Folder } from "./folder.ts";
  * Compiles a C program that prints a line for each number, its name, the compiler's and ours, and holds these two
  * against each other.
  *
- * @param text The program.
  * @returns Its lines.
  */
 export async function comparedByC(text: string): Promise<string[]> {

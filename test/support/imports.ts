@@ -60,7 +60,6 @@ export function resolved(path: string, target: string): string {
 /**
  * The files that a file brings along.
  *
- * @param path The file.
  * @param sources All that there are.
  * @param kinds By which edges.
  * @returns It, and the others.
