@@ -293,7 +293,9 @@ export async function listFolder(name: string): Promise<FolderListing> {
 // What the system, or Deno, said about a folder.
 function refusal(value: "output" | "restore", folder: string, error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof ValueError) return error;
-  const what: Wording = (name) => `${name(value)} ${printable(folder)}`;
+  // What is restored is the operand of a command of that name.
+  const what: Wording = (name) =>
+    `${value === "output" ? name(value) : value} ${printable(folder)}`;
   const why = fileErrorText(error);
   return fileShortage(what, error) ??
     new ValueError({ [value]: folder }, (name) => `${what(name)}: ${why}; expected a folder`);
