@@ -81,7 +81,7 @@ export async function checkFile(path: string): Promise<WholeFile> {
 }
 
 /**
- * Reads the registers and slot 0 from a file that was checked.
+ * Reads the registers and slot 0 of a checked file.
  *
  * @throws {BrokenFile} If it cannot be read any more.
  */
@@ -95,7 +95,7 @@ export async function readState({ path, header, layout }: WholeFile): Promise<Ch
 }
 
 /**
- * Reads the pages of a file that was checked into memory.
+ * Reads the pages of a checked file into memory.
  *
  * @param memory All logged memory.
  * @param loaded Called with the number of each page.

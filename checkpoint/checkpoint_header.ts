@@ -9,7 +9,7 @@ import type { ResolvedOptions } from "../machine/plan.ts";
 
 /** The machine that a checkpoint was taken of: all that is needed to make it again. */
 export interface CheckpointedLab extends Omit<ResolvedOptions, "rounds"> {
-  /** How many times each vCPU's block of stores is repeated in its list. */
+  /** How many times each vCPU's block of stores is in its list. */
   readonly passes: number;
 }
 
@@ -241,7 +241,7 @@ export class DigestedPieces {
   /**
    * Starts empty.
    *
-   * @param sink Called with each piece, which is valid until the call is done.
+   * @param sink Called with each piece, which is valid until the returned promise resolves.
    * @param pieceBytes Size of a piece in bytes. Less than eight MiB will do if no more bytes are
    * added than that.
    */

@@ -88,9 +88,12 @@ export function gauge(part: number, cells: number): string {
   return `▕${(FULL.repeat(full) + rest).padEnd(cells)}▏`;
 }
 
-/** Bytes of a guest page. A test holds it, and the next, against ffi/, which this folder does not import. */
+/**
+ * Size of a guest page in bytes. This folder does not import ffi/, so a test compares this and
+ * {@linkcode ENTRY_BYTES} with it.
+ */
 export const PAGE_BYTES = 4096;
-/** Bytes of a ring's entry. */
+/** Size of a ring's entry in bytes. */
 export const ENTRY_BYTES = 16;
 
 const SIZES = ["bytes", "KiB", "MiB", "GiB", "TiB"] as const;

@@ -65,9 +65,9 @@ export interface BenchResult extends Result {
   readonly crossover: readonly CostCrossover[];
   /** The guest of the ring-size sweep; `null` if that was not measured. */
   readonly ringSizeGuest: RingSizeGuest | null;
-  /** Rings of different sizes. */
+  /** The cost of rings of different sizes. */
   readonly ringSizes: readonly RingSizeCost[];
-  /** Pages in different orders. */
+  /** The cost of resets by the order of pages. */
   readonly patterns: readonly PatternCost[];
   /** Sorting in the ring, by density of dirty pages. */
   readonly sorting: readonly SortDensity[];
@@ -110,7 +110,7 @@ export async function bench(
   const wants = (sweep: Sweep) => options.sweep.includes(sweep) && site.interrupt.signal === null;
   const sizes = wants("cost") ? cellsOf(options) : [];
   const limits = ringSizesOf(site);
-  // Make the largest VM first and dispose of it: an impossible one is then found out before minutes
+  // Make the largest VM first and dispose of it: if it cannot be made, that shows before minutes
   // are spent.
   const last = sizes.at(-1);
   if (last !== undefined) ringVm(site.kernel, planBench(options, last))[Symbol.dispose]();

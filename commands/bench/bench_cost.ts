@@ -246,7 +246,7 @@ class BitmapBench implements Disposable {
     }
     const cycle = this.#cycle;
     let rearmNs = 0;
-    cycle.learn([]); // a bitmap does not tell vCPUs apart
+    cycle.learn([]); // a bitmap covers all vCPUs
     cycle.rearm(({ ns }) => rearmNs += ns);
     const { learnNs, tracker: { scanNs, found } } = cycle;
     this.#census.begin();

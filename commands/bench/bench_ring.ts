@@ -105,7 +105,10 @@ export class RingBench implements Disposable {
   }
 }
 
-/** Counts how many of the pages that were stored to a tracker found, and how many other pages. */
+/**
+ * Compares the pages that a tracker found with the pages that were stored to: counts the matches,
+ * and the others.
+ */
 export class PageCensus {
   readonly #pages: LoggedPages;
   readonly #stored: Uint32Array;

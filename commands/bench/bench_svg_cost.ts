@@ -1,3 +1,5 @@
+// The picture of the cost sweep, and the line styles that all pictures share.
+
 import {
   type Axis,
   type Box,

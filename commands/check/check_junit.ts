@@ -1,3 +1,5 @@
+// `dirtyring check` as JUnit: for one kernel, and for several.
+
 import { type CheckResult, type CheckStatus, hasFailed } from "../../conformance/kit/check.ts";
 import type { CheckReport } from "../../conformance/runner/check_report.ts";
 import type { KernelsReport } from "../../conformance/runner/kernels_report.ts";

@@ -1,3 +1,5 @@
+// `dirtyring check` as KTAP: for one kernel, and for several.
+
 import { type CheckResult, hasFailed } from "../../conformance/kit/check.ts";
 import type { CheckReport } from "../../conformance/runner/check_report.ts";
 import type { KernelsReport } from "../../conformance/runner/kernels_report.ts";

@@ -24,7 +24,7 @@ export interface KeepRequest extends BackendSelection, Omit<LabRequest, "rounds"
   readonly tracking: TrackingKind;
   /** Length of an epoch in milliseconds. */
   readonly interval: number;
-  /** Dirty pages at which an epoch ends early. */
+  /** Number of dirty pages that ends an epoch early. */
   readonly "max-dirty": number | undefined;
   /** How long to run, in milliseconds. */
   readonly duration: number | undefined;

@@ -1,3 +1,5 @@
+// `dirtyring fuzz` as text: for one kernel, and for several.
+
 import type { FuzzKernels, FuzzMismatch, FuzzResult } from "../../conformance/fuzz/fuzz.ts";
 import type { Watched } from "../../host/kernel_log.ts";
 import { kernelLegend, kernelProblems, labelText, saidOf } from "../../report/kernels_text.ts";
@@ -8,8 +10,8 @@ import { countText, oneLine, table } from "../../report/table.ts";
 const SHOWN = 12;
 
 /**
- * Formats the result of `dirtyring fuzz` for people. A mismatch is printed as a script that `fuzz
- * --file` can read; the answers are comments in it.
+ * Formats the result of `dirtyring fuzz` for people. A mismatch is printed as a script that
+ * `fuzz --file` can read; the answers are comments in it.
  *
  * @returns Lines with their ends.
  */
@@ -114,9 +116,9 @@ const HEAD = ["", "programs", "calls", "entries", "mismatch"];
 
 /**
  * Formats the result of `dirtyring fuzz` on several kernels for people: one line for each kernel,
- * then the script of each mismatch. If there is a mismatch, all other lines are comments, so `fuzz
- * --file` can read the output as printed. It reads one program, so of several scripts only one may
- * be in the file.
+ * then the script of each mismatch. If there is a mismatch, all other lines are comments, so
+ * `fuzz --file` can read the output as printed. It reads one program, so of several scripts only
+ * one may be in the file.
  *
  * @returns Lines with their ends.
  */

@@ -167,8 +167,8 @@ export async function live(
 }
 
 // The memory through which vCPU threads hand over rings that they emptied themselves; null if they
-// must not do that. A thread does not sort, and a witness counts only the resets of the calling
-// thread.
+// must not do that, or if there are none, as on the model. A thread does not sort, and a witness
+// counts only the resets of the calling thread.
 function handOversOf(lab: RingVm, options: LiveOptions): readonly HandOver[] | null {
   const { sort = false, witness = false, reaper } = options;
   if (lab.vm.kernel.insight !== null || sort || witness || reaper !== undefined) return null;

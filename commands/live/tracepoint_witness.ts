@@ -26,7 +26,7 @@ export interface WitnessedVcpu extends RingIndices {
 
 /** A comparison of a harvest with what the kernel itself counted. */
 export interface WitnessResult {
-  /** What was counted: the tracepoints of a real kernel, or the model's own indices. */
+  /** Where the counts come from: the tracepoints of a real kernel, or the model's own indices. */
   readonly source: "tracepoints" | "model";
   /** The vCPUs, by id. */
   readonly vcpus: readonly WitnessedVcpu[];
@@ -255,9 +255,9 @@ export interface Counted {
   readonly notReset: number;
 }
 
-/** Counts what the kernel does with a VM's rings, from its creation on. */
+/** Counts of what the kernel does with a VM's rings. Counting starts when this object is made. */
 export interface KernelCounts extends Disposable {
-  /** What is counted. */
+  /** Where the counts come from. */
   readonly source: "tracepoints" | "model";
   /**
    * Reads the counts so far. The vCPUs must have stopped.

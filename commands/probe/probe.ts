@@ -44,7 +44,7 @@ export interface ProbeResult extends Result {
   readonly usable: boolean;
   /** What is missing. */
   readonly problems: readonly Problem[];
-  /** `/dev/kvm` itself; `null` where it does not exist. */
+  /** `/dev/kvm` itself; `null` if it does not exist. */
   readonly device: DeviceFacts | null;
   /** Version of the KVM interface, which is 12. */
   readonly apiVersion: number | null;

@@ -174,7 +174,7 @@ export class Counters {
       const isRight = (of & STORED) === 0 ? found === 0 : (of & RIGHT) !== 0;
       if (isRight && this.#isRestZero(page)) continue;
       if (count++ >= LISTED) continue;
-      // Where nothing was stored, 0 is expected.
+      // 0 is expected in a page that no vCPU stored to.
       const wanted = isRight ? null : expected[page]!;
       pages.push({ ...this.#vm.pages.name(page), found, expected: wanted });
     }

@@ -21,8 +21,8 @@ export interface Scale {
   /**
    * Maps a value to its coordinate.
    *
-   * @returns A coordinate inside the axis for values from {@linkcode Scale.from} to {@linkcode
-   * Scale.to}.
+   * @returns A coordinate; it is inside the axis for values from {@linkcode Scale.from} to
+   * {@linkcode Scale.to}.
    */
   at(value: number): number;
 }
@@ -129,7 +129,7 @@ function powerOf(base: number, power: number): number {
  *
  * @param most The greatest value, above 0.
  * @param extent Where the axis lies.
- * @returns The scale; it ends at or above the greatest value, at a tick.
+ * @returns The scale; it ends at a tick above the greatest value.
  * @throws {RangeError} If the value is not above 0.
  */
 export function linearScale(most: number, { start, end }: Extent): Scale {
