@@ -295,7 +295,7 @@ export async function listFolder(name: string): Promise<FolderListing> {
 // Turns an error of the system, or of Deno, into one that names the folder.
 function refusal(value: "output" | "restore", folder: string, error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof ValueError) return error;
-  // What is restored is the operand of a command of that name.
+  // The folder is an option of `checkpoint` (--output), but the operand of `restore`.
   const what: Wording = (name) =>
     `${value === "output" ? name(value) : value} ${printable(folder)}`;
   const why = fileErrorText(error);

@@ -33,7 +33,7 @@ export interface CheckpointParts {
   readonly header: MachineHeader;
   /** Ends the run early. */
   readonly interrupt: InterruptWatch;
-  /** How it goes. */
+  /** The options. */
   readonly options: CheckpointOptions;
 }
 

@@ -53,7 +53,7 @@ export interface LiveParts {
   readonly witness: Witness;
   /** Ends the run early. */
   readonly interrupt: InterruptWatch;
-  /** How it goes. */
+  /** The options. */
   readonly options: LiveOptions;
 }
 
