@@ -159,9 +159,11 @@ export class BlockedSignal implements Disposable {
     return this.#kernel.sigtimedwait(signalSet(this.#signal));
   }
 
-  /** Takes the signal if it is pending, and unblocks it where nobody else has it blocked. */
+  /** Takes the signal as often as it is pending, and unblocks it where nobody else has it blocked. */
   [Symbol.dispose](): void {
-    this.take();
+    // Up to Linux 6.12 each timer of the thread may have one queued, though the signal is no real-time one, and it
+    // outlives its timer (`send_sigqueue`, kernel/signal.c): one that is left would end the process.
+    while (this.take() === this.#signal);
     if (--this.#blocking.times > 0) return;
     blocksOf(this.#kernel).delete(this.#signal);
     // Other signals may have been blocked meanwhile, and stay so.
