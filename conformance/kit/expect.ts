@@ -12,12 +12,13 @@ export class Known {
   /** What was observed. */
   readonly detail: string;
 
+  /** Records what was observed. */
   constructor(detail: string) {
     this.detail = detail;
   }
 }
 
-/** A statement that does not hold. */
+/** Thrown where a statement does not hold. */
 export class CheckFailure extends Error {
   /** The question, in words. */
   readonly what: string;
@@ -26,7 +27,11 @@ export class CheckFailure extends Error {
   /** What was seen. */
   readonly seen: string;
 
-  /** @param expected What is documented. */
+  /**
+   * The message contains all three parts.
+   *
+   * @param expected What is documented.
+   */
   constructor(what: string, expected: string, seen: string) {
     super(`${what}: expected ${expected}, seen ${seen}`);
     this.name = "CheckFailure";
@@ -42,7 +47,7 @@ export type Permission = "allow-warn" | "allow-harm";
 /** Thrown where this host cannot show a statement. */
 export class CheckSkip extends Error {
   /**
-   * Says why.
+   * Records the reason.
    *
    * @param reason What the host would need.
    */
@@ -61,7 +66,7 @@ export class CheckWithheld extends CheckSkip {
   readonly permission: Permission;
 
   /**
-   * Says why.
+   * Records the reason.
    *
    * @param reason What the check would do to the kernel.
    * @param permission The option that allows it.
