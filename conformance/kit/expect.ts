@@ -159,10 +159,10 @@ export function flagsOf(machine: Machine, count: number, vcpu = 0): number[] {
   return Array.from({ length: count }, (_, index) => machine.entry(vcpu, index).flags);
 }
 
-// The kernel sources that docs/abi.md cites, in its words "seed", "ring", "main", "x86" and "api".
+// The kernel sources that docs/abi.md cites, in its words "patch", "ring", "main", "x86" and "api".
 
-/** The original patch (v5.11), "seed" in docs/abi.md. */
-export const SEED = "v5.11, virt/kvm/dirty_ring.c and its hunks in virt/kvm/kvm_main.c";
+/** The original patch (v5.11), "patch" in docs/abi.md. */
+export const ORIGINAL = "v5.11, virt/kvm/dirty_ring.c and its hunks in virt/kvm/kvm_main.c";
 /** The ring itself. */
 export const RING = "virt/kvm/dirty_ring.c";
 /** KVM's code for all architectures. */

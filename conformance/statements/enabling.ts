@@ -22,7 +22,7 @@ import {
   expect,
   expectThat,
   MAIN,
-  SEED,
+  ORIGINAL,
   X86,
 } from "../kit/expect.ts";
 import { storePages } from "../kit/push_pages.ts";
@@ -62,7 +62,11 @@ function documentedAcquireRelease(host: CheckHost): boolean {
 
 /** The statements of "Discovering and enabling". */
 export const ENABLING_CHECKS: readonly Check[] = [
-  tabled("cap.max-bytes", SEED, "the ring's capability reports the largest ring in bytes: 1048576"),
+  tabled(
+    "cap.max-bytes",
+    ORIGINAL,
+    "the ring's capability reports the largest ring in bytes: 1048576",
+  ),
   tabled(
     "cap.acq-rel",
     API,
@@ -75,14 +79,18 @@ export const ENABLING_CHECKS: readonly Check[] = [
   ),
   tabled("enable.on-vm-fd", MAIN, "the ring is enabled on a VM; the /dev/kvm fd answers EINVAL"),
   tabled("enable.bytes", API, "the size that is enabled counts bytes, not entries"),
-  tabled("enable.power-of-two", SEED, "a size of 0, or no power of two, is EINVAL"),
-  tabled("enable.too-small", SEED, "a size below a page, or below the reserved entries, is EINVAL"),
-  tabled("enable.too-big", SEED, "a power of two above the maximum is E2BIG"),
+  tabled("enable.power-of-two", ORIGINAL, "a size of 0, or no power of two, is EINVAL"),
+  tabled(
+    "enable.too-small",
+    ORIGINAL,
+    "a size below a page, or below the reserved entries, is EINVAL",
+  ),
+  tabled("enable.too-big", ORIGINAL, "a power of two above the maximum is E2BIG"),
   tabled("enable.u32", MAIN, "of the size only the low 32 bits are looked at"),
-  tabled("enable.once", SEED, "a second enable, through either capability, is EINVAL"),
+  tabled("enable.once", ORIGINAL, "a second enable, through either capability, is EINVAL"),
   tabled(
     "enable.before-vcpus",
-    SEED,
+    ORIGINAL,
     "once a vCPU was made, be it closed again, enabling is EINVAL",
   ),
   tabled(
@@ -117,7 +125,7 @@ export const ENABLING_CHECKS: readonly Check[] = [
   {
     id: "enable.alloc-in-create-vcpu",
     statement: "the ring is allocated when its vCPU is made, which may answer ENOMEM",
-    source: SEED,
+    source: ORIGINAL,
     where: "model",
     run(host) {
       const { insight } = host;
@@ -138,7 +146,7 @@ export const ENABLING_CHECKS: readonly Check[] = [
   {
     id: "limit.reserved",
     statement: "a ring is full at its entries less 64 reserved ones, less 512 more with PML",
-    source: `${SEED}; ${X86}`,
+    source: `${ORIGINAL}; ${X86}`,
     where: "live",
     run(host) {
       // Two sizes show that the reserve is a fixed number of entries, not a fraction of the ring.
@@ -148,7 +156,7 @@ export const ENABLING_CHECKS: readonly Check[] = [
   {
     id: "limit.pml-minimum",
     statement: "with PML, 4096 and 8192 bytes are EINVAL and 16384 are the least",
-    source: `${SEED}; ${X86}`,
+    source: `${ORIGINAL}; ${X86}`,
     where: "live",
     run(host) {
       if (!host.pml) throw new CheckSkip("needs a processor with PML");

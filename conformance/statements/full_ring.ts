@@ -18,8 +18,8 @@ import {
   Known,
   MAIN,
   numbers,
+  ORIGINAL,
   RING,
-  SEED,
   X86,
 } from "../kit/expect.ts";
 import { storeTo } from "../kit/forged.ts";
@@ -46,7 +46,7 @@ export const FULL_RING_CHECKS: readonly Check[] = [
   {
     id: "full.exit",
     statement: "used >= soft limit at guest entry: KVM_RUN returns 0 with exit reason 31",
-    source: SEED,
+    source: ORIGINAL,
     where: "live",
     run(host) {
       const machine = host.machine();

@@ -7,7 +7,7 @@ import type { Vm } from "../../kvm/vm.ts";
 import { ENTRY_WORDS } from "../../ring/entry.ts";
 import type { Check } from "../kit/check.ts";
 import type { CheckHost } from "../kit/check_host.ts";
-import { API, expect, expectOneOf, expectThat, flagsOf, MAIN, SEED } from "../kit/expect.ts";
+import { API, expect, expectOneOf, expectThat, flagsOf, MAIN, ORIGINAL } from "../kit/expect.ts";
 import type { Machine } from "../kit/machine.ts";
 import { mapped, type MapRequest, pushPages } from "../kit/push_pages.ts";
 import { skipsWithoutProcess } from "../kit/vm_stats.ts";
@@ -78,7 +78,7 @@ export const MAPPING_CHECKS: readonly Check[] = [
   {
     id: "mmap.private",
     statement: "a private mapping whose first or last page lies in the ring is EINVAL",
-    source: SEED,
+    source: ORIGINAL,
     where: "live",
     run(host) {
       const { map, ringPages } = vcpuOf(host, host.smallest * 2);
@@ -102,7 +102,7 @@ export const MAPPING_CHECKS: readonly Check[] = [
   {
     id: "mmap.exec",
     statement: "an executable mapping of the ring is EINVAL, or EPERM where its file is no-exec",
-    source: `${SEED}; EPERM from v6.16 on`,
+    source: `${ORIGINAL}; EPERM from v6.16 on`,
     where: "live",
     run(host) {
       const { map, ringPages } = vcpuOf(host);
@@ -116,7 +116,7 @@ export const MAPPING_CHECKS: readonly Check[] = [
   {
     id: "mmap.read-only",
     statement: "a shared mapping for reading alone is allowed",
-    source: SEED,
+    source: ORIGINAL,
     where: "live",
     run(host) {
       const { kernel, machine, map, ringPages } = vcpuOf(host);
@@ -133,7 +133,7 @@ export const MAPPING_CHECKS: readonly Check[] = [
   {
     id: "mmap.partial",
     statement: "a part of the ring can be mapped: it shows the entries that lie there",
-    source: SEED,
+    source: ORIGINAL,
     where: "live",
     run(host) {
       const { kernel, machine, map } = vcpuOf(host, host.smallest * 2);
@@ -152,7 +152,7 @@ export const MAPPING_CHECKS: readonly Check[] = [
   {
     id: "mmap.too-long",
     statement: "a mapping may reach past the ring, where touching it is SIGBUS",
-    source: SEED,
+    source: ORIGINAL,
     where: "live",
     run(host) {
       const { machine, map, ringPages } = vcpuOf(host);
@@ -170,7 +170,7 @@ export const MAPPING_CHECKS: readonly Check[] = [
   {
     id: "mmap.ring-off",
     statement: "with the ring off, page 64 can be mapped and touching it is SIGBUS",
-    source: SEED,
+    source: ORIGINAL,
     where: "live",
     run(host) {
       const { machine, map } = vcpuOf(host, null);

@@ -16,7 +16,7 @@ import {
   expectOneOf,
   MAIN,
   numbers,
-  SEED,
+  ORIGINAL,
   X86,
 } from "../kit/expect.ts";
 import { storeTo } from "../kit/forged.ts";
@@ -211,7 +211,7 @@ export const PUSHING_CHECKS: readonly Check[] = [
   {
     id: "push.own-ring",
     statement: "an entry goes to the ring of the vCPU that wrote",
-    source: SEED,
+    source: ORIGINAL,
     where: "live",
     run(host) {
       const machine = host.machine({ vcpus: 2 });

@@ -4,7 +4,7 @@ import { KVM_CAP_BINARY_STATS_FD } from "../../ffi/kvm_constants.ts";
 import { KVM_RESET_DIRTY_RINGS } from "../../ffi/kvm_ioctls.ts";
 import type { Check } from "../kit/check.ts";
 import { EXCLUSIVE_CHECKS } from "../kit/exclusive.ts";
-import { API, ascending, CheckSkip, expect, MAIN, numbers, RING, SEED } from "../kit/expect.ts";
+import { API, ascending, CheckSkip, expect, MAIN, numbers, ORIGINAL, RING } from "../kit/expect.ts";
 import { storePages } from "../kit/push_pages.ts";
 import { skipsWithoutProcess, vmStat } from "../kit/vm_stats.ts";
 import { CONCURRENT_RESET_CHECKS } from "./concurrent_resets.ts";
@@ -33,7 +33,7 @@ export const RESETTING_CHECKS: readonly Check[] = [
   {
     id: "reset.ring-off",
     statement: "with the ring off: EINVAL",
-    source: SEED,
+    source: ORIGINAL,
     where: "live",
     run(host) {
       const machine = host.machine({ ringBytes: null });
@@ -44,7 +44,7 @@ export const RESETTING_CHECKS: readonly Check[] = [
   {
     id: "reset.count",
     statement: "it returns the entries reset over all vCPUs; 0 when there are none",
-    source: SEED,
+    source: ORIGINAL,
     where: "live",
     run(host) {
       expect("a VM without vCPUs", host.machine({ vcpus: 0 }).reset(), 0);
@@ -80,7 +80,7 @@ export const RESETTING_CHECKS: readonly Check[] = [
   {
     id: "reset.one-flush",
     statement: "one remote TLB flush is requested when the count is above 0, none otherwise",
-    source: SEED,
+    source: ORIGINAL,
     where: "live",
     run(host) {
       if (host.system.checkExtension(KVM_CAP_BINARY_STATS_FD) === 0) {
