@@ -8,7 +8,7 @@ import { Registers } from "./registers.ts";
 export type CpuStop =
   /** It executed as many instructions as the caller allowed. */
   | "limit"
-  /** A memory access answered false: the instruction has had no effect and has to run again. */
+  /** A memory access answered false: the instruction is not complete and has to run again. */
   | "memory"
   /** It executed HLT. */
   | "hlt"
@@ -148,7 +148,7 @@ export class Cpu {
     return this.#stop;
   }
 
-  // Executes an instruction. Answers false, with nothing changed, if it could not be executed.
+  // Executes an instruction. Answers false, with the registers unchanged, if that was not possible.
   #execute(one: Instruction): boolean {
     const registers = this.#registers;
     switch (one.kind) {
