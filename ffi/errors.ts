@@ -308,7 +308,7 @@ export class KernelError extends WordedError {
   }
 
   /**
-   * A new error for the same call and errno, with advice. Its `asked` and `limit` are empty.
+   * A new error for the same call and errno, with advice, and without `asked` and `limit`.
    *
    * @param advice What to do, in one clause.
    */
