@@ -1,6 +1,5 @@
-import { libcAnswers, loadLibc, openLibc } from "./libc.ts";
-
 // System calls of a program that is init in a virtual machine, or that starts such a machine.
+import { libcAnswers, loadLibc, openLibc } from "./libc.ts";
 
 // <sys/mount.h>, <sys/reboot.h>, <sys/prctl.h> and <unistd.h>
 const SYMBOLS = {

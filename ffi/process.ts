@@ -1,9 +1,8 @@
+// This process: signal sets, resource limits, and files in memory.
 import { errnoText, HostError } from "./errors.ts";
 import { kvm_signal_mask } from "./kvm_structs.ts";
 import { libcAnswers, loadLibc, openLibc } from "./libc.ts";
 import { SIGSET_BYTES } from "./linux.ts";
-
-// This process: signal sets, resource limits, and files in memory.
 
 /** Bytes of the kernel's own `sigset_t`, smaller than glibc's. */
 const KERNEL_SIGSET_BYTES = 8;

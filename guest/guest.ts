@@ -1,6 +1,5 @@
-import type { Register } from "../ffi/kvm_structs.ts";
-
 // What a guest program is, and how its listing becomes machine code.
+import type { Register } from "../ffi/kvm_structs.ts";
 
 /** The name of a guest program. */
 export type GuestName = "real16" | "long64";

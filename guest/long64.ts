@@ -1,3 +1,5 @@
+// The long-mode guest, and two variants of it that tests and measurements use: a reader and a
+// spinner.
 import { kvm_segment, kvm_sregs } from "../ffi/kvm_structs.ts";
 import { PAGE_SIZE } from "../ffi/linux.ts";
 import {
@@ -8,9 +10,6 @@ import {
   offsetOf,
   storesLeft,
 } from "./guest.ts";
-
-// The long-mode guest, and two variants of it that tests and measurements use: a reader and a
-// spinner.
 
 const GIB = 2 ** 30;
 
@@ -31,8 +30,7 @@ const TABLE = 0x27;
 const LARGE_PAGE = 0xe7;
 const LARGE_PAGE_BYTES = 2 * 2 ** 20;
 
-// rsi: next list element   rcx: stores left   ebx: the value   ebp: added to the value after a
-// store
+// rsi: next list element   rcx: stores left   ebx: the value   ebp: added to the value
 
 /** The program: bytes and assembly, a line each. */
 export const LONG64_LISTING: Listing = [

@@ -1,3 +1,4 @@
+// The real-mode guest, and a variant of it whose stores are as dense as possible.
 import { kvm_segment, kvm_sregs } from "../ffi/kvm_structs.ts";
 import { PAGE_SIZE } from "../ffi/linux.ts";
 import {
@@ -9,13 +10,10 @@ import {
   storesLeft,
 } from "./guest.ts";
 
-// The real-mode guest, and a variant of it whose stores are as dense as possible.
-
 const CODE_AT = 0x1000;
 const LIST_AT = 0x2000;
 
-// esi: next list element   ecx: stores left   ebx: the value   ebp: added to the value after a
-// store
+// esi: next list element   ecx: stores left   ebx: the value   ebp: added to the value
 //
 // Eighteen instructions for each store, twelve of them padding. A KVM that emulates real mode may
 // run 1024 instructions before it checks the ring again, and each store pushes. With 64 reserved

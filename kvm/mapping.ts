@@ -1,3 +1,4 @@
+// Mappings of memory, a vCPU's dirty ring among them, and the base class of KVM's file descriptors.
 import { checked } from "../ffi/errors.ts";
 import type { Kernel } from "../ffi/kernel.ts";
 import { KVM_DIRTY_LOG_PAGE_OFFSET } from "../ffi/kvm_constants.ts";
@@ -11,8 +12,6 @@ import {
   PROT_READ,
   PROT_WRITE,
 } from "../ffi/linux.ts";
-
-// Mappings of memory, a vCPU's dirty ring among them, and the base class of KVM's file descriptors.
 
 /**
  * A mapping and its memory. A typed array over {@linkcode Mapping.bytes} must not be touched after

@@ -1,3 +1,4 @@
+// KVM's tracepoints: counters for their events, and their descriptions in tracefs.
 import { checked, ERRNO, errnoText, HostError, KernelError } from "../ffi/errors.ts";
 import type { Kernel } from "../ffi/kernel.ts";
 import { O_CLOEXEC, O_RDONLY } from "../ffi/linux.ts";
@@ -10,8 +11,6 @@ import {
   PERF_SAMPLE_RAW,
   PERF_TYPE_TRACEPOINT,
 } from "../ffi/perf.ts";
-
-// KVM's tracepoints: counters for their events, and their descriptions in tracefs.
 
 /** The calling thread, for {@linkcode Tracepoint.open}. */
 export const THIS_THREAD = 0;

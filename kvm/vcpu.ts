@@ -1,3 +1,4 @@
+// A vCPU: its file descriptor, its registers, and the CPUID that it sees.
 import { checked, ERRNO, KernelError } from "../ffi/errors.ts";
 import type { Kernel } from "../ffi/kernel.ts";
 import {
@@ -18,8 +19,6 @@ import {
 } from "../ffi/kvm_structs.ts";
 import { DirtyRing, KvmFd, Mapping } from "./mapping.ts";
 import type { RunTicks } from "./run_ticks.ts";
-
-// A vCPU: its file descriptor, its registers, and the CPUID that it sees.
 
 /**
  * Gives the ticks of the calling thread, which start on first use; `null` if the kernel has none.

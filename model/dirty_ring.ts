@@ -1,8 +1,7 @@
+// What differs between the kernels that the model can be (Rules), and the dirty ring itself.
 import type { ModelKind, ModelVersion, PushStep, ResetCall } from "../ffi/insight.ts";
 import { KVM_DIRTY_GFN_F_DIRTY, KVM_DIRTY_GFN_F_RESET } from "../ffi/kvm_constants.ts";
 import { kvm_dirty_gfn } from "../ffi/kvm_structs.ts";
-
-// What differs between the kernels that the model can be (Rules), and the dirty ring itself.
 
 /** What differs between kernel versions and processors: docs/abi.md. */
 export interface Rules {

@@ -1,3 +1,5 @@
+// Open files of the model: what they share, and `/dev/kvm` itself. VMs and vCPUs have files of
+// their own.
 import { ERRNO } from "../ffi/errors.ts";
 import * as caps from "../ffi/kvm_constants.ts";
 import * as ioctls from "../ffi/kvm_ioctls.ts";
@@ -5,9 +7,6 @@ import { PAGE_SIZE } from "../ffi/linux.ts";
 import type { Rules } from "./dirty_ring.ts";
 import { type AddressSpace, type Backing, SLOTS } from "./slots.ts";
 import { RUN_PAGES } from "./vcpu.ts";
-
-// Open files of the model: what they share, and `/dev/kvm` itself. VMs and vCPUs have files of
-// their own.
 
 /** An ioctl's argument: a number, which may be an address, or the bytes of a struct. */
 export type Argument = number | bigint | Uint8Array<ArrayBuffer>;

@@ -1,10 +1,9 @@
+// Signals, timers and the clock of the model, and the state that all its files share.
 import { ERRNO } from "../ffi/errors.ts";
 import type { PushStep } from "../ffi/insight.ts";
 import { SIGALRM } from "../ffi/linux.ts";
 import type { Rules } from "./dirty_ring.ts";
 import { AddressSpace } from "./slots.ts";
-
-// Signals, timers and the clock of the model, and the state that all its files share.
 
 /** How far the model's clock advances for each entry that is reset, in nanoseconds. */
 export const RESET_NS = 100;

@@ -1,8 +1,7 @@
+// The model's memory: the slots of a VM, and the address space of the program that maps them.
 import { ERRNO } from "../ffi/errors.ts";
 import { KVM_MEM_READONLY } from "../ffi/kvm_constants.ts";
 import { PAGE_SIZE } from "../ffi/linux.ts";
-
-// The model's memory: the slots of a VM, and the address space of the program that maps them.
 
 /** The state of a page in KVM's page tables for the guest. */
 export const PageState = {

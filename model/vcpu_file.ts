@@ -1,3 +1,4 @@
+// The ioctls and the mapping of a vCPU's file in the model.
 import { ERRNO } from "../ffi/errors.ts";
 import { KVM_DIRTY_LOG_PAGE_OFFSET } from "../ffi/kvm_constants.ts";
 import * as ioctls from "../ffi/kvm_ioctls.ts";
@@ -15,8 +16,6 @@ import { type Argument, type MapRequest, type OpenFile, structBytes } from "./op
 import { type Backing, PageState } from "./slots.ts";
 import type { ModelVcpu } from "./vcpu.ts";
 import type { ModelVm } from "./vm.ts";
-
-// The ioctls and the mapping of a vCPU's file in the model.
 
 /** Bytes of the kernel's own `sigset_t`. */
 const SIGSET_BYTES = 8;

@@ -1,3 +1,4 @@
+// The ioctls of a VM's file in the model, with its binary statistics and its dirty bitmaps.
 import { ERRNO } from "../ffi/errors.ts";
 import * as caps from "../ffi/kvm_constants.ts";
 import * as ioctls from "../ffi/kvm_ioctls.ts";
@@ -22,8 +23,6 @@ import {
 import { type MemorySlot, SLOTS } from "./slots.ts";
 import { ModelVcpu } from "./vcpu.ts";
 import type { ModelVm } from "./vm.ts";
-
-// The ioctls of a VM's file in the model, with its binary statistics and its dirty bitmaps.
 
 /** KVM's task-state segment takes three pages, which have to lie below 4 GiB. */
 const LAST_TSS_ADDRESS = 2 ** 32 - 3 * PAGE_SIZE;
