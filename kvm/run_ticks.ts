@@ -76,11 +76,47 @@ export class RunTicks implements Disposable {
   }
 }
 
-/** A signal that the calling thread blocks until this is disposed; then it is not left pending. */
+/** A blocked signal of a thread: how many block it, and the mask from before the first. */
+interface Blocking {
+  times: number;
+  readonly before: Uint8Array<ArrayBuffer>;
+}
+
+// The blocked signals of this thread, by number. Each model has a mask of its own. The real kernel
+// has one, also behind wrappers such as a trace.
+const threadBlocks = new Map<number, Blocking>();
+const modelBlocks = new WeakMap<Kernel, Map<number, Blocking>>();
+
+function blocksOf(kernel: Kernel): Map<number, Blocking> {
+  if (kernel.backend !== "model") return threadBlocks;
+  const known = modelBlocks.get(kernel);
+  if (known !== undefined) return known;
+  const made = new Map<number, Blocking>();
+  modelBlocks.set(kernel, made);
+  return made;
+}
+
+// Changes each byte of the thread's mask, and returns the mask from before. A mask is read by
+// setting a new one: all signals are blocked for that moment.
+function changeMask(
+  kernel: Kernel,
+  change: (byte: number, n: number) => number,
+): Uint8Array<ArrayBuffer> {
+  const before = new Uint8Array(SIGSET_BYTES);
+  checked(kernel.sigmask(new Uint8Array(SIGSET_BYTES).fill(0xff), before), "pthread_sigmask");
+  checked(kernel.sigmask(before.map(change), null), "pthread_sigmask");
+  return before;
+}
+
+/**
+ * A signal that the calling thread blocks until this is disposed. Several of these may block the
+ * same signal and be disposed in any order: it stays blocked until the last, and then none is left
+ * pending.
+ */
 export class BlockedSignal implements Disposable {
   readonly #kernel: Kernel;
   readonly #signal: number;
-  readonly #before = new Uint8Array(SIGSET_BYTES);
+  readonly #blocking: Blocking;
 
   /**
    * Blocks a signal.
@@ -90,16 +126,21 @@ export class BlockedSignal implements Disposable {
   constructor(kernel: Kernel, signal: number) {
     this.#kernel = kernel;
     this.#signal = signal;
-    // A mask is read by setting a new one: block all signals for that moment.
-    const all = new Uint8Array(SIGSET_BYTES).fill(0xff);
-    checked(kernel.sigmask(all, this.#before), "pthread_sigmask");
-    const mask = signalSet(signal).map((byte, n) => byte | this.#before[n]!);
-    checked(kernel.sigmask(mask, null), "pthread_sigmask");
+    const blocks = blocksOf(kernel);
+    let blocking = blocks.get(signal);
+    if (blocking === undefined) {
+      const bit = signalSet(signal);
+      const before = changeMask(kernel, (byte, n) => byte | bit[n]!);
+      blocking = { times: 0, before };
+      blocks.set(signal, blocking);
+    }
+    blocking.times++;
+    this.#blocking = blocking;
   }
 
   /** The signals that the thread blocked before: the bytes of a `sigset_t`, read-only. */
   get before(): Uint8Array<ArrayBuffer> {
-    return this.#before;
+    return this.#blocking.before;
   }
 
   /**
@@ -120,9 +161,17 @@ export class BlockedSignal implements Disposable {
     return this.#kernel.sigtimedwait(signalSet(this.#signal));
   }
 
-  /** Removes the signal if it is pending, and restores the mask from before. */
+  /** Removes all pending instances of the signal, and unblocks it if nobody else has it blocked. */
   [Symbol.dispose](): void {
-    this.take();
-    checked(this.#kernel.sigmask(this.#before, null), "pthread_sigmask");
+    // Up to Linux 6.12 each timer of the thread may have one instance queued, although this is no
+    // real-time signal, and it outlives its timer (`send_sigqueue`, kernel/signal.c). One that is
+    // left would end the process.
+    while (this.take() === this.#signal);
+    if (--this.#blocking.times > 0) return;
+    blocksOf(this.#kernel).delete(this.#signal);
+    // Other signals that were blocked meanwhile stay blocked.
+    const bit = signalSet(this.#signal);
+    const { before } = this.#blocking;
+    changeMask(this.#kernel, (byte, n) => (byte & ~bit[n]!) | (before[n]! & bit[n]!));
   }
 }

@@ -39,3 +39,6 @@ export {
   Witness,
 } from "./witness.ts";
 export { isOrdered, PushOrder } from "./push_order.ts";
+
+// What these take and name.
+export { type Entries, LoggedPages, type PageName, type Slot } from "../ring/entry.ts";

@@ -52,7 +52,7 @@ export interface Entries {
 
 /**
  * Bytes before the first entry. A large array begins where a page does, and so does a ring: loads of the one would wait
- * for stores to the other that look the same in their last twelve bits (bench/README.md, "The harvest loop").
+ * for stores to the other that look the same in their last twelve bits (reference/README.md, "The harvest loop").
  */
 const SHIFT = 3072;
 

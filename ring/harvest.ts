@@ -13,7 +13,7 @@ const STATE = DIRTY | HARVESTED;
 
 // Words that are handled at a time: 2 KiB. Small enough that the scan leaves them in the first-level
 // cache for the copy and the marks, and that libc copies them with plain vector moves; from 4 KiB on it
-// may use `rep movsb`, which is five times slower on some processors. Measured: bench/README.md.
+// may use `rep movsb`, which is five times slower on some processors. Measured: reference/README.md.
 const SPAN = 512;
 
 /** A ring's memory, cut into the pieces that {@linkcode harvest} copies at a time. */
