@@ -1,6 +1,9 @@
+// Errno numbers by name, and the errors of this program that carry them.
+
 /**
- * All error numbers of Linux on x86 (`<asm-generic/errno-base.h>`, `<asm-generic/errno.h>`), with what each means.
- * `node:os` lists 79 of them, and takes some 35 ms to load.
+ * All error numbers of Linux on x86 (`<asm-generic/errno-base.h>`, `<asm-generic/errno.h>`) with
+ * their meaning. A table of our own, since `node:os` lists only 79 of them and takes some 35 ms to
+ * load.
  */
 export const ERRNO_TABLE = {
   EPERM: [1, "operation not permitted"],
@@ -146,7 +149,7 @@ export const ERRNO: Readonly<Record<ErrnoName, number>> = Object.freeze(
   Object.fromEntries(Object.entries(TABLE).map(([name, [number]]) => [name, number])),
 ) as Record<ErrnoName, number>; // the entries of TABLE are its keys; TypeScript types them as string
 
-// Few are ever named, and then once.
+// A linear search: an errno is rarely named, and hardly ever twice.
 function known(errno: number): { readonly name: string; readonly text: string } | null {
   for (const [name, [number, text]] of Object.entries(TABLE)) {
     if (number === errno) return { name, text };
@@ -171,7 +174,7 @@ export function errnoName(errno: number): string {
 }
 
 /**
- * An errno in words.
+ * An errno's name and meaning.
  *
  * @example
  * ```ts
@@ -180,20 +183,23 @@ export function errnoName(errno: number): string {
  * ```
  *
  * @param errno The number, positive.
- * @returns The name and what it means.
+ * @returns The name with its meaning, or `errno N` where Linux has no name for it.
  */
 export function errnoText(errno: number): string {
   const found = known(errno);
   return found === null ? `errno ${errno}` : `${found.name} (${found.text})`;
 }
 
-/** How a value that was asked for is called where an error is shown: `ring` by itself, `--ring` on a command line. */
+/**
+ * Gives the user's name for a value in an error: `ring` stays `ring`, or is `--ring` on a command
+ * line.
+ */
 export type Naming = (value: string) => string;
 
-/** A text that names values: what it says when they are called so. */
+/** A message that names values: it is built when it is known what the user calls them. */
 export type Wording = (name: Naming) => string;
 
-/** The numbers of a value that would have been taken; what stands for itself has no bound there. */
+/** The range of numbers that would have been accepted; an end that is missing has no bound. */
 export interface Limit {
   /** The smallest. */
   readonly least?: number;
@@ -201,7 +207,10 @@ export interface Limit {
   readonly most?: number;
 }
 
-/** An error that may name values: its message calls them as they are called here, a command line by its options. */
+/**
+ * An error whose message may name values. Its `message` has their plain names; a command line uses
+ * {@linkcode WordedError.said} to get the message with the names of its options.
+ */
 export class WordedError extends Error {
   readonly #wording: string | Wording;
 
@@ -212,28 +221,23 @@ export class WordedError extends Error {
   }
 
   /**
-   * What the message says where values have other names.
+   * The message with other names for its values.
    *
-   * @param name How a value is called.
+   * @param name Gives the name of a value.
    */
   said(name: Naming): string {
     return worded(this.#wording, name);
   }
 }
 
-/**
- * What a text says.
- *
- * @param wording The text, or what makes it.
- * @param name How a value is called; by itself unless given.
- */
+// The text of a message; values keep their plain names unless `name` is given.
 function worded(wording: string | Wording, name: Naming = (value) => value): string {
   return typeof wording === "string" ? wording : wording(name);
 }
 
 /**
- * This host cannot do what was asked, whatever the command line says: no `/dev/kvm`, no permission,
- * no dirty ring, another processor. What kselftest calls a skip.
+ * This host cannot do what was asked, whatever the options are: no `/dev/kvm`, no permission, no
+ * dirty ring, another processor. kselftest would call it a skip.
  */
 export class HostError extends WordedError {
   /** What is missing, without the advice. */
@@ -245,7 +249,7 @@ export class HostError extends WordedError {
    * Says what is missing and what to do.
    *
    * @param what What was tried and what the system answered.
-   * @param advice What to do about it.
+   * @param advice What to do about it, in one clause.
    */
   constructor(what: string | Wording, advice: string) {
     super((name) => `${worded(what, name)}; ${advice}`);
@@ -255,39 +259,38 @@ export class HostError extends WordedError {
   }
 }
 
-/** What a {@linkcode KernelError} can say beyond the call and its errno. */
+/** What a {@linkcode KernelError} can contain beyond the call and its errno. */
 export interface KernelErrorOptions {
   /** What to do about it, in one clause. */
   readonly advice?: string | Wording;
-  /** The values that were asked for and not taken, by name: `{ ring: 100 }`. */
+  /** The values that were refused, by name: `{ ring: 100 }`. */
   readonly asked?: Readonly<Record<string, number>>;
-  /** What would have been taken, where numbers say it. */
+  /** The range that would have been accepted, if it is one of numbers. */
   readonly limit?: Limit;
 }
 
 /**
- * A kernel call that was needed and failed. The message names the call with its arguments, the
- * errno and, where known, what to do: `KVM_CREATE_VCPU(0): ENOMEM (out of memory)`.
+ * A kernel call failed that had to succeed. The message has the call with its arguments, the errno
+ * and, where known, what to do about it: `KVM_CREATE_VCPU(0): ENOMEM (out of memory)`.
  */
 export class KernelError extends WordedError {
   readonly #call: string | Wording;
   /** The call with its arguments, `KVM_CREATE_VCPU(0)`. */
   readonly call: string;
-  /** The errno, positive; 0 where the call worked and its answer was unexpected. */
+  /** The errno, positive; 0 if the call succeeded with an unexpected answer. */
   readonly errno: number;
-  /** What to do about it; `null` where that is not known. */
+  /** What to do about it; `null` if that is not known. */
   readonly advice: string | null;
-  /** The values that were asked for and not taken, by name; empty where the call alone says it. */
+  /** The values that were refused, by name; empty if the call alone says it. */
   readonly asked: Readonly<Record<string, number>>;
-  /** What would have been taken; `null` where numbers do not say it, or it is not known. */
+  /** The range that would have been accepted; `null` if it is unknown, or not one of numbers. */
   readonly limit: Limit | null;
 
   /**
-   * Names a call that failed.
+   * Describes a call that failed.
    *
    * @param call The call with its arguments.
    * @param answer What the call returned: minus an errno.
-   * @param options What to do about it.
    */
   constructor(call: string | Wording, answer: number, options: KernelErrorOptions = {}) {
     const { advice } = options;
@@ -305,10 +308,9 @@ export class KernelError extends WordedError {
   }
 
   /**
-   * The same failure, and what to do about it.
+   * A new error for the same call and errno, with advice, and without `asked` and `limit`.
    *
    * @param advice What to do, in one clause.
-   * @returns An error of its own.
    */
   advising(advice: string): KernelError {
     return new KernelError(this.#call, -this.errno, { advice });
@@ -321,11 +323,12 @@ export class KernelError extends WordedError {
 }
 
 /**
- * Passes on what a call returned, or throws if it failed.
+ * Returns what a call answered, or throws if it failed.
  *
- * @param answer What the call returned.
- * @param call The call with its arguments, for the error; a function where building it costs.
- * @param advice What to do about a failure.
+ * @param answer What the call answered: zero or more, or minus an errno.
+ * @param call The call with its arguments, for the error; a function if building the text is
+ * costly.
+ * @param advice What to do about a failure, in one clause.
  * @returns `answer`, zero or more.
  * @throws {KernelError} If `answer` is minus an errno.
  */

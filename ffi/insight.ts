@@ -1,4 +1,8 @@
-/** A ring's private state, which no mapping shows (`struct kvm_dirty_ring`, virt/kvm/dirty_ring.c). */
+// What the model shows and a real kernel hides, and what kind of kernel the model can be.
+
+/**
+ * A ring's private state, which is in no mapping (`struct kvm_dirty_ring`, virt/kvm/dirty_ring.c).
+ */
 export interface RingInsight {
   /** Where the next push goes: a free-running u32. */
   readonly dirtyIndex: number;
@@ -10,93 +14,92 @@ export interface RingInsight {
   readonly softLimit: number;
 }
 
-/** A call of `kvm_reset_dirty_gfn`: the pages that are re-protected at a time. */
+/** One call of `kvm_reset_dirty_gfn`: a batch of pages to re-protect. */
 export interface ResetCall {
   /** Address space << 16 | slot id. */
   readonly slot: number;
   /** Pages from the slot's base to mask bit 0: u64. */
   readonly offset: bigint;
-  /** Bit n is page offset + n: u64. */
+  /** Bit n stands for page offset + n: u64. */
   readonly mask: bigint;
 }
 
-/** What of an entry a push has just written: in this order, or a reader could see a stale entry. */
+/**
+ * The part of an entry that a push has just written. In another order a reader could see a stale
+ * entry.
+ */
 export type PushStep = "slot" | "offset" | "flags";
 
 /**
- * What a kernel in memory tells beyond its system calls, and the corners that it can be led into. A
- * real kernel hides the one and is not to be harmed by the other.
+ * What the model offers beyond system calls: it shows its private state, and it can be led into
+ * corner cases. A real kernel hides the former, and the latter would harm it.
  */
 export interface Insight {
-  /** The kernel version whose rules it keeps, as it was chosen: `"v6.17"`, or `"latest"`. */
+  /** The kernel version whose rules it follows, as it was chosen: `"v6.17"`, or `"latest"`. */
   readonly version: string;
-  /** Whether it behaves as a processor with page-modification logging. */
+  /** Whether its processor has page-modification logging. */
   readonly pml: boolean;
   /** Whether it emulates real mode, as hosts without unrestricted guests do. */
   readonly emulator: boolean;
 
   /**
-   * A ring's private state.
+   * The private state of a vCPU's ring.
    *
-   * @param vcpuFd The vCPU's file descriptor.
-   * @returns The state, or `null` where the vCPU has no ring.
+   * @returns The state, or `null` if the vCPU has no ring.
    */
   ring(vcpuFd: number): RingInsight | null;
 
   /**
-   * The `kvm_reset_dirty_gfn` calls of the last `KVM_RESET_DIRTY_RINGS`, in order, with those whose mask
-   * is empty.
-   *
-   * @param vmFd The VM's file descriptor.
+   * The `kvm_reset_dirty_gfn` calls of a VM's last `KVM_RESET_DIRTY_RINGS`, in order, including
+   * those with an empty mask.
    */
   resetCalls(vmFd: number): readonly ResetCall[];
 
   /**
-   * Runs a vCPU for a number of instructions, as `KVM_RUN` does.
+   * `KVM_RUN` for a limited number of instructions.
    *
-   * @param vcpuFd The vCPU's file descriptor.
-   * @param instructions The most to execute.
-   * @returns What `KVM_RUN` answers, or -EAGAIN where the vCPU could go on.
+   * @param instructions The most instructions to execute.
+   * @returns What `KVM_RUN` answers, or -EAGAIN if the limit was reached.
    */
   runSlice(vcpuFd: number, instructions: number): number;
 
   /**
-   * Writes a byte of guest memory as the kernel does for itself, outside any running vCPU.
+   * Writes a byte of guest memory from the kernel itself, with no vCPU running.
    *
-   * @param vmFd The VM's file descriptor.
    * @param address Guest physical address.
-   * @returns Whether the kernel warned: there is no vCPU whose ring the page could go to.
+   * @returns Whether the kernel warned, as there is no vCPU whose ring could get the page.
    */
   writeOutsideVcpu(vmFd: number, address: number): boolean;
 
   /**
-   * The bitmap of a slot that was logged before the ring was enabled: no ioctl shows it any more.
+   * The dirty bitmap of a slot that was logged before the ring was enabled; no ioctl returns it any
+   * more.
    *
-   * @param vmFd The VM's file descriptor.
    * @param slot Address space << 16 | slot id.
-   * @returns Its dirty pages, ascending, or `null` where it has none.
+   * @returns The dirty pages, ascending, or `null` if the slot has no bitmap.
    */
   bitmap(vmFd: number, slot: number): readonly number[] | null;
 
-  /** Lets the next allocation of a ring fail. */
+  /** Makes the next allocation of a ring fail. */
   failNextAllocation(): void;
 
   /**
-   * Stands in for INT_MAX, the most entries that one reset call takes since v6.17.
+   * Sets the most entries that one reset call takes, so that a test need not push INT_MAX entries.
    *
-   * @param entries The number, or `null` for INT_MAX itself.
+   * @param entries The number, or `null` for the kernel version's own: INT_MAX since v6.17.
    */
   setResetMaximum(entries: number | null): void;
 
   /**
    * Watches pushes.
    *
-   * @param listener Called after each word group of an entry is written; `null` ends it.
+   * @param listener Called after each step of a push, with the entry's index; `null` stops
+   * watching.
    */
   watchPushes(listener: ((step: PushStep, vcpuFd: number, index: number) => void) | null): void;
 }
 
-/** The kernel versions whose rules the model keeps; each holds until the next. */
+/** The kernel versions whose rules the model knows; each also stands for those before the next. */
 export type ModelVersion =
   | "v5.11"
   | "v6.1"
@@ -106,12 +109,12 @@ export type ModelVersion =
   | "v6.17"
   | "latest";
 
-/** What a model shall be. */
+/** The kernel and the processor to model. */
 export interface ModelKind {
   /** The kernel version. */
   readonly version: ModelVersion;
-  /** A processor with page-modification logging. */
+  /** Whether the processor has page-modification logging. */
   readonly pml: boolean;
-  /** A host that emulates real mode: every store of a real-mode guest pushes. */
+  /** Whether the host emulates real mode: then every store of a real-mode guest pushes. */
   readonly emulator: boolean;
 }

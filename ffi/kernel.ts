@@ -1,19 +1,19 @@
 import type { Insight } from "./insight.ts";
 
 /**
- * A system-call boundary. Every method answers as a system call does: a result of zero or more, or
- * minus an errno (`-22` is EINVAL). Nothing here throws for what a kernel refuses.
+ * The system-call boundary. Every method answers as a system call does: a result of zero or more,
+ * or minus an errno (`-22` is EINVAL). No method throws because a kernel refuses.
  *
- * All that drives KVM (`kvm/`, `lab/`, `commands/`) is written against this interface, so that libc
- * ({@linkcode openLibc}) is one of several things that can stand behind it.
+ * All code that drives KVM is written against this interface, so that it runs on libc (`openLibc`,
+ * ffi/libc.ts) and on the model (`openModel`, model/model_kernel.ts).
  *
  * Addresses are numbers: a user-space address on x86-64 has 47 bits and is exact in a JS number.
  */
 export interface Kernel {
-  /** What answers: `"kvm"` is a real `/dev/kvm`. */
+  /** What answers the calls: `"kvm"` is a real `/dev/kvm`. */
   readonly backend: "kvm" | "model";
 
-  /** What a kernel in memory tells beyond its system calls; `null` on a real one, which hides it. */
+  /** What the model offers beyond system calls; `null` on a real kernel. */
   readonly insight: Insight | null;
 
   /**
@@ -52,7 +52,8 @@ export interface Kernel {
   /**
    * lseek(2).
    *
-   * @param whence Where they are counted from: `SEEK_END` of `ffi/linux.ts`, for one.
+   * @param offset Bytes, counted from `whence`.
+   * @param whence The origin, such as `SEEK_END` of `ffi/linux.ts`.
    * @returns The position, or minus errno.
    */
   lseek(fd: number, offset: number, whence: number): number;
@@ -88,8 +89,8 @@ export interface Kernel {
   mmap(length: number, protection: number, flags: number, fd: number, offset: number): number;
 
   /**
-   * munmap(2). Every array from {@linkcode Kernel.view} over the range is dead afterwards: touching
-   * one is a crash.
+   * munmap(2). No array from {@linkcode Kernel.view} over the range may be used afterwards:
+   * touching one crashes the process.
    *
    * @param address The mapping's address.
    * @returns 0, or minus errno.
@@ -101,7 +102,7 @@ export interface Kernel {
    *
    * @param address The first byte, a multiple of the page size, in a mapping.
    * @param advice A `MADV_*` number that leaves the memory's content as it is.
-   * @returns 0, or minus errno: EINVAL for advice that this kernel does not take.
+   * @returns 0, or minus errno: EINVAL for advice that this kernel does not know.
    */
   madvise(address: number, length: number, advice: number): number;
 
@@ -115,7 +116,8 @@ export interface Kernel {
   sigmask(set: Uint8Array<ArrayBuffer>, old: Uint8Array<ArrayBuffer> | null): number;
 
   /**
-   * raise(3): sends a signal to the calling thread. The signal shall be blocked: nothing here handles it.
+   * raise(3): sends a signal to the calling thread, which must have it blocked, as it has no
+   * handler.
    *
    * @returns 0, or minus errno.
    */
@@ -129,80 +131,84 @@ export interface Kernel {
   gettid(): number;
 
   /**
-   * tgkill(2): sends a signal to a thread of this process, which has it blocked: nothing here handles it.
+   * tgkill(2): sends a signal to a thread of this process, which must have it blocked, as it has no
+   * handler.
    *
    * @param tid The thread's id.
-   * @param signal Its number; 0 sends none and asks whether the thread exists.
-   * @returns 0, or minus errno: ESRCH where there is no such thread any more.
+   * @param signal The signal; 0 sends none and only checks that the thread exists.
+   * @returns 0, or minus errno: ESRCH if the thread no longer exists.
    */
   tgkill(tid: number, signal: number): number;
 
   /**
-   * sigtimedwait(2) that does not wait: takes a pending signal.
+   * sigtimedwait(2) with a timeout of 0: takes a pending signal.
    *
    * @param set 128 bytes of `sigset_t`: the signals to take, all of them blocked.
-   * @returns The signal taken, or minus errno: EAGAIN where none is pending.
+   * @returns The signal taken, or minus errno: EAGAIN if none is pending.
    */
   sigtimedwait(set: Uint8Array<ArrayBuffer>): number;
 
   /**
-   * setitimer(2) with `ITIMER_REAL`, once: SIGALRM comes to the main thread after a while, within
-   * whatever call it then makes. Its handler does nothing.
+   * setitimer(2) with `ITIMER_REAL`, one shot: SIGALRM interrupts the main thread, in whatever call
+   * that is then. Its handler does nothing.
    *
-   * @param microseconds The while, below a second; 0 takes the timer back, and the handler.
+   * @param microseconds The delay, below a second; 0 disarms the timer and removes the handler.
    * @returns 0, or minus errno.
    */
   setitimer(microseconds: number): number;
 
   /**
-   * timer_create(2) with `CLOCK_MONOTONIC` and `SIGEV_THREAD_ID`, and timer_settime(2): from now on a signal comes to
-   * the calling thread again and again. The thread shall have it blocked: nothing here handles it.
+   * timer_create(2) with `CLOCK_MONOTONIC` and `SIGEV_THREAD_ID`, and timer_settime(2): starts a
+   * timer that sends a signal to the calling thread periodically. The thread must have it blocked,
+   * as it has no handler.
    *
-   * @param microseconds The while between two.
-   * @returns The timer, or minus errno: ENOSYS from a kernel without such timers, EAGAIN where there are too many.
+   * @param microseconds The period.
+   * @returns The timer, or minus errno: ENOSYS from a kernel without such timers, EAGAIN if there
+   * are too many.
    */
   startTimer(signal: number, microseconds: number): number;
 
   /**
    * timer_delete(2). A signal that the timer has sent may still be pending.
    *
-   * @param timer What {@linkcode Kernel.startTimer} answered.
+   * @param timer A timer from {@linkcode Kernel.startTimer}.
    * @returns 0, or minus errno.
    */
   deleteTimer(timer: number): number;
 
   /**
-   * ioctl(2) without an argument, made by another process that holds the same file.
+   * ioctl(2) without an argument, made by another process that has inherited the file.
    *
    * @returns 0 for any result, or minus errno.
-   * @throws {HostError} Where no other process may be started.
-   * @throws {NoAnswerError} Where it ended without an answer.
+   * @throws {HostError} If no other process may be started.
+   * @throws {NoAnswerError} If it ended without an answer.
    */
   ioctlElsewhere(fd: number, request: number): number;
 
   /**
-   * mmap(2) of a page for reading and writing, shared, made by another process that holds the same file, and a
-   * store to the first byte of it.
+   * Lets another process, which has inherited the file, map one of its pages with mmap(2), shared,
+   * for reading and writing, and store to the first byte.
    *
-   * @param page The page of the file.
-   * @param byte What is stored.
+   * @param page The page of the file, from 0.
+   * @param byte The value to store.
    * @returns 0, or minus errno.
-   * @throws {HostError} Where no other process may be started.
-   * @throws {NoAnswerError} Where it ended without an answer.
+   * @throws {HostError} If no other process may be started.
+   * @throws {NoAnswerError} If it ended without an answer.
    */
   storeElsewhere(fd: number, page: number, byte: number): number;
 
   /**
    * perf_event_open(2).
    *
-   * @param attr A `struct perf_event_attr`, as long as its own `size` says.
-   * @param tid The thread that is watched, on whatever processor it runs; 0 is the calling one.
+   * @param attr A `struct perf_event_attr`, at least as long as its own `size` says.
+   * @param tid The thread to watch, on any processor; 0 is the calling one.
    * @returns A file descriptor, closed on exec, or minus errno.
    */
   perfEventOpen(attr: Uint8Array<ArrayBuffer>, tid: number): number;
 
   /**
-   * The memory of a mapping, or of a part of it: no copy. It is valid until the mapping is unmapped.
+   * The memory of a mapping, or of a part of it, without a copy. It is valid until the mapping is
+   * unmapped.
    *
    * @param address An address in the mapping, a multiple of 8.
    * @returns The memory. It may be a part of its `buffer`: mind `byteOffset`.

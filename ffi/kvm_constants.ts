@@ -1,7 +1,7 @@
-// Other numbers of <linux/kvm.h>, under its names.
+// Numbers of <linux/kvm.h> that are no ioctls, under their kernel names.
 
 // capabilities
-/** Where KVM runs real mode can be said: of every x86 host. */
+/** `KVM_SET_TSS_ADDR` works, as on every x86 host. */
 export const KVM_CAP_SET_TSS_ADDR = 4;
 /** Recommended number of vCPUs. */
 export const KVM_CAP_NR_VCPUS = 9;
@@ -29,9 +29,9 @@ export const KVM_CAP_BINARY_STATS_FD = 203;
 export const KVM_CAP_DIRTY_LOG_RING_ACQ_REL = 223;
 /** A dirty bitmap beside the ring, v6.2; 0 on x86. */
 export const KVM_CAP_DIRTY_LOG_RING_WITH_BITMAP = 225;
-/** Memory that only guests reach, v6.8; asked of a VM. */
+/** Memory that only guests can access, v6.8; to be checked on a VM. */
 export const KVM_CAP_GUEST_MEMFD = 234;
-/** The types of VM that can be made, v6.8: a bit each. */
+/** The VM types that can be created, v6.8: one bit for each. */
 export const KVM_CAP_VM_TYPES = 235;
 /** Memory can be mapped before the guest touches it, v6.11. */
 export const KVM_CAP_PRE_FAULT_MEMORY = 236;
@@ -41,11 +41,11 @@ export const KVM_CAP_PRE_FAULT_MEMORY = 236;
 export const KVM_MEM_LOG_DIRTY_PAGES = 1;
 /** The guest may not write to this slot. */
 export const KVM_MEM_READONLY = 2;
-/** This slot has memory of a guest_memfd. */
+/** This slot has memory from a guest_memfd. */
 export const KVM_MEM_GUEST_MEMFD = 4;
 
 // types of VM
-/** A VM whose guest can have memory that the host does not map. */
+/** The type of a VM whose guest can have memory that the host does not map. */
 export const KVM_X86_SW_PROTECTED_VM = 1;
 
 // the ring
@@ -105,7 +105,7 @@ const EXIT_NAMES: Readonly<Record<number, string>> = {
  * ```
  *
  * @param reason `exit_reason` of `kvm_run`.
- * @returns The UAPI name, or `exit reason N` where this program has none.
+ * @returns The UAPI name, or `exit reason N` if this program has no name for it.
  */
 export function exitName(reason: number): string {
   return EXIT_NAMES[reason] ?? `exit reason ${reason}`;

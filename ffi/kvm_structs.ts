@@ -1,3 +1,5 @@
+// A small layout engine for C structs, and the structs of KVM that this program uses.
+
 /** A C scalar of fixed width. */
 export type Scalar = "u8" | "u16" | "u32" | "u64";
 
@@ -48,7 +50,7 @@ function roundUp(offset: number, align: number): number {
  *
  * @param name The struct's name in the kernel's headers.
  * @param fields Its fields in order, with their types.
- * @returns Size, alignment and offsets.
+ * @returns Its size, its alignment and the offsets of its fields, in bytes.
  */
 export function struct<Names extends string>(
   name: string,
@@ -68,8 +70,8 @@ export function struct<Names extends string>(
   return { name, size: roundUp(end, align), align, at: at as Record<Names, number> };
 }
 
-// The structs of <linux/kvm.h> and <asm/kvm.h> (x86) that this program uses. Their sizes and offsets
-// are pinned in test/ffi/structs_test.ts, and compared there with a C compiler's.
+// The structs of <linux/kvm.h> and <asm/kvm.h> (x86) that this program uses.
+// test/ffi/structs_test.ts pins their sizes and offsets, and compares them with a C compiler's.
 
 /** `struct kvm_enable_cap`, the argument of `KVM_ENABLE_CAP`. */
 export const kvm_enable_cap: Struct<"cap" | "flags" | "args" | "pad"> = struct("kvm_enable_cap", {
@@ -220,9 +222,9 @@ export const kvm_sregs: Struct<
 });
 
 /**
- * The head of `struct kvm_run`, the page that a vCPU shares with user space; `exit` is where the union
- * of exit details begins. (`suberror` of `KVM_EXIT_INTERNAL_ERROR` and `hardware_entry_failure_reason`
- * of `KVM_EXIT_FAIL_ENTRY` both stand at its start.)
+ * The head of `struct kvm_run`, which a vCPU shares with user space. `exit` is the start of the
+ * union with the details of an exit, such as `suberror` of `KVM_EXIT_INTERNAL_ERROR` and
+ * `hardware_entry_failure_reason` of `KVM_EXIT_FAIL_ENTRY`.
  */
 export const kvm_run: Struct<
   | "request_interrupt_window"
@@ -248,7 +250,7 @@ export const kvm_run: Struct<
   exit: "u64",
 });
 
-/** `struct kvm_cpuid_entry2`, a leaf of CPUID as a vCPU shall see it. */
+/** `struct kvm_cpuid_entry2`, a leaf of the CPUID that a vCPU sees. */
 export const kvm_cpuid_entry2: Struct<
   "function" | "index" | "flags" | "eax" | "ebx" | "ecx" | "edx" | "padding"
 > = struct("kvm_cpuid_entry2", {
@@ -262,7 +264,7 @@ export const kvm_cpuid_entry2: Struct<
   padding: ["u32", 3],
 });
 
-/** The head of `struct kvm_cpuid2`, which `nent` of `struct kvm_cpuid_entry2` follow. */
+/** The head of `struct kvm_cpuid2`; `nent` structs `kvm_cpuid_entry2` follow it. */
 export const kvm_cpuid2: Struct<"nent" | "padding"> = struct("kvm_cpuid2", {
   nent: "u32",
   padding: "u32",
@@ -281,7 +283,7 @@ export const kvm_msr_entry: Struct<"index" | "reserved" | "data"> = struct("kvm_
   data: "u64",
 });
 
-/** The head of `struct kvm_msrs`, which `nmsrs` of `struct kvm_msr_entry` follow. */
+/** The head of `struct kvm_msrs`; `nmsrs` structs `kvm_msr_entry` follow it. */
 export const kvm_msrs: Struct<"nmsrs" | "pad"> = struct("kvm_msrs", { nmsrs: "u32", pad: "u32" });
 
 /** `struct kvm_create_guest_memfd`, the argument of `KVM_CREATE_GUEST_MEMFD`. */
@@ -329,5 +331,5 @@ export const kvm_clear_dirty_log: Struct<"slot" | "num_pages" | "first_page" | "
     dirty_bitmap: "u64",
   });
 
-/** The head of `struct kvm_signal_mask`, which `len` bytes of a kernel's `sigset_t` follow. */
+/** The head of `struct kvm_signal_mask`; `len` bytes of the kernel's `sigset_t` follow it. */
 export const kvm_signal_mask: Struct<"len"> = struct("kvm_signal_mask", { len: "u32" });

@@ -3,7 +3,7 @@ import type { Kernel } from "./kernel.ts";
 import { SIGALRM, SIGSET_BYTES } from "./linux.ts";
 import { askElsewhere, type Errand } from "./other_process_errand.ts";
 
-/** What statx(2) fills. */
+/** Bytes of `struct statx`. */
 const STATX_BYTES = 256;
 const STATX_BASIC_STATS = 0x7ff;
 const SIG_SETMASK = 2;
@@ -16,17 +16,17 @@ const SYS_TIMER_DELETE = 226n;
 const SYS_TGKILL = 234n;
 const SYS_PERF_EVENT_OPEN = 298n;
 const PERF_FLAG_FD_CLOEXEC = 8n;
-/** Where `struct perf_event_attr` says how long it is. */
+/** Offset of `size` in `struct perf_event_attr`. */
 const PERF_ATTR_SIZE_AT = 4;
 /** `struct timespec` and the halves of `struct itimerval`: seconds and a fraction, 64 bits each. */
 const TIME_BYTES = 16;
 const CLOCK_MONOTONIC = 1n;
-/** Bytes of `struct sigevent`, and where in it, in words of 32 bits, the signal, the way and the thread stand. */
+/** Bytes of `struct sigevent`, and offsets of its fields in words of 32 bits. */
 const SIGEVENT = { bytes: 64, signo: 2, notify: 3, tid: 4 } as const;
 const SIGEV_THREAD_ID = 4;
 
-// The C prototype stands beside each entry. ioctl() is variadic; on x86-64 its third argument travels
-// in the same register as a fixed one's, so two fixed signatures call it: one for a number, one for a
+// Each entry has its C prototype. ioctl() is variadic, but on x86-64 its third argument is passed
+// in the same register as a fixed one. So two fixed signatures do: one for a number, one for a
 // struct.
 const SYMBOLS = {
   // int open(const char *pathname, int flags);
@@ -46,8 +46,8 @@ const SYMBOLS = {
   __errno_location: { parameters: [], result: "pointer" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
-// Bound when they are first called: binding costs a third of a millisecond a symbol, and most commands
-// need neither.
+// Bound on first use: binding takes a third of a millisecond for each symbol, and most commands
+// need none of these.
 const LATE_SYMBOLS = {
   // ssize_t pread(int fd, void buf[count], size_t count, off_t offset);
   pread: { parameters: ["i32", "buffer", "u64", "i64"], result: "i64" },
@@ -69,8 +69,9 @@ const LATE_SYMBOLS = {
   madvise: { parameters: ["u64", "u64", "i32"], result: "i32" },
   // int dup(int oldfd);
   dup: { parameters: ["i32"], result: "i32" },
-  // long syscall(long number, ...), for what an older glibc has no function for. On x86-64 variadic
-  // arguments travel as fixed ones do: one signature for numbers, one for perf_event_open().
+  // long syscall(long number, ...), for calls that an older glibc has no function for. On x86-64
+  // variadic arguments are passed like fixed ones, so there is a fixed signature for each
+  // combination of types.
   syscall_numbers: { name: "syscall", parameters: ["i64", "i64", "i64", "i64"], result: "i64" },
   syscall_timer_create: {
     name: "syscall",
@@ -89,7 +90,7 @@ const LATE_SYMBOLS = {
   },
 } as const satisfies Deno.ForeignLibraryInterface;
 
-// Of its own, for commands that need no other late one.
+// A group of its own, for commands that need no other late symbol.
 const SEEK_SYMBOLS = {
   // off_t lseek(int fd, off_t offset, int whence);
   lseek: { parameters: ["i32", "i64", "i32"], result: "i64" },
@@ -97,7 +98,7 @@ const SEEK_SYMBOLS = {
 
 const PERMISSION = "run bin/dirtyring, or add --allow-ffi to deno run";
 
-// Bound once a thread, and never closed: it is libc, which the process itself lives in.
+// Bound once for each thread and never closed: the process needs libc anyway.
 let early: Deno.DynamicLibrary<typeof SYMBOLS>["symbols"] | undefined;
 let late: Deno.DynamicLibrary<typeof LATE_SYMBOLS>["symbols"] | undefined;
 let seek: Deno.DynamicLibrary<typeof SEEK_SYMBOLS>["symbols"] | undefined;
@@ -133,16 +134,18 @@ export function loadLibc<Symbols extends Deno.ForeignLibraryInterface>(
 }
 
 /**
- * What makes an answer of a system call of what libc returned: -1 becomes minus errno. errno is read through a view that
- * is taken once: libc keeps it in thread-local storage, so its address never changes for this thread, and nothing runs
- * between a synchronous call and the read.
+ * Makes a function that turns what libc returned into the answer of a system call: -1 becomes minus
+ * errno. It reads errno through a view that is made once. That is safe, as errno is in thread-local
+ * storage and its address never changes for this thread, and nothing runs between a synchronous
+ * call and the read.
  *
- * @returns The function, for this thread.
- * @throws {HostError} Where libc cannot be loaded.
+ * @returns The function, for this thread only.
+ * @throws {HostError} If libc cannot be loaded.
  */
 export function libcAnswers(): (result: number) => number {
   const libc = early ??= loadLibc(SYMBOLS);
-  // SAFETY: 4 bytes, an int of this thread's storage, owned by libc; it lives as long as the thread.
+  // SAFETY: 4 bytes, an int of this thread's storage, owned by libc; it lives as long as the
+  // thread.
   const errnoAt = libc.__errno_location();
   if (errnoAt === null) throw new HostError("__errno_location() answered NULL", "use glibc");
   const errno = new Int32Array(Deno.UnsafePointerView.getArrayBuffer(errnoAt, 4));
@@ -160,7 +163,7 @@ export function openLibc(): Kernel {
   const encoder = new TextEncoder();
   const cString = (text: string): Uint8Array<ArrayBuffer> => encoder.encode(`${text}\0`);
 
-  // The copy of the file descriptor is one that the other process inherits.
+  // The duplicate is not closed on exec, so that the other process inherits it.
   const elsewhere = (fd: number, errand: Errand): number => {
     const copy = answer((late ??= loadLibc(LATE_SYMBOLS)).dup(fd));
     if (copy < 0) return copy;
@@ -213,7 +216,8 @@ export function openLibc(): Kernel {
     },
     // SAFETY: kvm/mapping.ts, the owner of every mapping, drops its buffer before it calls this.
     munmap: (address, length) => answer(libc.munmap(BigInt(address), BigInt(length))),
-    // SAFETY: the range is a mapping of the caller's, and the advice is of a kind that keeps what is in it.
+    // SAFETY: the range is a mapping of the caller's, and the advice is of a kind that keeps what
+    // is in it.
     madvise: (address, length, advice) =>
       answer((late ??= loadLibc(LATE_SYMBOLS)).madvise(BigInt(address), BigInt(length), advice)),
     sigmask(set, old) {
@@ -233,26 +237,28 @@ export function openLibc(): Kernel {
     },
     sigtimedwait(set) {
       if (set.length < SIGSET_BYTES) throw new RangeError(`Cannot wait for ${set.length} bytes`);
-      // SAFETY: the set is SIGSET_BYTES long, checked above; no siginfo is asked for (NULL), and the
-      // timeout is a `struct timespec` of this call, all zero: it does not wait.
+      // SAFETY: the set is SIGSET_BYTES long, checked above; no siginfo is asked for (NULL), and
+      // the timeout is a `struct timespec` of this call, all zero: it does not wait.
       return answer(
         (late ??= loadLibc(LATE_SYMBOLS)).sigtimedwait(set, 0n, new Uint8Array(TIME_BYTES)),
       );
     },
     setitimer(microseconds) {
       const { signal, setitimer, dlsym } = late ??= loadLibc(LATE_SYMBOLS);
-      // SAFETY: abs() takes an int and touches no memory, which makes it a handler that does nothing; it
-      // is libc's and stays for as long as the process lives. It is there before the timer, and goes after it.
+      // SAFETY: abs() takes an int and touches no memory, so it serves as a handler that does
+      // nothing. It is libc's and lives as long as the process. It is installed before the timer
+      // and removed after it.
       if (microseconds > 0) signal(SIGALRM, dlsym(0n, cString("abs")));
       const times = new BigUint64Array(2 * TIME_BYTES / 8);
       times[3] = BigInt(microseconds); // it_value.tv_usec; it_interval is 0: once
-      // SAFETY: a `struct itimerval` of this call, which libc does not keep; the old one is not asked for.
+      // SAFETY: a `struct itimerval` of this call, which libc does not keep; the old one is not
+      // asked for.
       const done = answer(setitimer(ITIMER_REAL, times, 0n));
       // SAFETY: NULL is SIG_DFL.
       if (microseconds === 0) signal(SIGALRM, null);
       return done;
     },
-    // timer_create() of an older glibc stands in a library of its own: the kernel is called itself.
+    // By syscall(): in an older glibc timer_create() is in another library.
     startTimer(signal, microseconds) {
       const { syscall_numbers, syscall_timer_create, syscall_timer_settime } = late ??= loadLibc(
         LATE_SYMBOLS,
@@ -262,7 +268,8 @@ export function openLibc(): Kernel {
       event[SIGEVENT.notify] = SIGEV_THREAD_ID;
       event[SIGEVENT.tid] = Number(syscall_numbers(SYS_GETTID, 0n, 0n, 0n));
       const timer = new Int32Array(1);
-      // SAFETY: a `struct sigevent` that the kernel reads, and an int that it writes, both of this call.
+      // SAFETY: a `struct sigevent` that the kernel reads, and an int that it writes, both of this
+      // call.
       const made = syscall_timer_create(SYS_TIMER_CREATE, CLOCK_MONOTONIC, event, timer);
       const answered = answer(Number(made));
       if (answered < 0) return answered;
@@ -273,7 +280,8 @@ export function openLibc(): Kernel {
         times[at + 1] = BigInt(microseconds % 1e6 * 1000);
       }
       const id = BigInt(timer[0]!);
-      // SAFETY: a `struct itimerspec` of this call, which the kernel does not keep; the old one is not asked for.
+      // SAFETY: a `struct itimerspec` of this call, which the kernel does not keep; the old one is
+      // not asked for.
       const set = answer(Number(syscall_timer_settime(SYS_TIMER_SETTIME, id, 0n, times, 0n)));
       if (set === 0) return Number(id);
       syscall_numbers(SYS_TIMER_DELETE, id, 0n, 0n);
@@ -289,8 +297,8 @@ export function openLibc(): Kernel {
       const size = new DataView(attr.buffer, attr.byteOffset).getUint32(PERF_ATTR_SIZE_AT, true);
       if (attr.length < size) throw new RangeError(`Cannot pass ${attr.length} bytes of ${size}`);
       const { syscall_perf } = late ??= loadLibc(LATE_SYMBOLS);
-      // SAFETY: the kernel reads as many bytes as the struct itself says, which are there, checked above,
-      // and keeps no pointer to them. Processor -1 is any, and -1 is no group.
+      // SAFETY: the kernel reads as many bytes as the struct itself says, which are there, checked
+      // above, and keeps no pointer to them. Processor -1 is any, and -1 is no group.
       const fd = syscall_perf(
         SYS_PERF_EVENT_OPEN,
         attr,

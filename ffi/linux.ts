@@ -5,9 +5,9 @@
 export const O_RDONLY = 0;
 /** Open for reading and writing. */
 export const O_RDWR = 2;
-/** Do not make a terminal the one that controls this process. */
+/** Do not make a terminal the controlling one of this process. */
 export const O_NOCTTY = 0o400;
-/** Do not wait for what is not there yet: EAGAIN. */
+/** Do not block: a call that would wait answers EAGAIN. */
 export const O_NONBLOCK = 0o4000;
 /** Close on exec. */
 export const O_CLOEXEC = 0o2000000;
@@ -33,12 +33,12 @@ export const MAP_ANONYMOUS = 0x20;
 export const MAP_NORESERVE = 0x4000;
 
 // <asm-generic/mman-common.h>
-/** Advice for madvise(2): back this memory with huge pages where that can be. */
+/** Advice for madvise(2): back this memory with huge pages where possible. */
 export const MADV_HUGEPAGE = 14;
 /** Advice for madvise(2): never back this memory with huge pages. */
 export const MADV_NOHUGEPAGE = 15;
 
-/** Bytes in a page of an x86 host, and in a guest page that the dirty ring counts. */
+/** Bytes of a page on an x86 host, and of a guest page in the dirty ring. */
 export const PAGE_SIZE = 4096;
 
 /** Bytes of glibc's `sigset_t`. */
@@ -47,15 +47,15 @@ export const SIGSET_BYTES = 128;
 // <asm-generic/signal.h>
 /** A signal for a program's own use. */
 export const SIGUSR1 = 10;
-/** The timer's signal. */
+/** The signal of setitimer(2). */
 export const SIGALRM = 14;
-/** A file has reached the size that `ulimit -f` allows. */
+/** A file would exceed the size that `ulimit -f` allows. */
 export const SIGXFSZ = 25;
-/** Signals that a thread's own faults bring: SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV. */
+/** Signals for faults of the thread itself: SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV. */
 export const SYNCHRONOUS_SIGNALS: readonly number[] = [4, 5, 7, 8, 11];
 
 // Request numbers as <asm-generic/ioctl.h> builds them: 2 bits of direction, 14 of size, 8 of type
-// and 8 of number. They are computed here, never written out, so that a wrong struct size shows.
+// and 8 of number. They are computed and never written out, so that a wrong struct size is noticed.
 
 const NONE = 0;
 const WRITE = 1;
@@ -113,20 +113,16 @@ export function iow(type: number, number: number, size: number): number {
   return request(WRITE, type, number, size);
 }
 
-/**
- * Milliseconds as whole nanoseconds, which all times of results are.
- *
- * @param ms Milliseconds.
- */
+/** Converts milliseconds to whole nanoseconds, the unit of all times in results. */
 export function nanoseconds(ms: number): number {
   return Math.round(ms * 1e6);
 }
 
 /**
- * The time that has passed.
+ * The time that has passed since a moment.
  *
- * @param started What `performance.now()` said in the beginning.
- * @returns Nanoseconds since then.
+ * @param started `performance.now()` of that moment, in milliseconds.
+ * @returns Nanoseconds.
  */
 export function nanosecondsSince(started: number): number {
   return nanoseconds(performance.now() - started);

@@ -1,14 +1,15 @@
+// System calls of a program that is init in a virtual machine, or that starts such a machine.
 import { libcAnswers, loadLibc, openLibc } from "./libc.ts";
 
 // <sys/mount.h>, <sys/reboot.h>, <sys/prctl.h> and <unistd.h>
 const SYMBOLS = {
-  // int mount(const char *source, const char *target, const char *filesystemtype, unsigned long mountflags,
-  //           const void *data);
+  // int mount(const char *source, const char *target, const char *filesystemtype,
+  //           unsigned long mountflags, const void *data);
   mount: { parameters: ["buffer", "buffer", "buffer", "u64", "buffer"], result: "i32" },
   // int reboot(int op);
   reboot: { parameters: ["i32"], result: "i32" },
-  // long syscall(long number, ...): init_module(void image[len], unsigned long len, const char *param_values),
-  // for which libc has no function.
+  // long syscall(long number, ...): init_module(void image[len], unsigned long len, const char
+  // *param_values), for which libc has no function.
   syscall_init_module: {
     name: "syscall",
     parameters: ["i64", "buffer", "u64", "buffer"],
@@ -27,7 +28,7 @@ const SYMBOLS = {
 const SYS_INIT_MODULE = 175n; // <asm/unistd_64.h>
 const PR_SET_PDEATHSIG = 1;
 const SIGKILL = 9n;
-/** <linux/reboot.h>: what ends a virtual machine that is not to start again. */
+/** <linux/reboot.h>: ends a virtual machine whose emulator does not restart it. */
 const RB_AUTOBOOT = 0x01234567;
 
 // <asm-generic/termbits.h>
@@ -40,32 +41,34 @@ const RAW_CFLAG = 0x1002 | 0x30 | 0x80 | 0x800; // B115200, CS8, CREAD, CLOCAL
 const VTIME_AT = 17 + 5;
 const VMIN_AT = 17 + 6;
 
-/** System calls of a program that is process 1 of a machine, or that starts one. Each answers 0 or minus errno. */
+/** System calls for process 1 of a machine, or for starting one. Each answers 0 or minus errno. */
 export interface MachineCalls {
-  /** mount(2) of a file system that has no device. */
+  /** mount(2) of a file system without a device, such as proc. */
   mount(kind: string, target: string): number;
   /** init_module(2). */
   initModule(image: Uint8Array<ArrayBuffer>, parameters: string): number;
-  /** Lets bytes pass through a terminal as they are: TCSETS. */
+  /** Makes a terminal pass all bytes unchanged: TCSETS. */
   makeRaw(fd: number): number;
-  /** Waits until a terminal has sent what was written to it: TCSBRK, as tcdrain(3) does. */
+  /** Waits until a terminal has sent all that was written to it: TCSBRK, like tcdrain(3). */
   drain(fd: number): number;
-  /** reboot(2): ends the machine. Returns only where it is refused. */
+  /** reboot(2): ends the machine. Returns only if it is refused. */
   reboot(): number;
   /**
-   * Becomes another program in a session of its own, which the kernel ends with the parent: PR_SET_PDEATHSIG,
-   * setsid(2), execv(3). Returns only where that is refused.
+   * Becomes another program in a session of its own, which the kernel kills when the parent ends:
+   * PR_SET_PDEATHSIG, setsid(2), execv(3). Returns only if a call is refused or the parent has
+   * ended.
    *
-   * @param parent The process id of the parent, which may have gone by now: then nothing is started.
+   * @param parent The parent's process id. If that is no longer the parent, nothing is started and
+   * the answer is 0.
    * @param command The program's path and its arguments.
    */
   becomeChildOf(parent: number, command: readonly string[]): number;
 }
 
 /**
- * Binds them.
+ * Binds the system calls.
  *
- * @throws {HostError} Where libc cannot be loaded.
+ * @throws {HostError} If libc cannot be loaded.
  */
 export function openMachineCalls(): MachineCalls {
   const libc = loadLibc(SYMBOLS);
@@ -108,7 +111,8 @@ export function openMachineCalls(): MachineCalls {
       if (session < 0) return session;
       const strings = command.map(cString);
       const argv = new BigUint64Array(strings.length + 1);
-      // SAFETY: addresses of strings that this call owns and keeps until execv() has read them; NULL ends them.
+      // SAFETY: addresses of strings that this call owns and keeps until execv() has read them;
+      // NULL ends them.
       strings.forEach((one, n) =>
         argv[n] = BigInt(Deno.UnsafePointer.value(Deno.UnsafePointer.of(one)))
       );

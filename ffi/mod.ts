@@ -1,8 +1,8 @@
 /**
- * The boundary to the kernel. {@linkcode Kernel} is the few system calls that driving KVM takes, each of which
- * answers as a system call does: a result, or minus an errno. {@linkcode openLibc} is the real one;
- * {@linkcode traceKernel} shows what passes. Beside it stand KVM's numbers and structs, computed as the kernel's
- * headers compute them.
+ * The boundary to the kernel. {@linkcode Kernel} has the few system calls that are needed to drive
+ * KVM. Each answers as a system call does: a result, or minus an errno. {@linkcode openLibc} is the
+ * real kernel; {@linkcode traceKernel} shows the calls of any. KVM's numbers and structs are here,
+ * too, computed as the kernel's headers compute them.
  *
  * @example Calls that are shown, of a kernel in memory
  * ```ts

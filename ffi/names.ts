@@ -16,7 +16,7 @@ const REQUEST_NAMES = new Map<number, string>(
  * assertEquals([requestName(0xae80), requestName(1)], ["KVM_RUN", "0x1"]);
  * ```
  *
- * @returns The name, or the number in hexadecimal where this program has no name for it.
+ * @returns The name, or the number in hexadecimal if this program has no name for it.
  */
 export function requestName(request: number): string {
   return REQUEST_NAMES.get(request) ?? `0x${request.toString(16)}`;
@@ -38,7 +38,7 @@ const CAPABILITY_NAMES: ReadonlyMap<number, string> = new Map(
  * ```
  *
  * @param number The `KVM_CAP_*` number.
- * @returns The UAPI name, or the number where this program has none.
+ * @returns The UAPI name, or the number if this program has no name for it.
  */
 export function capabilityName(number: number): string {
   return CAPABILITY_NAMES.get(number) ?? `${number}`;

@@ -1,5 +1,5 @@
-// A program of its own: does one thing with a file that it inherited, and prints what the kernel answered. An exit
-// status would not do: a process that crashed, or was killed, has one too.
+// A program of its own: it does one thing with a file that it inherited, and prints the kernel's
+// answer. An exit status would not do, as a process that crashed or was killed also has one.
 import type { Kernel } from "./kernel.ts";
 import { openLibc } from "./libc.ts";
 import { MAP_SHARED, PAGE_SIZE, PROT_READ, PROT_WRITE } from "./linux.ts";
@@ -16,7 +16,7 @@ function store(kernel: Kernel, fd: number, page: number, byte: number): number {
 if (import.meta.main) {
   const [fd, text] = Deno.args;
   if (fd === undefined || text === undefined) throw new TypeError("expected FD ERRAND");
-  // Both programs are of one version, and so is what they tell each other.
+  // No validation: both programs are of the same version.
   const errand = JSON.parse(text) as Errand;
   const kernel = openLibc();
   const answer = errand.do === "ioctl"

@@ -9,8 +9,8 @@ export type Errand =
   | { readonly do: "store"; readonly page: number; readonly byte: number };
 
 /**
- * Another process that was asked for something gave no answer: it did not begin, crashed or was killed. Whether it did
- * what it was asked is not known.
+ * Another process was asked to do something and gave no answer: it did not start, crashed or was
+ * killed. Whether it did what it was asked is unknown.
  */
 export class NoAnswerError extends Error {
   /** Says how the process ended. */
@@ -20,18 +20,18 @@ export class NoAnswerError extends Error {
   }
 }
 
-/** The program that does errands. */
+/** The program that runs errands. */
 const PROGRAM: URL = new URL("other_process.ts", import.meta.url);
 
 /**
- * Lets another process do something with a file that it inherits: a program of its own, with an address
- * space of its own.
+ * Makes another process do something with a file that it inherits. It has its own address space,
+ * and so is not the owner of a VM.
  *
  * @param fd A file descriptor that is not closed on exec.
- * @param program The program that does it, for a test that breaks it.
+ * @param program The program to run; a test replaces it with a broken one.
  * @returns 0 for any result, or minus errno.
- * @throws {HostError} Where Deno may not start a process.
- * @throws {NoAnswerError} Where the process ended without an answer.
+ * @throws {HostError} If Deno may not start a process.
+ * @throws {NoAnswerError} If the process ended without an answer.
  */
 export function askElsewhere(fd: number, errand: Errand, program: URL = PROGRAM): number {
   const { code, signal, stdout, stderr } = outputOf(fd, errand, program);

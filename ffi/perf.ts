@@ -2,34 +2,35 @@
 import { type Struct, struct } from "./kvm_structs.ts";
 import { io, iow } from "./linux.ts";
 
-/** An event that a tracepoint of the kernel's makes; `config` is the tracepoint's id. */
+/** The type of an event that a kernel tracepoint makes; `config` is the tracepoint's id. */
 export const PERF_TYPE_TRACEPOINT = 2;
 
-/** A sample holds the tracepoint's payload. */
+/** Samples contain the tracepoint's payload. */
 export const PERF_SAMPLE_RAW = 1 << 10;
 
-/** The bit of `perf_event_attr.disabled`: the event waits for {@linkcode PERF_EVENT_IOC_ENABLE}. */
+/** Bit `disabled` of `perf_event_attr`: the event starts with {@linkcode PERF_EVENT_IOC_ENABLE}. */
 export const PERF_ATTR_DISABLED = 1;
 
-/** A record of a sample. */
+/** The type of a record that is a sample. */
 export const PERF_RECORD_SAMPLE = 9;
 
 const TYPE = "$".charCodeAt(0);
 
-/** Lets an event count, and sample. */
+/** Starts an event: it counts and samples. */
 export const PERF_EVENT_IOC_ENABLE: number = io(TYPE, 0);
 /** Stops an event; its count stays. */
 export const PERF_EVENT_IOC_DISABLE: number = io(TYPE, 1);
-/** Lets an event see only what a condition on the payload holds for: text that ends in NUL. */
+/** Sets a condition on the payload, as text that ends in NUL; an event ignores all other hits. */
 export const PERF_EVENT_IOC_SET_FILTER: number = iow(TYPE, 6, 8);
 
-// The structs of <linux/perf_event.h> that this program uses. Their sizes and offsets are compared with a C
-// compiler's in test/ffi/perf_test.ts.
+// The structs of <linux/perf_event.h> that this program uses. test/ffi/perf_test.ts compares their
+// sizes and offsets with a C compiler's.
 
 /**
- * `struct perf_event_attr` in its first published form, which every kernel takes (`PERF_ATTR_SIZE_VER0`).
- * `flags` is where its bit field begins, of which {@linkcode import("./perf.ts").PERF_ATTR_DISABLED}
- * is a bit; `bp_addr` is a union's first name.
+ * `struct perf_event_attr` in its first published form, which every kernel accepts
+ * (`PERF_ATTR_SIZE_VER0`). `flags` is the start of its bit field, in which
+ * {@linkcode import("./perf.ts").PERF_ATTR_DISABLED} is a bit; `bp_addr` is the first member of a
+ * union.
  */
 export const perf_event_attr: Struct<
   | "type"
@@ -56,8 +57,8 @@ export const perf_event_attr: Struct<
 });
 
 /**
- * The head of `struct perf_event_mmap_page`, the first page of an event's mapping: where records stand in
- * what follows. `data_head` and `data_tail` run free.
+ * The head of `struct perf_event_mmap_page`, the first page of an event's mapping. It says where
+ * the records are in the pages that follow. `data_head` and `data_tail` are free-running.
  */
 export const perf_event_mmap_page: Struct<
   | "version"
@@ -94,7 +95,7 @@ export const perf_event_mmap_page: Struct<
   time_offset: "u64",
   time_zero: "u64",
   size: "u32",
-  // Up to the end of the first KiB: what later kernels have put there is not used.
+  // The rest of the first KiB; fields that later kernels have added there are not used.
   reserved: ["u8", 948],
   data_head: "u64",
   data_tail: "u64",
@@ -102,14 +103,17 @@ export const perf_event_mmap_page: Struct<
   data_size: "u64",
 });
 
-/** `struct perf_event_header`, with which every record begins. */
+/** `struct perf_event_header`, the start of every record. */
 export const perf_event_header: Struct<"type" | "misc" | "size"> = struct("perf_event_header", {
   type: "u32",
   misc: "u16",
   size: "u16",
 });
 
-/** `PERF_RECORD_SAMPLE` of an event whose `sample_type` is `PERF_SAMPLE_RAW` alone: the payload follows. */
+/**
+ * `PERF_RECORD_SAMPLE` of an event whose `sample_type` is `PERF_SAMPLE_RAW` alone: the payload
+ * follows.
+ */
 export const perf_raw_sample: Struct<"header" | "size"> = struct("perf_raw_sample", {
   header: perf_event_header,
   size: "u32",

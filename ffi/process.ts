@@ -1,3 +1,4 @@
+// This process: signal sets, resource limits, and files in memory.
 import { errnoText, HostError } from "./errors.ts";
 import { kvm_signal_mask } from "./kvm_structs.ts";
 import { libcAnswers, loadLibc, openLibc } from "./libc.ts";
@@ -7,7 +8,7 @@ import { SIGSET_BYTES } from "./linux.ts";
 const KERNEL_SIGSET_BYTES = 8;
 
 /**
- * A set of some signals.
+ * Makes a signal set.
  *
  * @example
  * ```ts
@@ -17,8 +18,7 @@ const KERNEL_SIGSET_BYTES = 8;
  * assertEquals([...signalSet(1, 10).subarray(0, 2)], [0b1, 0b10]); // bit n − 1 is signal n
  * ```
  *
- * @param signals Their numbers.
- * @returns The bytes of a `sigset_t`.
+ * @returns The bytes of glibc's `sigset_t`.
  */
 export function signalSet(...signals: readonly number[]): Uint8Array<ArrayBuffer> {
   const set = new Uint8Array(SIGSET_BYTES);
@@ -39,7 +39,7 @@ export function kvmSignalMask(set: Uint8Array): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
-/** A limit of setrlimit(2) that this program may come to. */
+/** A limit of setrlimit(2) that this program may hit. */
 export type ResourceName = "RLIMIT_NPROC" | "RLIMIT_NOFILE" | "RLIMIT_AS";
 
 // <asm-generic/resource.h>
@@ -54,16 +54,17 @@ const LIMIT_SYMBOLS = {
   getrlimit: { parameters: ["i32", "buffer"], result: "i32" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
-// Bound when it is first called, and never closed: it is libc.
+// Bound on first use and never closed: it is libc.
 let bound: ReturnType<typeof loadLibc<typeof LIMIT_SYMBOLS>> | undefined;
 
-/** No limit is as large: RLIM_INFINITY is all ones. */
+/** Larger limits count as none: RLIM_INFINITY is all ones. */
 const MOST = BigInt(Number.MAX_SAFE_INTEGER);
 
 /**
- * A limit of this process: the soft one, by which it is held.
+ * A limit of this process: the soft one, which the kernel enforces.
  *
- * @returns Descriptors, processes and threads, or bytes; `null` where there is no limit, or libc may not be called.
+ * @returns A number of descriptors, of processes and threads, or of bytes; `null` if there is no
+ * limit, or libc may not be called.
  */
 export function resourceLimit(name: ResourceName): number | null {
   // Asked first: a call without permission would put the question to a person at a terminal.
@@ -88,8 +89,7 @@ const SIG_IGN = 1n;
 /**
  * Ignores a signal for as long as this process lives, and in the processes that it starts.
  *
- * @param signal The signal's number.
- * @returns Whether it is ignored: not where libc may not be called, or on another system.
+ * @returns Whether it is ignored now: `false` if libc may not be called, and on another system.
  */
 export function ignoreSignal(signal: number): boolean {
   // Asked first: a call without permission would put the question to a person at a terminal.
@@ -112,23 +112,27 @@ const FILE_SYMBOLS = {
 
 const MFD_CLOEXEC = 1;
 
-// Bound when it is first called, and never closed: it is libc.
+// Bound on first use and never closed: it is libc.
 let boundFiles: ReturnType<typeof loadLibc<typeof FILE_SYMBOLS>> | undefined;
 
-/** A file without a name or a place on a disk: it goes with this process, however that ends. */
+/**
+ * A file without a name and without a place on a disk. It ends with this process, however that
+ * ends.
+ */
 export interface MemoryFile extends Disposable {
-  /** A path by which processes of the same user open it while this one lives. */
+  /** A path by which processes of the same user can open it until it is disposed. */
   readonly path: string;
-  /** Its length when it was made. */
+  /** Its length in bytes when it was made. */
   readonly size: number;
 }
 
 /**
  * Makes a file in memory.
  *
- * @param name What `/proc` shows of it.
- * @param pieces Its content.
- * @throws {HostError} Where memory is short, or libc has no memfd_create().
+ * @param name The name that `/proc` shows for it.
+ * @param pieces Its content, in order.
+ * @returns The file; the caller disposes it.
+ * @throws {HostError} If memory is short, or libc has no memfd_create().
  */
 export function memoryFile(name: string, pieces: Iterable<Uint8Array>): MemoryFile {
   const libc = boundFiles ??= loadLibc(FILE_SYMBOLS);
@@ -146,7 +150,7 @@ export function memoryFile(name: string, pieces: Iterable<Uint8Array>): MemoryFi
   for (const piece of pieces) {
     size += piece.length;
     for (let bytes = piece; bytes.length > 0;) {
-      // Nobody hands out shared memory here, as the type of a piece would allow.
+      // No piece is in shared memory, although its type would allow that.
       const part = new Uint8Array(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.length);
       // SAFETY: part.length bytes of the caller's, which the kernel copies.
       const done = answer(Number(libc.write(fd, part, BigInt(part.length))));

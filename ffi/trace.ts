@@ -8,7 +8,7 @@ function hex(value: number | bigint): string {
   return `0x${value.toString(16)}`;
 }
 
-// The structs that a reader of a trace wants to see; any other is shown by its length.
+// Structs that matter to the reader of a trace are shown by field, any other by its length.
 function structText(request: number, bytes: Uint8Array<ArrayBuffer>): string {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const u32 = (at: number) => view.getUint32(at, true);
@@ -48,7 +48,8 @@ function answerText(answer: number): string {
 }
 
 /**
- * A kernel that writes a line for each call: its name, arguments and answer, as strace(1) would.
+ * Wraps a kernel so that each call is written as a line, with name, arguments and answer, as
+ * strace(1) does.
  *
  * @example
  * ```ts ignore
@@ -59,8 +60,8 @@ function answerText(answer: number): string {
  * kernel.close(-1); // close(-1) = -1 EBADF
  * ```
  *
- * @param write Called with each line, without its end.
- * @returns A kernel that passes every call on.
+ * @param write Called with each line, without a line end.
+ * @returns A kernel that passes every call on to the given one.
  */
 export function traceKernel(kernel: Kernel, write: (line: string) => void): Kernel {
   const show = (call: string, answer: number, text = answerText(answer)): number => {
@@ -80,7 +81,7 @@ export function traceKernel(kernel: Kernel, write: (line: string) => void): Kern
       show(`lseek(${fd}, ${offset}, ${whence})`, kernel.lseek(fd, offset, whence)),
     statx: (path, into) => show(`statx(${JSON.stringify(path)})`, kernel.statx(path, into)),
     ioctl: (fd, request, argument) => {
-      // Written before the call: the kernel may overwrite the struct.
+      // Formatted before the call, as the kernel may overwrite the struct.
       const call = `ioctl(${fd}, ${requestName(request)}, ${argumentText(request, argument)})`;
       return show(call, kernel.ioctl(fd, request, argument));
     },
@@ -127,7 +128,7 @@ export function traceKernel(kernel: Kernel, write: (line: string) => void): Kern
   };
 }
 
-// Enough to tell the two sets that this program installs apart: all signals, and what was before.
+// Distinguishes the sets that this program mostly installs: all signals, and the set from before.
 function maskText(set: Uint8Array<ArrayBuffer>): string {
   const word = new DataView(set.buffer, set.byteOffset).getBigUint64(0, true);
   return word === 0n ? "[]" : word === 0xffff_ffff_ffff_ffffn ? "~[]" : hex(word);

@@ -1,9 +1,10 @@
+// What a guest program is, and how its listing becomes machine code.
 import type { Register } from "../ffi/kvm_structs.ts";
 
 /** The name of a guest program. */
 export type GuestName = "real16" | "long64";
 
-/** What one vCPU does in one round. */
+/** The stores that one vCPU makes in one round. */
 export interface Errand {
   /** Guest physical address of its first list element. */
   readonly list: number;
@@ -16,19 +17,22 @@ export interface Errand {
 }
 
 /**
- * A guest program: it walks a list of addresses, stores a growing value at each, and stops. Every one counts the
- * stores left down in rcx and has the value in rbx: by these two alone a vCPU's thread begins it again.
+ * A guest program: it walks a list of addresses, stores a growing value at each, and stops. Every
+ * program counts the remaining stores down in rcx and has the value in rbx. A vCPU's thread starts
+ * it again by setting these two alone.
  */
 export interface Guest {
   /** Its name. */
   readonly name: GuestName;
-  /** How it stops when all its stores are made. */
+  /** How it stops after its last store. */
   readonly exit: "KVM_EXIT_HLT" | "KVM_EXIT_IO";
   /** Its machine code. */
   readonly code: Uint8Array<ArrayBuffer>;
-  /** Guest physical address of its code, where it also begins. */
+  /** Guest physical address of its code and of its first instruction. */
   readonly codeAt: number;
-  /** Guest physical address of the access list, page aligned: what lies below is the program's. */
+  /**
+   * Guest physical address of the access list, page aligned. All memory below is the program's own.
+   */
   readonly listAt: number;
   /** Bytes of a list element: a little-endian address. */
   readonly listElement: 4 | 8;
@@ -36,14 +40,16 @@ export interface Guest {
   readonly addressLimit: number;
   /** Why it cannot, for an error: `a real-mode guest has 32-bit addresses`. */
   readonly limitReason: string;
-  /** Puts the code and what it needs into guest memory from address 0 on, which reads as zero. */
+  /**
+   * Writes the code and its tables to guest memory, which begins at address 0 and reads as zero.
+   */
   place(memory: Uint8Array<ArrayBuffer>): void;
   /** Makes a fresh vCPU's `struct kvm_sregs` fit the program, in place. */
   prepare(sregs: DataView<ArrayBuffer>): void;
   /** The general registers to begin an errand with. */
   begin(errand: Errand): Readonly<Partial<Record<Register, bigint>>>;
   /**
-   * The stores still to be made, wherever the program was stopped.
+   * The number of stores still to make, at whatever instruction the program was stopped.
    *
    * @param register Reads a general register.
    * @returns Stores; 0 once all are made.
@@ -51,7 +57,7 @@ export interface Guest {
   remaining(register: (name: Register) => bigint): number;
 }
 
-/** A program as a person reads it: the bytes of each instruction beside its assembly. */
+/** A program in readable form: the bytes of each instruction with its assembly. */
 export type Listing = readonly (readonly [readonly number[], string])[];
 
 /** The machine code of a listing. */
@@ -60,7 +66,7 @@ export function machineCode(listing: Listing): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * Where an instruction begins.
+ * The offset of an instruction.
  *
  * @example
  * ```ts
@@ -70,9 +76,9 @@ export function machineCode(listing: Listing): Uint8Array<ArrayBuffer> {
  * assertEquals(offsetOf([[[0x90], "nop"], [[0x66, 0x49], "dec ecx"], [[0xf4], "hlt"]], "hlt"), 3);
  * ```
  *
- * @param words Words in the instruction's assembly.
+ * @param words A part of the instruction's assembly; the first instruction that has it counts.
  * @returns Bytes from the program's beginning.
- * @throws {RangeError} Where no instruction has these words.
+ * @throws {RangeError} If no instruction has it.
  */
 export function offsetOf(listing: Listing, words: string): number {
   let offset = 0;
@@ -84,12 +90,11 @@ export function offsetOf(listing: Listing, words: string): number {
 }
 
 /**
- * The stores that a program has still to make, wherever it was stopped: rcx counts down, but a program
- * that was stopped between the store and the count of it has one fewer left.
+ * Implements {@linkcode Guest.remaining}. rcx holds the stores left, except between a store and the
+ * instruction that counts it: there one fewer is left.
  *
- * @param listing The program, with an instruction that is "the store" and one that is "the count".
- * @param codeAt Guest physical address of the program, where rip counts from.
- * @returns A function that answers the stores left, given what reads a general register.
+ * @param listing The program, with one instruction marked "the store" and one marked "the count".
+ * @param codeAt Guest physical address of the program.
  */
 export function storesLeft(
   listing: Listing,

@@ -1,3 +1,5 @@
+// The long-mode guest, and two variants of it that tests and measurements use: a reader and a
+// spinner.
 import { kvm_segment, kvm_sregs } from "../ffi/kvm_structs.ts";
 import { PAGE_SIZE } from "../ffi/linux.ts";
 import {
@@ -11,9 +13,10 @@ import {
 
 const GIB = 2 ** 30;
 
-// What lies below the access list: the code, one page-map level 4, one page-directory-pointer table, and
-// a page directory for each GiB, with 2 MiB pages (1 GiB ones are not found on every KVM).
-// The CPUID of kvm/vcpu.ts leaves a vCPU 36 bits of physical address; an entry for more is a reserved bit to it.
+// Memory below the access list: the code, one page-map level 4, one page-directory-pointer table,
+// and a page directory for each GiB, with 2 MiB pages, as not every KVM has 1 GiB pages. With the
+// CPUID of kvm/vcpu.ts a vCPU has 36 bits of physical address: higher bits of an entry are
+// reserved.
 const GIBS = 64;
 const CODE_AT = 0x1000;
 const PML4_AT = 0x2000;
@@ -21,13 +24,13 @@ const PDPT_AT = 0x3000;
 const PD_AT = 0x4000;
 const LIST_AT = PD_AT + GIBS * PAGE_SIZE;
 
-// Page-table bits: present, writable, user; accessed and dirty are set from the start, so that the
-// processor has nothing to write there.
+// Page-table bits: present, writable, user. Accessed and dirty are set from the start, so that the
+// processor never writes to the page tables.
 const TABLE = 0x27;
 const LARGE_PAGE = 0xe7;
 const LARGE_PAGE_BYTES = 2 * 2 ** 20;
 
-// rsi: next list element   rcx: stores left   ebx: the value   ebp: added to the value after a store
+// rsi: next list element   rcx: stores left   ebx: the value   ebp: added to the value
 
 /** The program: bytes and assembly, a line each. */
 export const LONG64_LISTING: Listing = [
@@ -47,8 +50,8 @@ const EFER_LME_LMA = 0x500n;
 const RFLAGS_IOPL_3 = 0x3002n; // so that CPL 3 may use OUT; bit 1 is always set
 
 /**
- * The long-mode guest: 64-bit code at CPL 3 with IOPL 3 over identity page tables, ended by OUT. Every
- * kind of KVM runs it natively, so that a page is pushed once until its reset.
+ * The long-mode guest: 64-bit code at CPL 3 with IOPL 3 on identity page tables, which ends with
+ * OUT. Every KVM runs it natively, so that a page is pushed only once before it is reset.
  */
 export const long64: Guest = {
   name: "long64",
@@ -62,7 +65,7 @@ export const long64: Guest = {
 
   place(memory) {
     memory.set(long64.code, CODE_AT);
-    // Words of 32 bits, the low one first: 32768 entries of 64 bits as bigints would take milliseconds.
+    // As 32-bit words, the low one first: writing 32768 entries as bigints would take milliseconds.
     const words = new Uint32Array(memory.buffer, memory.byteOffset, LIST_AT / 4);
     const entry = (at: number, address: number, flags: number) => {
       words[at / 4] = address + flags; // its low 32 bits
@@ -79,7 +82,8 @@ export const long64: Guest = {
   },
 
   prepare(sregs) {
-    // Flat segments for CPL 3: type 11 is code, execute and read, accessed; 3 is data, read and write.
+    // Flat segments for CPL 3: type 11 is code, execute and read, accessed; 3 is data, read and
+    // write.
     const segment = (name: "cs" | "ds" | "es" | "ss", type: number, selector: number) => {
       const at = kvm_sregs.at[name];
       const { base, limit, selector: selectorAt } = kvm_segment.at;
@@ -113,10 +117,10 @@ export const long64: Guest = {
   remaining: storesLeft(LONG64_LISTING, CODE_AT),
 };
 
-/** Beside the long-mode program, in the same page. */
+/** In the same page as the long-mode program. */
 const READER_AT = long64.codeAt + 0x800;
 
-/** The program: the long-mode one, which loads where that stores. */
+/** The long-mode program with a load in place of its store. */
 const READER64_LISTING: Listing = LONG64_LISTING.map((line) =>
   line[1].includes("the store")
     ? [[0x8b, 0x38], "       mov  edi, [rax]     ; in place of the store"]
@@ -124,9 +128,9 @@ const READER64_LISTING: Listing = LONG64_LISTING.map((line) =>
 );
 
 /**
- * The long-mode guest as a reader: it walks its list and loads the first word of each page. What an errand
- * calls stores are its loads. Beside it lies the program that stores, which `long64.begin` begins on the
- * same list; it also goes by that guest's name.
+ * A variant of the long-mode guest that reads: it walks its list and loads the first word of each
+ * page. The `stores` of an errand are its loads. `long64` itself is in memory, too, so that
+ * `long64.begin` can run it on the same list. It keeps the name `long64`.
  */
 export const reader64: Guest = {
   ...long64,
@@ -143,7 +147,7 @@ export const reader64: Guest = {
   remaining: storesLeft(READER64_LISTING, READER_AT),
 };
 
-/** Beside the long-mode program, in the same page. */
+/** In the same page as the long-mode program. */
 const SPINNER_AT = long64.codeAt + 0xc00;
 
 /** The program: bytes and assembly, a line each. */
@@ -160,8 +164,9 @@ export const SPINNER64_LISTING: Listing = [
 const DONE_AT = SPINNER_AT + offsetOf(SPINNER64_LISTING, "done:");
 
 /**
- * The long-mode guest as one that stores to a single page without end: of its list it reads two elements,
- * that page and one whose first word is 0 until it shall stop. It goes by the long-mode guest's name.
+ * A variant of the long-mode guest that stores to a single page without end. It reads two elements
+ * of its list: the address of that page, and of a page whose first word is 0 until it has to stop.
+ * It keeps the name `long64`.
  */
 export const spinner64: Guest = {
   ...long64,
@@ -175,6 +180,6 @@ export const spinner64: Guest = {
 
   begin: (errand) => ({ ...long64.begin(errand), rip: BigInt(SPINNER_AT) }),
 
-  // How many there will be, whoever stops it decides.
+  // It ends only when it is told to: until then at least one store is left.
   remaining: (register) => Number(register("rip")) < DONE_AT ? 1 : 0,
 };

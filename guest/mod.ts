@@ -1,7 +1,8 @@
 /**
- * Tiny guests that dirty memory in a known way: machine code that walks a list of addresses, stores a growing value
- * at each, and stops. {@linkcode real16} runs in real mode, {@linkcode long64} in long mode, which every KVM runs
- * natively. {@linkcode generate} makes the list, in one of several orders.
+ * Tiny guests that dirty memory in a known way: machine code that walks a list of addresses, stores
+ * a growing value at each, and stops. {@linkcode real16} runs in real mode, {@linkcode long64} in
+ * long mode, which every KVM runs natively. {@linkcode generate} makes the list of pages, in one of
+ * several orders.
  *
  * @example Which pages a guest shall dirty, and what its vCPU begins with
  * ```ts

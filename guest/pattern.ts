@@ -1,3 +1,6 @@
+// Access patterns: the orders in which a guest dirties pages, and the random generator for some of
+// them.
+
 /** The name of a pattern that is generated, not read from a file. */
 export type GeneratedName =
   | "sequential"
@@ -26,21 +29,21 @@ export type Pattern =
   | { readonly name: GeneratedName; readonly parameter: number }
   | { readonly name: "file"; readonly path: string };
 
-/** What a generated pattern walks over. */
+/** The pages over which a generated pattern walks, and how far. */
 export interface PatternSpace {
   /** Stores in the sequence. */
   readonly stores: number;
-  /** All logged pages: page numbers wrap there. */
+  /** Number of logged pages; page numbers wrap there. */
   readonly pages: number;
-  /** First page number of the last slot; where there is one slot, of its second half. */
+  /** First page number of the last slot; with a single slot, of its second half. */
   readonly secondHalf: number;
-  /** Pages of the first slot; where there is one, of its first half. */
+  /** Pages of the first slot; with a single slot, of its first half. */
   readonly firstHalf: number;
   /** Seed of the random patterns. */
   readonly seed: number;
 }
 
-/** How patterns are written, for help and errors. */
+/** The forms of a pattern's text, for help and errors. */
 export const PATTERN_FORMS =
   "sequential, reverse, stride:N, random, window:N, zigzag, pingpong, hot:N or file:PATH";
 
@@ -52,7 +55,7 @@ function isGenerated(name: string): name is GeneratedName {
 }
 
 /**
- * Reads a pattern's text.
+ * Parses a pattern's text.
  *
  * @example
  * ```ts
@@ -63,7 +66,7 @@ function isGenerated(name: string): name is GeneratedName {
  * ```
  *
  * @param text `sequential`, `stride:64`, `file:pages.txt` and so on.
- * @throws {SyntaxError} Where the text is none.
+ * @throws {SyntaxError} If the text is no pattern.
  */
 export function parsePattern(text: string): Pattern {
   const colon = text.indexOf(":");
@@ -88,9 +91,7 @@ export function parsePattern(text: string): Pattern {
 /**
  * The sequence of page numbers of a generated pattern.
  *
- * @param pattern Any pattern but a file.
- * @param space What it walks over.
- * @returns One page number a store.
+ * @returns A page number for each store.
  */
 export function generate(
   pattern: Exclude<Pattern, { name: "file" }>,
@@ -113,7 +114,7 @@ export function generate(
     case "hot":
       return fill((n) => (n % parameter) % pages);
     case "zigzag": {
-      // From the middle outwards, in turn above and below it.
+      // From the middle outwards, alternating above and below it.
       const middle = pages >> 1;
       return fill((n) => {
         const step = Math.ceil(n / 2) % pages;
@@ -130,7 +131,7 @@ export function generate(
     }
     case "random": {
       const all = Uint32Array.from({ length: pages }, (_, page) => page);
-      // Only the part that is used needs its place in the shuffle.
+      // Shuffle only the part that is used.
       shuffle(all, 0, pages, seeded(space.seed), Math.min(stores, pages));
       return fill((n) => all[n % pages]!);
     }
@@ -146,7 +147,7 @@ export function generate(
   }
 }
 
-// Fisher and Yates, from the front: after `steps` steps the first `steps` places are final.
+// A Fisher-Yates shuffle from the front: after n steps the first n places are final.
 function shuffle(all: Uint32Array, from: number, to: number, random: Random, steps: number): void {
   for (let n = from; n < from + steps; n++) {
     const other = n + random(to - n);
@@ -156,12 +157,15 @@ function shuffle(all: Uint32Array, from: number, to: number, random: Random, ste
   }
 }
 
-/** A source of whole numbers: the same seed gives the same numbers on every host. */
+/**
+ * A random generator: answers whole numbers below its argument. A seed gives the same ones on every
+ * host.
+ */
 export type Random = (below: number) => number;
 
 /**
- * A generator of 32-bit words in integer arithmetic alone (sfc32 of Chris Doty-Humphrey's PractRand,
- * public domain: three words and a counter), seeded with a number.
+ * A generator of 32-bit words in integer arithmetic alone (sfc32 of Chris Doty-Humphrey's
+ * PractRand, public domain: three words and a counter), seeded with a number.
  *
  * @example
  * ```ts
@@ -173,7 +177,8 @@ export type Random = (below: number) => number;
  * ```
  *
  * @param seed 0 to 2^53 − 1.
- * @returns A function that answers a whole number from 0 to below its argument, which is at most 2^32.
+ * @returns A function that answers a whole number from 0 to below its argument, which is at most
+ * 2^32.
  */
 export function seeded(seed: number): Random {
   let a = seed >>> 0;
@@ -188,7 +193,7 @@ export function seeded(seed: number): Random {
     c = (((c << 21) | (c >>> 11)) + sum) | 0;
     return sum >>> 0;
   };
-  // The seed's words reach every bit of the state after a dozen steps.
+  // After a dozen steps the seed has reached every bit of the state.
   for (let n = 0; n < 15; n++) next();
   return (below) => Math.floor((next() / 2 ** 32) * below);
 }

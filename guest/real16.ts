@@ -1,3 +1,4 @@
+// The real-mode guest, and a variant of it whose stores are as dense as possible.
 import { kvm_segment, kvm_sregs } from "../ffi/kvm_structs.ts";
 import { PAGE_SIZE } from "../ffi/linux.ts";
 import {
@@ -12,12 +13,12 @@ import {
 const CODE_AT = 0x1000;
 const LIST_AT = 0x2000;
 
-// esi: next list element   ecx: stores left   ebx: the value   ebp: added to the value after a store
+// esi: next list element   ecx: stores left   ebx: the value   ebp: added to the value
 //
-// Eighteen instructions a store, twelve of them padding. A KVM that emulates real mode may run 1024
-// instructions before it looks at the ring again, and each store pushes: with 64 reserved entries
-// (KVM_DIRTY_RING_RSVD_ENTRIES) fewer than 16 instructions a store can overflow the ring. On hardware
-// the padding costs a few cycles.
+// Eighteen instructions for each store, twelve of them padding. A KVM that emulates real mode may
+// run 1024 instructions before it checks the ring again, and each store pushes. With 64 reserved
+// entries (KVM_DIRTY_RING_RSVD_ENTRIES), fewer than 16 instructions for each store could overflow
+// the ring. On hardware the padding costs a few cycles.
 const PADDING = 12;
 
 /** The program: bytes and assembly, a line each. */
@@ -36,9 +37,9 @@ export const REAL16_LISTING: Listing = [
 const SEGMENTS = ["cs", "ds", "es", "fs", "gs", "ss"] as const;
 
 /**
- * The real-mode guest: 16-bit code with 32-bit operands and addresses, whose segments reach all of the
- * first 4 GiB ("unreal mode"). Processors run it as it is; a KVM without real mode emulates it, and then
- * every store pushes an entry.
+ * The real-mode guest: 16-bit code with 32-bit operands and addresses, whose segments cover the
+ * first 4 GiB ("unreal mode"). Processors run it natively; a KVM without real mode emulates it, and
+ * then every store pushes an entry.
  */
 export const real16: Guest = {
   name: "real16",
@@ -47,7 +48,7 @@ export const real16: Guest = {
   codeAt: CODE_AT,
   listAt: LIST_AT,
   listElement: 4,
-  // The last 272 KiB below 4 GiB are KVM's where the processor cannot run real mode (REAL_MODE_LIMIT).
+  // KVM needs the last 272 KiB below 4 GiB if the processor cannot run real mode (REAL_MODE_LIMIT).
   addressLimit: 0xfffb_c000,
   limitReason:
     "a real-mode guest reaches 4GiB with its 32-bit addresses, less 272KiB that KVM may need",
@@ -78,16 +79,18 @@ export const real16: Guest = {
   remaining: storesLeft(REAL16_LISTING, CODE_AT),
 };
 
-/** Stores of its one errand. */
+/** The number of stores of {@linkcode tight16}, which takes no other errand. */
 export const TIGHT16_STORES = 160;
 
-/** Bytes of a store instruction: prefixes, opcode and ModRM are four, the displacement is four more. */
+/**
+ * Bytes of a store instruction: prefixes, opcode and ModRM are four, the displacement is four more.
+ */
 const STORE_BYTES = 8;
 
-// esi: where the list is, then the first page   ebx: the value
+// esi: the address of the list, then of the first page   ebx: the value
 //
-// One instruction a store, the densest there is without `rep`: a KVM that emulates real mode runs many
-// before it looks at the ring again. guest/real16.ts is padded for the same reason.
+// One instruction for each store, the densest code without `rep`. A KVM that emulates real mode
+// runs many of them before it checks the ring again, which `real16` avoids with its padding.
 const STORES = Array.from({ length: TIGHT16_STORES }, (_, n) => {
   const by = n * PAGE_SIZE;
   const displacement = [by & 0xff, (by >> 8) & 0xff, (by >> 16) & 0xff, by >>> 24];
@@ -107,9 +110,9 @@ const TIGHT16_LISTING: Listing = [
 const DONE_AT = real16.codeAt + offsetOf(TIGHT16_LISTING, "done:");
 
 /**
- * A real-mode guest that can overflow a ring where real mode is emulated (`full.overflow` of docs/abi.md).
- * It stores one value to {@linkcode TIGHT16_STORES} pages in a row: of its list it reads the first
- * element alone. It shares the name of the guest whose house it lives in.
+ * A real-mode guest that can overflow a ring where real mode is emulated (`full.overflow` of
+ * docs/abi.md). It stores one value to {@linkcode TIGHT16_STORES} consecutive pages, and reads only
+ * the first element of its list. It keeps the name `real16`.
  */
 export const tight16: Guest = {
   ...real16,

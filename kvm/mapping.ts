@@ -1,3 +1,4 @@
+// Mappings of memory, a vCPU's dirty ring among them, and the base class of KVM's file descriptors.
 import { checked } from "../ffi/errors.ts";
 import type { Kernel } from "../ffi/kernel.ts";
 import { KVM_DIRTY_LOG_PAGE_OFFSET } from "../ffi/kvm_constants.ts";
@@ -13,15 +14,15 @@ import {
 } from "../ffi/linux.ts";
 
 /**
- * A mapping and its memory. Whoever takes a typed array over {@linkcode Mapping.bytes} must
- * not touch it after the mapping is disposed: the memory is gone and the process would crash.
+ * A mapping and its memory. A typed array over {@linkcode Mapping.bytes} must not be touched after
+ * the mapping is disposed: the memory is gone and the process would crash.
  */
 export class Mapping implements Disposable {
   readonly #kernel: Kernel;
   #bytes: Uint8Array<ArrayBuffer> | null;
-  /** Where it lies in this process. */
+  /** Its address in this process. */
   readonly address: number;
-  /** Its bytes. */
+  /** Its length in bytes. */
   readonly length: number;
 
   private constructor(kernel: Kernel, address: number, length: number) {
@@ -35,8 +36,8 @@ export class Mapping implements Disposable {
    * Maps private, lazily populated memory that reads as zero: guest memory.
    *
    * @param length Bytes, a multiple of the page size.
-   * @param what What the memory is for, for the error.
-   * @throws {KernelError} Where the kernel refuses, ENOMEM for one.
+   * @param what What the memory is for, for an error.
+   * @throws {KernelError} If the kernel refuses: ENOMEM, for example.
    */
   static anonymous(kernel: Kernel, length: number, what: string): Mapping {
     const flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
@@ -52,9 +53,10 @@ export class Mapping implements Disposable {
   /**
    * Maps a part of a file descriptor's memory, shared with the kernel.
    *
-   * @param offset Bytes from its beginning.
-   * @param what What is mapped, for the error.
-   * @throws {KernelError} Where the kernel refuses.
+   * @param offset Bytes from the beginning of the file.
+   * @param length Bytes.
+   * @param what What is mapped, for an error.
+   * @throws {KernelError} If the kernel refuses.
    */
   static shared(
     kernel: Kernel,
@@ -70,19 +72,27 @@ export class Mapping implements Disposable {
     return new Mapping(kernel, address, length);
   }
 
-  /** The memory. Throws once the mapping is disposed. */
+  /**
+   * The memory.
+   *
+   * @throws {TypeError} If the mapping is disposed.
+   */
   get bytes(): Uint8Array<ArrayBuffer> {
     if (this.#bytes === null) throw new TypeError("Cannot use a mapping that is unmapped");
     return this.#bytes;
   }
 
-  /** The memory as words of 32 bits. Throws once the mapping is disposed. */
+  /**
+   * The memory as 32-bit words.
+   *
+   * @throws {TypeError} If the mapping is disposed.
+   */
   get words(): Uint32Array<ArrayBuffer> {
     const { buffer, byteOffset, length } = this.bytes;
     return new Uint32Array(buffer, byteOffset, length / 4);
   }
 
-  /** Unmaps the memory. Doing so twice does nothing. */
+  /** Unmaps the memory. A second call does nothing. */
   [Symbol.dispose](): void {
     if (this.#bytes === null) return;
     this.#bytes = null;
@@ -99,18 +109,18 @@ export class DirtyRing implements Disposable {
   /** Its size in entries of 16 bytes. */
   readonly entries: number;
   /**
-   * Its memory in words of 32 bits, four an entry: flags, slot, low and high word of the offset. Not
-   * to be touched once the ring is disposed.
+   * Its memory as 32-bit words, four for each entry: flags, slot, low and high word of the offset.
+   * It must not be touched after the ring is disposed.
    */
   readonly words: Uint32Array<ArrayBuffer>;
 
   /**
    * Maps a ring.
    *
-   * @param vcpuFd The vCPU's file descriptor; the ring begins at page 64 of it.
-   * @param bytes The ring's size, as it was enabled.
-   * @param what Whose ring it is, for the error.
-   * @throws {KernelError} Where the kernel refuses.
+   * @param vcpuFd The vCPU's file descriptor; the ring begins at its page 64.
+   * @param bytes The size with which rings were enabled.
+   * @param what Whose ring it is, for an error.
+   * @throws {KernelError} If the kernel refuses.
    */
   constructor(kernel: Kernel, vcpuFd: number, bytes: number, what: string) {
     const offset = KVM_DIRTY_LOG_PAGE_OFFSET * PAGE_SIZE;
@@ -119,7 +129,7 @@ export class DirtyRing implements Disposable {
     this.words = this.#mapping.words;
   }
 
-  /** Where it lies in this process, for a thread that harvests it. */
+  /** Its address and length in this process, for a thread that harvests it. */
   get place(): { readonly address: number; readonly bytes: number } {
     return { address: this.#mapping.address, bytes: this.#mapping.length };
   }
@@ -130,7 +140,7 @@ export class DirtyRing implements Disposable {
   }
 }
 
-/** What the three kinds of KVM file descriptor have in common. */
+/** The base of the three kinds of KVM file descriptors. */
 export abstract class KvmFd implements Disposable {
   /** The kernel that answers. */
   readonly kernel: Kernel;
@@ -138,7 +148,7 @@ export abstract class KvmFd implements Disposable {
   #fd: number;
 
   /**
-   * Takes a file descriptor over.
+   * Takes over a file descriptor.
    *
    * @param fd An open file descriptor, owned by this object from now on.
    */
@@ -153,16 +163,16 @@ export abstract class KvmFd implements Disposable {
   }
 
   /**
-   * An ioctl, raw: the answer is zero or more, or minus an errno.
+   * Makes an ioctl and does not check the answer.
    *
    * @param argument A number, or the bytes of the request's struct.
-   * @returns What the kernel answered.
+   * @returns The kernel's answer: zero or more, or minus an errno.
    */
   ioctl(request: number, argument: number | Uint8Array<ArrayBuffer> = 0): number {
     return this.kernel.ioctl(this.#fd, request, argument);
   }
 
-  /** Closes the file descriptor. Closing twice does nothing. */
+  /** Closes the file descriptor. A second call does nothing. */
   [Symbol.dispose](): void {
     const fd = this.#fd;
     if (fd === -1) return;

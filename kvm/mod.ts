@@ -1,8 +1,8 @@
 /**
- * `/dev/kvm` in classes: one for each kind of file descriptor ({@linkcode System}, {@linkcode Vm},
- * {@linkcode Vcpu}), the mapped {@linkcode DirtyRing} of a vCPU, other mappings, and KVM's tracepoints. All of them
- * are disposable, and all of them speak to a {@linkcode Kernel}: the real one, which `ffi` opens, or the model of
- * one in memory.
+ * Classes for `/dev/kvm`: one for each kind of file descriptor ({@linkcode System}, {@linkcode Vm},
+ * {@linkcode Vcpu}), the mapped {@linkcode DirtyRing} of a vCPU, other mappings, and KVM's
+ * tracepoints. All of them are disposable, and all of them use a {@linkcode Kernel}: the real one,
+ * which `ffi` opens, or the model in memory.
  *
  * @example A vCPU with a ring, on the model
  * ```ts

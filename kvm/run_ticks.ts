@@ -4,19 +4,20 @@ import { KVM_SET_SIGNAL_MASK } from "../ffi/kvm_ioctls.ts";
 import { SIGSET_BYTES, SIGUSR1 } from "../ffi/linux.ts";
 import { kvmSignalMask, signalSet } from "../ffi/process.ts";
 
-/** The longest that a real kernel's `KVM_RUN` holds the thread, in microseconds. */
+/** The longest that `KVM_RUN` of a real kernel holds the thread, in microseconds. */
 const TICK_US = 100_000;
 /**
- * The same of the model, whose clock goes on by a nanosecond with each instruction: few enough for a tenth of a second
- * where each store is the first to its page, and the host has to find memory for it.
+ * The same for the model, whose clock advances by a nanosecond for each instruction. So many
+ * instructions take less than a tenth of a second even if each store is the first to its page and
+ * the host has to allocate memory.
  */
 const MODEL_TICK_US = 200;
 
 /**
- * The ticks of the thread that runs vCPUs: a timer whose signal the thread blocks and `KVM_RUN` alone lets in
- * (api.rst, section 4.20, "KVM_SET_SIGNAL_MASK"). So neither a guest that never exits nor a kernel that runs it for
- * ever holds the thread for longer than a tick, no tick is lost that comes before the call, and no other system call
- * is interrupted: since Linux 6.17 that would end a reset early.
+ * The ticks of a thread that runs vCPUs: a periodic signal that the thread blocks and only
+ * `KVM_RUN` lets in (api.rst, section 4.20, "KVM_SET_SIGNAL_MASK"). So a guest that never exits
+ * holds the thread no longer than a tick. A tick that comes before the call is not lost, and no
+ * other system call is interrupted: since Linux 6.17 that would end a reset early.
  */
 export class RunTicks implements Disposable {
   readonly #kernel: Kernel;
@@ -32,8 +33,8 @@ export class RunTicks implements Disposable {
   /**
    * Starts the timer, for the calling thread.
    *
-   * @returns The ticks; `null` on a kernel without such timers (`CONFIG_POSIX_TIMERS`), where there are none.
-   * @throws {KernelError} Where the kernel refuses.
+   * @returns The ticks; `null` on a kernel without such timers (`CONFIG_POSIX_TIMERS`).
+   * @throws {KernelError} If the kernel refuses.
    */
   static start(kernel: Kernel): RunTicks | null {
     const signal = new BlockedSignal(kernel, SIGUSR1);
@@ -46,14 +47,14 @@ export class RunTicks implements Disposable {
   }
 
   /**
-   * Lets ticks end `KVM_RUN` of a vCPU, for as long as this thread alone runs it.
+   * Lets ticks end `KVM_RUN` of a vCPU. From then on only this thread may run it.
    *
    * @param fd The vCPU's file descriptor.
-   * @throws {KernelError} Where the kernel refuses.
+   * @throws {KernelError} If the kernel refuses.
    */
   letInto(fd: number): void {
     const tick = signalSet(SIGUSR1);
-    // Whatever else the thread lets in, the vCPU does, too.
+    // The thread's mask from before the ticks, without the tick's signal.
     const mask = this.#signal.before.map((byte, n) => byte & ~tick[n]!);
     const answer = this.#kernel.ioctl(fd, KVM_SET_SIGNAL_MASK, kvmSignalMask(mask));
     checked(answer, "KVM_SET_SIGNAL_MASK");
@@ -62,27 +63,27 @@ export class RunTicks implements Disposable {
   /**
    * Takes the tick that ended `KVM_RUN`.
    *
-   * @returns Whether it was one; another signal did it otherwise.
+   * @returns Whether there was one; if not, another signal ended the call.
    */
   take(): boolean {
     return this.#signal.take() === SIGUSR1;
   }
 
-  /** Ends the timer, and takes back what it sent. */
+  /** Stops the timer, and removes a tick that is still pending. */
   [Symbol.dispose](): void {
     this.#kernel.deleteTimer(this.#timer);
     this.#signal[Symbol.dispose]();
   }
 }
 
-/** A signal that a thread has blocked: how often, and the mask before the first time. */
+/** A blocked signal of a thread: how many block it, and the mask from before the first. */
 interface Blocking {
   times: number;
   readonly before: Uint8Array<ArrayBuffer>;
 }
 
-// This thread's, by the kernel that has the mask and the signal. Each model has a mask of its own; whatever stands
-// before the real kernel, to trace it, say, there is one.
+// The blocked signals of this thread, by number. Each model has a mask of its own. The real kernel
+// has one, also behind wrappers such as a trace.
 const threadBlocks = new Map<number, Blocking>();
 const modelBlocks = new WeakMap<Kernel, Map<number, Blocking>>();
 
@@ -95,8 +96,8 @@ function blocksOf(kernel: Kernel): Map<number, Blocking> {
   return made;
 }
 
-// Changes each byte of the thread's mask, and answers the mask before. It can only be set as a whole: all signals are
-// blocked for the moment that it takes to read it.
+// Changes each byte of the thread's mask, and returns the mask from before. A mask is read by
+// setting a new one: all signals are blocked for that moment.
 function changeMask(
   kernel: Kernel,
   change: (byte: number, n: number) => number,
@@ -108,8 +109,9 @@ function changeMask(
 }
 
 /**
- * A signal that is blocked on the calling thread for a while. Several may block the same one and end in any order: it is
- * blocked until the last of them has ended, and none is left pending then.
+ * A signal that the calling thread blocks until this is disposed. Several of these may block the
+ * same signal and be disposed in any order: it stays blocked until the last, and then none is left
+ * pending.
  */
 export class BlockedSignal implements Disposable {
   readonly #kernel: Kernel;
@@ -119,7 +121,7 @@ export class BlockedSignal implements Disposable {
   /**
    * Blocks a signal.
    *
-   * @throws {KernelError} Where the kernel refuses.
+   * @throws {KernelError} If the kernel refuses.
    */
   constructor(kernel: Kernel, signal: number) {
     this.#kernel = kernel;
@@ -136,7 +138,7 @@ export class BlockedSignal implements Disposable {
     this.#blocking = blocking;
   }
 
-  /** The signals that the thread had blocked before: the bytes of a `sigset_t`, not to be changed. */
+  /** The signals that the thread blocked before: the bytes of a `sigset_t`, read-only. */
   get before(): Uint8Array<ArrayBuffer> {
     return this.#blocking.before;
   }
@@ -144,29 +146,30 @@ export class BlockedSignal implements Disposable {
   /**
    * Sends the signal to the calling thread, where it stays pending.
    *
-   * @throws {KernelError} Where the kernel refuses.
+   * @throws {KernelError} If the kernel refuses.
    */
   raise(): void {
     checked(this.#kernel.raise(this.#signal), () => `raise(${this.#signal})`);
   }
 
   /**
-   * Takes the signal back.
+   * Removes the pending signal.
    *
-   * @returns Its number, or minus an errno: EAGAIN where it was not pending.
+   * @returns Its number, or minus an errno: EAGAIN if it was not pending.
    */
   take(): number {
     return this.#kernel.sigtimedwait(signalSet(this.#signal));
   }
 
-  /** Takes the signal as often as it is pending, and unblocks it where nobody else has it blocked. */
+  /** Removes all pending instances of the signal, and unblocks it if nobody else has it blocked. */
   [Symbol.dispose](): void {
-    // Up to Linux 6.12 each timer of the thread may have one queued, though the signal is no real-time one, and it
-    // outlives its timer (`send_sigqueue`, kernel/signal.c): one that is left would end the process.
+    // Up to Linux 6.12 each timer of the thread may have one instance queued, although this is no
+    // real-time signal, and it outlives its timer (`send_sigqueue`, kernel/signal.c). One that is
+    // left would end the process.
     while (this.take() === this.#signal);
     if (--this.#blocking.times > 0) return;
     blocksOf(this.#kernel).delete(this.#signal);
-    // Other signals may have been blocked meanwhile, and stay so.
+    // Other signals that were blocked meanwhile stay blocked.
     const bit = signalSet(this.#signal);
     const { before } = this.#blocking;
     changeMask(this.#kernel, (byte, n) => (byte & ~bit[n]!) | (before[n]! & bit[n]!));

@@ -14,13 +14,14 @@ import { RunTicks } from "./run_ticks.ts";
 import type { TickSource } from "./vcpu.ts";
 import { Vm } from "./vm.ts";
 
-/** The device that every VM begins with. */
+/** The device that creates VMs. */
 export const DEVICE = "/dev/kvm";
 
-/** The only version of the KVM interface that a program should run on (api.rst, section 4.1). */
+/** The only KVM API version that a program should accept (api.rst, section 4.1). */
 const API_VERSION = 12;
 
-// What an errno of open("/dev/kvm") says about the host. Any other (EMFILE, say) is a plain failure.
+// Advice for errnos of open("/dev/kvm") that are caused by the host. Any other (EMFILE, for
+// example) is a plain failure.
 const OPEN_ADVICE: ReadonlyMap<number, string> = new Map([
   [
     ERRNO.ENOENT,
@@ -41,12 +42,14 @@ const OPEN_ADVICE: ReadonlyMap<number, string> = new Map([
   [ERRNO.EPERM, "let this container or sandbox use the device (--device /dev/kvm)"],
 ]);
 
-/** `/dev/kvm`: what the host offers, and where VMs come from (api.rst, section 4, "system ioctls"). */
+/**
+ * `/dev/kvm`: reports what the host offers and creates VMs (api.rst, section 4, "system ioctls").
+ */
 export class System extends KvmFd {
   #ticks: RunTicks | null | undefined;
 
   /**
-   * Opens `/dev/kvm` and checks that it speaks the interface of this program.
+   * Opens `/dev/kvm` and checks its API version.
    *
    * @example
    * ```ts ignore
@@ -57,9 +60,9 @@ export class System extends KvmFd {
    * console.log(system.checkExtension(192)); // 1048576: the largest ring in bytes
    * ```
    *
-   * @returns The open device.
-   * @throws {HostError} Where there is no usable KVM, with what to do about it.
-   * @throws {KernelError} Where opening failed for another reason, such as EMFILE.
+   * @returns The open device; the caller disposes it.
+   * @throws {HostError} If there is no usable KVM, with advice.
+   * @throws {KernelError} If opening failed for another reason, such as EMFILE.
    */
   static open(kernel: Kernel): System {
     const fd = kernel.open(DEVICE, O_RDWR | O_CLOEXEC);
@@ -82,11 +85,11 @@ export class System extends KvmFd {
   }
 
   /**
-   * A capability's value: 0 where this KVM does not have it.
+   * A capability's value: 0 if this KVM does not have it.
    *
    * @param capability A `KVM_CAP_*` number.
-   * @returns The value; its meaning is the capability's own.
-   * @throws {KernelError} Where the kernel fails the call.
+   * @returns The value; what it means depends on the capability.
+   * @throws {KernelError} If the kernel fails the call.
    */
   checkExtension(capability: number): number {
     return checked(
@@ -96,9 +99,9 @@ export class System extends KvmFd {
   }
 
   /**
-   * The bytes of a vCPU's `kvm_run` mapping. The ring is not among them.
+   * The size of a vCPU's `kvm_run` mapping in bytes, without the ring.
    *
-   * @throws {KernelError} Where the kernel fails the call.
+   * @throws {KernelError} If the kernel fails the call.
    */
   vcpuMmapSize(): number {
     return checked(this.ioctl(KVM_GET_VCPU_MMAP_SIZE), "KVM_GET_VCPU_MMAP_SIZE");
@@ -107,8 +110,9 @@ export class System extends KvmFd {
   /**
    * Makes a VM without memory or vCPUs.
    *
-   * @param type Its type, a number whose bit `KVM_CAP_VM_TYPES` has; 0 is the common one.
-   * @throws {KernelError} Where the kernel refuses: EMFILE, ENOMEM, EBUSY beside another hypervisor.
+   * @param type Its type: a number whose bit is set in `KVM_CAP_VM_TYPES`; 0 is the default type.
+   * @returns The VM; the caller disposes it.
+   * @throws {KernelError} If the kernel refuses: EMFILE, ENOMEM, EBUSY beside another hypervisor.
    */
   createVm(type = 0): Vm {
     const fd = checked(this.ioctl(KVM_CREATE_VM, type), "KVM_CREATE_VM");
@@ -116,7 +120,7 @@ export class System extends KvmFd {
   }
 
   /**
-   * The ticks of the thread that runs this device's vCPUs: started when they are first asked for, and ended with the
+   * The ticks of the thread that runs this device's vCPUs. They start on first use and end with the
    * device.
    */
   readonly ticks: TickSource = () => {
@@ -124,7 +128,7 @@ export class System extends KvmFd {
     return this.#ticks;
   };
 
-  /** Ends the ticks, and closes the device. */
+  /** Stops the ticks and closes the device. */
   override [Symbol.dispose](): void {
     this.#ticks?.[Symbol.dispose]();
     this.#ticks = null;
@@ -134,7 +138,7 @@ export class System extends KvmFd {
 
 /** Entries that a ring keeps free for pushes after its soft limit (KVM_DIRTY_RING_RSVD_ENTRIES). */
 const RESERVED = 64;
-/** As many more where the processor logs page modifications in a buffer of its own. */
+/** Entries kept free in addition on a processor with PML, for its buffer. */
 const RESERVED_FOR_PML = 512;
 
 /** A ring's limits. */
@@ -143,19 +147,21 @@ export interface RingLimits {
   readonly entries: number;
   /** Size in bytes. */
   readonly bytes: number;
-  /** Entries kept free; `null` where the smallest ring is none of the documented ones. */
+  /** Entries kept free; `null` if they cannot be inferred from the smallest ring. */
   readonly reserved: number | null;
-  /** Entries from which a guest entry reports a full ring: entries − reserved. */
+  /** Entries in use from which a guest entry reports a full ring: entries − reserved, or `null`. */
   readonly softLimit: number | null;
-  /** The kernel tells neither: both are inferred, from the smallest ring that it accepts. */
+  /**
+   * The kernel reports neither of the two: they are inferred from the smallest ring that it
+   * accepts.
+   */
   readonly inferred: true;
 }
 
 /**
- * The largest ring.
+ * The size of the largest ring in bytes.
  *
- * @param system `/dev/kvm`.
- * @throws {HostError} Where the kernel has no dirty ring.
+ * @throws {HostError} If the kernel has no dirty ring.
  */
 export function largestRing(system: System): number {
   const bytes = system.checkExtension(KVM_CAP_DIRTY_LOG_RING);
@@ -167,11 +173,10 @@ export function largestRing(system: System): number {
 }
 
 /**
- * The smallest ring that this kernel accepts, found by asking it on a fresh VM.
+ * The size in bytes of the smallest ring that this kernel accepts, found by trying on a fresh VM.
  *
- * @param system `/dev/kvm`.
  * @param largest Bytes of the largest ring.
- * @throws {KernelError} Where it accepts no size up to the largest.
+ * @throws {KernelError} If it accepts no size up to the largest.
  */
 export function smallestRing(system: System, largest: number): number {
   using vm = system.createVm();
@@ -184,11 +189,12 @@ export function smallestRing(system: System, largest: number): number {
 }
 
 /**
- * The reserved entries that a smallest ring tells of: a ring must hold more than them, and a page.
+ * Infers the reserved entries from the smallest ring. A ring must be large enough to hold them, and
+ * be a page at least.
  *
  * @param smallest Bytes of the smallest ring that the kernel accepts.
- * @returns Entries, modelled on `kvm_dirty_ring_get_rsvd_entries`, v5.11 to v6.18; `null` where that
- * makes no such smallest ring.
+ * @returns Entries, after `kvm_dirty_ring_get_rsvd_entries` of v5.11 to v6.18; `null` if none of
+ * its values gives this smallest ring.
  */
 export function inferReserved(smallest: number): number | null {
   if (smallest === PAGE_SIZE) return RESERVED;
@@ -196,10 +202,10 @@ export function inferReserved(smallest: number): number | null {
 }
 
 /**
- * A ring's limits.
+ * The limits of a ring.
  *
  * @param bytes The ring's size.
- * @param reserved Its reserved entries, if they could be inferred.
+ * @param reserved Its reserved entries; `null` if they could not be inferred.
  */
 export function ringLimits(bytes: number, reserved: number | null): RingLimits {
   const entries = bytes / kvm_dirty_gfn.size;

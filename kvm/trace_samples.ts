@@ -9,21 +9,24 @@ import {
 import { Mapping } from "./mapping.ts";
 import { THIS_THREAD, type TraceField, Tracepoint } from "./tracepoint.ts";
 
-/** Room for 2048 events of KVM's dirty-ring tracepoints, and within what an ordinary user may lock. */
+/**
+ * Room for 2048 events of KVM's dirty-ring tracepoints; an ordinary user may lock as much memory.
+ */
 const BUFFER_PAGES = 16;
 
-/** What a tracepoint told since it was last asked. */
+/** The events that {@linkcode TraceSamples.take} took from the buffer. */
 export interface TakenSamples<Name extends string> {
-  /** The fields asked for, of each event in order. */
+  /** The requested fields of each event, in order. */
   readonly samples: readonly Readonly<Record<Name, number>>[];
-  /** Events that found no room in the buffer: they came after those before them, but when is not known. */
+  /** Events lost because the buffer was full. When they happened is unknown. */
   readonly lost: number;
 }
 
 /**
- * Reads what one of KVM's tracepoints says, event by event, on the calling thread: perf_event_open(2) with
- * `PERF_SAMPLE_RAW`, and its buffer (`struct perf_event_mmap_page`). The kernel writes between two calls of
- * this thread, never beside one. A full buffer keeps what it holds, and what comes then is lost, but counted.
+ * Reads the events of one of KVM's tracepoints on the calling thread: perf_event_open(2) with
+ * `PERF_SAMPLE_RAW`, and its buffer (`struct perf_event_mmap_page`). The kernel writes to the
+ * buffer only while this thread is in a system call, so never at the same time as this class reads
+ * it. When the buffer is full, new events are lost, but counted.
  */
 export class TraceSamples<Name extends string> implements Disposable {
   readonly #resources: DisposableStack;
@@ -33,13 +36,13 @@ export class TraceSamples<Name extends string> implements Disposable {
   #accounted = 0;
 
   /**
-   * Opens a tracepoint; it waits to be enabled.
+   * Opens a tracepoint, disabled.
    *
    * @param name Its name, without `kvm:`.
-   * @param fields The fields of its payload that are wanted, all of them numbers.
+   * @param fields The fields of its payload to read, all of them numbers.
    * @param pages Pages of the buffer: a power of two.
-   * @throws {HostError} Where tracefs, the tracepoint or the permission is missing, or a field.
-   * @throws {KernelError} Where the kernel refuses for another reason.
+   * @throws {HostError} If tracefs, the tracepoint, a field or the permission is missing.
+   * @throws {KernelError} If the kernel refuses for another reason.
    */
   constructor(
     kernel: Kernel,
@@ -57,33 +60,34 @@ export class TraceSamples<Name extends string> implements Disposable {
     this.#resources = resources.move();
   }
 
-  /** Lets events into the buffer. */
+  /** Starts recording. */
   enable(): void {
     this.#event.enable();
   }
 
-  /** Keeps events out of the buffer. */
+  /** Stops recording. */
   disable(): void {
     this.#event.disable();
   }
 
   /**
-   * Takes all that is in the buffer.
+   * Empties the buffer.
    *
-   * @returns The events, and how many were lost.
+   * @returns Its events, and how many were lost since the last call.
    */
   take(): TakenSamples<Name> {
     const { bytes } = this.#mapping;
     const { at } = perf_event_mmap_page;
     const page = new DataView(bytes.buffer, bytes.byteOffset, PAGE_SIZE);
     const data = bytes.subarray(PAGE_SIZE);
-    // Both run free. No other thread writes them, and none of the kernel's stores can be under way.
+    // Both are free-running. No other thread writes them, and the kernel does not write now.
     const head = Number(page.getBigUint64(at.data_head, true));
     let tail = Number(page.getBigUint64(at.data_tail, true));
     const samples: Record<Name, number>[] = [];
     while (tail < head) {
       const record = recordAt(data, tail);
-      // What else there may be (PERF_RECORD_LOST) tells of events that the count tells of, too.
+      // Other records (PERF_RECORD_LOST) are skipped: lost events are derived from the event's
+      // count.
       if (record.getUint32(perf_event_header.at.type, true) === PERF_RECORD_SAMPLE) {
         samples.push(this.#read(record));
       }
@@ -106,7 +110,7 @@ export class TraceSamples<Name extends string> implements Disposable {
   }
 }
 
-// A copy of the record that begins at a free-running index: it may go on at the buffer's beginning.
+// A copy of the record at a free-running index. The record may wrap to the buffer's beginning.
 function recordAt(data: Uint8Array<ArrayBuffer>, index: number): DataView<ArrayBuffer> {
   const start = index % data.length;
   const at = start + perf_event_header.at.size; // records are aligned to 8 bytes: a header is in one piece

@@ -1,3 +1,4 @@
+// KVM's tracepoints: counters for their events, and their descriptions in tracefs.
 import { checked, ERRNO, errnoText, HostError, KernelError } from "../ffi/errors.ts";
 import type { Kernel } from "../ffi/kernel.ts";
 import { O_CLOEXEC, O_RDONLY } from "../ffi/linux.ts";
@@ -16,15 +17,22 @@ export const THIS_THREAD = 0;
 
 const COUNT_BYTES = 8;
 
-/** How a tracepoint is watched. */
+/** Options of {@linkcode Tracepoint.open}. */
 export interface TracepointOptions {
-  /** Count only where this holds for the payload: `index == 1`, in the language of tracefs' `filter` files. */
+  /**
+   * Count only events whose payload meets this condition, `index == 1`, as in tracefs' `filter`
+   * files.
+   */
   readonly filter?: string;
-  /** Write the payload of each event into a buffer, see `kvm/trace_samples.ts`. It waits to be enabled. */
+  /**
+   * Also write each event's payload to a buffer, see `kvm/trace_samples.ts`. Such an event is
+   * disabled first.
+   */
   readonly sampled?: boolean;
 }
 
-// What an errno of perf_event_open() says about the host. Any other (EMFILE, ESRCH) is a plain failure.
+// Advice for errnos of perf_event_open() that are caused by the host. Any other (EMFILE, ESRCH) is
+// a plain failure.
 const OPEN_ADVICE: ReadonlyMap<number, string> = new Map([
   [ERRNO.EACCES, "run as root, or with CAP_PERFMON"],
   [
@@ -36,9 +44,9 @@ const OPEN_ADVICE: ReadonlyMap<number, string> = new Map([
 ]);
 
 /**
- * Counts the events of one of KVM's tracepoints on one thread, exactly, whatever processor the thread runs
- * on: perf_event_open(2) on `PERF_TYPE_TRACEPOINT`. It begins to count when it is opened, and keeps its
- * count when the thread ends.
+ * Counts the events of one of KVM's tracepoints on one thread, exactly, on any processor:
+ * perf_event_open(2) with `PERF_TYPE_TRACEPOINT`. Unless it is sampled, it counts from the moment
+ * it is opened. It keeps its count when the thread ends.
  *
  * @example
  * ```ts ignore
@@ -53,7 +61,7 @@ const OPEN_ADVICE: ReadonlyMap<number, string> = new Map([
 export class Tracepoint implements Disposable {
   readonly #kernel: Kernel;
   #fd: number;
-  /** What is watched. */
+  /** The tracepoint. */
   readonly format: TraceFormat;
 
   private constructor(kernel: Kernel, fd: number, format: TraceFormat) {
@@ -67,10 +75,10 @@ export class Tracepoint implements Disposable {
    *
    * @param name Its name, without `kvm:`.
    * @param tid The thread whose events count; {@linkcode THIS_THREAD} is the calling one.
-   * @param options How it is watched.
-   * @returns The counter.
-   * @throws {HostError} Where tracefs, the tracepoint or the permission is missing.
-   * @throws {KernelError} Where the kernel refuses for another reason: ESRCH where there is no such thread.
+   * @returns The counter; the caller disposes it.
+   * @throws {HostError} If tracefs, the tracepoint or the permission is missing.
+   * @throws {KernelError} If the kernel refuses for another reason: ESRCH if there is no such
+   * thread.
    */
   static open(
     kernel: Kernel,
@@ -92,7 +100,7 @@ export class Tracepoint implements Disposable {
   }
 
   #filter(condition: string): void {
-    // No shorter than what the request says that it reads.
+    // The request number declares an argument of 8 bytes: libc.ts refuses a shorter text.
     const text = new TextEncoder().encode(condition.padEnd(COUNT_BYTES) + "\0");
     checked(
       this.#kernel.ioctl(this.#fd, PERF_EVENT_IOC_SET_FILTER, text),
@@ -101,11 +109,9 @@ export class Tracepoint implements Disposable {
   }
 
   /**
-   * Finds a field of its payload.
+   * Finds a field of the payload by name.
    *
-   * @param name The field's name.
-   * @returns Where it is.
-   * @throws {HostError} Where this kernel's tracepoint has no such field.
+   * @throws {HostError} If this kernel's tracepoint has no such field.
    */
   field(name: string): TraceField {
     const field = this.format.fields.get(name);
@@ -124,19 +130,21 @@ export class Tracepoint implements Disposable {
   }
 
   /**
-   * Events since it was opened, those without a place in a buffer among them. Exact once the thread stands
-   * still.
+   * Events since it was opened, including those that did not fit into a buffer. Exact while the
+   * thread does not run.
+   *
+   * @throws {KernelError} If the kernel fails the call, or cannot count the event (EIO).
    */
   get count(): number {
     const bytes = new Uint8Array(COUNT_BYTES);
     const call = () => `read(count of kvm:${this.format.name})`;
     const got = checked(this.#kernel.read(this.#fd, bytes), call);
-    // perf gives an event that it cannot count an end of file.
+    // perf answers with an end of file if it cannot count the event.
     if (got !== COUNT_BYTES) throw new KernelError(call(), -ERRNO.EIO);
     return Number(new DataView(bytes.buffer).getBigUint64(0, true));
   }
 
-  /** Lets it count, and sample. */
+  /** Starts it: it counts and samples. */
   enable(): void {
     this.#control(PERF_EVENT_IOC_ENABLE, "PERF_EVENT_IOC_ENABLE");
   }
@@ -153,7 +161,7 @@ export class Tracepoint implements Disposable {
     );
   }
 
-  /** Closes it. Closing twice does nothing. */
+  /** Closes it. A second call does nothing. */
   [Symbol.dispose](): void {
     const fd = this.#fd;
     if (fd === -1) return;
@@ -184,26 +192,26 @@ function refusal(name: string, tid: number, answer: number): Error {
   return new HostError(`${call}: ${errnoText(-answer)}`, advice);
 }
 
-/** Where tracefs is mounted; the older place is a part of debugfs. */
+/** The mount points of tracefs; the older one is in debugfs. */
 const TRACEFS = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"] as const;
-/** Many times what such a file holds. */
+/** Much more than the length of a `format` file. */
 const FORMAT_BYTES = 1 << 14;
 
 /** A field of a tracepoint's payload. */
 export interface TraceField {
   /** Bytes from the payload's beginning. */
   readonly offset: number;
-  /** Its bytes: 1, 2, 4 or 8 for a number. */
+  /** Its size in bytes: 1, 2, 4 or 8 for a number. */
   readonly size: number;
   /** Whether the number is signed. */
   readonly signed: boolean;
 }
 
-/** What the kernel says about a tracepoint: the file `format` of its folder in tracefs. */
+/** A tracepoint's description: the file `format` of its folder in tracefs. */
 export interface TraceFormat {
   /** Its name, without `kvm:`. */
   readonly name: string;
-  /** Its number, which another boot may change. */
+  /** Its id, which may differ after a reboot. */
   readonly id: number;
   /** The fields of its payload, by name. */
   readonly fields: ReadonlyMap<string, TraceField>;
@@ -212,10 +220,10 @@ export interface TraceFormat {
 /**
  * Finds one of KVM's tracepoints in tracefs.
  *
- * @param name Its name: `kvm_dirty_ring_push`.
- * @returns Its number, and where its fields are.
- * @throws {HostError} Where tracefs is not mounted or not to be read, or the kernel has no such tracepoint.
- * @throws {KernelError} Where it cannot be read for another reason, such as EMFILE.
+ * @param name Its name, such as `kvm_dirty_ring_push`.
+ * @throws {HostError} If tracefs is not mounted or not readable, or the kernel has no such
+ * tracepoint.
+ * @throws {KernelError} If it cannot be read for another reason, such as EMFILE.
  */
 export function traceFormat(kernel: Kernel, name: string): TraceFormat {
   const answers = TRACEFS.map((root) => {
@@ -228,7 +236,7 @@ export function traceFormat(kernel: Kernel, name: string): TraceFormat {
   throw unreadable(kernel, answers[0]!.path, Number(answers[0]!.text));
 }
 
-// An errno, positive, where it cannot be opened.
+// The text of a file, or a positive errno if it cannot be opened.
 function readText(kernel: Kernel, path: string): string | number {
   const fd = kernel.open(path, O_RDONLY | O_CLOEXEC);
   if (fd < 0) return -fd;
@@ -273,7 +281,7 @@ function exists(kernel: Kernel, path: string): boolean {
 }
 
 /**
- * Reads a tracepoint's `format` file.
+ * Parses the text of a tracepoint's `format` file.
  *
  * @example
  * ```ts
@@ -286,11 +294,8 @@ function exists(kernel: Kernel, path: string): boolean {
  * assertEquals([id, fields.get("vcpu_id")], [28, { offset: 8, size: 4, signed: true }]);
  * ```
  *
- * @param name The tracepoint's name.
- * @param text The file's text.
- * @param path The file, for the error.
- * @returns Its number, and where its fields are.
- * @throws {HostError} Where the text is no such file's.
+ * @param path The file's path, for an error.
+ * @throws {HostError} If the text has no tracepoint id.
  */
 export function parseTraceFormat(name: string, text: string, path: string): TraceFormat {
   const id = /^ID: (\d+)$/m.exec(text)?.[1];

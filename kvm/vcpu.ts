@@ -1,3 +1,4 @@
+// A vCPU: its file descriptor, its registers, and the CPUID that it sees.
 import { checked, ERRNO, KernelError } from "../ffi/errors.ts";
 import type { Kernel } from "../ffi/kernel.ts";
 import {
@@ -19,17 +20,19 @@ import {
 import { DirtyRing, KvmFd, Mapping } from "./mapping.ts";
 import type { RunTicks } from "./run_ticks.ts";
 
-/** Starts the ticks of the thread that asks, or answers those that run; `null` where there are none. */
+/**
+ * Gives the ticks of the calling thread, which start on first use; `null` if the kernel has none.
+ */
 export type TickSource = () => RunTicks | null;
 
-/** A virtual CPU with its `kvm_run` page (api.rst, section 4, "vcpu ioctls"). */
+/** A virtual CPU with its `kvm_run` mapping (api.rst, section 4, "vcpu ioctls"). */
 export class Vcpu extends KvmFd {
   /** Its id. */
   readonly id: number;
   readonly #run: Mapping;
   readonly #runView: DataView<ArrayBuffer>;
   readonly #tickSource: TickSource;
-  // Undefined until they are first needed.
+  // Undefined until the first runBriefly().
   #ticks: RunTicks | null | undefined;
 
   private constructor(
@@ -47,14 +50,14 @@ export class Vcpu extends KvmFd {
   }
 
   /**
-   * Takes a vCPU's file descriptor, says what the vCPU sees of CPUID (see {@linkcode cpuidStruct}), and maps
-   * its `kvm_run`.
+   * Takes over a vCPU's file descriptor, sets its CPUID (see {@linkcode cpuidStruct}), and maps its
+   * `kvm_run`.
    *
    * @param fd The vCPU's file descriptor; closed if a call fails.
-   * @param id The vCPU's id.
    * @param mmapSize Bytes of its `kvm_run` mapping.
-   * @param ticks What {@linkcode Vcpu.runBriefly} is let go by; without, it is {@linkcode Vcpu.run}.
-   * @throws {KernelError} Where the kernel refuses its CPUID, or it cannot be mapped.
+   * @param ticks The ticks that interrupt {@linkcode Vcpu.runBriefly}; without any, that is
+   * {@linkcode Vcpu.run}.
+   * @throws {KernelError} If the kernel refuses the CPUID or the mapping.
    */
   static take(
     kernel: Kernel,
@@ -75,7 +78,8 @@ export class Vcpu extends KvmFd {
   }
 
   /**
-   * `KVM_RUN`, raw: runs the guest on this thread until it exits. It blocks.
+   * `KVM_RUN`: runs the guest on this thread until it exits. It blocks, and the answer is not
+   * checked.
    *
    * @returns 0 with {@linkcode Vcpu.exitReason} set, or minus an errno: EINTR after a signal.
    */
@@ -84,11 +88,11 @@ export class Vcpu extends KvmFd {
   }
 
   /**
-   * `KVM_RUN` that holds the calling thread no longer than a tick (see {@linkcode RunTicks}), whatever guest and
-   * kernel do. One thread alone may run a vCPU this way.
+   * `KVM_RUN` that holds the calling thread no longer than a tick (see {@linkcode RunTicks}),
+   * whatever guest and kernel do. Only one thread may run a vCPU this way.
    *
-   * @returns As {@linkcode Vcpu.run}; `null` after a tick, where the guest goes on with the next call.
-   * @throws {KernelError} Where ticks cannot be started.
+   * @returns As {@linkcode Vcpu.run}; `null` after a tick: the guest goes on with the next call.
+   * @throws {KernelError} If ticks cannot be started.
    */
   runBriefly(): number | null {
     if (this.#ticks === undefined) {
@@ -99,26 +103,25 @@ export class Vcpu extends KvmFd {
     return answer === -ERRNO.EINTR && this.#ticks?.take() === true ? null : answer;
   }
 
-  /** Why the last {@linkcode Vcpu.run} that answered 0 ended: a `KVM_EXIT_*` number. */
+  /** The reason of the last exit, a `KVM_EXIT_*` number. Valid after a run that answered 0. */
   get exitReason(): number {
     return this.#runView.getUint32(kvm_run.at.exit_reason, true);
   }
 
-  /** The first 8 bytes of the exit's details: what KVM says about an internal error, for one. */
+  /** The first 8 bytes of the exit's details, such as those of an internal error. */
   get exitDetail(): bigint {
     return this.#runView.getBigUint64(kvm_run.at.exit, true);
   }
 
-  /** Where `kvm_run` lies in this process, for the thread that runs the vCPU. */
+  /** Address and length of `kvm_run` in this process, for the thread that runs the vCPU. */
   get runMapping(): { readonly address: number; readonly bytes: number } {
     return { address: this.#run.address, bytes: this.#run.length };
   }
 
   /**
-   * Reads a general register.
+   * Reads the 64 bits of a general register.
    *
-   * @returns Its 64 bits.
-   * @throws {KernelError} Where the kernel fails the call.
+   * @throws {KernelError} If the kernel fails the call.
    */
   register(name: Register): bigint {
     const view = new DataView(new ArrayBuffer(kvm_regs.size));
@@ -127,20 +130,20 @@ export class Vcpu extends KvmFd {
   }
 
   /**
-   * Writes all general registers; what is not named becomes 0.
+   * Writes all general registers; those that are not named become 0.
    *
    * @param values Their 64 bits, by name.
-   * @throws {KernelError} Where the kernel fails the call.
+   * @throws {KernelError} If the kernel fails the call.
    */
   setRegisters(values: Readonly<Partial<Record<Register, bigint>>>): void {
     checked(this.ioctl(KVM_SET_REGS, registersStruct(values)), "KVM_SET_REGS");
   }
 
   /**
-   * Reads `struct kvm_sregs`, lets it be changed, and writes it back.
+   * Reads `struct kvm_sregs`, passes it to a function, and writes it back.
    *
    * @param change Changes the struct in place.
-   * @throws {KernelError} Where the kernel refuses: EINVAL for an impossible combination.
+   * @throws {KernelError} If the kernel refuses: EINVAL for an impossible combination.
    */
   changeSregs(change: (sregs: DataView<ArrayBuffer>) => void): void {
     const bytes = new Uint8Array(kvm_sregs.size);
@@ -152,9 +155,9 @@ export class Vcpu extends KvmFd {
   /**
    * Maps this vCPU's dirty ring.
    *
-   * @param bytes The ring's size, as it was enabled.
-   * @returns The ring, for its caller to dispose before the vCPU.
-   * @throws {KernelError} Where the kernel refuses.
+   * @param bytes The size with which rings were enabled.
+   * @returns The ring; the caller disposes it before the vCPU.
+   * @throws {KernelError} If the kernel refuses.
    */
   mapDirtyRing(bytes: number): DirtyRing {
     return new DirtyRing(this.kernel, this.fd, bytes, `vCPU ${this.id}'s dirty ring`);
@@ -170,7 +173,7 @@ export class Vcpu extends KvmFd {
 /**
  * The bytes of a `struct kvm_regs`.
  *
- * @param values The registers' 64 bits, by name; what is not named is 0.
+ * @param values The registers' 64 bits, by name; those that are not named are 0.
  */
 export function registersStruct(
   values: Readonly<Partial<Record<Register, bigint>>>,
@@ -187,12 +190,13 @@ export function registersStruct(
 export const VCPU_STATE_BYTES: number = kvm_regs.size + kvm_sregs.size;
 
 /**
- * Copies the registers of a vCPU that stands still: general, segment, table and control registers. The guests of
- * this program use no others.
+ * Copies the general, segment, table and control registers of a vCPU. This program's guests use no
+ * others.
  *
- * @param vcpu The vCPU; nothing that it began is pending, see {@linkcode completeExit}.
+ * @param vcpu The vCPU. It does not run, and its last exit is complete, see
+ * {@linkcode completeExit}.
  * @param into {@linkcode VCPU_STATE_BYTES} bytes that receive them.
- * @throws {KernelError} Where the kernel fails a call.
+ * @throws {KernelError} If the kernel fails a call.
  */
 export function saveVcpuState(vcpu: Vcpu, into: Uint8Array<ArrayBuffer>): void {
   const regs = into.subarray(0, kvm_regs.size);
@@ -202,10 +206,11 @@ export function saveVcpuState(vcpu: Vcpu, into: Uint8Array<ArrayBuffer>): void {
 }
 
 /**
- * Gives a vCPU saved registers. The control registers go first: what the general ones mean depends on them.
+ * Restores a vCPU's saved registers. The control registers go first, as the meaning of the general
+ * ones depends on them.
  *
- * @param from What {@linkcode saveVcpuState} saved.
- * @throws {KernelError} Where the kernel refuses: EINVAL for an impossible combination.
+ * @param from The bytes that {@linkcode saveVcpuState} wrote.
+ * @throws {KernelError} If the kernel refuses: EINVAL for an impossible combination.
  */
 export function restoreVcpuState(vcpu: Vcpu, from: Uint8Array<ArrayBuffer>): void {
   const regs = from.subarray(0, kvm_regs.size);
@@ -215,12 +220,12 @@ export function restoreVcpuState(vcpu: Vcpu, from: Uint8Array<ArrayBuffer>): voi
 }
 
 /**
- * Completes what a vCPU's last exit left pending: after `KVM_EXIT_IO` and its kind the registers are right only
- * once `KVM_RUN` was entered again. With `immediate_exit` that completes the instruction and runs no other
- * (api.rst, section 5, "The kvm_run structure").
+ * Completes a vCPU's last exit. After `KVM_EXIT_IO` and similar exits the registers are right only
+ * once `KVM_RUN` was entered again. With `immediate_exit` that completes the instruction and runs
+ * no other (api.rst, section 5, "The kvm_run structure").
  *
- * @param vcpu The vCPU; it stands still.
- * @throws {KernelError} Where `KVM_RUN` answers anything but EINTR.
+ * @param vcpu The vCPU, which does not run.
+ * @throws {KernelError} If `KVM_RUN` answers anything but EINTR.
  */
 export function completeExit(vcpu: Vcpu): void {
   const { address, bytes } = vcpu.runMapping;
@@ -232,20 +237,20 @@ export function completeExit(vcpu: Vcpu): void {
   throw new KernelError(`KVM_RUN on vCPU ${vcpu.id}, with immediate_exit`, answer);
 }
 
-/** The leaf of extended features, and its bit for long mode. */
+/** The CPUID leaf of extended features, and its bit for long mode. */
 const EXTENDED_FEATURES = 0x8000_0001;
 const LONG_MODE_EDX = 1 << 29;
 
 /**
- * The bytes of a `struct kvm_cpuid2` that says what this program's vCPUs see of CPUID: long mode, and nothing
+ * The bytes of a `struct kvm_cpuid2` with the CPUID of this program's vCPUs: long mode, and nothing
  * else.
  *
- * Since "KVM: x86: Check EFER validity on KVM_SET_SREGS*" (v7.3, 184bd464bdb6, and stable kernels from 2026 on)
- * `KVM_SET_SREGS` refuses EFER.LME to a vCPU whose CPUID has no long mode, so that this has to come first.
- * One leaf, and not all that `KVM_GET_SUPPORTED_CPUID` offers, for two reasons: the guest is then the same on
- * every host, also on the one that restores its checkpoint; and without leaf 0x80000008 a vCPU has the 36 address
- * bits that the long-mode guest and the model's page walk count on (`cpuid_query_maxphyaddr`,
- * arch/x86/kvm/cpuid.c).
+ * Since "KVM: x86: Check EFER validity on KVM_SET_SREGS*" (v7.3, 184bd464bdb6, and stable kernels
+ * from 2026 on) `KVM_SET_SREGS` refuses EFER.LME to a vCPU whose CPUID has no long mode, so CPUID
+ * has to be set first. There is one leaf, and not all that `KVM_GET_SUPPORTED_CPUID` offers, for
+ * two reasons. The guest is the same on every host, also on the one that restores its checkpoint.
+ * And without leaf 0x80000008 a vCPU has the 36 address bits on which the long-mode guest and the
+ * model's page walk rely (`cpuid_query_maxphyaddr`, arch/x86/kvm/cpuid.c).
  *
  * @example
  * ```ts

@@ -36,34 +36,37 @@ export interface MemoryRegion {
   readonly userspaceAddr: number;
 }
 
-/** What a reset came to. */
+/** The result of a reset. */
 export interface ResetAnswer {
-  /** Entries reset, over all vCPUs: what the call returned. */
+  /** Entries reset on all vCPUs: the call's answer. */
   readonly count: number;
-  /** Nanoseconds in the call alone. */
+  /** Duration of the call alone, in nanoseconds. */
   readonly ns: number;
 }
 
 /**
- * Where the memory of a guest in real mode has to end: behind it lie the pages of
- * {@linkcode Vm.placeRealModePages}. It is KVM's own default, `VMX_EPT_IDENTITY_PAGETABLE_ADDR`.
+ * The end of memory for a guest in real mode: the pages of {@linkcode Vm.placeRealModePages} follow
+ * it. It is KVM's own default, `VMX_EPT_IDENTITY_PAGETABLE_ADDR`.
  */
 export const REAL_MODE_LIMIT = 0xfffb_c000;
 
-/** A virtual machine (api.rst, section 4, "vm ioctls"). */
+/**
+ * A VM's file descriptor with its ioctls (api.rst, section 4, "vm ioctls"). It owns no memory and
+ * no vCPUs: a VM with all that its guest needs is `GuestVm` (machine/guest_vm.ts).
+ */
 export class Vm extends KvmFd {
   readonly #allSignals = new Uint8Array(SIGSET_BYTES).fill(0xff);
   readonly #oldSignals = new Uint8Array(SIGSET_BYTES);
-  // Written anew by each call: both stand in loops that are measured.
+  // Reused by each call: both ioctls are called in loops that are measured.
   readonly #getLog = new DataView(new ArrayBuffer(kvm_dirty_log.size));
   readonly #clearLog = new DataView(new ArrayBuffer(kvm_clear_dirty_log.size));
   readonly #ticks: TickSource;
   #hasRealModePages = false;
 
   /**
-   * Takes a VM's file descriptor over.
+   * Takes over a VM's file descriptor.
    *
-   * @param ticks What lets go of its vCPUs, {@linkcode System.ticks}.
+   * @param ticks The ticks that interrupt its vCPUs, {@linkcode System.ticks}.
    */
   constructor(kernel: Kernel, fd: number, ticks: TickSource = () => null) {
     super(kernel, fd);
@@ -71,11 +74,10 @@ export class Vm extends KvmFd {
   }
 
   /**
-   * `KVM_ENABLE_CAP` with one argument, raw.
+   * `KVM_ENABLE_CAP` with one argument. The answer is not checked.
    *
    * @param capability A `KVM_CAP_*` number.
    * @param argument `args[0]`, all 64 bits of it.
-   * @param flags `flags`.
    * @returns 0, or minus an errno.
    */
   enableCap(capability: number, argument: number | bigint, flags = 0): number {
@@ -85,7 +87,7 @@ export class Vm extends KvmFd {
   /**
    * Makes, moves, changes or deletes a memory slot.
    *
-   * @throws {KernelError} Where the kernel refuses: EEXIST for an overlap, EINVAL for a bad value.
+   * @throws {KernelError} If the kernel refuses: EEXIST for an overlap, EINVAL for a bad value.
    */
   setUserMemoryRegion(region: MemoryRegion): void {
     checked(
@@ -97,13 +99,15 @@ export class Vm extends KvmFd {
   }
 
   /**
-   * Says where KVM may keep the pages with which `kvm_intel` runs real mode where the processor cannot
-   * (`unrestricted_guest=0`, `ept=0`): a page table, and a task-state segment behind it. Elsewhere it needs
-   * none, and this changes nothing (api.rst, sections 4.33 and 4.37). To be called before the first vCPU is made.
+   * Gives KVM the guest pages that `kvm_intel` needs to run real mode if the processor cannot
+   * (`unrestricted_guest=0`, `ept=0`): a page table, followed by a task-state segment. On other
+   * hosts this changes nothing (api.rst, sections 4.33 and 4.37). To be called before the first
+   * vCPU is made.
    *
-   * @param end The first guest physical address behind all memory slots. Above {@linkcode REAL_MODE_LIMIT} there
-   * is no room for the segment: only a guest that is never in real mode may have so much memory.
-   * @throws {KernelError} Where the kernel refuses: EEXIST where a slot is in the way.
+   * @param end The guest physical address after all memory slots. Above {@linkcode REAL_MODE_LIMIT}
+   * there is no room for the segment: only a guest that is never in real mode may have so much
+   * memory.
+   * @throws {KernelError} If the kernel refuses: EEXIST if a slot is in the way.
    */
   placeRealModePages(end: number): void {
     const answer = this.ioctl(KVM_CHECK_EXTENSION, KVM_CAP_SET_TSS_ADDR);
@@ -122,12 +126,13 @@ export class Vm extends KvmFd {
   }
 
   /**
-   * Makes a vCPU. With the ring enabled this also allocates the vCPU's ring. The first one has
-   * {@linkcode Vm.placeRealModePages} called, as for little memory, where that was not done.
+   * Makes a vCPU. With the ring enabled KVM also allocates the vCPU's ring. If
+   * {@linkcode Vm.placeRealModePages} was not called before, the first vCPU does so, as for memory
+   * that ends below {@linkcode REAL_MODE_LIMIT}.
    *
-   * @param id The vCPU's id.
    * @param mmapSize Bytes of its `kvm_run` mapping, from {@linkcode System.vcpuMmapSize}.
-   * @throws {KernelError} Where the kernel refuses: EINVAL above its limit, EMFILE, ENOMEM.
+   * @returns The vCPU; the caller disposes it.
+   * @throws {KernelError} If the kernel refuses: EINVAL above its limit, EMFILE, ENOMEM.
    */
   createVcpu(id: number, mmapSize: number): Vcpu {
     if (!this.#hasRealModePages) this.placeRealModePages(0);
@@ -136,11 +141,10 @@ export class Vm extends KvmFd {
   }
 
   /**
-   * `KVM_RESET_DIRTY_RINGS`: takes the harvested entries of all rings back and re-protects their
-   * pages (`kvm_vm_ioctl_reset_dirty_pages`, virt/kvm/kvm_main.c). Signals are blocked meanwhile:
-   * since Linux 6.17 a pending one ends the walk early, and the batch being gathered is lost.
+   * `KVM_RESET_DIRTY_RINGS`: resets the harvested entries of all rings and re-protects their pages
+   * (`kvm_vm_ioctl_reset_dirty_pages`, virt/kvm/kvm_main.c). All signals are blocked during the
+   * call: since Linux 6.17 a pending one ends the walk early, and the batch being gathered is lost.
    *
-   * @returns What it returned, and how long it took.
    * @throws {KernelError} EINVAL with the ring off, EIO from another process.
    */
   resetDirtyRings(): ResetAnswer {
@@ -156,14 +160,15 @@ export class Vm extends KvmFd {
   }
 
   /**
-   * `KVM_GET_DIRTY_LOG`: copies a slot's dirty bitmap, and, unless that is done by hand, clears it and
-   * write-protects its pages again (api.rst, section 4.8, "KVM_GET_DIRTY_LOG").
+   * `KVM_GET_DIRTY_LOG`: copies a slot's dirty bitmap. Without manual protection it also clears the
+   * bitmap and write-protects the pages again (api.rst, section 4.8, "KVM_GET_DIRTY_LOG").
    *
    * @param slot Address space << 16 | slot id.
-   * @param bitmapAddress Where the bitmap goes in this process: a bit a page, in whole words of 64 bits. Only
-   * memory that stays where it is has an address: that of a {@linkcode Mapping}, not of an array.
-   * @throws {KernelError} Where the kernel refuses: ENOENT for a slot that logs nothing, ENXIO with the ring
-   * on, EFAULT for an address without memory.
+   * @param bitmapAddress The address in this process that receives the bitmap: one bit for each
+   * page, in whole 64-bit words. It is the address of a {@linkcode Mapping}: an array's memory may
+   * move.
+   * @throws {KernelError} If the kernel refuses: ENOENT for a slot that is not logged, ENXIO with
+   * the ring on, EFAULT for an address without memory.
    */
   getDirtyLog(slot: number, bitmapAddress: number): void {
     const { at } = kvm_dirty_log;
@@ -176,15 +181,17 @@ export class Vm extends KvmFd {
   }
 
   /**
-   * `KVM_CLEAR_DIRTY_LOG`: clears the pages of a slot whose bits are set and write-protects them again
-   * (api.rst, section 4.117, "KVM_CLEAR_DIRTY_LOG"; with `KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2`).
+   * `KVM_CLEAR_DIRTY_LOG`: clears the pages of a slot whose bits are set and write-protects them
+   * again (api.rst, section 4.117, "KVM_CLEAR_DIRTY_LOG"; with
+   * `KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2`).
    *
    * @param slot Address space << 16 | slot id.
    * @param firstPage The first page, counted from the slot's base: a multiple of 64.
    * @param pages Pages: a multiple of 64, or all up to the slot's end.
-   * @param bitmapAddress Where the bitmap of these pages lies, as for {@linkcode Vm.getDirtyLog}.
-   * @throws {KernelError} Where the kernel refuses: EINVAL for a range that is not made of whole words,
-   * ENOENT, ENXIO and EFAULT as above.
+   * @param bitmapAddress The address of the bitmap of these pages, as for
+   * {@linkcode Vm.getDirtyLog}.
+   * @throws {KernelError} If the kernel refuses: EINVAL for a range that does not consist of whole
+   * words, ENOENT, ENXIO and EFAULT as for {@linkcode Vm.getDirtyLog}.
    */
   clearDirtyLog(slot: number, firstPage: number, pages: number, bitmapAddress: number): void {
     const { at } = kvm_clear_dirty_log;
@@ -204,7 +211,6 @@ export class Vm extends KvmFd {
  *
  * @param capability A `KVM_CAP_*` number.
  * @param argument `args[0]`, all 64 bits of it.
- * @param flags `flags`.
  */
 export function enableCapStruct(
   capability: number,

@@ -1,3 +1,5 @@
+// Integer arithmetic of the model's processor: results, flags, and the conditions that test them.
+
 /** Bits of rflags. */
 export const Flag = {
   CF: 1,
@@ -9,10 +11,10 @@ export const Flag = {
   OF: 0x800,
 } as const;
 
-/** The flags that arithmetic sets. */
+/** The flags that an arithmetic instruction sets. */
 export const ARITHMETIC_FLAGS: number = Flag.CF | Flag.PF | Flag.AF | Flag.ZF | Flag.SF | Flag.OF;
 
-/** An operation of the group that opcodes 00 to 3f and 80 to 83 name, by its number there. */
+/** The eight ALU operations, numbered as opcodes 00 to 3f and 80 to 83 encode them. */
 export const AluOp = { ADD: 0, OR: 1, ADC: 2, SBB: 3, AND: 4, SUB: 5, XOR: 6, CMP: 7 } as const;
 
 const PARITY = Uint8Array.from({ length: 256 }, (_, byte) => {
@@ -24,26 +26,22 @@ const PARITY = Uint8Array.from({ length: 256 }, (_, byte) => {
 const WORD = 2 ** 32;
 
 /**
- * Integer arithmetic on operands of 1, 2, 4 or 8 bytes, in two words of 32 bits. The result stands in
+ * Integer arithmetic on operands of 1, 2, 4 or 8 bytes, held as two 32-bit words. The result is in
  * {@linkcode Alu.low} and {@linkcode Alu.high}, its flags in {@linkcode Alu.flags}.
  */
 export class Alu {
   /** Low word of the result, unsigned. */
   low = 0;
-  /** High word of the result; 0 unless 8 bytes were asked for. */
+  /** High word of the result; 0 unless the operands have 8 bytes. */
   high = 0;
-  /** The arithmetic flags. */
+  /** The arithmetic flags of the result. */
   flags = 0;
 
   /**
-   * Calculates.
+   * Computes `a op b`.
    *
    * @param op One of {@linkcode AluOp}.
    * @param size Bytes of the operands: 1, 2, 4 or 8.
-   * @param aLow First operand.
-   * @param aHigh Its high word.
-   * @param bLow Second operand.
-   * @param bHigh Its high word.
    * @param carry The carry flag before: 0 or 1.
    */
   calculate(
@@ -75,13 +73,11 @@ export class Alu {
   }
 
   /**
-   * Adds 1 or −1, which leaves the carry flag alone.
+   * INC or DEC: adds 1 or −1 and leaves the carry flag alone.
    *
-   * @param size Bytes of the operand.
-   * @param low The operand.
-   * @param high Its high word.
+   * @param size Bytes of the operand: 1, 2, 4 or 8.
    * @param isUp Whether 1 is added.
-   * @param carry The carry flag before.
+   * @param carry The carry flag before: 0 or 1.
    */
   step(size: number, low: number, high: number, isUp: boolean, carry: number): void {
     if (isUp) this.#add(size, low, high, 1, 0, 0);
@@ -147,15 +143,15 @@ export class Alu {
   }
 }
 
-// The low 1, 2 or 4 bytes of a whole number that may be negative or have a bit more; of 8 the low word.
+// The low 1, 2 or 4 bytes of a number that may be negative or one bit too wide; for 8 the low word.
 function truncate(size: number, value: number): number {
   return size === 1 ? value & 0xff : size === 2 ? value & 0xffff : value >>> 0;
 }
 
 /**
- * Whether a condition of `Jcc` holds.
+ * Whether the condition of a `Jcc` holds.
  *
- * @param condition The low 4 bits of its opcode.
+ * @param condition The low 4 bits of the opcode.
  * @param flags rflags.
  */
 export function holds(condition: number, flags: number): boolean {

@@ -6,19 +6,19 @@ import { Registers } from "./registers.ts";
 
 /** Why the processor stopped. */
 export type CpuStop =
-  /** It executed as many instructions as it was allowed to. */
+  /** It executed as many instructions as the caller allowed. */
   | "limit"
-  /** The memory answered false: nothing of the instruction was done. */
+  /** A memory access answered false: the instruction is not complete and has to run again. */
   | "memory"
   /** It executed HLT. */
   | "hlt"
-  /** It executed OUT: {@linkcode Cpu.port}, {@linkcode Cpu.ioSize} and {@linkcode Cpu.ioValue} tell what. */
+  /** It executed OUT: see {@linkcode Cpu.port}, {@linkcode Cpu.ioSize}, {@linkcode Cpu.ioValue}. */
   | "out"
   /** It executed IN: {@linkcode Cpu.answerInput} completes it. */
   | "in"
-  /** It does not have the instruction. */
+  /** The next instruction is not implemented. */
   | "unknown"
-  /** An exception that nothing handles: a triple fault. */
+  /** An exception: the model delivers none, so it is a triple fault. */
   | "shutdown";
 
 const WORD = 2 ** 32;
@@ -31,36 +31,33 @@ const NONE = -1;
 const RIP = -2;
 
 /**
- * An x86 processor in real mode or in 64-bit mode, with the instructions that this program's guests use
- * and a family around them. No interrupts; an exception is a triple fault.
+ * An interpreter for an x86 processor in real mode or 64-bit mode. It knows the instructions that
+ * this program's guests use and their close relatives. No interrupts; an exception is a triple
+ * fault.
  */
 export class Cpu {
   readonly #registers = new Registers();
   readonly #linear: LinearMemory;
   readonly #fetcher: Fetcher;
   readonly #alu = new Alu();
-  // What ended the instruction that is being executed.
+  // Why the instruction in progress stops the processor; "limit" while it does not.
   #stop: CpuStop = "limit";
-  // The operand that was read last.
+  // The last operand read.
   #low = 0;
   #high = 0;
-  // The offset of the memory operand that was looked at last: all its 64 bits.
+  // The offset of the last memory operand, all 64 bits of it.
   #offsetLow = 0;
   #offsetHigh = 0;
   /** Instructions that the last run executed. */
   executed = 0;
   /** The port of the last IN or OUT. */
   port = 0;
-  /** Its bytes. */
+  /** Bytes that it transfers: 1, 2 or 4. */
   ioSize = 0;
-  /** What OUT wrote. */
+  /** The value that OUT wrote. */
   ioValue = 0;
 
-  /**
-   * Makes a processor as it is after a reset.
-   *
-   * @param memory Guest physical memory.
-   */
+  /** Makes a processor in its state after a reset, on guest physical memory. */
   constructor(memory: CpuMemory) {
     this.#fetcher = new Fetcher(memory);
     this.#linear = new LinearMemory(memory, this.#registers);
@@ -86,22 +83,22 @@ export class Cpu {
     this.#registers.getSregs(bytes);
   }
 
-  /** Writes `struct kvm_sregs`; translations that were kept are forgotten. */
+  /** Writes `struct kvm_sregs` and drops cached translations. */
   setSregs(bytes: Uint8Array<ArrayBuffer>): void {
     this.#registers.setSregs(bytes);
     this.#linear.flush();
   }
 
   /**
-   * Completes an IN.
+   * Completes an IN with the value that the port answered.
    *
-   * @param value What the port answered.
+   * @param size Bytes of the value: 1, 2 or 4.
    */
   answerInput(size: number, value: number): void {
     this.#registers.set(AX, size, value, 0);
   }
 
-  /** Memory, the page tables and the code in it may have changed since the last run. */
+  /** Has to precede a run if memory, and so the guest's code, may have changed since the last. */
   begin(): void {
     this.#fetcher.begin();
     this.#linear.begin();
@@ -140,18 +137,18 @@ export class Cpu {
     return "limit";
   }
 
-  // The physical address of a byte of an instruction that crosses into another page.
+  // The physical address of a later byte of the instruction, where that crosses into another page.
   readonly #byteAfter = (offset: number): number | null => {
     const next = this.#linear.codeAddress(this.#registers.rip + offset);
     return next < 0 ? null : next;
   };
 
-  // The compiler does not see that the methods that are called set it.
+  // A getter: TypeScript would narrow #stop to "limit", as it does not see that #execute() sets it.
   get #why(): CpuStop {
     return this.#stop;
   }
 
-  // Executes an instruction; answers whether it was. Nothing is changed where it was not.
+  // Executes an instruction. Answers false, with the registers unchanged, if that was not possible.
   #execute(one: Instruction): boolean {
     const registers = this.#registers;
     switch (one.kind) {
@@ -283,7 +280,7 @@ export class Cpu {
     return true;
   }
 
-  // LOOPNE, LOOPE, LOOP count down; JCXZ looks at the count.
+  // LOOPNE, LOOPE and LOOP count down first; JCXZ only looks at the count.
   #countAllows({ op, addressSize }: Instruction): boolean {
     const registers = this.#registers;
     if (op === 3) return registers.value(CX, addressSize) === 0;
@@ -292,7 +289,7 @@ export class Cpu {
     return registers.value(CX, addressSize) !== 0 && (op === 2 || isZero === (op === 1));
   }
 
-  // One element at a time: with `rep` the instruction stays where it is until the count is used up.
+  // Stores one element. With `rep`, rip stays at the instruction until the count is 0.
   #stos(one: Instruction): boolean {
     const registers = this.#registers;
     if (!one.repeats || registers.value(CX, one.addressSize) > 0) {
@@ -335,7 +332,7 @@ export class Cpu {
     } else this.#registers.set(register, one.size, low, high);
   }
 
-  // Reads the operand that ModRM names.
+  // Reads the operand that the ModRM byte names.
   #readRm(one: Instruction): boolean {
     if (one.rm !== NONE) {
       this.#readRegister(one, one.rm);
@@ -355,7 +352,7 @@ export class Cpu {
     return this.#store(this.#offset(one), one.size, one.segment, low, high);
   }
 
-  // Writes the operand that was just read.
+  // Writes to the operand that was just read.
   #writeBack(one: Instruction, low: number, high: number): boolean {
     if (one.rm !== NONE) {
       this.#setRegister(one, one.rm, low, high);
@@ -367,7 +364,8 @@ export class Cpu {
     return true;
   }
 
-  // The offset of a memory operand in its segment. As a number it is exact wherever memory can be.
+  // The offset of a memory operand in its segment. As a number it is exact for every address at
+  // which there can be memory.
   #offset(one: Instruction): number {
     const { low, high, rip } = this.#registers;
     const { base, index, scale, addressSize, displacement } = one;

@@ -1,7 +1,9 @@
-/** Segments by their number in instructions. */
+// The decoder of the model's processor, from bytes to an Instruction.
+
+/** Segment registers, numbered as instructions encode them. */
 export const Segment = { ES: 0, CS: 1, SS: 2, DS: 3, FS: 4, GS: 5 } as const;
 
-/** The longest instruction. */
+/** Bytes of the longest x86 instruction. */
 export const MAX_LENGTH = 15;
 
 const OPERAND_SIZE = 0x66;
@@ -18,11 +20,11 @@ const SEGMENT_PREFIXES: ReadonlyMap<number, number> = new Map([
   [0x65, Segment.GS],
 ]);
 
-/** Base and index registers of 16-bit addressing, by the rm field: bx+si, bx+di, bp+si, bp+di, ... */
+// Base and index registers of 16-bit addressing, by the rm field: bx+si, bx+di, bp+si, bp+di, ...
 const BASES_16 = [3, 3, 5, 5, 6, 7, 5, 3];
 const INDEXES_16 = [6, 7, 6, 7, -1, -1, -1, -1];
 
-// Reads an instruction's bytes one after another; past the end it is no instruction that fits.
+// Reads an instruction's bytes in order. A RangeError means that the instruction is longer.
 class Reader {
   readonly #bytes: Uint8Array;
   at = 0;
@@ -45,12 +47,11 @@ class Reader {
 }
 
 /**
- * Decodes an instruction: what the guests of this program use, and a family around it.
+ * Decodes an instruction: those that this program's guests use, and their close relatives.
  *
- * @param bytes Its bytes and what follows them, 15 at most.
- * @param isLong Whether the processor is in 64-bit mode; otherwise in real mode.
- * @returns The instruction; `null` where the processor does not have it; `"short"` where bytes are
- * missing.
+ * @param bytes Its bytes and whatever follows them, 15 at most.
+ * @param isLong Whether the processor is in 64-bit mode; otherwise it is in real mode.
+ * @returns The instruction; `null` if it is not implemented; `"short"` if bytes are missing.
  */
 export function decode(bytes: Uint8Array, isLong: boolean): Instruction | null | "short" {
   try {
@@ -76,7 +77,7 @@ class Decoder {
     this.#isLong = isLong;
   }
 
-  // LOCK is for what reads, changes and writes memory; elsewhere it is an invalid opcode.
+  // LOCK is valid only before an instruction that reads, changes and writes memory.
   decode(): Instruction | null {
     const one = this.#instruction();
     if (one === null || !this.#isLocked) return one;
@@ -184,7 +185,7 @@ class Decoder {
     }
   }
 
-  // Operand bytes: the opcode's lowest bit tells a byte from a word of the current size.
+  // Operand bytes: 1 if the opcode's lowest bit is clear, otherwise the current operand size.
   #size(opcode: number): number {
     if ((opcode & 1) === 0) return 1;
     if ((this.#rex & 8) !== 0) return 8;
@@ -196,7 +197,7 @@ class Decoder {
     return this.#addressPrefix ? 4 : 2;
   }
 
-  // An immediate operand or a near jump has no more than 4 bytes.
+  // Bytes of a near jump's displacement: never more than 4.
   #immediateSize(): number {
     return this.#isLong ? 4 : this.#operandPrefix ? 4 : 2;
   }
@@ -280,7 +281,7 @@ class Decoder {
     return form.rm === -1 ? form : null;
   }
 
-  // An instruction with a ModRM byte: a register operand, and one that is a register or memory.
+  // An instruction with a ModRM byte: one operand is a register, the other a register or memory.
   #modrm(kind: number, opcode: number, isLoad: boolean): Instruction {
     const byte = this.#reader.byte();
     const mode = byte >> 6;
@@ -327,13 +328,13 @@ class Decoder {
     return { base: register, index, scale, displacement, ...this.#inSegment(register) };
   }
 
-  // What is based on the stack pointer or the frame pointer lies in the stack segment.
+  // Addresses based on the stack pointer or the frame pointer are in the stack segment by default.
   #inSegment(base: number): { segment: number } {
     return { segment: this.#segment ?? (base === 4 || base === 5 ? Segment.SS : Segment.DS) };
   }
 }
 
-/** What an instruction does: a number for each kind that the processor has, so that a switch is a jump. */
+/** What an instruction does. Small numbers, so that a switch over them compiles to a jump table. */
 export const Kind = {
   NOP: 0,
   MOV: 1,
@@ -364,11 +365,11 @@ export interface Instruction {
   readonly size: number;
   /** Bytes of an address: 2, 4 or 8. */
   readonly addressSize: number;
-  /** Operation in its group: of arithmetic, a condition of a jump, the form of a loop. */
+  /** The variant: an {@linkcode AluOp}, a condition of `Jcc`, a form of LOOP; for NOP, how many. */
   readonly op: number;
   /** The register operand, or the other one where both are registers. */
   readonly reg: number;
-  /** Whether the register operand is the destination. */
+  /** Whether `reg` is the destination; otherwise ModRM's operand is. */
   readonly isLoad: boolean;
   /** The register that ModRM names, or -1 where it names memory. */
   readonly rm: number;
@@ -376,18 +377,18 @@ export interface Instruction {
   readonly base: number;
   /** Index register of a memory operand; -1 for none. */
   readonly index: number;
-  /** What the index is multiplied with. */
+  /** The factor of the index: 1, 2, 4 or 8. */
   readonly scale: number;
   /** Displacement of a memory operand, or of a jump, signed. */
   readonly displacement: number;
-  /** The segment of a memory operand: its place among es, cs, ss, ds, fs, gs. */
+  /** The segment of a memory operand: one of {@linkcode Segment}. */
   readonly segment: number;
-  /** Immediate operand, low word. */
+  /** Immediate operand, low word; the port of IN and OUT, or -1 where DX holds it. */
   readonly low: number;
-  /** Its high word: sign-extended. */
+  /** High word of the immediate operand, sign-extended. */
   readonly high: number;
-  /** Whether `rep` stands before it. */
+  /** Whether it has a `rep` or `repne` prefix. */
   readonly repeats: boolean;
-  /** Whether an 8-bit register operand may be ah, ch, dh or bh: there is no REX prefix. */
+  /** Whether 8-bit registers 4 to 7 are ah, ch, dh and bh, as they are without a REX prefix. */
   readonly hasHighBytes: boolean;
 }

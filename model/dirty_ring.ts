@@ -1,3 +1,4 @@
+// What differs between the kernels that the model can be (Rules), and the dirty ring itself.
 import type { ModelKind, ModelVersion, PushStep, ResetCall } from "../ffi/insight.ts";
 import { KVM_DIRTY_GFN_F_DIRTY, KVM_DIRTY_GFN_F_RESET } from "../ffi/kvm_constants.ts";
 import { kvm_dirty_gfn } from "../ffi/kvm_structs.ts";
@@ -16,17 +17,25 @@ export interface Rules {
   readonly reservedEntries: number;
   /** Anonymous inodes cannot be mapped for execution, from v6.16 on (`mmap.exec`). */
   readonly isNoExec: boolean;
-  /** A write outside a running vCPU is dropped with a warning, from v5.17 on (`push.no-running-vcpu`). */
+  /**
+   * A write outside a running vCPU is dropped with a warning, from v5.17 on
+   * (`push.no-running-vcpu`).
+   */
   readonly dropsWritesOutsideVcpu: boolean;
-  /** Outside a running vCPU a write still reaches the slot's bitmap, if it has one: from v6.2 on. */
+  /**
+   * Outside a running vCPU a write still reaches the slot's bitmap, if it has one: from v6.2 on.
+   */
   readonly bitmapTakesRest: boolean;
   /** `KVM_PRE_FAULT_MEMORY`, from v6.11 on (`push.prefault`). */
   readonly hasPreFault: boolean;
   /** guest_memfd, and VMs that may use it, from v6.8 on (`slot.gmem-no-log`). */
   readonly hasGuestMemfd: boolean;
-  /** A full ring is looked for where a push asked for it, not at every guest entry: from v6.2 on. */
+  /** Guest entries check for a full ring only if a push requested it: from v6.2 on. */
   readonly fullByRequest: boolean;
-  /** A walk begins by resetting a batch that holds nothing, up to v6.16 (`coalesce.calls-*`). */
+  /**
+   * A reset's first `kvm_reset_dirty_gfn` call has an empty batch, up to v6.16
+   * (`coalesce.calls-*`).
+   */
   readonly emptyFirstCall: boolean;
   /** A pending signal ends a reset, from v6.17 on (`reset.signal`). */
   readonly signalEndsReset: boolean;
@@ -35,24 +44,25 @@ export interface Rules {
   /** The bound of a batch is computed without wrapping, since 2026 (`slot.wraparound`). */
   readonly boundCannotWrap: boolean;
   /**
-   * `KVM_SET_SREGS` refuses EFER.LME to a vCPU whose CPUID has no long mode: from v7.3 on (184bd464bdb6), and in
-   * stable kernels of 2026.
+   * `KVM_SET_SREGS` refuses EFER.LME to a vCPU whose CPUID has no long mode: from v7.3 on
+   * (184bd464bdb6), and in stable kernels of 2026.
    */
   readonly checksEfer: boolean;
-  /** Pages that a mask can name: BITS_PER_LONG. */
+  /** Pages that the mask of a reset batch can cover: BITS_PER_LONG. */
   readonly maskBits: number;
-  /** Writes are logged by the processor in a buffer of this many entries; 0 without PML. */
+  /** Entries of the buffer in which the processor logs writes (PML); 0 without PML. */
   readonly pmlEntries: number;
-  /** The processor's buffer is read in the order of the writes, from v6.14 on. */
+  /** KVM reads the PML buffer in the order of the writes, from v6.14 on. */
   readonly pmlInOrder: boolean;
   /**
-   * With PML, a page mapped where KVM had noted a device begins clean, so that the processor notes its first
-   * store beside the fault's push: the entry for the device has the bit that means "writable", and `make_spte`
-   * takes it for a writable mapping whose dirty bit was dealt with. Up to v6.12; v6.13 always sets the dirty bit
-   * (cc7ed3358e41). v5.11 has no such shortcut for faults.
+   * With PML, a page that is mapped over an MMIO entry begins clean, so that its first store is
+   * pushed twice: by the fault and by the processor. The MMIO entry has the bit that means
+   * "writable", and `make_spte` mistakes it for a writable mapping whose dirty bit is already
+   * handled. Up to v6.12; v6.13 always sets the dirty bit (cc7ed3358e41). v5.11 has no such
+   * shortcut for faults.
    */
   readonly deviceEntryStaysClean: boolean;
-  /** Instructions that are emulated before requests are looked at again; 0 where none is. */
+  /** Instructions emulated between two checks for requests; 0 where nothing is emulated. */
   readonly emulationBatch: number;
 }
 
@@ -75,7 +85,7 @@ const EMULATION_BATCH = 1024;
 const INT_MAX = 2 ** 31 - 1;
 
 /**
- * The rules of a kernel version on a processor.
+ * The rules of a kernel version on a kind of processor.
  *
  * @example
  * ```ts
@@ -85,8 +95,6 @@ const INT_MAX = 2 ** 31 - 1;
  * const old = rulesOf({ version: "v6.10", pml: true, emulator: false });
  * assertEquals([old.emptyFirstCall, old.signalEndsReset, old.reservedEntries], [true, false, 576]);
  * ```
- *
- * @param choice The version and the processor.
  */
 export function rulesOf({ version, pml, emulator }: ModelKind): Rules {
   const release = RELEASES[version];
@@ -117,8 +125,8 @@ export function rulesOf({ version, pml, emulator }: ModelKind): Rules {
   };
 }
 
-// The dirty ring, to be read beside virt/kvm/dirty_ring.c, whose functions it is named after. The entries
-// stand in memory that the program maps; the two indices do not.
+// The dirty ring. Read it beside virt/kvm/dirty_ring.c: functions and fields have the names used
+// there. Entries are in memory that the program maps; the two indices are not.
 
 const ENTRY_WORDS = kvm_dirty_gfn.size / 4;
 const FLAGS = kvm_dirty_gfn.at.flags / 4;
@@ -139,28 +147,26 @@ export interface DirtyRing {
   reset_index: number;
 }
 
-/** What a reset needs of the rest of the kernel. */
+/** What a reset needs from the rest of the kernel. */
 export interface ResetContext {
-  /** Whether `signal_pending(current)`: asked once an entry. */
+  /** `signal_pending(current)`: asked once for each entry. */
   signal_pending(): boolean;
   /** `kvm_reset_dirty_gfn`: re-protects the pages of a batch. */
   kvm_reset_dirty_gfn(call: ResetCall): void;
 }
 
-/** What a walk over a ring came to. */
+/** The result of a walk over a ring. */
 export interface ResetWalk {
   /** Entries reset. */
   readonly count: number;
-  /** Whether a signal ended it: the batch that was being gathered is lost. */
+  /** Whether a signal ended it: the batch being gathered is lost then. */
   readonly interrupted: boolean;
 }
 
 /**
- * Allocates a ring.
+ * Allocates an empty ring.
  *
- * @param rules The kernel's.
- * @param bytes Its size.
- * @returns The ring, empty.
+ * @param bytes Its size, a power of two.
  */
 export function kvm_dirty_ring_alloc(rules: Rules, bytes: number): DirtyRing {
   const size = bytes / kvm_dirty_gfn.size;
@@ -178,31 +184,23 @@ export function kvm_dirty_ring_used(ring: DirtyRing): number {
   return (ring.dirty_index - ring.reset_index) >>> 0;
 }
 
-/**
- * Whether the soft limit is reached.
- *
- * @returns Whether it is.
- */
+/** Whether the soft limit is reached. */
 export function kvm_dirty_ring_soft_full(ring: DirtyRing): boolean {
   return kvm_dirty_ring_used(ring) >= ring.soft_limit;
 }
 
-/**
- * Whether a push would overwrite an entry that is still in use.
- *
- * @returns Whether it would.
- */
+/** Whether a push would overwrite an entry that is still in use. */
 export function kvm_dirty_ring_full(ring: DirtyRing): boolean {
   return kvm_dirty_ring_used(ring) >= ring.size;
 }
 
 /**
- * Pushes an entry. The flags come last, so that a reader who sees them sees the rest too. A full ring is
- * overwritten: the kernel warns and goes on.
+ * Pushes an entry. The flags are written last, so that a reader who sees them also sees the rest.
+ * On a full ring the oldest entry is overwritten: the kernel warns and goes on.
  *
  * @param slot Address space << 16 | slot id.
- * @param offset Pages from the slot's base; a genuine one has 31 bits.
- * @param watch Called after each step.
+ * @param offset Pages from the slot's base: 31 bits at most.
+ * @param watch Called after each step with the entry's index.
  */
 export function kvm_dirty_ring_push(
   ring: DirtyRing,
@@ -228,13 +226,11 @@ function kvm_dirty_gfn_harvested(flags: number): boolean {
 }
 
 /**
- * Takes harvested entries back, in order, up to the first that is not harvested, and gathers them into
- * batches of pages that lie near each other.
+ * Resets harvested entries in order, up to the first that is not harvested. Neighbouring pages are
+ * gathered into batches, and a batch is re-protected with one call.
  *
- * @param rules The kernel's.
- * @param context What re-protects pages and knows of signals.
- * @param maximum The most entries to take.
- * @returns Entries taken, and whether a signal ended the walk.
+ * @param maximum The most entries to reset.
+ * @returns Entries reset, and whether a signal ended the walk.
  */
 export function kvm_dirty_ring_reset(
   ring: DirtyRing,
@@ -253,7 +249,7 @@ export function kvm_dirty_ring_reset(
     if (rules.signalEndsReset && context.signal_pending()) return { count, interrupted: true };
     const at = (ring.reset_index % ring.size) * ENTRY_WORDS;
     if (!kvm_dirty_gfn_harvested(dirty_gfns[at + FLAGS]!)) break;
-    // Read again from the mapping: the program may have rewritten them.
+    // Read from the mapping, as the kernel does: the program may have overwritten them.
     const slot = dirty_gfns[at + SLOT]!;
     const offset = (BigInt(dirty_gfns[at + OFFSET + 1]!) << 32n) | BigInt(dirty_gfns[at + OFFSET]!);
     dirty_gfns[at + FLAGS] = 0;
@@ -270,7 +266,7 @@ export function kvm_dirty_ring_reset(
   return { count, interrupted: false };
 }
 
-// Takes a page into a batch, ahead of its base or behind it, unless the mask has no room for both.
+// Adds a page to a batch, before or after its base. Answers false if the mask has no room for both.
 function join(batch: { offset: bigint; mask: bigint }, offset: bigint, bits: number): boolean {
   const delta = BigInt.asIntN(64, offset - batch.offset);
   if (delta >= 0n && delta < bits) {

@@ -2,7 +2,7 @@ import { PAGE_SIZE } from "../ffi/linux.ts";
 import { decode, type Instruction, Kind, MAX_LENGTH } from "./decode.ts";
 import type { CpuMemory } from "./linear_memory.ts";
 
-// A constant of the module itself is one to the compiled loop, an imported one is read each time.
+// A local copy: the JIT folds a constant of this module, but loads an imported one each time.
 const PAGE = PAGE_SIZE;
 const ENTRIES = 1024;
 const NOP = 0x90;
@@ -12,13 +12,14 @@ interface Kept {
   readonly isLong: boolean;
   readonly instruction: Instruction;
   readonly bytes: Uint8Array;
-  /** The run in which its bytes were last seen to be the same. */
+  /** The run in which its bytes were last compared with memory. */
   seenIn: number;
 }
 
 /**
- * Fetches and decodes instructions, and keeps what was decoded. What is kept is compared with memory once
- * a run, and again after a store to a page that holds code: the program or the guest may have rewritten it.
+ * Fetches and decodes instructions, and caches them. A cached instruction is compared with memory
+ * once a run, and again after a store to a page that holds code: the program or the guest may have
+ * changed it.
  */
 export class Fetcher {
   readonly #memory: CpuMemory;
@@ -26,11 +27,7 @@ export class Fetcher {
   readonly #pages = new Set<number>();
   #run = 0;
 
-  /**
-   * Begins with nothing kept.
-   *
-   * @param memory Where the code stands.
-   */
+  /** Begins with an empty cache. */
   constructor(memory: CpuMemory) {
     this.#memory = memory;
   }
@@ -40,21 +37,16 @@ export class Fetcher {
     this.#run++;
   }
 
-  /**
-   * Notes a store.
-   *
-   * @param address The physical address that was stored to.
-   */
+  /** Notes a store to a guest physical address: it may have changed code. */
   noteStore(address: number): void {
     if (this.#pages.has(Math.floor(address / PAGE))) this.#run++;
   }
 
   /**
-   * The instruction at an address, if it is known to be the one that stands there.
+   * The cached instruction at a physical address.
    *
-   * @param address Its physical address.
    * @param isLong Whether the processor is in 64-bit mode.
-   * @returns The instruction, or `undefined`.
+   * @returns The instruction, or `undefined` if none is cached or memory may have changed since.
    */
   kept(address: number, isLong: boolean): Instruction | undefined {
     const kept = this.#kept[address & (ENTRIES - 1)];
@@ -65,13 +57,13 @@ export class Fetcher {
   }
 
   /**
-   * The instruction at an address, read from there.
+   * Reads the instruction at a physical address from memory.
    *
-   * @param address Its physical address.
    * @param isLong Whether the processor is in 64-bit mode.
-   * @param translate The physical address of the byte so many bytes further on; `null` where there is none.
-   * @returns The instruction; `"unknown"` where the processor does not have it; `"memory"` where the vCPU must
-   * leave the guest first, or where its bytes cannot be reached.
+   * @param translate The physical address of the byte at an offset from `address`; `null` where
+   * there is none. Called for bytes beyond the first page.
+   * @returns The instruction; `"unknown"` if it is not implemented; `"memory"` if its bytes cannot
+   * be read, or the vCPU has to leave the guest before they can.
    */
   fetch(
     address: number,
@@ -95,7 +87,7 @@ export class Fetcher {
     isLong: boolean,
     translate: (offset: number) => number | null,
   ): Instruction | "unknown" | "memory" {
-    // Byte by byte: what lies behind an instruction is none of its business, and may not be mapped.
+    // Byte by byte: what follows the instruction must not be touched, it may be unmapped.
     for (let length = 1; length <= MAX_LENGTH; length++) {
       const bytes = this.#read(address, length, translate);
       if (bytes === null) return "memory";
@@ -110,7 +102,8 @@ export class Fetcher {
     return "unknown";
   }
 
-  // A run of NOPs, which fill two thirds of the real-mode guest, is kept as one: `op` is their number.
+  // A run of NOPs is cached as one instruction; `op` is their number. Two thirds of the
+  // instructions of the real-mode guest are NOPs.
   #keepNops(address: number, isLong: boolean, nop: Instruction): Instruction | "memory" {
     const inPage = PAGE - (address & (PAGE - 1));
     let count = 1;

@@ -4,13 +4,13 @@ import type { CpuMemory } from "./linear_memory.ts";
 import { type MemorySlot, PageState, slotMemory } from "./slots.ts";
 import type { LoggedVcpu, ModelVm } from "./vm.ts";
 
-/** Why a vCPU had to leave the guest at an access. */
+/** Why a memory access made the vCPU leave the guest. */
 export type MemoryEvent =
-  /** A fault: once {@linkcode GuestMemory.handleFault} has mapped the page, the access is made again. */
+  /** A fault: {@linkcode GuestMemory.handleFault} maps the page, then the access is repeated. */
   | "fault"
-  /** The processor's buffer of modified pages is full. */
+  /** The processor's PML buffer is full. */
   | "pml"
-  /** No slot has the page: a device is accessed. */
+  /** No slot has the page, or a store hits a read-only slot: the access goes to a device. */
   | "mmio"
   /** A slot has the page, but the program has no memory there. */
   | "efault";
@@ -29,7 +29,7 @@ export interface Mmio {
   high: number;
 }
 
-/** A slot's memory, ready to be accessed. */
+/** A slot with views of its memory; addresses are guest physical, `end` is exclusive. */
 interface SlotView {
   readonly slot: MemorySlot;
   readonly first: number;
@@ -56,10 +56,11 @@ const NOWHERE: SlotView = {
 const SAFE_SHIFT = 2 ** 31;
 
 /**
- * Guest memory as one vCPU reaches it: through the slots, and through the rule that feeds the ring. A page
- * is write-protected while it is logged and clean; a store to it faults, the fault pushes the page and
- * makes it writable, and only then the store is made. With PML the processor notes the page and the store
- * goes on. Where KVM emulates the guest there are no page tables: each store pushes.
+ * Guest memory as one vCPU accesses it: through the slots, and through dirty logging, which feeds
+ * the ring. A logged page is write-protected while it is clean. A store to it faults; the fault
+ * pushes the page and makes it writable, and then the store is repeated. With PML the processor
+ * logs the page and the store goes on. Where KVM emulates the guest there are no page tables: each
+ * store pushes.
  */
 export class GuestMemory implements CpuMemory {
   readonly #vm: ModelVm;
@@ -75,14 +76,14 @@ export class GuestMemory implements CpuMemory {
   high = 0;
   /** Why the last access that answered false did so. */
   event: MemoryEvent = "fault";
-  /** The access to a device that waits for the program, or was answered by it. */
+  /** The device access that waits for the program's answer, or has just got it. */
   mmio: Mmio | null = null;
-  /** Whether {@linkcode GuestMemory.mmio} is answered: the access may go on. */
+  /** Whether {@linkcode GuestMemory.mmio} has its answer, so that the access can be completed. */
   isMmioAnswered = false;
-  // Guest frames that the processor has noted since the last exit, oldest first.
+  // The PML buffer: guest frames that the processor has logged since the last exit, oldest first.
   readonly #pml: number[] = [];
 
-  /** Makes a vCPU's way to memory. */
+  /** Makes the view that one vCPU has of a VM's memory. */
   constructor(vm: ModelVm, vcpu: LoggedVcpu) {
     this.#vm = vm;
     this.#vcpu = vcpu;
@@ -119,7 +120,8 @@ export class GuestMemory implements CpuMemory {
     const offset = address - found.first;
     if (offset + size > found.view.byteLength) return this.#leave("efault");
     const page = Math.floor(offset / PAGE_SIZE);
-    // A page that is first touched by a load is mapped writable as well, and so pushed (push.read-may-push).
+    // A page first touched by a load is mapped writable, too, and therefore pushed
+    // (push.read-may-push).
     if (!this.#emulates && found.slot.pages[page] === PageState.NONE) {
       return this.#fault(found.slot, page);
     }
@@ -139,7 +141,7 @@ export class GuestMemory implements CpuMemory {
     return true;
   }
 
-  /** Stores data, once the rule that feeds the ring lets it. */
+  /** Stores data, after dirty logging has seen the page. */
   store(address: number, size: number, low: number, high: number): boolean {
     if (address < this.#stored.first || address >= this.#stored.end) {
       this.#stored = this.#find(address);
@@ -161,7 +163,8 @@ export class GuestMemory implements CpuMemory {
     if (state !== PageState.DIRTY) {
       const { pmlEntries } = this.#vm.state.rules;
       if (state !== PageState.CLEAN || pmlEntries === 0) return this.#fault(slot, page);
-      // The page is writable: the processor sets its dirty bit, and notes it whichever slot it belongs to.
+      // The page is writable. The processor sets its dirty bit and logs it, whether its slot is
+      // logged or not.
       if (this.#vm.isLogging) {
         if (this.#pml.length >= pmlEntries) return this.#leave("pml");
         this.#pml.push(slot.base_gfn + page);
@@ -173,8 +176,8 @@ export class GuestMemory implements CpuMemory {
   }
 
   /**
-   * `vmx_flush_pml_buffer`: what the processor noted goes to the ring at each exit, before the exit is handled
-   * (`__vmx_handle_exit`).
+   * `vmx_flush_pml_buffer`: moves the PML buffer to the ring. KVM does so at each exit, before it
+   * handles the exit (`__vmx_handle_exit`).
    */
   flushPml(): void {
     if (this.#pml.length === 0) return;
@@ -187,7 +190,7 @@ export class GuestMemory implements CpuMemory {
     }
   }
 
-  // The vCPU leaves the guest, for KVM to map the page.
+  // The vCPU leaves the guest, so that KVM can map the page.
   #fault(slot: MemorySlot, page: number): boolean {
     this.#faulted = { slot, page };
     return this.#leave("fault");

@@ -2,35 +2,36 @@ import { PAGE_SIZE } from "../ffi/linux.ts";
 import { Segment } from "./decode.ts";
 import type { Registers } from "./registers.ts";
 
-const PAGE = PAGE_SIZE; // as in fetcher.ts
-// Bits of an address within its page: `&` is exact below 2^53 and, unlike `%`, fast on large numbers.
+const PAGE = PAGE_SIZE; // a local copy, for the reason given in fetcher.ts
+// Bits of an address within its page. `&` is exact below 2^53 and, unlike `%`, fast on large
+// numbers.
 const IN_PAGE = PAGE - 1;
 
-/** Memory as instructions reach it: by segment and offset, through segmentation and page tables. */
+/**
+ * Memory as instructions address it: by segment and offset, through segmentation and page tables.
+ */
 export class LinearMemory {
   readonly #memory: CpuMemory;
   readonly #registers: Registers;
   readonly #paging: Paging;
-  // The page of code that is being executed, and where it lies.
+  // The page of the code that runs, as an offset in the code segment, and its physical address.
   #codePage = -1;
   #codeBase = 0;
   /** Low word of the last load. */
   low = 0;
-  /** High word of it. */
+  /** High word of the last load. */
   high = 0;
-  /** Physical address of the last store; of its last byte, where it crossed a page. */
+  /** Physical address of the last store; if that crossed a page, of its last byte. */
   stored = 0;
-  /** Physical address of its first byte. */
+  /** Physical address of the first byte of the last store. */
   storedFrom = 0;
-  /** Whether what answered false was an exception; otherwise the vCPU must leave the guest. */
+  /**
+   * Whether an access answered false because of an exception; if not, the vCPU must leave the
+   * guest.
+   */
   isShutdown = false;
 
-  /**
-   * Begins with no translation kept.
-   *
-   * @param memory Guest physical memory.
-   * @param registers The processor's registers.
-   */
+  /** Begins with no cached translation, on guest physical memory. */
   constructor(memory: CpuMemory, registers: Registers) {
     this.#memory = memory;
     this.#registers = registers;
@@ -49,10 +50,10 @@ export class LinearMemory {
   }
 
   /**
-   * The physical address of an instruction; that of its page is kept.
+   * The physical address of an instruction. The translation of its page is cached.
    *
    * @param rip Its offset in the code segment.
-   * @returns The address; below 0 where there is none.
+   * @returns The address; below 0 if it cannot be translated.
    */
   codeAddress(rip: number): number {
     const inPage = rip & IN_PAGE;
@@ -69,9 +70,9 @@ export class LinearMemory {
   /**
    * Loads data.
    *
-   * @param offset Its offset in the segment.
+   * @param offset Its offset in the segment, in bytes.
    * @param size 1, 2, 4 or 8 bytes.
-   * @param segment The segment's number in instructions.
+   * @param segment One of {@linkcode Segment}.
    * @returns Whether it was loaded.
    */
   load(offset: number, size: number, segment: number): boolean {
@@ -87,11 +88,9 @@ export class LinearMemory {
   /**
    * Stores data.
    *
-   * @param offset Its offset in the segment.
+   * @param offset Its offset in the segment, in bytes.
    * @param size 1, 2, 4 or 8 bytes.
-   * @param segment The segment's number in instructions.
-   * @param low Low word.
-   * @param high High word.
+   * @param segment One of {@linkcode Segment}.
    * @returns Whether it was stored.
    */
   store(offset: number, size: number, segment: number, low: number, high: number): boolean {
@@ -107,14 +106,12 @@ export class LinearMemory {
   }
 
   /**
-   * Stores where the last load read. What a refused store left in the first of two pages is taken back:
-   * the instruction will load it again.
+   * Stores where the last load read. If the store crosses a page and fails in the second one, the
+   * bytes in the first are restored: the instruction runs again, and loads them again.
    *
-   * @param offset Its offset in the segment.
+   * @param offset Its offset in the segment, in bytes.
    * @param size 1, 2, 4 or 8 bytes.
-   * @param segment The segment's number in instructions.
-   * @param low Low word.
-   * @param high High word.
+   * @param segment One of {@linkcode Segment}.
    * @returns Whether it was stored.
    */
   storeBack(offset: number, size: number, segment: number, low: number, high: number): boolean {
@@ -134,7 +131,7 @@ export class LinearMemory {
     return false;
   }
 
-  // The physical address of an access; below 0 where there is none.
+  // The physical address of an access; below 0 if it cannot be translated.
   #translate(offset: number, size: number, segment: number, isWrite: boolean): number {
     const registers = this.#registers;
     if (offset < 0 || offset + size - 1 > registers.limits[segment]!) {
@@ -148,7 +145,7 @@ export class LinearMemory {
     return found;
   }
 
-  // Pages are those of linear addresses: a segment may begin anywhere.
+  // Page boundaries are those of linear addresses, as a segment may begin anywhere.
   #crosses(offset: number, size: number, segment: number): boolean {
     return ((this.#registers.bases[segment]! + offset) & IN_PAGE) + size > PAGE;
   }
@@ -167,7 +164,7 @@ export class LinearMemory {
     return true;
   }
 
-  // Answers the bytes that were stored.
+  // Answers how many bytes were stored.
   #storeCrossing(
     offset: number,
     size: number,
@@ -189,9 +186,9 @@ function byteOf(n: number, low: number, high: number): number {
   return (n < 4 ? low >>> (8 * n) : high >>> (8 * (n - 4))) & 0xff;
 }
 
-/** What a translation came to, if not to a physical address. */
+/** The result of a translation that gave no physical address. */
 const Translation = {
-  /** The page tables do not allow it: a page fault for the guest. */
+  /** The page tables do not allow the access: a page fault in the guest. */
   FAULT: -1,
   /** The vCPU must leave the guest before the page tables can be read. */
   LEAVE: -2,
@@ -200,9 +197,9 @@ const Translation = {
 const PRESENT = 1;
 const WRITABLE = 2;
 const USER = 4;
-const LARGE = 0x80; // as in fetcher.ts
+const LARGE = 0x80;
 const REGION = 2 ** 21;
-const ADDRESS_BITS = 36; // what a vCPU has whose CPUID does not say
+const ADDRESS_BITS = 36; // a vCPU's default, if its CPUID says nothing
 const LOW_ADDRESS = 0xffff_f000;
 const HIGH_ADDRESS = 2 ** (ADDRESS_BITS - 32) - 1;
 /** Bits of an entry's high word that are reserved: 36 to 51 (bit 63 is, without EFER.NX). */
@@ -210,30 +207,26 @@ const RESERVED_HIGH = (0x800f_ffff & ~HIGH_ADDRESS) >>> 0;
 const LARGE_BYTES = [0, 0, 2 ** 21, 2 ** 30, 0];
 const ENTRIES = 1024;
 
-/** Four-level page tables, walked through guest memory, with what was found lately kept. */
+/** Walks four-level page tables in guest memory, and caches translations. */
 class Paging {
   readonly #memory: CpuMemory;
   // By linear 4 KiB page: the page's tag, its physical address, and whether it may be written.
   readonly #tags = new Float64Array(ENTRIES).fill(-1);
   readonly #bases = new Float64Array(ENTRIES);
   readonly #writable = new Uint8Array(ENTRIES);
-  // The same by linear region of 2 MiB, for those that one large page maps.
+  // The same for linear regions of 2 MiB that are mapped by a large page.
   readonly #largeTags = new Float64Array(ENTRIES).fill(-1);
   readonly #largeBases = new Float64Array(ENTRIES);
   readonly #largeWritable = new Uint8Array(ENTRIES);
   // Whether the last walk ended at a large page.
   #isLarge = false;
 
-  /**
-   * Begins with nothing kept.
-   *
-   * @param memory Where the tables stand.
-   */
+  /** Begins with an empty cache. */
   constructor(memory: CpuMemory) {
     this.#memory = memory;
   }
 
-  /** Forgets all that was found. */
+  /** Empties the cache. */
   flush(): void {
     this.#tags.fill(-1);
     this.#largeTags.fill(-1);
@@ -242,9 +235,9 @@ class Paging {
   /**
    * Translates a linear address.
    *
-   * @param linear The address, below 2^47: others are not canonical, or the kernel's half.
-   * @param isWrite Whether it is written.
-   * @param isUser Whether at CPL 3.
+   * @param linear The address; from 2^47 on it is not canonical, or in the upper half, and faults.
+   * @param isWrite Whether the access is a store.
+   * @param isUser Whether it is made at CPL 3.
    * @param root Physical address of the page-map level 4.
    * @returns The physical address, or a {@linkcode Translation}.
    */
@@ -304,18 +297,19 @@ class Paging {
   }
 }
 
-/** Guest physical memory as the processor reaches it. */
+/** Guest physical memory, as the processor accesses it. */
 export interface CpuMemory {
   /** Low 32 bits of the last load or fetch that answered true. */
   low: number;
-  /** High 32 bits of it. */
+  /** High 32 bits of the last load or fetch that answered true. */
   high: number;
   /**
    * Loads data, all in one page, little endian.
    *
    * @param address Guest physical address, exact.
    * @param size 1, 2, 4 or 8 bytes.
-   * @returns Whether it was loaded; where not, the vCPU must leave the guest and run the instruction again.
+   * @returns Whether it was loaded; if not, the vCPU must leave the guest and run the instruction
+   * again.
    */
   load(address: number, size: number): boolean;
   /**
@@ -333,7 +327,8 @@ export interface CpuMemory {
    * @param size 1, 2, 4 or 8 bytes.
    * @param low Low 32 bits.
    * @param high High 32 bits.
-   * @returns Whether it was stored; where not, the vCPU must leave the guest and run the instruction again.
+   * @returns Whether it was stored; if not, the vCPU must leave the guest and run the instruction
+   * again.
    */
   store(address: number, size: number, low: number, high: number): boolean;
 }

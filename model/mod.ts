@@ -1,8 +1,9 @@
 /**
- * A `/dev/kvm` in memory: files, VMs, vCPUs, memory slots and dirty rings by the rules of the kernel versions from
- * 5.11 on, an interpreter for the few instructions of tiny guests, and every errno where a kernel would give it. It
- * needs neither KVM nor FFI nor Linux, so that the tests of what drives KVM run anywhere, and always in the same
- * order. Its `insight` tells what a kernel hides: a ring's indices, and where its next push goes.
+ * A model of `/dev/kvm` in memory: files, VMs, vCPUs, memory slots and dirty rings that follow the
+ * rules of kernel versions from 5.11 on, an interpreter for the few instructions of tiny guests,
+ * and the errno that a kernel would give. It needs neither KVM nor FFI nor Linux, so that tests of
+ * code that drives KVM run anywhere, and each run is the same. Its `insight` shows what a kernel
+ * hides, such as a ring's indices.
  *
  * @example A kernel for a test
  * ```ts

@@ -13,15 +13,16 @@ import { vmFile } from "./vm_file.ts";
 
 /** The first file descriptor that is not one of the standard three. */
 const FIRST_FD = 3;
-/** The one thread that a model knows. */
+/** The id of the only thread that the model has. */
 const THREAD = 1;
-/** `struct statx`: where the mode stands, and that of a device that everybody may use. */
+/** The offset of the mode in `struct statx`, and the mode of a device that everybody may use. */
 const STX_MODE = 28;
 const CHARACTER_DEVICE = 0o020666;
 
 /**
- * A `/dev/kvm` in memory: files, VMs, vCPUs, memory slots and dirty rings by the rules of docs/abi.md, and
- * an address space of its own. Every call answers as the kernel's would.
+ * Opens a model of `/dev/kvm` in memory: files, VMs, vCPUs, memory slots and dirty rings that
+ * follow the rules in docs/abi.md, and an address space of its own. Every call answers as the
+ * kernel's would.
  *
  * @example
  * ```ts
@@ -33,8 +34,7 @@ const CHARACTER_DEVICE = 0o020666;
  * assertEquals(system.checkExtension(192), 1048576); // the largest ring in bytes
  * ```
  *
- * @param choice The kernel version and the processor.
- * @param changes Rules that differ from that: what a test breaks on purpose.
+ * @param changes Rules to override: a test breaks some of them on purpose.
  */
 export function openModel(choice: ModelKind, changes: Partial<Rules> = {}): Kernel {
   const rules = { ...rulesOf(choice), ...changes };
@@ -90,7 +90,7 @@ export function openModel(choice: ModelKind, changes: Partial<Rules> = {}): Kern
       const file = files.get(fd);
       return file === undefined ? -ERRNO.EBADF : file.read?.(into) ?? -ERRNO.EINVAL;
     },
-    // None of its files can be read from anywhere but the beginning.
+    // No file of the model can seek.
     pread: (fd) => files.has(fd) ? -ERRNO.ESPIPE : -ERRNO.EBADF,
     lseek: (fd) => files.has(fd) ? -ERRNO.ESPIPE : -ERRNO.EBADF,
     statx(path, into) {
@@ -140,7 +140,7 @@ export function openModel(choice: ModelKind, changes: Partial<Rules> = {}): Kern
       memory[0] = byte;
       return 0;
     },
-    // Its events are what `insight` tells.
+    // The model has no tracepoints; `insight` shows the same events.
     perfEventOpen: () => -ERRNO.ENOSYS,
     view(address, length) {
       const bytes = state.space.bytes(address, length);
@@ -150,7 +150,7 @@ export function openModel(choice: ModelKind, changes: Partial<Rules> = {}): Kern
   };
 }
 
-// The few files beside /dev/kvm that the program asks about a kernel.
+// The few files besides /dev/kvm that the program reads to learn about a kernel.
 function textFiles(rules: Rules): ReadonlyMap<string, string> {
   return new Map([
     ["/proc/sys/kernel/osrelease", `${rules.release}\n`],
@@ -159,10 +159,8 @@ function textFiles(rules: Rules): ReadonlyMap<string, string> {
 }
 
 /**
- * What the model tells beyond its system calls.
+ * What the model reveals beyond its system calls.
  *
- * @param choice The kernel version and the processor.
- * @param state What all files of the model share.
  * @param vms The open VMs, by file descriptor.
  * @param vcpus The open vCPUs, by file descriptor.
  */
@@ -191,7 +189,7 @@ export function insightOf(
       const slot = vms.get(vmFd)?.slots.find(Math.floor(address / PAGE_SIZE));
       if (slot === undefined) return false;
       slotMemory(state.space, slot)[address - slot.base_gfn * PAGE_SIZE]! ^= 1;
-      // `mark_page_dirty_in_slot` warns, before it looks whether the slot logs.
+      // `mark_page_dirty_in_slot` warns before it checks whether the slot is logged.
       if (state.rules.bitmapTakesRest && slot.bitmap !== null) {
         slot.bitmap[Math.floor(address / PAGE_SIZE) - slot.base_gfn] = 1;
       }

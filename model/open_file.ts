@@ -1,3 +1,5 @@
+// Open files of the model: what they share, and `/dev/kvm` itself. VMs and vCPUs have files of
+// their own.
 import { ERRNO } from "../ffi/errors.ts";
 import * as caps from "../ffi/kvm_constants.ts";
 import * as ioctls from "../ffi/kvm_ioctls.ts";
@@ -9,12 +11,12 @@ import { RUN_PAGES } from "./vcpu.ts";
 /** An ioctl's argument: a number, which may be an address, or the bytes of a struct. */
 export type Argument = number | bigint | Uint8Array<ArrayBuffer>;
 
-/** What a file descriptor stands for. */
+/** What a file descriptor refers to. A call that is missing here is not supported by the file. */
 export interface OpenFile {
   /**
    * ioctl(2).
    *
-   * @returns A result, or minus an errno.
+   * @returns A result of zero or more, or minus an errno.
    */
   ioctl?(request: number, argument: Argument): number;
   /**
@@ -24,18 +26,18 @@ export interface OpenFile {
    */
   read?(into: Uint8Array<ArrayBuffer>): number;
   /**
-   * mmap(2): what stands at an offset of the file.
+   * mmap(2): the memory at an offset of the file.
    *
-   * @returns What is mapped, or minus an errno.
+   * @returns The memory to map, or minus an errno.
    */
   mmap?(request: MapRequest): Backing | number;
 }
 
-/** What of a file is to be mapped. */
+/** The part of a file to map, and how. */
 export interface MapRequest {
-  /** The first page. */
+  /** The first page of the file. */
   readonly page: number;
-  /** Pages. */
+  /** Number of pages. */
   readonly pages: number;
   /** `PROT_*` bits. */
   readonly protection: number;
@@ -43,7 +45,7 @@ export interface MapRequest {
   readonly flags: number;
 }
 
-/** A file that holds bytes: it is read from its beginning on. */
+/** A file of fixed bytes that is read sequentially. */
 export function bytesFile(content: Uint8Array<ArrayBuffer>): OpenFile {
   let at = 0;
   return {
@@ -58,12 +60,11 @@ export function bytesFile(content: Uint8Array<ArrayBuffer>): OpenFile {
 }
 
 /**
- * The bytes of a struct that an ioctl is given: passed as they are, or where an address points.
+ * The struct that is an ioctl's argument: its bytes, passed directly or by address.
  *
- * @param space The program's address space.
- * @param argument The ioctl's argument.
  * @param size Bytes of the struct.
  * @returns The bytes, or `null` where the kernel would answer EFAULT.
+ * @throws {RangeError} If fewer bytes are passed.
  */
 export function structBytes(
   space: AddressSpace,
@@ -86,9 +87,8 @@ export const MAX_VCPU_IDS = 4096;
 /**
  * `kvm_vm_ioctl_check_extension`: a capability's value.
  *
- * @param rules The kernel's rules.
  * @param capability A `KVM_CAP_*` number.
- * @returns The value, 0 where there is no such capability.
+ * @returns The value; 0 if there is no such capability.
  */
 export function checkExtension(rules: Rules, capability: number): number {
   switch (capability) {
@@ -126,8 +126,7 @@ export function checkExtension(rules: Rules, capability: number): number {
 /**
  * `/dev/kvm` (`kvm_dev_ioctl`).
  *
- * @param rules The kernel's rules.
- * @param createVm Makes a VM, of the common or of the protected type, and answers its file descriptor.
+ * @param createVm Makes a VM of the default or the protected type, and answers its file descriptor.
  */
 export function systemFile(rules: Rules, createVm: (isProtected: boolean) => number): OpenFile {
   return {

@@ -1,6 +1,6 @@
 import { kvm_regs, kvm_segment, kvm_sregs, type Register } from "../ffi/kvm_structs.ts";
 
-/** General registers by their number in instructions. */
+/** General registers, numbered as instructions encode them. */
 const ORDER: readonly Register[] = [
   "rax",
   "rcx",
@@ -25,28 +25,28 @@ const CR0_PE = 1;
 const CR0_PG = 0x8000_0000;
 const EFER_LMA = 0x400;
 
-// What a vCPU has after a reset, where that is not 0: `kvm_vcpu_reset`, arch/x86/kvm/x86.c.
+// Registers that are not 0 after a reset: `kvm_vcpu_reset`, arch/x86/kvm/x86.c.
 const RESET_RIP = 0xfff0;
 const RESET_RDX = 0x600;
 const RESET_CR0 = 0x6000_0010n;
 const RESET_APIC_BASE = 0xfee0_0900n;
 
-/** The processor's registers, as KVM hands them out and as instructions use them. */
+/** The processor's registers, in the form of KVM's ioctls and in the form that instructions use. */
 export class Registers {
   /** Low words of the general registers, by their number in instructions. */
   readonly low: Uint32Array<ArrayBuffer> = new Uint32Array(16);
-  /** Their high words. */
+  /** High words of the general registers, by their number in instructions. */
   readonly high: Uint32Array<ArrayBuffer> = new Uint32Array(16);
   /** The instruction pointer, signed. */
   rip: number = RESET_RIP;
-  /** The flags. */
+  /** The flags; bit 1 is always set. */
   rflags = 2;
-  // RIP as it was last given: a number does not hold all of its 64 bits.
+  // RIP as it was last set by the program: `rip` is a number and cannot hold all 64 bits.
   #givenRip = 0n;
   readonly #sregs: DataView<ArrayBuffer> = new DataView(new ArrayBuffer(kvm_sregs.size));
   /** Bases of the segments, by their number in instructions. */
   readonly bases: Float64Array<ArrayBuffer> = new Float64Array(6);
-  /** Their limits: the last offset. */
+  /** Limits of the segments: the last valid offset. */
   readonly limits: Float64Array<ArrayBuffer> = new Float64Array(6);
   /** Whether CR0.PE is clear. */
   isRealMode = true;
@@ -57,7 +57,7 @@ export class Registers {
   /** Physical address of the page-map level 4. */
   root = 0;
 
-  /** Begins as a vCPU does after a reset. */
+  /** Begins with the values of a vCPU after a reset. */
   constructor() {
     this.low[2] = RESET_RDX;
     const view = this.#sregs;
@@ -136,10 +136,9 @@ export class Registers {
   }
 
   /**
-   * A general register as a number: exact below 2^53.
+   * The value of a general register, unsigned. It is exact below 2^53.
    *
-   * @param bytes How many of its bytes count.
-   * @returns The value, unsigned.
+   * @param bytes How many of its low bytes to read: 1, 2, 4 or 8.
    */
   value(register: number, bytes: number): number {
     const low = this.low[register]!;
@@ -148,12 +147,10 @@ export class Registers {
   }
 
   /**
-   * Writes a part of a general register, as instructions do: 4 bytes clear the upper half, fewer leave
-   * the rest alone.
+   * Writes a general register, or its low part, as instructions do: 4 bytes clear the upper half, 1
+   * and 2 leave the other bytes alone.
    *
-   * @param bytes How many bytes are written.
-   * @param low The value.
-   * @param high Its high word.
+   * @param bytes How many bytes to write: 1, 2, 4 or 8.
    */
   set(register: number, bytes: number, low: number, high: number): void {
     if (bytes >= 4) {
@@ -166,10 +163,9 @@ export class Registers {
   }
 
   /**
-   * Adds a small number to a part of a general register.
+   * Adds a small number, which may be negative, to a general register or its low part.
    *
-   * @param bytes How many of its bytes count.
-   * @param by The number, positive or negative.
+   * @param bytes How many bytes to write: 1, 2, 4 or 8.
    */
   addTo(register: number, bytes: number, by: number): void {
     const sum = this.low[register]! + by;

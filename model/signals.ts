@@ -1,12 +1,13 @@
+// Signals, timers and the clock of the model, and the state that all its files share.
 import { ERRNO } from "../ffi/errors.ts";
 import type { PushStep } from "../ffi/insight.ts";
 import { SIGALRM } from "../ffi/linux.ts";
 import type { Rules } from "./dirty_ring.ts";
 import { AddressSpace } from "./slots.ts";
 
-/** How far the model's clock goes on for an entry that is reset, in nanoseconds. */
+/** How far the model's clock advances for each entry that is reset, in nanoseconds. */
 export const RESET_NS = 100;
-/** How far it goes on for an instruction of the guest, in nanoseconds. */
+/** How far it advances for each instruction of the guest, in nanoseconds. */
 export const INSTRUCTION_NS = 1;
 
 function word(set: Uint8Array<ArrayBuffer>): bigint {
@@ -17,7 +18,7 @@ function bit(signal: number): bigint {
   return 1n << BigInt(signal - 1);
 }
 
-/** A timer that goes off again and again. */
+/** A periodic timer. */
 interface Timer {
   readonly signal: number;
   readonly everyNs: number;
@@ -25,8 +26,8 @@ interface Timer {
 }
 
 /**
- * The calling thread's signals, and timers that run by a clock of the model's own: it goes on with
- * what the kernel does, so that a signal comes at the same entry in each run.
+ * The calling thread's signals, and timers on the model's own clock. That clock advances with the
+ * work that the kernel does, so that a signal arrives at the same ring entry in every run.
  */
 export class Signals {
   #mask = 0n;
@@ -85,9 +86,9 @@ export class Signals {
   }
 
   /**
-   * Arms the timer, or takes it back.
+   * Arms the one-shot timer that sends SIGALRM, or disarms it.
    *
-   * @param microseconds When it shall go off; 0 takes it back.
+   * @param microseconds When it goes off; 0 disarms it.
    * @returns 0.
    */
   arm(microseconds: number): number {
@@ -96,11 +97,11 @@ export class Signals {
   }
 
   /**
-   * Starts a timer that goes off again and again.
+   * Starts a periodic timer.
    *
    * @param signal The signal that it sends.
-   * @param microseconds The while between two.
-   * @returns The timer.
+   * @param microseconds The period.
+   * @returns The timer's number.
    */
   start(signal: number, microseconds: number): number {
     const everyNs = microseconds * 1000;
@@ -111,9 +112,9 @@ export class Signals {
   }
 
   /**
-   * Ends a timer.
+   * Ends a periodic timer.
    *
-   * @returns 0, or -EINVAL.
+   * @returns 0, or -EINVAL if there is no such timer.
    */
   delete(timer: number): number {
     if ((this.#timers[timer] ?? null) === null) return -ERRNO.EINVAL;
@@ -122,7 +123,7 @@ export class Signals {
   }
 
   /**
-   * Lets the clock go on.
+   * Advances the clock.
    *
    * @param ns Nanoseconds.
    */
@@ -130,7 +131,7 @@ export class Signals {
     this.#clockNs += ns;
     for (const timer of this.#timers) {
       if (timer === null || this.#clockNs < timer.nextNs) continue;
-      // What was missed is not made up for.
+      // Missed ticks are dropped.
       timer.nextNs = this.#clockNs + timer.everyNs;
       this.#pending |= bit(timer.signal);
     }
@@ -140,22 +141,24 @@ export class Signals {
   }
 
   /**
-   * `signal_pending(current)`.
+   * `signal_pending(current)`: whether a signal is pending that is not blocked.
    *
-   * @param mask The signals that are blocked meanwhile.
-   * @returns Whether one is pending that is not blocked.
+   * @param mask The signals that are blocked; the thread's own mask by default.
    */
   isPending(mask: bigint = this.#mask): boolean {
     return this.#pending !== 0n && (this.#pending & ~mask) !== 0n;
   }
 
-  /** The end of a system call: what is not blocked goes to its handler, which does nothing. */
+  /**
+   * The end of a system call: signals that are not blocked are delivered to handlers that do
+   * nothing.
+   */
   endCall(): void {
     this.#pending &= this.#mask;
   }
 }
 
-/** The state of a model of `/dev/kvm` that all its files share, whatever VMs there are in it. */
+/** The state that all files of a model share: one for each model. A VM's own state is `ModelVm`. */
 export class ModelState {
   /** The kernel's rules. */
   readonly rules: Rules;
@@ -163,20 +166,16 @@ export class ModelState {
   readonly space: AddressSpace = new AddressSpace();
   /** The calling thread's signals. */
   readonly signals: Signals = new Signals();
-  /** Whether the call comes from another process than the one that made the VM. */
+  /** Whether the current call comes from a process other than the one that made the VM. */
   isElsewhere = false;
   /** Whether the next allocation of a ring fails. */
   failsAllocation = false;
-  /** The most entries that a reset takes. */
+  /** The most entries that one `KVM_RESET_DIRTY_RINGS` call resets. */
   resetMaximum: number;
   /** Called after each step of a push. */
   pushWatcher: ((step: PushStep, vcpuFd: number, index: number) => void) | null = null;
 
-  /**
-   * Begins with nothing mapped.
-   *
-   * @param rules The kernel's rules.
-   */
+  /** Begins with nothing mapped. */
   constructor(rules: Rules) {
     this.rules = rules;
     this.resetMaximum = rules.resetMaximum;

@@ -1,18 +1,19 @@
+// The model's memory: the slots of a VM, and the address space of the program that maps them.
 import { ERRNO } from "../ffi/errors.ts";
 import { KVM_MEM_READONLY } from "../ffi/kvm_constants.ts";
 import { PAGE_SIZE } from "../ffi/linux.ts";
 
-/** A page's place in the page tables that the guest runs on. */
+/** The state of a page in KVM's page tables for the guest. */
 export const PageState = {
   /** Not mapped: any access faults. */
   NONE: 0,
-  /** Mapped and clean: a store faults where pages are write-protected, and is noted by PML elsewhere. */
+  /** Mapped and clean: a store faults, or with PML is logged by the processor. */
   CLEAN: 1,
-  /** Mapped and writable: a store goes unseen. */
+  /** Mapped and writable: a store goes unnoticed. */
   DIRTY: 2,
 } as const;
 
-/** `struct kvm_userspace_memory_region`, read. */
+/** A decoded `struct kvm_userspace_memory_region`. */
 export interface RegionRequest {
   /** Address space << 16 | slot id. */
   readonly slot: number;
@@ -20,13 +21,13 @@ export interface RegionRequest {
   readonly flags: number;
   /** Guest physical address. */
   readonly guest_phys_addr: bigint;
-  /** Bytes; 0 deletes. */
+  /** Bytes; 0 deletes the slot. */
   readonly memory_size: bigint;
   /** Address in the program. */
   readonly userspace_addr: bigint;
 }
 
-/** `struct kvm_memory_slot`, with its pages' place in the guest's page tables. */
+/** `struct kvm_memory_slot`, with the state of its pages in the guest's page tables. */
 export interface MemorySlot {
   /** Address space << 16 | slot id. */
   readonly slot: number;
@@ -40,7 +41,7 @@ export interface MemorySlot {
   readonly userspace_addr: number;
   /** A {@linkcode PageState} for each page. */
   readonly pages: Uint8Array<ArrayBuffer>;
-  /** The dirty bitmap, a byte a page, of a VM that has no ring. */
+  /** The dirty bitmap, one byte for each page; `null` if the slot has none. */
   bitmap: Uint8Array<ArrayBuffer> | null;
 }
 
@@ -51,10 +52,10 @@ const TASK_SIZE = 2n ** 47n - 4096n;
 /** Guest frames that page tables can name, with 52 bits of address. */
 const MAX_GFN = 2n ** 40n - 1n;
 
-/** A VM's memory slots, and the rule that changes them (`kvm_set_memory_region`, virt/kvm/kvm_main.c). */
+/** A VM's memory slots, changed as `kvm_set_memory_region` (virt/kvm/kvm_main.c) changes them. */
 export class MemorySlots {
   readonly #slots = new Map<number, MemorySlot>();
-  /** Address spaces: 1, since the model has no SMM. */
+  /** Number of address spaces: 1, as the model has no SMM. */
   static readonly addressSpaces = 1;
 
   /** All slots. */
@@ -75,8 +76,8 @@ export class MemorySlots {
   /**
    * `gfn_to_memslot`.
    *
-   * @param gfn The guest frame.
-   * @returns The slot that has it, or `undefined`.
+   * @param gfn A guest frame number.
+   * @returns The slot that contains it, or `undefined`.
    */
   find(gfn: number): MemorySlot | undefined {
     for (const slot of this.#slots.values()) {
@@ -88,7 +89,7 @@ export class MemorySlots {
   /**
    * Makes, moves, changes or deletes a slot.
    *
-   * @param onChange Called once the slots have changed: what has to happen to the page tables.
+   * @param onChange Called once the slots have changed, to update the page tables.
    * @returns 0, or minus an errno.
    */
   set(request: RegionRequest, onChange: (change: SlotChange) => void): number {
@@ -164,17 +165,17 @@ export class MemorySlots {
   }
 }
 
-/** How a slot changed. */
+/** A change of a slot. */
 export interface SlotChange {
   /** What was done. */
   readonly kind: "create" | "delete" | "move" | "flags";
-  /** The slot, as it is now; as it was where it is deleted. */
+  /** The slot after the change; a deleted one as it was before. */
   readonly slot: MemorySlot;
-  /** Its flags before; 0 where there was none. */
+  /** Its flags before; 0 for a new slot. */
   readonly before: number;
 }
 
-// What is judged before any slot is looked at, in the kernel's order.
+// The checks that do not depend on other slots, in the kernel's order.
 function checkRequest(request: RegionRequest): number {
   const { slot, guest_phys_addr, memory_size, userspace_addr } = request;
   const page = BigInt(PAGE_SIZE);
@@ -193,10 +194,10 @@ function beyondReach(base_gfn: number, npages: number): boolean {
 }
 
 /**
- * The memory behind a slot's pages, as far as the program has it mapped in one piece.
+ * The memory behind a slot, as far as the program has it mapped contiguously.
  *
  * @param space The program's address space.
- * @returns The memory; empty where nothing is mapped.
+ * @returns The memory; empty if nothing is mapped.
  */
 export function slotMemory(space: AddressSpace, slot: MemorySlot): Uint8Array<ArrayBuffer> {
   const found = space.at(slot.userspace_addr);
@@ -205,10 +206,10 @@ export function slotMemory(space: AddressSpace, slot: MemorySlot): Uint8Array<Ar
     : found.subarray(0, Math.min(found.length, slot.npages * PAGE_SIZE));
 }
 
-/** Memory that can be mapped: what stands behind a range of addresses. */
+/** Memory that can be mapped. */
 export interface Backing {
   /**
-   * The memory at an offset, as far as it reaches in one piece.
+   * The contiguous memory from an offset on.
    *
    * @param offset Bytes from the beginning of the mapping.
    * @returns The memory from there on, or `null` where touching it would be SIGBUS.
@@ -224,23 +225,22 @@ interface Region {
   readonly offset: number;
 }
 
-/** Where the first mapping goes; each leaves a page free behind it, so that no two of them touch. */
+/** Address of the first mapping. A page is left free after each, so that no two are adjacent. */
 const FIRST_ADDRESS = 0x7000_0000_0000;
 /** The end of user space on x86-64: TASK_SIZE_MAX. */
 const MOST_ADDRESS = 2 ** 47 - PAGE_SIZE;
-/** From here on memory is reserved first: a plain array of this size would count as taken at once. */
+/** From this size on memory is only reserved: a plain array would be committed at once. */
 const PLAIN_BYTES = 2 ** 30;
 
-/** A process's address space: what is mapped where. Nothing here is memory of the real process. */
+/** The model's address space of the program: its addresses mean nothing to the real process. */
 export class AddressSpace {
   readonly #regions: Region[] = [];
   #next = FIRST_ADDRESS;
 
   /**
-   * Maps something at an address that is free.
+   * Maps memory at a free address.
    *
    * @param length Bytes, above 0.
-   * @param backing What stands there.
    * @returns The address, or -ENOMEM.
    */
   map(length: number, backing: Backing): number {
@@ -254,7 +254,7 @@ export class AddressSpace {
   }
 
   /**
-   * Maps memory of the program's own that reads as zero.
+   * Maps private memory that reads as zero.
    *
    * @param length Bytes, above 0.
    * @returns The address, or -ENOMEM.
@@ -266,9 +266,10 @@ export class AddressSpace {
   }
 
   /**
-   * Unmaps a range: whole mappings, or parts of them.
+   * Unmaps a range, which may cover whole mappings or parts of them.
    *
-   * @param address Where it begins, a multiple of the page size.
+   * @param address Its first byte, a multiple of the page size.
+   * @param length Bytes, above 0.
    * @returns 0, or -EINVAL.
    */
   unmap(address: number, length: number): number {
@@ -289,9 +290,9 @@ export class AddressSpace {
   }
 
   /**
-   * The memory at an address, as far as it reaches in one piece.
+   * The contiguous memory from an address on.
    *
-   * @returns The memory from there on, or `null` where touching it would be a fault.
+   * @returns The memory, or `null` where touching it would be a fault.
    */
   at(address: number): Uint8Array<ArrayBuffer> | null {
     const region = this.#regions.find((one) =>
@@ -303,7 +304,7 @@ export class AddressSpace {
   }
 
   /**
-   * Some bytes at an address, as the kernel copies them from and to a program.
+   * The bytes at an address, which the kernel copies from or to the program.
    *
    * @returns The memory, or `null` where the kernel would answer EFAULT.
    */
@@ -313,7 +314,7 @@ export class AddressSpace {
   }
 }
 
-// What is left of a region between two addresses: nothing where they lie outside it or are reversed.
+// The part of a region between two addresses; none if they are outside of it or reversed.
 function part(region: Region, from: number, to: number): Region[] {
   if (to <= from || from < region.address || to > region.address + region.length) return [];
   return [{
@@ -324,7 +325,7 @@ function part(region: Region, from: number, to: number): Region[] {
   }];
 }
 
-// Memory that the host populates only where it is touched, as a mapping with MAP_NORESERVE is.
+// Memory that the host populates only when it is touched, like a mapping with MAP_NORESERVE.
 function zeroes(length: number): Uint8Array<ArrayBuffer> | null {
   try {
     if (length < PLAIN_BYTES) return new Uint8Array(length);

@@ -22,38 +22,36 @@ const KVM_INTERNAL_ERROR_EMULATION = 1;
 
 /** Pages of `kvm_run`: the struct, port data, and the ring of coalesced MMIO. */
 export const RUN_PAGES = 3;
-/** Where data of `in` and `out` stands in them. */
+/** Offset of the data of `in` and `out` in these pages. */
 const PIO_OFFSET = PAGE_SIZE;
-/** Instructions that are executed natively before signals are looked at, as a timer tick would. */
+/**
+ * Instructions between two checks for signals in native execution, where a timer tick would exit.
+ */
 const NATIVE_BATCH = 1 << 16;
 
-/** `struct kvm_vcpu`: registers, the page shared with the program, and the ring. */
+/** `struct kvm_vcpu`: registers, the page that it shares with the program, and the ring. */
 export class ModelVcpu implements LoggedVcpu {
   readonly #vm: ModelVm;
   readonly #memory: GuestMemory;
   readonly #run: DataView<ArrayBuffer> = new DataView(new ArrayBuffer(RUN_PAGES * PAGE_SIZE));
-  // Bytes of an `in` that the program has to answer.
+  // Bytes of the `in` that waits for the program's answer; 0 if none does.
   #awaitedInput = 0;
   /** The processor. */
   readonly cpu: Cpu;
   /** The vCPU's id. */
   readonly id: number;
-  /** Its file descriptor, also once that is closed. */
+  /** Its file descriptor, which it keeps after a close. */
   fd: number = -1;
   /** Its ring; `null` with the ring off. */
   readonly ring: DirtyRing | null;
   /** Whether its CPUID has long mode. */
   hasLongMode = false;
-  /** Whether a push asked for a look at the ring (`KVM_REQ_DIRTY_RING_SOFT_FULL`). */
+  /** Whether a push requested an exit for a full ring (`KVM_REQ_DIRTY_RING_SOFT_FULL`). */
   requestsFullExit = false;
-  /** The signals that are blocked while it runs; `null` where the thread's own count. */
+  /** The signals that are blocked while it runs; `null` for the thread's own mask. */
   sigset: bigint | null = null;
 
-  /**
-   * Makes a vCPU and, with the ring on, its ring.
-   *
-   * @param id The vCPU's id.
-   */
+  /** Makes a vCPU and, if the VM has the ring enabled, its ring. */
   constructor(vm: ModelVm, id: number) {
     this.#vm = vm;
     this.id = id;
@@ -65,10 +63,9 @@ export class ModelVcpu implements LoggedVcpu {
   }
 
   /**
-   * What a page of the vCPU's file is made of.
+   * The memory of the vCPU's file: `kvm_run`, then a hole, then the ring.
    *
-   * @param page The first page of a mapping.
-   * @returns What stands there: `kvm_run`, then nothing, then the ring.
+   * @param page The first page of the mapping.
    */
   backing(page: number): Backing {
     const run = new Uint8Array(this.#run.buffer);
@@ -86,8 +83,8 @@ export class ModelVcpu implements LoggedVcpu {
   /**
    * `KVM_RUN`: runs the guest until it exits.
    *
-   * @param limit The most instructions; then the answer is -EAGAIN.
-   * @returns 0 with the exit's reason in `kvm_run`, or minus an errno.
+   * @param limit The most instructions to execute; then the answer is -EAGAIN.
+   * @returns 0 with the exit reason in `kvm_run`, or minus an errno.
    */
   run(limit: number): number {
     this.#completeExit();
@@ -114,7 +111,7 @@ export class ModelVcpu implements LoggedVcpu {
     }
   }
 
-  // What the guest stopped at: an answer for the program, or null to go on.
+  // Handles what stopped the guest. Returns the answer of KVM_RUN, or null if the guest goes on.
   #handle(stop: ReturnType<Cpu["run"]>): number | null {
     switch (stop) {
       case "limit":
@@ -148,7 +145,7 @@ export class ModelVcpu implements LoggedVcpu {
     }
   }
 
-  // `kvm_dirty_ring_check_request`; before v6.2 the ring is looked at without being asked.
+  // `kvm_dirty_ring_check_request`; before v6.2 the ring is checked without a request.
   #isRingFull(): boolean {
     const { ring } = this;
     if (ring === null || !kvm_dirty_ring_soft_full(ring)) return false;
@@ -183,7 +180,8 @@ export class ModelVcpu implements LoggedVcpu {
     this.#run.setUint32(at + 16, mmio.size, true);
     this.#run.setUint8(at + 20, mmio.isWrite ? 1 : 0);
     if (mmio.isWrite) {
-      // KVM is done with the instruction that stored: only a load waits for the program.
+      // A store is complete at the exit, so step over its instruction. Only a load waits for an
+      // answer.
       this.#memory.isMmioAnswered = true;
       this.cpu.run(1);
       this.#memory.mmio = null;
@@ -198,7 +196,7 @@ export class ModelVcpu implements LoggedVcpu {
     return this.#exit(KVM_EXIT_INTERNAL_ERROR);
   }
 
-  // What the program answered to the last exit.
+  // Takes the program's answer to the last exit.
   #completeExit(): void {
     if (this.#awaitedInput > 0) {
       const value = this.#run.getUint32(PIO_OFFSET, true);

@@ -1,3 +1,4 @@
+// The ioctls and the mapping of a vCPU's file in the model.
 import { ERRNO } from "../ffi/errors.ts";
 import { KVM_DIRTY_LOG_PAGE_OFFSET } from "../ffi/kvm_constants.ts";
 import * as ioctls from "../ffi/kvm_ioctls.ts";
@@ -22,7 +23,7 @@ const KVM_MAX_CPUID_ENTRIES = 256;
 const EXTENDED_FEATURES = 0x8000_0001;
 const LONG_MODE_EDX = 1 << 29;
 const EFER_LME_LMA = 0x500;
-/** `struct kvm_signal_mask` with the set that follows it. */
+/** Bytes of `struct kvm_signal_mask` and the set that follows it. */
 const SIGNAL_MASK_BYTES = 4 + SIGSET_BYTES;
 
 /** A vCPU's file (`kvm_vcpu_ioctl`, `kvm_vcpu_mmap`). */
@@ -73,7 +74,7 @@ export function vcpuFile(vm: ModelVm, vcpu: ModelVcpu): OpenFile {
   };
 }
 
-// `kvm_vcpu_ioctl_set_cpuid2`, of which the model's processor looks at long mode alone.
+// `kvm_vcpu_ioctl_set_cpuid2`. The model only needs to know whether CPUID has long mode.
 function setCpuid(vm: ModelVm, vcpu: ModelVcpu, argument: Argument): number {
   const head = structBytes(vm.state.space, argument, kvm_cpuid2.size);
   if (head === null) return -ERRNO.EFAULT;
@@ -101,7 +102,7 @@ function setSregs(vm: ModelVm, vcpu: ModelVcpu, bytes: Uint8Array<ArrayBuffer>):
   return 0;
 }
 
-// `kvm_vcpu_ioctl_set_sigmask`: without a struct the thread's own mask counts again.
+// `kvm_vcpu_ioctl_set_sigmask`: an argument of 0 restores the thread's own mask.
 function setSignalMask(vm: ModelVm, vcpu: ModelVcpu, argument: Argument): number {
   if (argument === 0) {
     vcpu.sigset = null;
@@ -128,16 +129,20 @@ function mapVcpu(vm: ModelVm, vcpu: ModelVcpu, request: MapRequest): Backing | n
   return vcpu.backing(page);
 }
 
-// What vCPU ioctls do to guest memory: they count as the vCPU's own doing, and so feed its ring.
+// The vCPU ioctls that write guest memory. Such writes are made on behalf of the vCPU, so they go
+// to its ring.
 
-/** `MSR_KVM_WALL_CLOCK_NEW`: whoever writes it has KVM write the time to the address that it names. */
+/**
+ * `MSR_KVM_WALL_CLOCK_NEW`: a write makes KVM store the time at the address that is written to it.
+ */
 const WALL_CLOCK = 0x4b56_4d00;
 
 /**
- * `KVM_PRE_FAULT_MEMORY`: maps the pages of a range, one after another. It looks at no full ring.
+ * `KVM_PRE_FAULT_MEMORY`: maps the pages of a range, one after another. It does not check for a
+ * full ring.
  *
- * @param bytes A `struct kvm_pre_fault_memory`; what is left of the range is written back.
- * @returns 0 where a page at least was mapped, or minus an errno.
+ * @param bytes A `struct kvm_pre_fault_memory`; the rest of the range is written back to it.
+ * @returns 0 if at least one page is mapped now, or minus an errno.
  */
 function kvm_vcpu_pre_fault_memory(
   vm: ModelVm,
@@ -166,10 +171,11 @@ function kvm_vcpu_pre_fault_memory(
 }
 
 /**
- * `KVM_SET_MSRS`, of which the model knows the register that has KVM write the wall clock.
+ * `KVM_SET_MSRS`. The only register that the model knows is the one that makes KVM write the wall
+ * clock.
  *
  * @param argument A `struct kvm_msrs` with its entries.
- * @returns Registers written, or -EFAULT.
+ * @returns The number of registers written, or -EFAULT.
  */
 function setMsrs(vm: ModelVm, vcpu: ModelVcpu, argument: Argument): number {
   const head = structBytes(vm.state.space, argument, kvm_msrs.size);

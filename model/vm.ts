@@ -30,27 +30,31 @@ const MANUAL_AND_INITIALLY_SET = 3;
 /** `struct pvclock_wall_clock`: a version, seconds and nanoseconds, 4 bytes each. */
 const WALL_CLOCK_BYTES = 12;
 
-/** What a VM needs to know of a vCPU to log what that stores. */
+/** What dirty logging needs to know about a vCPU. */
 export interface LoggedVcpu {
   /** Its id. */
   readonly id: number;
-  /** Its file descriptor, also once that is closed. */
+  /** Its file descriptor, which it keeps after a close. */
   readonly fd: number;
   /** Its ring; `null` with the ring off. */
   readonly ring: DirtyRing | null;
-  /** Whether a push asked for a look at the ring (`KVM_REQ_DIRTY_RING_SOFT_FULL`). */
+  /** Whether a push requested an exit for a full ring (`KVM_REQ_DIRTY_RING_SOFT_FULL`). */
   requestsFullExit: boolean;
 }
 
-/** `struct kvm`, a VM as the model's kernel sees it: a VM's slots, rings and page tables. Functions are named after the kernel's. */
+/**
+ * `struct kvm`: the model kernel's side of a VM, with slots, rings and page tables. `Vm`
+ * (kvm/vm.ts) is the file descriptor through which a program uses it. Methods have the names of the
+ * kernel's functions.
+ */
 export class ModelVm {
-  /** What all files of the model share. */
+  /** The state that all files of the model share. */
   readonly state: ModelState;
-  /** Whether it was made as `KVM_X86_SW_PROTECTED_VM`. */
+  /** Whether its type is `KVM_X86_SW_PROTECTED_VM`. */
   readonly isProtected: boolean;
   /** The memory slots. */
   readonly slots: MemorySlots = new MemorySlots();
-  /** The vCPUs; one whose file is closed stays. */
+  /** The vCPUs, with those whose file is closed. */
   readonly vcpus: LoggedVcpu[] = [];
   /** Bytes of each ring; 0 with the ring off. */
   dirty_ring_size = 0;
@@ -59,18 +63,17 @@ export class ModelVm {
   /** `remote_tlb_flush_requests`. */
   remote_tlb_flush_requests = 0;
   /**
-   * Guest frames whose entry in the page tables still says that a device was accessed there, where that entry
-   * makes a page mapped in its place begin clean (`deviceEntryStaysClean` of the rules).
+   * Guest frames that still have an MMIO entry in the page tables, if the rules say that such an
+   * entry makes a page mapped in its place begin clean (`deviceEntryStaysClean`).
    */
   readonly deviceFrames: Set<number> = new Set();
-  /** The calls of the last reset. */
+  /** The `kvm_reset_dirty_gfn` calls of the last reset. */
   resetCalls: ResetCall[] = [];
 
   /**
    * Makes a VM without memory or vCPUs.
    *
-   * @param state What all files of the model share.
-   * @param isProtected Whether it is a `KVM_X86_SW_PROTECTED_VM`.
+   * @param isProtected Whether its type is `KVM_X86_SW_PROTECTED_VM`.
    */
   constructor(state: ModelState, isProtected: boolean) {
     this.state = state;
@@ -78,9 +81,10 @@ export class ModelVm {
   }
 
   /**
-   * `kvm_vm_ioctl_enable_dirty_log_ring`: judges a size, in the kernel's order.
+   * `kvm_vm_ioctl_enable_dirty_log_ring`: checks the size in the kernel's order and enables the
+   * ring.
    *
-   * @param bytes The size, of which 32 bits count.
+   * @param bytes The size; only its low 32 bits count.
    * @returns 0, or minus an errno.
    */
   kvm_vm_ioctl_enable_dirty_log_ring(bytes: bigint): number {
@@ -94,7 +98,7 @@ export class ModelVm {
     return 0;
   }
 
-  /** Whether a slot is logged: as long as none is, a processor with PML notes nothing (`nr_memslots_dirty_logging`). */
+  /** Whether any slot is logged. While none is, PML logs nothing (`nr_memslots_dirty_logging`). */
   get isLogging(): boolean {
     for (const { flags } of this.slots.all) {
       if ((flags & KVM_MEM_LOG_DIRTY_PAGES) !== 0) return true;
@@ -117,7 +121,7 @@ export class ModelVm {
 
   #applySlotChange(change: SlotChange): void {
     const { slot } = change;
-    // Before a slot goes or moves, all page tables are dropped, those of other slots too.
+    // When a slot is deleted or moved, KVM drops all page tables, also those of other slots.
     if (change.kind === "delete" || change.kind === "move") {
       for (const other of this.slots.all) other.pages.fill(PageState.NONE);
       this.deviceFrames.clear();
@@ -130,24 +134,21 @@ export class ModelVm {
       slot.bitmap = new Uint8Array(slot.npages).fill(isInitiallySet ? 1 : 0);
     }
     const wasLogged = (change.before & KVM_MEM_LOG_DIRTY_PAGES) !== 0;
-    // Pages that were written before are protected, unless the program said that it does that by hand. A slot that is
-    // new has none: the walk over a large one would take longer than all else that makes it.
+    // Pages written before are protected now, unless the program asked to do that by hand. A new
+    // slot has no such pages: skip it, as the walk over a large one would take longer than all the
+    // rest.
     const isNew = change.kind === "create";
     if (!isNew && !wasLogged && !isInitiallySet) this.kvm_mmu_slot_protect(slot, 0, slot.npages);
   }
 
-  /**
-   * A guest frame was accessed as a device's: KVM notes that in the page tables.
-   *
-   * @param gfn The guest frame.
-   */
+  /** Notes an MMIO access to a guest frame, as KVM does with an MMIO entry in the page tables. */
   noteDevice(gfn: number): void {
     const isMemory = this.slots.find(gfn) !== undefined; // of a read-only slot
     if (this.state.rules.deviceEntryStaysClean && !isMemory) this.deviceFrames.add(gfn);
   }
 
   /**
-   * Makes pages clean again: their next store is seen.
+   * Makes pages clean again, so that their next store is logged.
    *
    * @param from The first page.
    * @param to The page after the last.
@@ -159,23 +160,24 @@ export class ModelVm {
   }
 
   /**
-   * Maps a page, writable unless its slot is read-only (`make_spte`, arch/x86/kvm/mmu/spte.c): that announces it.
+   * Maps a page, writable unless its slot is read-only (`make_spte`, arch/x86/kvm/mmu/spte.c). A
+   * page that is mapped writable is marked dirty.
    *
-   * @param page The page, from the slot's base.
-   * @param vcpu The vCPU that needs it.
+   * @param page The page, counted from the slot's base.
+   * @param vcpu The vCPU that faulted.
    */
   mapPage(slot: MemorySlot, page: number, vcpu: LoggedVcpu): void {
     const isReadOnly = (slot.flags & KVM_MEM_READONLY) !== 0;
-    // A page that is still clean is pushed once more, when the processor notes the first store.
+    // A page that begins clean is pushed a second time, when PML logs its first store.
     const wasDevice = this.deviceFrames.delete(slot.base_gfn + page);
     slot.pages[page] = wasDevice || isReadOnly ? PageState.CLEAN : PageState.DIRTY;
     if (!isReadOnly) this.mark_page_dirty_in_slot(slot, page, vcpu);
   }
 
   /**
-   * `mark_page_dirty_in_slot`: a page was, or is about to be, written by a vCPU.
+   * `mark_page_dirty_in_slot`: logs a page that a vCPU has written or is about to write.
    *
-   * @param page The page, from the slot's base.
+   * @param page The page, counted from the slot's base.
    * @param vcpu The vCPU that runs.
    */
   mark_page_dirty_in_slot(slot: MemorySlot, page: number, vcpu: LoggedVcpu): void {
@@ -195,10 +197,11 @@ export class ModelVm {
   }
 
   /**
-   * `kvm_write_wall_clock`: writes a `struct pvclock_wall_clock`, as an ioctl of a vCPU has KVM do. The version
-   * comes before and after the time, so that a reader knows: three writes, and each is announced.
+   * `kvm_write_wall_clock`: writes a `struct pvclock_wall_clock`. The version is written before and
+   * after the time, so that a reader can detect an update in progress: three writes, and each marks
+   * the page.
    *
-   * @param address Guest physical address; without a slot there nothing is written.
+   * @param address Guest physical address; if no slot is there, nothing is written.
    * @param vcpu The vCPU whose ioctl it is.
    */
   kvm_write_wall_clock(address: number, vcpu: LoggedVcpu): void {
@@ -213,7 +216,7 @@ export class ModelVm {
   }
 
   /**
-   * `kvm_vm_ioctl_reset_dirty_pages`: takes harvested entries of all rings back.
+   * `kvm_vm_ioctl_reset_dirty_pages`: resets the harvested entries of all rings.
    *
    * @returns Entries reset, or -EINVAL with the ring off.
    */
@@ -241,10 +244,8 @@ export class ModelVm {
   }
 
   /**
-   * `kvm_reset_dirty_gfn`: re-protects the pages of a batch, or drops it where its highest page lies past
-   * the slot.
-   *
-   * @param call The batch.
+   * `kvm_reset_dirty_gfn`: re-protects the pages of a batch. A batch whose highest page is past the
+   * end of the slot is dropped.
    */
   kvm_reset_dirty_gfn(call: ResetCall): void {
     this.resetCalls.push(call);
@@ -258,7 +259,8 @@ export class ModelVm {
     for (let bit = 0n; mask >> bit !== 0n; bit++) {
       if (((mask >> bit) & 1n) === 0n) continue;
       const page = BigInt.asUintN(64, offset + bit);
-      // Before the fix a wrapped base reached page tables outside the slot; here there are none.
+      // Before the fix, a wrapped base made the kernel reach page tables outside the slot. The
+      // model has none there.
       if (page < slot.npages) this.kvm_mmu_slot_protect(slot, Number(page), Number(page) + 1);
     }
   }

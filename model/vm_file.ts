@@ -1,3 +1,4 @@
+// The ioctls of a VM's file in the model, with its binary statistics and its dirty bitmaps.
 import { ERRNO } from "../ffi/errors.ts";
 import * as caps from "../ffi/kvm_constants.ts";
 import * as ioctls from "../ffi/kvm_ioctls.ts";
@@ -23,7 +24,7 @@ import { type MemorySlot, SLOTS } from "./slots.ts";
 import { ModelVcpu } from "./vcpu.ts";
 import type { ModelVm } from "./vm.ts";
 
-/** A task-state segment takes three pages, and has to lie below 4 GiB. */
+/** KVM's task-state segment takes three pages, which have to lie below 4 GiB. */
 const LAST_TSS_ADDRESS = 2 ** 32 - 3 * PAGE_SIZE;
 const MANUAL_PROTECT_ENABLE = 1n;
 const MANUAL_CAPS = 3n;
@@ -31,8 +32,8 @@ const MANUAL_CAPS = 3n;
 /**
  * A VM's file (`kvm_vm_ioctl`).
  *
- * @param open Makes a file descriptor for a file.
- * @param openVcpu Makes a file descriptor for a vCPU.
+ * @param open Answers a new file descriptor for a file.
+ * @param openVcpu Answers a new file descriptor for a vCPU.
  */
 export function vmFile(
   vm: ModelVm,
@@ -99,7 +100,8 @@ export function vmFile(
   };
 }
 
-// Both structs for a slot begin with the same fields. What a guest_memfd holds the model's guests never see.
+// Both structs for a slot begin with the same fields. The model ignores the rest: its guests never
+// use the memory of a guest_memfd.
 function setRegion(vm: ModelVm, bytes: Uint8Array<ArrayBuffer>): number {
   const view = new DataView(bytes.buffer, bytes.byteOffset);
   const { at } = kvm_userspace_memory_region;
@@ -151,13 +153,13 @@ function enableCap(vm: ModelVm, bytes: Uint8Array<ArrayBuffer>): number {
   }
 }
 
-// `struct kvm_stats_header`, an id, one `struct kvm_stats_desc` with its name for each statistic, and the
-// values (api.rst, "KVM_GET_STATS_FD").
+// Layout of a statistics file: `struct kvm_stats_header`, an id, one `struct kvm_stats_desc` with
+// its name for each statistic, and the values (api.rst, "KVM_GET_STATS_FD").
 const HEADER_BYTES = 24;
 const NAME_BYTES = 48;
 const DESCRIPTOR_BYTES = 16 + NAME_BYTES;
 
-/** A VM's binary statistics, as they are when the file is opened. */
+/** A VM's binary statistics, a snapshot taken when the file is opened. */
 function statsFile(vm: ModelVm): OpenFile {
   const values: readonly (readonly [string, number])[] = [
     ["remote_tlb_flush", vm.remote_tlb_flush_requests],
@@ -184,11 +186,11 @@ function statsFile(vm: ModelVm): OpenFile {
 const BITS = 64;
 
 /**
- * `KVM_GET_DIRTY_LOG`: copies a slot's bitmap and, unless that is done by hand, clears it and protects its
- * pages (`kvm_get_dirty_log_protect`, virt/kvm/kvm_main.c).
+ * `KVM_GET_DIRTY_LOG`: copies a slot's bitmap. Without manual protection it also clears the bitmap
+ * and protects the pages (`kvm_get_dirty_log_protect`, virt/kvm/kvm_main.c).
  *
  * @param argument A `struct kvm_dirty_log`.
- * @returns 0, or minus an errno: ENXIO with the ring on, ENOENT where the slot logs nothing.
+ * @returns 0, or minus an errno: ENXIO with the ring on, ENOENT if the slot is not logged.
  */
 function kvm_get_dirty_log(vm: ModelVm, argument: Uint8Array<ArrayBuffer>): number {
   if (vm.dirty_ring_size !== 0) return -ERRNO.ENXIO;
@@ -217,8 +219,8 @@ function kvm_get_dirty_log(vm: ModelVm, argument: Uint8Array<ArrayBuffer>): numb
  * (`kvm_clear_dirty_log_protect`, virt/kvm/kvm_main.c).
  *
  * @param argument A `struct kvm_clear_dirty_log`.
- * @returns 0, or minus an errno: ENXIO with the ring on, ENOENT where the slot logs nothing, EINVAL for a
- * range that is not made of whole words of the bitmap.
+ * @returns 0, or minus an errno: ENXIO with the ring on, ENOENT if the slot is not logged, EINVAL
+ * for a range that does not consist of whole words of the bitmap.
  */
 function kvm_clear_dirty_log_protect(
   vm: ModelVm,

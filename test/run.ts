@@ -1,7 +1,8 @@
-// `deno test` with the arguments up to `--`, in three processes beside each other: the tests of test/ but for the
-// wrong kernels; these, of which each is asked all checks; and the examples in the documentation of all else, each of
-// which takes Deno a moment to load. The first alone touches a real kernel. What follows `--` names files or a filter, and is one
-// process's. Skipped tests are shown as one line for each reason.
+// Runs `deno test` with the arguments up to `--`, in three processes in parallel: the tests of
+// test/ without the wrong kernels; the wrong kernels, on each of which all checks are made; and the
+// examples in documentation, each of which takes Deno a moment to load. Only the first process uses
+// a real kernel. Files or a filter after `--` are run in one process instead. Skipped tests are
+// shown as one line for each reason.
 import { closing, FoldedSkips } from "./support/skips.ts";
 
 const started = performance.now();
@@ -12,8 +13,8 @@ const [flags, wanted] = end < 0
 const apart = "test/conformance/mutations_test.ts";
 
 /**
- * Folders whose tests start no process and wait for nothing: they come first, and tell soonest what is broken. Deno
- * takes files in the order in which they are named, and folders behind them.
+ * Folders whose tests start no process and wait for nothing. They run first, to show failures
+ * early. Deno runs files in the order of its arguments, and folders after them.
  */
 const FAST = ["text", "ffi", "guest", "ring", "memory", "model", "machine", "report"];
 

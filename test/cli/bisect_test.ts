@@ -1,4 +1,5 @@
-// `check --bisect` as git bisect run sees it: what it takes for good, for bad, for untested, and for an end.
+// `check --bisect` under `git bisect run`: which outcomes count as good, bad or untested, and which
+// end it.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { bisectStatus } from "../../cli/global_options.ts";
 import { reportStatus } from "../../commands/check/command.ts";

@@ -1,5 +1,5 @@
-// The command line as a person or a script meets it: spawned, with stdout, stderr and the exit status
-// looked at apart. Nothing here needs /dev/kvm.
+// The command line, spawned as a person or a script would, with stdout, stderr and the exit status
+// checked separately. Nothing here needs /dev/kvm.
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { COMMAND_NAMES, loadCommand } from "../../commands/registry.ts";
 import { dirtyring, eachOf, shell } from "../support/cli.ts";

@@ -1,5 +1,5 @@
-// Names and values from files, folders, scripts, patterns, arguments, kernels and machines, through the real command
-// line: none reaches a terminal as it is, and none brings a line of its own.
+// Names and values from files, folders, scripts, patterns, arguments, kernels and machines, through
+// the real command line: none reaches a terminal unescaped, and none adds a line to the output.
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { DIGEST_BYTES, encodeHead, PREFIX_BYTES } from "../../checkpoint/checkpoint_header.ts";
 import { frameBytes, jsonFrame } from "../../vm/frames.ts";

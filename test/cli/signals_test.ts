@@ -1,4 +1,5 @@
-// Command lines that a signal ends, at any moment: how long they take is told by `deno task hostile --signals 200`.
+// Command lines that a signal ends at any moment. `deno task hostile --signals 200` measures how
+// long they take.
 import { assertEquals } from "@std/assert";
 import { chanceOf } from "../hostile/chance.ts";
 import { signalCase, SIGNALS } from "../hostile/signal_lines.ts";

@@ -1,5 +1,5 @@
-// `dirtyring check` around the checks: which are made, in which order, and what a command line gets.
-// Only what is named live needs /dev/kvm.
+// `dirtyring check` around the checks: which are made, in which order, and what the command prints.
+// Only tests with "live" in their names need /dev/kvm.
 import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
 import { duration, globs } from "../../cli/option.ts";
 import { checksAskedFor } from "../../commands/check/check.ts";

@@ -1,4 +1,5 @@
-// Random programs on two kernels: kernels that agree, kernels that lie, and what is said of them.
+// Random programs on two kernels: kernels that agree, kernels that differ, and the reports about
+// them.
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { fuzzText } from "../../commands/fuzz/fuzz_text.ts";
 import { compareRuns } from "../../conformance/fuzz/compare.ts";
@@ -39,7 +40,8 @@ async function heldAgain(real: Kernel, against: Kernel, script: string): Promise
   return await replay(real, against, parseProgram(script), interrupt);
 }
 
-// An interrupt that comes when it was looked at so often: each run of a program that differs looks once.
+// An interrupt that comes when it was looked at so often: each run of a program that differs looks
+// once.
 function atLook(looks: number): InterruptWatch {
   let left = looks;
   return {

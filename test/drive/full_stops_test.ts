@@ -1,5 +1,5 @@
-// The time that a vCPU stands still for full rings: all of it, whoever emptied the ring, and apart the stops that the
-// harvester ended, which takes the times of the others with their entries.
+// The time that a vCPU stands still because of full rings: all of it, no matter who emptied the
+// ring, and separately the stops that the harvester ended.
 import { assert, assertEquals } from "@std/assert";
 import { startVcpus } from "../../drive/start_vcpus.ts";
 import { countFullStop, fullStopsOf, vcpuControl } from "../../drive/vcpu_control.ts";

@@ -1,4 +1,4 @@
-// The harvest cycle over each tracker, and what it tells where something does not hold.
+// The harvest cycle with each tracker, and what it reports if something is wrong.
 import { assertEquals } from "@std/assert";
 import { HarvestCycle } from "../../drive/harvest_cycle.ts";
 import { InlineDriver } from "../../drive/inline_driver.ts";

@@ -1,4 +1,5 @@
-// What is done after a signal: a look at what was gathered, for a while, and not at all of a large memory.
+// The last comparison after a signal: it has a time limit, so that a large memory is not compared
+// completely.
 import { assertEquals } from "@std/assert";
 import { Replica } from "../../commands/checkpoint/replica.ts";
 import { InlineDriver } from "../../drive/inline_driver.ts";

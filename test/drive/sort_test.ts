@@ -1,4 +1,5 @@
-// `--sort`: entries sorted in the ring are reset like any, and a sorter that gets one wrong is found out.
+// `--sort`: entries sorted in the ring are reset like any others, and a sorter that gets one wrong
+// is detected.
 import { assert, assertEquals } from "@std/assert";
 import { reset } from "../../commands/reset/reset.ts";
 import { InlineDriver } from "../../drive/inline_driver.ts";

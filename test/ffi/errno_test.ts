@@ -1,4 +1,4 @@
-// The table of error numbers, held against the system's own lists.
+// Compares the table of error numbers with the system's own lists.
 import { assert, assertEquals } from "@std/assert";
 import { constants } from "node:os";
 import { ERRNO, errnoName, errnoText } from "../../ffi/errors.ts";

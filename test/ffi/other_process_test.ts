@@ -1,4 +1,5 @@
-// What another process answers that was asked to do something with a file, and what is no answer.
+// The answers of another process that is asked to do something with a file, and output that is no
+// answer.
 import { assertEquals, assertThrows } from "@std/assert";
 import { ERRNO } from "../../ffi/errors.ts";
 import { O_CLOEXEC, O_RDWR } from "../../ffi/linux.ts";

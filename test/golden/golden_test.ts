@@ -1,5 +1,6 @@
-// Command lines on the model print what they printed when their outputs were kept, but for times: what a change of the
-// house must leave as it is. After a change of an output that is meant: deno run -A test/golden/keep.ts
+// Command lines on the model print the same as when their outputs were recorded, except times. So a
+// refactoring cannot change an output unnoticed. After an intended change: deno run -A
+// test/golden/keep.ts
 import { assertEquals } from "@std/assert";
 import { type Golden, goldenLines, runLines } from "./run_line.ts";
 

@@ -1,4 +1,4 @@
-// Keeps what the command lines of lines.txt print now.
+// Records what the command lines of lines.txt print now.
 import { runLines } from "./run_line.ts";
 
 const all = await runLines();

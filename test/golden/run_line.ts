@@ -1,8 +1,8 @@
-// What a command line on the model prints, but for what its own clock says.
+// Runs a command line on the model, and removes the times from its output.
 import { type CliResult, dirtyring, eachOf } from "../support/cli.ts";
 import { Folder } from "../support/folder.ts";
 
-/** A command line and what it came to. */
+/** A command line and its outcome. */
 export interface Golden {
   readonly line: string;
   readonly code: number;
@@ -10,10 +10,13 @@ export interface Golden {
   readonly stderr: string;
 }
 
-/** What standard input holds where a line reads it. */
+/** The standard input of a line that reads it. */
 const INPUT = "5\n0x3\n5\n1\n";
 
-/** The command lines, of words without spaces: CHAIN is a folder of checkpoints, and file:- reads standard input. */
+/**
+ * The command lines, of words without spaces: CHAIN is a folder of checkpoints, and file:- reads
+ * standard input.
+ */
 export async function goldenLines(): Promise<string[]> {
   const text = await Deno.readTextFile(new URL("lines.txt", import.meta.url));
   return text.trimEnd().split("\n");
@@ -26,7 +29,7 @@ export async function runLines(): Promise<Golden[]> {
   const folder = temporary.path;
   const made = new Map<string, Golden>();
   const run = async (line: string) => void made.set(line, await runLine(line, `${folder}/chain`));
-  // What a line keeps another restores.
+  // First those that write checkpoints, which others restore.
   for (const line of lines.filter((one) => one.includes("--output"))) await run(line);
   await eachOf(lines.filter((one) => !made.has(one)), run);
   return lines.map((line) => made.get(line)!); // each was run
@@ -44,7 +47,10 @@ async function runLine(line: string, folder: string): Promise<Golden> {
   return { line, code, stdout: out!, stderr: err! };
 }
 
-/** A result without its times: of those no two runs agree, and with them goes what columns are as wide as they need. */
+/**
+ * An output without its times, which differ between runs, and without column widths, which depend
+ * on them.
+ */
 export function timeless(text: string): string {
   const whole = parsed(text);
   if (whole !== undefined) return JSON.stringify(blank(whole), null, 1);

@@ -1,4 +1,4 @@
-// Which kernel a command talks to: the real one, the model of one in memory, or the first that is usable.
+// Which kernel a command uses: the real one, the model in memory, or the first that is usable.
 import {
   assert,
   assertEquals,
@@ -145,7 +145,10 @@ interface Graph {
   }[];
 }
 
-/** What Deno loads before a file's first line runs, types aside: `import()` is no part of it, unless asked for. */
+/**
+ * What Deno loads before a file's first line runs, types aside: `import()` is no part of it, unless
+ * asked for.
+ */
 async function loadedBy(file: string, withLate = false): Promise<string[]> {
   const { stdout } = await new Deno.Command(Deno.execPath(), {
     args: ["info", "--json", `--lock=${ROOT}deno.lock`, `${ROOT}${file}`],

@@ -1,4 +1,4 @@
-// What kernels that stand beside each other are called, and the exit status that they come to together.
+// The labels of several kernels in one report, and their common exit status.
 import { assert, assertEquals } from "@std/assert";
 import { interruptStatus } from "../../cli/command.ts";
 import {

@@ -1,4 +1,5 @@
-// The kernel's log while something is asked of it: what is read, what could not be, and whom it is held against.
+// The kernel's log during a command: what was read, what was lost, and to which part a report is
+// attributed.
 import {
   assert,
   assertEquals,

@@ -1,4 +1,4 @@
-// What in a kernel's log is a report of a problem, and what is an ordinary message.
+// Which messages in a kernel's log report a problem, and which are ordinary.
 import { assertEquals } from "@std/assert";
 import { beginsReport, reportsIn } from "../../host/kernel_log.ts";
 

@@ -1,5 +1,5 @@
-// What a process has run out of: file descriptors, threads, memory, room on the disk. Each is status 3 and a line that
-// names the limit, nothing that was measured is lost, and no half of a file is left.
+// A process that runs out of file descriptors, threads, memory or disk space. Each gives status 3
+// and a line that names the limit. No measurement is lost, and no incomplete file is left.
 import {
   assert,
   assertEquals,
@@ -30,7 +30,8 @@ const BENCH = `bench ${MODEL} --sweep cost --memory 16MiB --pages 16 --repetitio
 const CHECKPOINT = `checkpoint ${MODEL} --epochs 3 --interval 5ms`;
 const LIMIT = /^dirtyring: [^\n]*\(ulimit -n\)[^\n]*\n$/;
 
-// From where a shell starts a program at all, over those with which Deno panics, to where all works.
+// From where a shell starts a program at all, over those with which Deno panics, to where all
+// works.
 const DESCRIPTORS = [16, 20, 22, 23, 24, 25, 26, 28, 30, 31, 64];
 
 for (const command of [`live ${MODEL} --stores 2000`, CHECK, BENCH]) {

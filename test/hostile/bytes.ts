@@ -6,12 +6,12 @@ type Bytes = Uint8Array<ArrayBuffer>;
 type Change = (random: Random, bytes: Bytes) => Bytes;
 
 /**
- * Damages bytes, once or a few times: bits, numbers, pieces that are lost, doubled or put in.
+ * Damages a copy of some bytes in one to four places: flips bits, changes numbers, removes, doubles
+ * or inserts pieces.
  *
- * @param bytes The bytes, which are left as they are.
- * @param from Where the part begins that is damaged.
- * @param to Where it ends.
- * @returns The damaged ones.
+ * @param from The first byte that may be damaged.
+ * @param to The end of the part that may be damaged, exclusive.
+ * @returns The damaged copy.
  */
 export function damage(
   random: Random,
@@ -24,7 +24,7 @@ export function damage(
   return joined([bytes.subarray(0, from), part, bytes.subarray(to)]);
 }
 
-/** Bytes behind each other. */
+/** Concatenates bytes. */
 export function joined(parts: readonly Uint8Array[]): Bytes {
   const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
   let at = 0;
@@ -35,7 +35,7 @@ export function joined(parts: readonly Uint8Array[]): Bytes {
   return all;
 }
 
-/** Bytes of chance. */
+/** Random bytes. */
 export function noise(random: Random, length: number): Bytes {
   return Uint8Array.from({ length }, () => random(256));
 }
@@ -68,7 +68,7 @@ function setNumber(random: Random, bytes: Bytes): Bytes {
   const width = pick(random, [2, 4, 8]);
   if (bytes.length < width) return bytes;
   const places = Math.floor(bytes.length / width);
-  // Numbers of files stand at multiples of their width, mostly.
+  // Numbers in files are mostly aligned to their width.
   const at = random(4) === 0 ? random(bytes.length - width + 1) : random(places) * width;
   const view = new DataView(bytes.buffer);
   const value = BigInt.asUintN(64, BigInt(Math.trunc(hostileNumber(random))));

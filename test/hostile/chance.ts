@@ -1,13 +1,13 @@
 import { type Random, seeded } from "../../guest/pattern.ts";
 
-/** One of a list. */
+/** Picks an element of a list. */
 export function pick<One>(random: Random, list: readonly One[]): One {
   const one = list[random(list.length)];
   if (one === undefined) throw new RangeError("Cannot pick from nothing");
   return one;
 }
 
-/** One of some by their weights: more often what weighs more. */
+/** Picks an element of a list, with a probability in proportion to its weight. */
 export function weighted<One>(random: Random, list: readonly (readonly [number, One])[]): One {
   let at = random(list.reduce((sum, [weight]) => sum + weight, 0));
   for (const [weight, one] of list) {
@@ -17,12 +17,15 @@ export function weighted<One>(random: Random, list: readonly (readonly [number, 
   throw new RangeError("Cannot pick from nothing");
 }
 
-/** Whether it is so this time: once in `n` times. */
+/** True with a probability of 1 in `n`. */
 export function once(random: Random, n: number): boolean {
   return random(n) === 0;
 }
 
-/** The chance of one case, which depends on nothing but its name: FNV-1a of format and seed, and the number. */
+/**
+ * The random generator of a case. It depends only on the arguments: FNV-1a of format and seed, and
+ * the number.
+ */
 export function chanceOf(format: string, seed: number, number: number): Random {
   let hash = 0x811c_9dc5;
   for (const letter of `${format}/${seed}`) {

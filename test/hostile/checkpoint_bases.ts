@@ -2,8 +2,8 @@ import { commandLine } from "../../cli/command_line.ts";
 import { REGISTRY } from "../../commands/registry.ts";
 import { type Chain, readChain } from "./checkpoint_bytes.ts";
 
-// Epochs end at so many dirty pages and not by a clock, on the model, whose vCPUs take their turns in a fixed order: each
-// time the same bytes.
+// These checkpoints have the same bytes each time: epochs end at a number of dirty pages and not by
+// a clock, and the model's vCPUs take turns in a fixed order.
 const SAME = ["checkpoint", "--backend", "model", "--epochs", "2", "--max-dirty", "4"];
 const MACHINES: Readonly<Record<string, readonly string[]>> = {
   real16: ["--memory", "64KiB", "--pages", "12", "--ring", "256"],
@@ -14,7 +14,7 @@ const MACHINES: Readonly<Record<string, readonly string[]>> = {
 /** The names of the folders that {@linkcode makeBases} makes. */
 export const BASES: readonly string[] = Object.keys(MACHINES);
 
-/** Writes the checkpoints of some machines, which are whole, into folders below one. */
+/** Writes intact checkpoints of some machines, each into its own folder below `folder`. */
 export async function makeBases(folder: string): Promise<void> {
   for (const [name, args] of Object.entries(MACHINES)) {
     const output = `${folder}/${name}`;
@@ -26,7 +26,7 @@ export async function makeBases(folder: string): Promise<void> {
 
 const read = new Map<string, Chain>();
 
-/** Their files. */
+/** The files of one of the folders that {@linkcode makeBases} made. */
 export function base(folder: string, name: string): Chain {
   const path = `${folder}/${name}`;
   const chain = read.get(path) ?? readChain(path);

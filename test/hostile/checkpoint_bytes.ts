@@ -9,30 +9,30 @@ import type { Json } from "./json.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-/** No header that is made here is longer. */
+/** Longer headers are cut off. */
 const MOST_HEADER_BYTES = 2 ** 24 + 1;
 
 /** The files of a folder of checkpoints, by name, in the order of their epochs. */
 export type Chain = ReadonlyMap<string, Bytes>;
 
-/** Reads a folder. */
+/** Reads a folder of checkpoints. */
 export function readChain(folder: string): Chain {
   const names = [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
   return new Map(names.map((name) => [name, Deno.readFileSync(`${folder}/${name}`)]));
 }
 
-/** Where the header of a file ends. */
+/** The offset of the end of a file's header. */
 export function headerEnd(bytes: Uint8Array): number {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   return PREFIX_BYTES + view.getUint32(MAGIC.length + 4, true);
 }
 
-/** The header of a file that is whole. */
+/** The header of an intact file. */
 export function headerOf(bytes: Uint8Array): { readonly [name: string]: Json } {
   return JSON.parse(new TextDecoder().decode(bytes.subarray(PREFIX_BYTES, headerEnd(bytes))));
 }
 
-/** A file with another header, as long as it may be; its digest is no longer right. */
+/** A file with another header, of any length. Its digest is not updated. */
 export function withHeader(bytes: Uint8Array, text: string): Bytes {
   const header = new TextEncoder().encode(text).subarray(0, MOST_HEADER_BYTES);
   const prefix = bytes.slice(0, PREFIX_BYTES);
@@ -40,14 +40,15 @@ export function withHeader(bytes: Uint8Array, text: string): Bytes {
   return joined([prefix, header, bytes.subarray(headerEnd(bytes))]);
 }
 
-/** The same bytes with the digest that they must have: the last 32 are taken for the old one. */
+/** The same bytes with a valid digest, which replaces the last 32. */
 export async function digested(bytes: Uint8Array): Promise<Bytes> {
   const all = bytes.slice(0, Math.max(0, bytes.length - DIGEST_BYTES));
   return joined([all, new Uint8Array(await crypto.subtle.digest("SHA-256", all))]);
 }
 
 /**
- * Makes a chain whole again from a file on: each that follows gets the digest of the one before, and its own.
+ * Makes a chain consistent again after a change: updates the digest of the changed file, and in
+ * each later file the digest of the one before, and its own.
  *
  * @param from The file that was changed.
  */

@@ -1,5 +1,5 @@
-// Checkpoint files: bytes damaged, headers changed field by field, sizes that disagree, files cut off and grown; with the
-// digest that they must have, and without.
+// Checkpoint files with damaged bytes, changed headers or inconsistent sizes, cut off or grown,
+// with a valid digest and without.
 import type { Random } from "../../guest/pattern.ts";
 import { damage, joined, noise } from "./bytes.ts";
 import { once, pick, weighted } from "./chance.ts";
@@ -19,7 +19,10 @@ import { hostileNumber } from "./texts.ts";
 type Bytes = Uint8Array<ArrayBuffer>;
 type Change = (random: Random, bytes: Bytes) => Bytes;
 
-/** What is done to a file; most of it is to pass the digest, behind which all else lies. */
+/**
+ * Changes of a file. Most of them get a valid digest afterwards, as otherwise only the digest is
+ * tested.
+ */
 const CHANGES: readonly (readonly [number, Change])[] = [
   [3, (random, bytes) => damage(random, bytes)],
   [10, changeHeader],
@@ -54,7 +57,8 @@ function changeHeader(random: Random, bytes: Bytes): Bytes {
   return withHeader(bytes, hostileJson(random, header));
 }
 
-// A size that is plausible by itself, and not beside the others; sometimes the file is as long as it then must be.
+// A size that is plausible alone, but not together with the others; sometimes the file is longer,
+// too.
 function disagree(random: Random, bytes: Bytes): Bytes {
   const header = headerOf(bytes);
   const lab = header["lab"] as { readonly [name: string]: Json }; // as the writer wrote it

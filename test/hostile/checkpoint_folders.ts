@@ -1,4 +1,5 @@
-// Folders of checkpoints: epochs that are missing, names that look like an epoch's, files of another machine, links, pipes.
+// Folders of checkpoints with missing epochs, names that look like an epoch's, files of another
+// machine, links and pipes.
 import type { Random } from "../../guest/pattern.ts";
 import { once, pick } from "./chance.ts";
 import { base, BASES, makeBases } from "./checkpoint_bases.ts";
@@ -52,7 +53,7 @@ export const checkpointFolders: Format = {
   },
 };
 
-// Something that was not written by this run.
+// Adds something that does not belong to the chain.
 async function addStray(random: Random, site: Site, folder: string): Promise<void> {
   const strange = [...base(site.shared, pick(random, BASES))];
   const [, bytes] = pick(random, strange);
@@ -75,7 +76,7 @@ async function addStray(random: Random, site: Site, folder: string): Promise<voi
   }
 }
 
-// What is no folder of checkpoints, to restore from or to write to.
+// A path that is no folder of checkpoints, to restore from or to write to.
 async function ofOtherFolder(random: Random, site: Site): Promise<HostileCase> {
   const name = fileName(hostileText(random));
   const [isThere, asFile] = [once(random, 2), once(random, 2)];

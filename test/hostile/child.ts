@@ -1,29 +1,32 @@
-// A process that runs cases, one after another, and tells of each on standard output, a JSON object a line: the place at
-// which it begins, and what it came to. Who started it ends it where a case takes too long.
+// A process that runs cases, one after another. For each it prints two JSON lines on standard
+// output, one when it begins and one with its outcome. The parent kills the process if a case takes
+// too long.
 import { FORMATS, schedule } from "./formats.ts";
 import type { Format } from "./hostile_case.ts";
 import { documentedStatuses, judge } from "./judge.ts";
 import { peakOf, runCase } from "./run_case.ts";
 
-/** What a child is told, as its only argument in JSON. */
+/** The only argument of a child, in JSON. */
 export interface Errand {
-  /** The formats. */
+  /** The names of the formats. */
   readonly formats: readonly string[];
-  /** The seed. */
+  /** The seed of all cases. */
   readonly seed: number;
-  /** The first place of the schedule, how far the next is, and where it ends. */
+  /**
+   * The first index in the schedule, the distance to the next, and the end; 0 is for preparation.
+   */
   readonly from: number;
   readonly step: number;
   readonly end: number;
   /** A folder of its own. */
   readonly folder: string;
-  /** Where each format has made what its cases are made of; with no case to run, that is to be made. */
+  /** The folder of the formats' shared material; the child makes that material if `end` is 0. */
   readonly shared: string;
   /** Whether the folders of cases are kept. */
   readonly keep: boolean;
 }
 
-/** What a child tells. */
+/** A line that a child prints. */
 export type Told =
   | { readonly kind: "begin"; readonly at: number }
   | {
@@ -34,11 +37,14 @@ export type Told =
     readonly ms: number;
     readonly peakBytes: number | null;
     readonly faults: readonly { readonly kind: string; readonly detail: string }[];
-    /** What was printed, where one case alone was asked for. */
+    /** Stdout and stderr of the case, if the case's folder is kept. */
     readonly printed: readonly string[] | null;
   };
 
-/** With more memory than this a process makes room for a new one: what it then needs for a case would not be the case's. */
+/**
+ * A process that has more memory than this ends, so that its memory does not count for the next
+ * case.
+ */
 const RETIRES_AT = 200 * 2 ** 20;
 
 async function serve(errand: Errand): Promise<void> {
@@ -51,7 +57,7 @@ async function serve(errand: Errand): Promise<void> {
     let bytes = new TextEncoder().encode(`${JSON.stringify(told)}\n`);
     while (bytes.length > 0) bytes = bytes.subarray(write(bytes));
   };
-  // What nobody waits for ends a program of its own with a stack.
+  // A promise that is rejected without a handler would end a real program with a stack.
   const unheard: string[] = [];
   globalThis.addEventListener("unhandledrejection", (event) => {
     event.preventDefault();
@@ -66,7 +72,7 @@ async function serve(errand: Errand): Promise<void> {
     const shared = `${errand.shared}/${format.name}`;
     tell({ kind: "begin", at });
     const outcome = await runCase(format, name, seed, { folder: `${folder}/case`, shared, keep });
-    await new Promise((resolve) => setTimeout(resolve, 0)); // for what nobody waits for
+    await new Promise((resolve) => setTimeout(resolve, 0)); // let unhandled rejections arrive
     const { args, status, ms, peakBytes, stdout, stderr } = outcome;
     const faults = [
       ...judge(outcome, documented),
@@ -79,7 +85,7 @@ async function serve(errand: Errand): Promise<void> {
   }
 }
 
-// With the garbage of earlier cases, or with what they have left for good.
+// Whether the process has too much memory, because of garbage or of a leak.
 function isLarge(): boolean {
   return (peakOf("VmRSS") ?? 0) > RETIRES_AT;
 }

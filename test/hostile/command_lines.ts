@@ -1,4 +1,4 @@
-// Command lines: each option of each command, with values that it takes, and with values that it does not.
+// Command lines with every option of every command, with valid and with invalid values.
 import { GLOBAL_OPTIONS } from "../../cli/global_options.ts";
 import type { OptionTable } from "../../cli/option.ts";
 import { COMMAND_NAMES, loadCommand } from "../../commands/registry.ts";
@@ -9,8 +9,8 @@ import { fileName } from "./site.ts";
 import { hostileArgument } from "./texts.ts";
 
 /**
- * Values that are taken: small ones. What a person asks for takes what it takes; here what is asked for is little, so
- * that a case that takes long, or much memory, has something wrong.
+ * Valid values. They are all small, so that a case that takes long or needs much memory shows a
+ * defect.
  */
 const SMALL: Readonly<Record<string, readonly string[]>> = {
   vcpus: ["1", "2", "3", "0x2"],
@@ -49,14 +49,14 @@ const SMALL: Readonly<Record<string, readonly string[]>> = {
   programs: ["1", "2"],
 };
 
-/** Numbers that no option takes, or that none needs much for. */
+/** Numbers that are invalid for every option, or harmless. */
 const NUMBERS: readonly string[] = [
   ...["-1", "-0", "0", "1.5", "1e3", "0x", "0xg", "00", "NaN", "Infinity", "9007199254740992"],
   ...["18446744073709551616", "1".repeat(400), " 1", "1 ", "\uff11", "0b1", "+1", "1,1", "1_000"],
   ...["4294967296", "1KiB", "4095B", "1XiB", "16EiB", "0KiB", "0.1ms", "61m", "1h", "1ms,2ms"],
 ];
 
-/** Runs that take their own time unless told otherwise. */
+/** Options for commands that would run long by default. */
 const SHORT: Readonly<Record<string, readonly string[]>> = {
   bench: ["--sweep=cost", "--memory=64KiB", "--pages=4", "--repetitions=1"],
   run: ["--memory=1MiB"],
@@ -67,9 +67,12 @@ const SHORT: Readonly<Record<string, readonly string[]>> = {
 
 /** Commands that take some milliseconds. */
 const QUICK: readonly string[] = ["probe", "enable", "dump", "reset"];
-/** Options that are not tried here: `--verbose` asks for the stack, machines have a format of their own. */
+/**
+ * Options that are not tried here: `--verbose` prints stacks, and machines have a format of their
+ * own.
+ */
 const NOT_HERE = /^(verbose|kernel|modules|kernel-args|vm-.*|svg|trace)$/;
-/** Names of files and folders. */
+/** Options and operands whose values are files or folders. */
 const FILES: readonly string[] = ["output", "folder", "file"];
 
 /** Command lines. */
@@ -88,11 +91,12 @@ export const commandLines: Format = {
       const option = pick(random, names);
       given.set(option, valueOf(random, option, options, wrong === 0));
     }
-    // All checks take seconds, and each process that makes some a third of one: seldom.
+    // All checks take seconds, and each process for some checks a third of one, so make them
+    // rarely.
     if (name === "check" && !given.has("only")) {
       given.set("only", once(random, 8) ? "enable.u32" : "x");
     }
-    // A hundred programs take a while, and how many there are is always said.
+    // `fuzz` runs a hundred programs by default, which takes long, so always give a number.
     const isFuzz = name === "fuzz";
     const operands = Object.keys(command.operands)
       .filter(() => isFuzz || !once(random, 8))
@@ -135,7 +139,7 @@ function words(random: Random): string[] {
   );
 }
 
-// `--verbose` asks for the stack.
+// Without `--verbose`, which prints stacks.
 function argument(random: Random): string {
   return hostileArgument(random).replaceAll("verbose", "");
 }

@@ -1,6 +1,7 @@
 /**
- * Puts a program in a folder that takes QEMU's place: it prints what lies beside the kernel's image, `console` as what
- * the first serial port says and `line` as the second, and ends with the status in `status`.
+ * Writes a program that replaces QEMU. It prints files from the folder of the kernel's image:
+ * `console` as the output of the first serial port, `line` as that of the second. It ends with the
+ * exit status in `status`.
  *
  * @param folder The folder, for PATH.
  */

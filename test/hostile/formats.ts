@@ -9,8 +9,7 @@ import { patternFiles } from "./pattern_files.ts";
 import { remembered } from "./remembered.ts";
 
 /**
- * All formats that the tool reads. One that it learns to read (results that are compared, traces that are imported) gets
- * a generator of its own, and a place here.
+ * All formats that the tool reads. A new one needs a generator and an entry here.
  */
 export const FORMATS: readonly Format[] = [
   remembered,
@@ -23,19 +22,19 @@ export const FORMATS: readonly Format[] = [
   machines,
 ];
 
-/** A case by its name. */
+/** Identifies a case. */
 export interface CaseName {
   /** The format's name. */
   readonly format: string;
-  /** Which of its cases. */
+  /** Its number within the format, from 0. */
   readonly number: number;
 }
 
 /**
- * The order in which cases have their turn: first all that are counted, then each format as often as its share says,
- * spread evenly.
+ * The order of cases: first all cases of formats with a fixed number, then those of the other
+ * formats, evenly spread in proportion to their shares.
  *
- * @returns What answers the case at a place; `null` where there are no more.
+ * @returns A function that answers the case at an index, from 0; `null` if there are no more.
  */
 export function schedule(formats: readonly Format[]): (at: number) => CaseName | null {
   const counted = formats.flatMap(({ name: format, count }) =>

@@ -1,4 +1,5 @@
-// Programs of `fuzz --file`: what the generator of `fuzz` makes, with fields, lines and bytes changed.
+// Programs for `fuzz --file`: those of the generator of `fuzz`, with changed fields, lines and
+// bytes.
 import { fuzzText } from "../../commands/fuzz/fuzz_text.ts";
 import { replay } from "../../conformance/fuzz/fuzz.ts";
 import { generateProgram } from "../../conformance/fuzz/generate.ts";
@@ -16,7 +17,7 @@ import { hostileText } from "./texts.ts";
 const SMALLEST_RING = 4096;
 const encoder = new TextEncoder();
 
-/** Programs of `fuzz --file`. */
+/** Programs for `fuzz --file`. */
 export const fuzzScripts: Format = {
   name: "fuzz-file",
   share: 40,
@@ -28,7 +29,8 @@ export const fuzzScripts: Format = {
     const args = ["fuzz", `--file=${path}`];
     if (once(random, 10)) args.push("--format", pick(random, ["json", "ktap", "text"]));
     if (once(random, 2)) return Promise.resolve({ args });
-    // On a host without KVM the command line ends behind the reading: the model against the model goes on.
+    // On a host without KVM the command ends after it has read the file. So run the model against
+    // the model.
     return Promise.resolve({ args, call: () => replayed(new TextDecoder().decode(bytes)) });
   },
 };
@@ -55,7 +57,7 @@ async function replayed(text: string): Promise<number> {
   const open = () => openKernel({ backend: "model", model: undefined }, null, () => {});
   using interrupt = new Interrupt();
   const result = await replay(await open(), await open(), parseProgram(text), interrupt);
-  // Both are the same: what differs is a defect of what runs programs.
+  // Both kernels are the same model, so that a difference is a defect of the fuzzer.
   if (!result.ok) {
     throw new Error(`The model differs from itself: ${[...fuzzText(result)].join("")}`);
   }

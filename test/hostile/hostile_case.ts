@@ -5,37 +5,37 @@ import type { Site } from "./site.ts";
 export interface HostileCase {
   /** The command line. */
   readonly args: readonly string[];
-  /** What the command may make in the case's folder; all else is to be left as it is. */
+  /** Paths in the case's folder that the command may write. It must not change anything else. */
   readonly writes?: readonly string[];
-  /** The exit status that it must have, where one alone is right. */
+  /** The exit status, if only one is right. */
   readonly status?: number;
   /**
-   * Done in place of the command line, where no command line leads there without a kernel: answers the exit status, or
-   * throws what a command would.
+   * Runs in place of the command line, to reach code that no command line reaches without a kernel.
+   * Answers the exit status, or throws as a command would.
    */
   call?(): Promise<number>;
 }
 
-/** A format that the tool reads, and what makes hostile files of it. */
+/** A format that the tool reads, with a generator of hostile cases. */
 export interface Format {
-  /** Its name, as `--format` of `deno task hostile` has it. */
+  /** Its name for `--format` of `deno task hostile`. */
   readonly name: string;
-  /** Its part of all cases: the more of them, the more often it has its turn. */
+  /** Its weight: cases are made in proportion to it. */
   readonly share: number;
-  /** How many cases there are, where they are counted. */
+  /** The number of its cases, if that is fixed. */
   readonly count?: number;
   /**
-   * Makes what all of its cases are made of.
+   * Makes material that all of its cases share.
    *
    * @param folder An empty folder that outlives the cases.
    */
   prepare?(folder: string): Promise<void>;
   /**
-   * Makes a case. The same numbers give the same case, whatever came before it.
+   * Makes a case. The same arguments give the same case, whatever came before it.
    *
-   * @param random The only source of chance.
-   * @param site Where its files go.
-   * @param number Which of the cases.
+   * @param random The only source of randomness.
+   * @param site The folder for its files.
+   * @param number The number of the case, from 0.
    */
   make(random: Random, site: Site, number: number): Promise<HostileCase>;
 }

@@ -1,5 +1,5 @@
-// Hostile inputs of each format, seeded: those that were once found, then some of all others. A million of them:
-// `deno task hostile`.
+// Hostile inputs of each format, from a seed: first those that once found a defect, then some of
+// all others. `deno task hostile` runs a million of them.
 import { assert, assertEquals } from "@std/assert";
 import { chanceOf } from "./chance.ts";
 import { FORMATS, schedule } from "./formats.ts";
@@ -8,7 +8,7 @@ import { documentedStatuses, judge, type Outcome, shown } from "./judge.ts";
 import { type Failure, runCases } from "./pool.ts";
 
 const SEED = 1;
-/** Some seconds of two processors. */
+/** They take some seconds on two processors. */
 const CASES = 3000;
 
 const README = await Deno.readTextFile(new URL("../../README.md", import.meta.url));
@@ -31,10 +31,10 @@ Deno.test("no file, folder or command line of some thousand does harm", async ()
     `  deno task hostile --format ${format} --seed ${SEED} --case ${number}`
   );
   assert(told.length === 0, `${told.length} failures\n${told.slice(0, 10).join("\n")}`);
-  // All of them were made, of each format.
+  // All cases were run, and each format had some.
   const cases = [...tallies.values()].reduce((sum, tally) => sum + tally.cases, 0);
   assertEquals([cases, tallies.size], [CASES, FORMATS.length]);
-  // They get somewhere: what is restored, run and refused are each some of them.
+  // They go deep enough: some are restored, some run, some refused.
   for (const [format, status] of [["checkpoint", 0], ["checkpoint", 1], ["pattern", 0]] as const) {
     assert((tallies.get(format)?.statuses.get(status) ?? 0) > 0, `${format}: none with ${status}`);
   }

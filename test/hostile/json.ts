@@ -2,14 +2,12 @@ import type { Random } from "../../guest/pattern.ts";
 import { once, pick } from "./chance.ts";
 import { hostileNumber, hostileText } from "./texts.ts";
 
-/** What JSON can say. */
+/** A value of JSON. */
 export type Json = null | boolean | number | string | readonly Json[] | {
   readonly [name: string]: Json;
 };
 
-/**
- * Changes a value somewhere: another number, another kind of value, a field that is missing or too many.
- */
+/** Changes a value in one place: another number or kind of value, a field removed or added. */
 export function changed(random: Random, value: Json): Json {
   if (typeof value !== "object" || value === null || once(random, 12)) return other(random, value);
   if (Array.isArray(value)) return changedList(random, value);
@@ -38,7 +36,7 @@ function changedList(random: Random, list: readonly Json[]): Json {
   }
 }
 
-// Another value, mostly of the same kind: a kind that is wrong is looked at soon.
+// Another value, mostly of the same kind, as a wrong kind is noticed early.
 function other(random: Random, value: Json): Json {
   if (once(random, 4)) return hostileValue(random);
   if (typeof value === "string") return hostileText(random);
@@ -54,10 +52,8 @@ function hostileValue(random: Random): Json {
 }
 
 /**
- * Writes a value, now and then as `JSON.stringify` never would: nested deeply, with a name twice, with a mark of byte
- * order, with numbers beyond all numbers, or cut off.
- *
- * @returns The text.
+ * Writes a value as JSON, sometimes as `JSON.stringify` never would: deeply nested, with a
+ * duplicate name, with a byte-order mark, with numbers out of range, or cut off.
  */
 export function hostileJson(random: Random, value: Json): string {
   const text = JSON.stringify(value);

@@ -1,26 +1,26 @@
 import { FORGED } from "./texts.ts";
 
-/** What a case came to. */
+/** The outcome of a case. */
 export interface Outcome {
-  /** The command line, where there was one. */
+  /** The command line. */
   readonly args: readonly string[];
   /** The exit status. */
   readonly status: number;
-  /** The one that it must have; `null` where several are right. */
+  /** The exit status that it must have; `null` if several are right. */
   readonly expected: number | null;
   /** What was printed on standard output. */
   readonly stdout: string;
   /** What was printed on standard error. */
   readonly stderr: string;
-  /** Milliseconds that it took. */
+  /** Duration in milliseconds. */
   readonly ms: number;
-  /** The most memory that the process had meanwhile, in bytes; `null` where that is not known. */
+  /** Peak memory of the process during the case, in bytes; `null` if it is unknown. */
   readonly peakBytes: number | null;
-  /** Paths that are there and were not, may not be, or were changed. */
+  /** Paths that were added, changed or removed and should not be. */
   readonly left: readonly string[];
 }
 
-/** The kind of a fault: one line is printed of each. */
+/** The kind of a fault. */
 export type FaultKind =
   | "status"
   | "stack"
@@ -32,7 +32,7 @@ export type FaultKind =
   | "memory"
   | "crash";
 
-/** What is wrong with it. */
+/** What is wrong with an outcome. */
 export interface Fault {
   /** Its kind. */
   readonly kind: FaultKind;
@@ -40,21 +40,26 @@ export interface Fault {
   readonly detail: string;
 }
 
-/** No case may take longer. */
+/** The longest that a case may take, in milliseconds. */
 export const MOST_MS = 10_000;
-/** No case may need more. */
+/** The most memory that a case may need, in bytes. */
 export const MOST_BYTES: number = 300 * 2 ** 20;
-/** No line of standard error may have more characters: what comes from outside is cut. */
+/**
+ * The longest line on standard error, in characters: the tool has to cut long text from outside.
+ */
 const MOST_CHARACTERS = 4096;
 
-/** A defect of the tool itself. */
+/** The exit status for a defect of the tool itself. */
 const DEFECT = 70;
-/** Nobody interrupts a case, and all that it prints is read. */
+/** Statuses that no case may have: cases are not interrupted, and all of their output is read. */
 const NOT_HERE: ReadonlySet<number> = new Set([DEFECT, 129, 130, 141, 143]);
-/** `git bisect run` takes these, whatever README's other table says. */
+/** The statuses of `check --bisect`, which are made for `git bisect run`. */
 const BISECTED: ReadonlySet<number> = new Set([0, 1, 125, 129]);
 
-/** C0 but for tab and line feed, DEL, C1, line and paragraph separators, what turns the direction of text. */
+/**
+ * C0 except tab and line feed, DEL, C1, line and paragraph separators, and characters for text
+ * direction.
+ */
 const CONTROL =
   // deno-lint-ignore no-control-regex
   /[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/;
@@ -68,7 +73,7 @@ export function documentedStatuses(readme: string): ReadonlySet<number> {
   return new Set(statuses);
 }
 
-/** Something printed as it can be shown: without what a terminal takes for more than text. */
+/** Text from an output in a form that is safe to print: quoted, escaped and cut. */
 export function shown(text: string, most = 300): string {
   return JSON.stringify(text.length > most ? `${text.slice(0, most)}...` : text)
     .replaceAll(
@@ -78,10 +83,10 @@ export function shown(text: string, most = 300): string {
 }
 
 /**
- * Judges what a case came to.
+ * Judges the outcome of a case.
  *
- * @param documented The statuses of README's table.
- * @returns What is wrong with it: nothing, if all is well.
+ * @param documented The statuses in README's table.
+ * @returns Its faults; none if all is well.
  */
 export function judge(outcome: Outcome, documented: ReadonlySet<number>): Fault[] {
   const { args, status, expected, stdout, stderr, ms, peakBytes, left } = outcome;
@@ -108,7 +113,8 @@ export function judge(outcome: Outcome, documented: ReadonlySet<number>): Fault[
   if (long !== undefined) {
     add("message", `a line of ${long.length} characters: ${shown(long, 120)}`);
   }
-  // In a machine the command may have said it, and its kernel changed the words.
+  // With a machine the message may come from the command there, and a hostile kernel may have
+  // changed it.
   const isInMachine = args.some((arg) => arg.startsWith("--kernel"));
   const isTold = isInMachine ? stderr !== "" : /^dirtyring: ./m.test(stderr);
   if ([2, 3, 125, 129].includes(status) && !isTold) add("message", `status ${status}, and no word`);

@@ -1,5 +1,5 @@
-// What `--kernel` and `--modules` read on this host before any emulator is started: images, ELF files, compressed modules,
-// trees and packages.
+// The files that `--kernel` and `--modules` read on this host before an emulator is started:
+// images, ELF files, compressed modules, trees and packages.
 import type { Random } from "../../guest/pattern.ts";
 import { bzImage, elfFile, moduleFile } from "../support/vm_files.ts";
 import { damage, joined, noise } from "./bytes.ts";
@@ -52,8 +52,8 @@ function ofImage(random: Random, site: Site): HostileCase {
   return { args: [`--kernel=${path}`, ...modules] };
 }
 
-// A tree, or a package, whose KVM depends on a module that is not there: no machine is started, however little the rest was
-// damaged.
+// A tree or a package whose KVM depends on a module that does not exist, so that no machine is
+// started even if nothing else is damaged.
 async function ofTree(random: Random, site: Site): Promise<HostileCase> {
   const release = once(random, 4) ? hostileText(random).slice(0, 500) : RELEASE;
   const isPackage = once(random, 2);
@@ -110,9 +110,9 @@ async function gzipped(bytes: Uint8Array<ArrayBuffer> | Uint8Array): Promise<Uin
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
-/** So many zeros, compressed: a thousandth of that. */
+/** A number of zeros, compressed to about a thousandth. */
 export function zerosPacked(bytes: number): ReadableStream<Uint8Array<ArrayBuffer>> {
-  // The same piece again and again: what a case is made of is no memory of the case.
+  // The same piece again and again, so that making the file does not count as the case's memory.
   const piece = new Uint8Array(1 << 20);
   const zeros = ReadableStream.from(Array.from({ length: bytes >> 20 }, () => piece));
   return zeros.pipeThrough(new CompressionStream("gzip"));

@@ -1,5 +1,6 @@
-// What comes back from a machine: frames and console of a kernel that says whatever it likes. The emulator is a program
-// of three lines, first on PATH, that prints what lies beside the kernel's image (test/hostile/emulator.ts).
+// The output of a machine: frames and console of a hostile kernel. The emulator is a small program,
+// first on PATH, that prints files from the folder of the kernel's image
+// (test/hostile/emulator.ts).
 import type { Random } from "../../guest/pattern.ts";
 import { frameBytes, type FrameKind } from "../../vm/frames.ts";
 import { baseImage } from "../../vm/initramfs.ts";
@@ -75,17 +76,19 @@ const PIECES: readonly (readonly [number, Piece])[] = [
   }],
 ];
 
-// A machine's command prints lines of its own, and whatever stands in them: none is a forgery.
+// A line that the machine's command prints. It is passed on unchanged, so that FORGED in it would
+// be no forgery.
 function spoken(random: Random): string {
   return hostileText(random).replaceAll(FORGED, "said");
 }
 
-/** What machines say. */
+/** The output of machines. */
 export const machines: Format = {
   name: "machine",
   share: 1,
   async prepare() {
-    // Deno and the program, which each machine is given: made once, it is in the cache of `--kernel`.
+    // The part of the initramfs with Deno and the program. Made once, it is in the cache of
+    // `--kernel`.
     await baseImage();
   },
   make(random, site) {
@@ -102,7 +105,7 @@ export const machines: Format = {
     for (let left = random(8); left > 0; left--) {
       pieces.push(weighted(random, PIECES)(random, outputs));
     }
-    // 70 is what a defect in the machine is told with: no enemy needs it.
+    // Without 70, which is the rightful status for a defect in the machine.
     const code = pick<Json>(random, [0, 1, 2, 3, 4, 256, -1, 1e9, 0.5, "1", null, { code: 1 }]);
     if (!once(random, 4)) pieces.push(json(random, "end", { code }));
     const line = joined(pieces);

@@ -1,4 +1,5 @@
-// `deno task hostile`: hostile inputs of all formats, seeded, or command lines that signals end.
+// `deno task hostile`: runs hostile inputs of all formats from a seed, or ends command lines with
+// signals.
 import { parseArgs } from "@std/cli/parse-args";
 import { FORMATS, schedule } from "./formats.ts";
 import { shown } from "./judge.ts";
@@ -11,7 +12,7 @@ deno task hostile --signals N [--seed S] [--case FIRST] [--backend model|kvm] [-
 --slow N is for a machine that is N times as slow as others, such as an emulated one: all waits are as much longer.
 The formats are ${FORMATS.map(({ name }) => name).join(", ")}.`;
 const CASES = 1_000_000;
-/** Failures of a kind that are shown, of each format. */
+/** The most failures to show of each kind and format. */
 const SHOWN = 5;
 const PROGRESS_MS = 10_000;
 
@@ -45,7 +46,7 @@ function summary(tallies: ReadonlyMap<string, Tally>): string[] {
   });
 }
 
-// The place of a case in the schedule of its own format alone.
+// Runs one case. In the schedule of its format alone, its index is its number.
 async function runOne(format: string, number: number, seed: number, keep: string): Promise<number> {
   const formats = FORMATS.filter(({ name }) => name === format);
   if (schedule(formats)(number) === null) fail(`--case ${number}: ${format} has fewer`);

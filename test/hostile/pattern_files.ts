@@ -1,4 +1,4 @@
-// Pattern files: page numbers, and what may stand in their place.
+// Pattern files with page numbers, and with other text in their place.
 import type { Random } from "../../guest/pattern.ts";
 import { damage, noise } from "./bytes.ts";
 import { once, pick, weighted } from "./chance.ts";
@@ -25,7 +25,7 @@ const CONTENTS: readonly (readonly [number, Content])[] = [
   [1, (random) => `${lines(random, 200_000).join("\n")}\n`],
 ];
 
-/** Files of `--pattern file:`. */
+/** Files for `--pattern file:`. */
 export const patternFiles: Format = {
   name: "pattern",
   share: 30,

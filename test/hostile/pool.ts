@@ -4,64 +4,63 @@ import { type CaseName, schedule } from "./formats.ts";
 import type { Format } from "./hostile_case.ts";
 import { MOST_MS } from "./judge.ts";
 
-/** A case that went wrong. */
+/** A fault of a case. */
 export interface Failure extends CaseName {
-  /** What is wrong with it. */
+  /** The kind of fault. */
   readonly kind: string;
   /** What was seen. */
   readonly detail: string;
-  /** The command line, where it is known. */
+  /** The command line; empty if it is unknown. */
   readonly args: readonly string[];
 }
 
-/** What the cases of a format came to. */
+/** The totals of a format's cases. */
 export interface Tally {
-  /** Cases. */
+  /** The number of cases. */
   cases: number;
-  /** How many had each exit status. */
+  /** The number of cases for each exit status. */
   readonly statuses: Map<number, number>;
-  /** Milliseconds of all. */
+  /** Milliseconds of all cases. */
   ms: number;
-  /** Milliseconds of the slowest. */
+  /** Milliseconds of the slowest case. */
   slowestMs: number;
-  /** Which one that was. */
+  /** The number of the slowest case. */
   slowest: number;
-  /** Bytes of the one that needed most. */
+  /** The most memory that a case needed, in bytes. */
   mostBytes: number;
 }
 
-/** What is to be run. */
+/** What to run. */
 export interface Wish {
   /** The formats. */
   readonly formats: readonly Format[];
-  /** The seed. */
+  /** The seed of all cases. */
   readonly seed: number;
-  /** The first place of their schedule. */
+  /** The first index in their schedule. */
   readonly from: number;
-  /** The place behind the last. */
+  /** The index after the last one. */
   readonly end: number;
-  /** Processes beside each other. */
+  /** The number of processes that run cases in parallel. */
   readonly processes: number;
-  /** A folder, kept with all in it, for one case that is looked at; `null` where all is thrown away. */
+  /** A folder that is kept with all its files, to look at one case; `null` to remove all files. */
   readonly keep: string | null;
-  /** Is told each failure as it is found. */
+  /** Called with each failure as it is found. */
   failed(failure: Failure): void;
-  /** Is told of each case that has ended. */
+  /** Called when a case has ended. */
   ended(name: CaseName, told: Extract<Told, { kind: "end" }>): void;
 }
 
-/** A child that begins takes longer: it loads, and makes what cases are made of. */
+/** The time for a child to start, in which it loads the program or prepares shared material. */
 const START_MS = 120_000;
-/** A case is timed by the child itself; this is for one that does not come to its end. */
+/** The child itself measures a case; after this extra time a case that does not end is killed. */
 const GRACE_MS = 2_000;
 const CHILD = new URL("./child.ts", import.meta.url);
 const LOCK = decodeURIComponent(new URL("../deno.lock", import.meta.url).pathname);
 
 /**
- * Runs cases in a few processes that live long.
+ * Runs cases in a few long-lived processes.
  *
- * @param wish Which cases.
- * @returns What those of each format came to.
+ * @returns The totals of each format.
  */
 export async function runCases(wish: Wish): Promise<ReadonlyMap<string, Tally>> {
   const folder = wish.keep ?? await Deno.makeTempDir({ prefix: "dirtyring-hostile-" });
@@ -80,7 +79,7 @@ export async function runCases(wish: Wish): Promise<ReadonlyMap<string, Tally>> 
   return tallies;
 }
 
-// What cases are made of is made once, for all processes.
+// Makes the shared material of the formats once, for all processes.
 async function prepare(formats: readonly Format[], folder: string): Promise<void> {
   const names = formats.map(({ name }) => name);
   const shared = `${folder}/shared`;
@@ -104,7 +103,7 @@ function start(errand: Errand, bin: string): Deno.ChildProcess {
   }).spawn();
 }
 
-// Every so-manyeth case, in one process after another.
+// Runs every n-th case, where n is the number of lanes, in one process after another.
 class Lane {
   readonly #wish: Wish;
   readonly #folder: string;
@@ -130,7 +129,7 @@ class Lane {
     }
   }
 
-  // Answers the last place that has been dealt with; null where there is nothing more.
+  // Answers the index of the last case that was run; null if no case was left.
   async #runChild(
     part: Pick<Errand, "from" | "step" | "end">,
     isAgain: boolean,
@@ -186,7 +185,8 @@ class Lane {
 
   async #take(told: Extract<Told, { kind: "end" }>, isAgain: boolean): Promise<void> {
     const { at, args, faults, status, ms, peakBytes } = told;
-    // Time and memory are measured, and what came before may have its part in it: a process of its own has the last word.
+    // Earlier cases in the same process may affect time and memory, so repeat the case in a process
+    // of its own.
     if (!isAgain && faults.some(({ kind }) => kind === "time" || kind === "memory")) {
       await this.#runChild({ from: at, step: 1, end: at + 1 }, true);
       return;

@@ -1,4 +1,5 @@
-// What longer runs, and people, have found: each input stands here by itself, so that it stays when generators change.
+// Inputs that once found a defect. They do not depend on the generators, and so stay the same when
+// those change.
 import { frameBytes, type FrameKind, jsonFrame } from "../../vm/frames.ts";
 import { baseImage } from "../../vm/initramfs.ts";
 import { FACTS } from "../support/machine_case.ts";
@@ -13,14 +14,14 @@ import type { Site } from "./site.ts";
 import { FORGED } from "./texts.ts";
 
 interface Finding {
-  /** What went wrong. */
+  /** The defect that it found. */
   readonly was: string;
   make(site: Site): HostileCase | Promise<HostileCase>;
 }
 
 const RESTORE = ["restore", "chain", "--backend", "model"];
 
-// A chain whose files all have another header, and the digests that they then must have.
+// A chain in which the header of each file is changed and all digests are valid.
 async function restored(
   site: Site,
   change: (header: { readonly [name: string]: Json }) => { readonly [name: string]: Json },
@@ -123,7 +124,7 @@ const FINDINGS: readonly Finding[] = [
   },
 ];
 
-// A machine that says something, and ends.
+// A machine that sends some frames and ends.
 function machine(
   site: Site,
   command: readonly string[],
@@ -136,7 +137,7 @@ function machine(
   return { args: [...command, "--kernel=bzImage", "--vm-timeout=5s"], status: 125 };
 }
 
-/** Cases that once went wrong. */
+/** Cases that once found a defect. */
 export const remembered: Format = {
   name: "remembered",
   share: 1,

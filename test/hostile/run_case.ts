@@ -8,26 +8,25 @@ import type { Format, HostileCase } from "./hostile_case.ts";
 import type { Outcome } from "./judge.ts";
 import { type Listing, Site } from "./site.ts";
 
-/** What was printed meanwhile. */
+/** The captured output of a case. */
 interface Printed {
   stdout: string;
   stderr: string;
 }
 
-/** Where a case runs. */
+/** The folders of a case. */
 export interface Place {
-  /** The folder that is made for it. */
+  /** The folder in which it runs; it is made for it. */
   readonly folder: string;
-  /** What its format made once. */
+  /** The folder of its format's shared material. */
   readonly shared: string;
   /** Whether the folder is kept. */
   readonly keep: boolean;
 }
 
 /**
- * Makes a case and runs it in this process: a process for each would take a third of a second.
+ * Makes a case and runs it in this process: a new process for each would take a third of a second.
  *
- * @param name Its number.
  * @param seed The seed of all cases.
  */
 export async function runCase(
@@ -64,7 +63,7 @@ async function statusOf({ args, call }: HostileCase): Promise<number> {
   try {
     return await call();
   } catch (error) {
-    // As cli/command_line.ts has it.
+    // The same statuses as in cli/command_line.ts.
     const { message, stack } = error instanceof Error ? error : new Error(`${error}`);
     const status = error instanceof UsageError
       ? 2
@@ -78,7 +77,7 @@ async function statusOf({ args, call }: HostileCase): Promise<number> {
   }
 }
 
-// Takes what is printed: the program prints in cli/printing.ts alone, with these three.
+// Captures the output. The program prints only in cli/printing.ts, with these three functions.
 async function capturing(printed: Printed, work: () => Promise<number>): Promise<number> {
   const { stdout } = Deno;
   const decoders = { stdout: new TextDecoder(), stderr: new TextDecoder() };
@@ -97,7 +96,7 @@ async function capturing(printed: Printed, work: () => Promise<number>): Promise
   }
 }
 
-// What is there that was not and may not be, what is gone, and what is no longer the same.
+// Paths that were added, removed or changed, except those that the case may write.
 function changes(before: Listing, after: Listing, writes: readonly string[]): string[] {
   const mayBe = (path: string) =>
     writes.some((one) => {
@@ -110,16 +109,18 @@ function changes(before: Listing, after: Listing, writes: readonly string[]): st
   return [...new Set([...part, ...more, ...gone.map(([path]) => path)])];
 }
 
-// /proc/PID/clear_refs: "5" forgets the most memory that the process had.
+// Resets the peak memory of this process: "5" in /proc/PID/clear_refs.
 function forgetPeak(): void {
   try {
     Deno.writeTextFileSync("/proc/self/clear_refs", "5");
   } catch {
-    // Another system: the peak is then of all cases, and no one's.
+    // Not possible here: then the peak is that of all cases so far.
   }
 }
 
-/** The most memory that this process had, in bytes, or has; `null` on a system that does not tell. */
+/**
+ * The peak (`VmHWM`) or current (`VmRSS`) memory of this process in bytes; `null` if it is unknown.
+ */
 export function peakOf(field: "VmHWM" | "VmRSS" = "VmHWM"): number | null {
   try {
     const found = new RegExp(`^${field}:\\s+(\\d+) kB`, "m")

@@ -3,27 +3,27 @@ import { chanceOf } from "./chance.ts";
 import { signalCase } from "./signal_lines.ts";
 import { makeRestored, sendSignal } from "./signals.ts";
 
-/** The longest that a command may take to end after a signal. */
+/** The longest that a command may take to end after a signal, in milliseconds. */
 const MOST_MS = 1000;
 
-/** Which signals are sent. */
+/** A run of signal cases. */
 export interface SignalOrder {
-  /** How many. */
+  /** The number of cases. */
   readonly cases: number;
-  /** The seed. */
+  /** The seed of all cases. */
   readonly seed: number;
-  /** Which kernel answers. */
+  /** The kernel, for `--backend`. */
   readonly backend: string;
-  /** The number of the first. */
+  /** The number of the first case. */
   readonly first: number;
-  /** How many times as slow as others this machine is: all waits are as much longer. */
+  /** A factor for all waits, on a slow machine. */
   readonly slow: number;
 }
 
 /**
- * Has signals end command lines, one after another, and prints what each came to and how long they took.
+ * Ends command lines with signals, one after another, and prints the outcome and the time of each.
  *
- * @returns Whether all ended within a second and left nothing.
+ * @returns Whether all ended within a second, times `slow`, and left nothing behind.
  */
 export async function sendSignals(
   { cases, seed, backend, first, slow }: SignalOrder,

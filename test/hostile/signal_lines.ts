@@ -1,4 +1,4 @@
-// Command lines that take a while, on any backend: what a signal may come into.
+// Command lines that take a while, on any backend, so that a signal can interrupt them at work.
 import type { Random } from "../../guest/pattern.ts";
 import { once, pick, weighted } from "./chance.ts";
 
@@ -18,7 +18,10 @@ export interface SignalCase {
   readonly afterMs: number;
 }
 
-/** Who makes a line may name this folder of checkpoints, which is there, and these, which are not. */
+/**
+ * Names for use in a line: `restored` is an existing folder of checkpoints, the others do not exist
+ * yet.
+ */
 export const NAMES = { restored: "restored", output: "kept", result: "result.json" } as const;
 
 type Line = (random: Random) => readonly string[];
@@ -49,12 +52,12 @@ const LINES: readonly (readonly [number, Line])[] = [
   [1, (random) => ["help", ...(once(random, 2) ? ["run"] : [])]],
 ];
 
-/** The longest that a signal waits, in milliseconds: most of what takes its time has begun by then. */
+/** The latest moment of a signal, in milliseconds: by then most commands are in their main work. */
 const LATEST_MS = 3000;
-/** Within so long Deno is started, and has loaded the program. */
+/** The time in which Deno starts and loads the program, in milliseconds. */
 const LOADING_MS = 120;
 
-/** A command line, and when which signal comes. */
+/** Makes a command line, and picks a signal and its moment. */
 export function signalCase(random: Random, backend: string): SignalCase {
   const line = weighted(random, LINES)(random);
   const args = ["help", "--list"].some((word) => line.includes(word))

@@ -3,20 +3,20 @@ import { denoArgs } from "../support/cli.ts";
 import { Folder } from "../support/folder.ts";
 import { NAMES, type SignalCase } from "./signal_lines.ts";
 
-/** What a signal came to. */
+/** The outcome of a signal. */
 export interface SignalEnd {
-  /** Milliseconds from the signal to the end of the process; `null` where that had ended before. */
+  /** Milliseconds from the signal to the end of the process; `null` if that had ended before. */
   readonly ms: number | null;
-  /** How it ended, for a person. */
+  /** The exit status, or the signal that killed the process. */
   readonly end: string;
-  /** What is wrong, but for the time that it took. */
+  /** What is wrong, except the time that it took. */
   readonly problems: readonly string[];
 }
 
-/** A process that has not ended by then hangs. */
+/** A process that has not ended after this time hangs, in milliseconds. */
 const HANGS_MS = 30_000;
 const POLL_MS = 10;
-/** The environment of all processes of a case says which it is: who is left behind is found by it. */
+/** An environment variable by which processes are found that a case has left behind. */
 const MARK = "DIRTYRING_SIGNAL_CASE";
 
 const NUMBERS: Readonly<Record<SignalCase["signal"], number>> = {
@@ -25,7 +25,7 @@ const NUMBERS: Readonly<Record<SignalCase["signal"], number>> = {
   SIGTERM: 15,
 };
 
-/** Makes the folder of checkpoints that lines restore from, which all cases share. */
+/** Makes the folder of checkpoints from which command lines restore. All cases share it. */
 export async function makeRestored(folder: string, backend: string): Promise<void> {
   const { code, stderr } = await new Deno.Command(Deno.execPath(), {
     args: denoArgs([
@@ -50,11 +50,10 @@ export async function makeRestored(folder: string, backend: string): Promise<voi
 }
 
 /**
- * Starts a command line, sends the signal, and looks at what is left.
+ * Starts a command line, sends the signal, and checks what is left.
  *
- * @param one The command line and the signal.
  * @param shared The folder in which {@linkcode makeRestored} made checkpoints.
- * @param slow How many times as long all waits are.
+ * @param slow A factor for all waits.
  */
 export async function sendSignal(
   one: SignalCase,
@@ -105,7 +104,7 @@ async function sendIn(
   const [stdout, stderr] = await printed;
   const isInOrder = ended.signal === null;
   const expected = 128 + NUMBERS[signal];
-  // It had ended, or all was done by the time that it heard.
+  // 0 is right if the command had ended, or had finished its work when it noticed the signal.
   if (ended.code !== expected && ended.code !== 0) {
     problems.push(`status ${ended.code}, and not ${expected} or 0: ${stderr!.slice(0, 500)}`);
   }
@@ -126,7 +125,8 @@ function sendTo(child: Deno.ChildProcess, signal: Deno.Signal): void {
   }
 }
 
-// Processes of the case that are there when it has long ended: those it killed may take a moment to go.
+// Processes of the case that are left after its end. Those that it killed may take a moment to
+// disappear.
 async function leftProcesses(folder: string, ms: number): Promise<string[]> {
   const until = performance.now() + ms;
   for (;;) {
@@ -141,7 +141,7 @@ function processesOf(folder: string): string[] {
   return [...Deno.readDirSync("/proc")].flatMap(({ name }) => {
     if (!/^\d+$/.test(name)) return [];
     try {
-      // One that has ended and was not waited for yet has no environment any more.
+      // A zombie has an empty environment, and so is not found.
       const environment = Deno.readTextFileSync(`/proc/${name}/environ`);
       return environment.split("\0").includes(`${MARK}=${folder}`) ? [name] : [];
     } catch {
@@ -150,7 +150,7 @@ function processesOf(folder: string): string[] {
   });
 }
 
-// What a folder may not hold: parts of files, results that are not whole.
+// Files that must not be in a folder: parts of files, and incomplete results.
 async function torn(folder: string): Promise<string[]> {
   const problems: string[] = [];
   for (const { name, isDirectory } of [...Deno.readDirSync(folder)]) {

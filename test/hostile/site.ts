@@ -1,16 +1,16 @@
 import type { HostileText } from "./texts.ts";
 
-/** What stands in a folder: for each path below it what it is, and of what size and age. */
+/** The content of a folder: for each path below it a text with its kind, size, time and mode. */
 export type Listing = ReadonlyMap<string, string>;
 
-// Older than any case: whatever writes to a file makes it younger.
+// Older than any case, so that every write to a file changes its time.
 const LONG_AGO = new Date(1_000_000_000_000);
 
 /** The folder of a case, in which it runs. */
 export class Site {
-  /** Where it is, absolute. */
+  /** Its absolute path. */
   readonly folder: string;
-  /** What the format made once. */
+  /** The folder of the format's shared material. */
   readonly shared: string;
 
   constructor(folder: string, shared: string) {
@@ -18,7 +18,7 @@ export class Site {
     this.shared = shared;
   }
 
-  /** Writes a file, with the folders that lead to it, and answers its absolute path. */
+  /** Writes a file, makes the folders above it, and returns its absolute path. */
   write(name: string, content: Uint8Array | string): string {
     const path = `${this.folder}/${name}`;
     Deno.mkdirSync(path.slice(0, path.lastIndexOf("/")), { recursive: true });
@@ -28,24 +28,24 @@ export class Site {
     return path;
   }
 
-  /** Makes a folder, and answers its absolute path. */
+  /** Makes a folder and returns its absolute path. */
   directory(name: string): string {
     const path = `${this.folder}/${name}`;
     Deno.mkdirSync(path, { recursive: true });
     return path;
   }
 
-  /** Makes a symbolic link, which may lead nowhere. */
+  /** Makes a symbolic link, which may be dangling. */
   link(target: string, name: string): void {
     Deno.symlinkSync(target, `${this.folder}/${name}`);
   }
 
-  /** Makes a pipe that nobody writes to. */
+  /** Makes a named pipe, to which nobody writes. */
   async pipe(name: string): Promise<void> {
     await new Deno.Command("mkfifo", { args: [`${this.folder}/${name}`] }).output();
   }
 
-  /** Whether something has that name, be it a link that leads nowhere. */
+  /** Whether the name exists, even as a dangling link. */
   has(name: string): boolean {
     try {
       Deno.lstatSync(`${this.folder}/${name}`);
@@ -55,7 +55,7 @@ export class Site {
     }
   }
 
-  /** What stands in it. */
+  /** Lists its content. */
   list(): Listing {
     const found = new Map<string, string>();
     const walk = (below: string) => {
@@ -73,7 +73,7 @@ export class Site {
   }
 }
 
-/** A file's name of a hostile text: without what no name can have. */
+/** Makes a file name from a hostile text, without characters that no name can have. */
 export function fileName(text: HostileText): string {
   const name = text.replaceAll(/[/\0]/g, "_").slice(0, 60);
   return name === "" || name === "." || name === ".." ? "x" : name;

@@ -1,13 +1,13 @@
 import type { Random } from "../../guest/pattern.ts";
 import { pick } from "./chance.ts";
 
-/** A text as an enemy would choose it. */
+/** A text that an attacker could choose. */
 export type HostileText = string;
 
-/** What a line begins with that only an enemy wrote: none may come out at a line's beginning. */
+/** The beginning of a forged line. No line of the tool's output may begin with it. */
 export const FORGED = "FORGED";
 
-// Each is something that a terminal, a log's reader, JSON, JavaScript or a path takes for more than text.
+// Each has a special meaning to a terminal, a reader of logs, JSON, JavaScript or a path.
 const TEXTS: readonly HostileText[] = [
   "\x1b[2J\x1b[H",
   "\x1b]0;title\x07",
@@ -45,17 +45,17 @@ const TEXTS: readonly HostileText[] = [
   "\u00e9".repeat(5000),
 ];
 
-/** One of them. */
+/** Picks a hostile text. */
 export function hostileText(random: Random): HostileText {
   return pick(random, TEXTS);
 }
 
-/** Some of them behind each other, without a NUL, as an argument of a program may be. */
+/** One or two hostile texts, without NUL, for use as an argument of a program. */
 export function hostileArgument(random: Random): HostileText {
   return hostileText(random) + (random(3) === 0 ? hostileText(random) : "");
 }
 
-/** Numbers at which something ends: of signs, widths, exactness, and of what the tool takes. */
+/** Numbers at limits: of sign, of width, of exactness, and of the tool's own ranges. */
 export const EDGES: readonly number[] = [
   ...[-1, -0, 0, 1, 2, 3, 7, 63, 64, 65, 255, 256, 4095, 4096, 4097, 65535, 65536, 65537],
   ...[2 ** 20, 2 ** 24, 2 ** 28, 2 ** 28 + 1, 2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1, 2 ** 32],
@@ -63,7 +63,7 @@ export const EDGES: readonly number[] = [
   ...[-(2 ** 31), -(2 ** 53), 0.5, 1e-7, 4096.5],
 ];
 
-/** One of them. */
+/** Picks a number at a limit. */
 export function hostileNumber(random: Random): number {
   return pick(random, EDGES);
 }

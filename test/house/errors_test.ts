@@ -1,4 +1,5 @@
-// What an error carries: what was asked, what would have been taken, and a text that a command line says with options.
+// The content of an error: the refused values, the accepted range, and a text in which a command
+// line names its options.
 import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { optionFlag } from "../../cli/option.ts";
 import { HostError, KernelError, WordedError } from "../../ffi/errors.ts";
@@ -78,7 +79,10 @@ Deno.test("an error without names says the same everywhere", () => {
 /** Where the command line is: its options are said there, and nowhere else. */
 const OF_COMMAND_LINE = /^(cli|commands|report|vm)\//;
 
-/** Options that a source says by their dashes. Not this program's: Deno's, docker's; nor a whole command line. */
+/**
+ * Options that a source says by their dashes. Not this program's: Deno's, docker's; nor a whole
+ * command line.
+ */
 function optionsSaid(text: string): string[] {
   const texts =
     codeOf(text).replace(/(?<!["'`])\/\/.*$/gm, "").match(/(["'`])(?:(?!\1)[^\\]|\\.)*\1/gs) ?? [];

@@ -1,5 +1,5 @@
-// The rules of the house that a reader relies on: one folder names the unsafe classes, one file loads libc, one file
-// picks a kernel, three harvest and reset, and only a program prints and exits.
+// Rules of the architecture: one folder uses the unsafe classes, one file loads libc, one file
+// picks a kernel, three harvest and reset, and only programs print and exit.
 import { assertEquals } from "@std/assert";
 import { codeOf, type Source } from "../support/imports.ts";
 import { FACE, PROGRAMS, programs, ROOT, sources } from "../support/sources.ts";
@@ -21,8 +21,9 @@ Deno.test("unsafe classes stand in ffi/ alone, and libc is loaded in one file", 
   assertEquals(naming("Deno.dlopen("), ["ffi/libc.ts"]);
 });
 
-// Anywhere else a guest that never exits would hold the program: kvm/vcpu.ts lets go at each tick (runBriefly), a
-// vCPU's thread is kicked, and what conformance/ does is done in a child that is ended from outside.
+// Anywhere else a guest that never exits would hold the program: kvm/vcpu.ts lets go at each tick
+// (runBriefly), a vCPU's thread is kicked, and what conformance/ does is done in a child that is
+// ended from outside.
 Deno.test("KVM_RUN is called where it holds nobody for good", async () => {
   const files = (await sources()).filter(({ folder }) => !["ffi", "model"].includes(folder));
   const naming = (word: RegExp) =>
@@ -38,7 +39,10 @@ Deno.test("KVM_RUN is called where it holds nobody for good", async () => {
   assertEquals(raw, ["kvm/vcpu.ts"]); // with immediate_exit, which returns at once
 });
 
-/** Who calls `KVM_RESET_DIRTY_RINGS`, of the files above the kernel, and whether the file harvests as well. */
+/**
+ * Who calls `KVM_RESET_DIRTY_RINGS`, of the files above the kernel, and whether the file harvests
+ * as well.
+ */
 function resetting(files: readonly Source[]): string[] {
   const calls = /\.resetDirtyRings\(|\.ioctl\w*\([^;]*\bKVM_RESET_DIRTY_RINGS\b/;
   const harvests = /^import \{[^}]*\bHarvester\b[^}]*\} from|^ {2}harvest\(/m;

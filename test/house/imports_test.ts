@@ -1,4 +1,5 @@
-// Imports go down only, in no circle, and what is loaded late is loaded late; the rule sees every edge that Deno sees.
+// Imports only go down, without cycles, and modules that have to load late do so. The rules see
+// every import that Deno sees.
 import { assert, assertEquals } from "@std/assert";
 import {
   codeOf,
@@ -81,7 +82,10 @@ function ruleOf({ folder, path }: Source): Rule {
   return { ...ROOM, values: [...ROOM.values, ...[NEXT_DOOR[folder] ?? []].flat()] };
 }
 
-/** What a source may load late, and not otherwise: the model, by what picks a kernel; rooms, by what lists commands. */
+/**
+ * What a source may load late, and not otherwise: the model, by what picks a kernel; rooms, by what
+ * lists commands.
+ */
 const LATE: Readonly<Record<string, RegExp>> = {
   "host/backend.ts": /^model$/,
   "commands/registry.ts": /^commands\/[a-z]+$/,
@@ -167,7 +171,10 @@ Deno.test("a command's room opens on no other room but those next door", () => {
   );
 });
 
-/** The files that each source imports as it is loaded, types included: what is loaded later may name who loads it. */
+/**
+ * The files that each source imports as it is loaded, types included: what is loaded later may name
+ * who loads it.
+ */
 function importsOf(files: readonly Pick<Source, "path" | "text">[]): Map<string, string[]> {
   return new Map(files.map(({ path, text }) => {
     const targets = codeOf(text).matchAll(/^(?:import|export) (?:[^;"]*?from )?"(\.[^"]+)"/gm);

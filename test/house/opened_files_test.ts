@@ -1,5 +1,6 @@
-// What a command line opens of the program. Deno opens all that an import names before the first line runs, a third of
-// a millisecond each; an `import()` is opened when it is run, since the launcher asks for that.
+// Which of the program's files a command line opens. Deno opens all static imports before the first
+// line runs, which takes a third of a millisecond each. An `import()` is opened only when it runs,
+// as the launcher asks for that.
 import { assert, assertEquals } from "@std/assert";
 import { shell } from "../support/cli.ts";
 import { inFolder } from "../support/folder.ts";
@@ -8,7 +9,10 @@ import { testUnless } from "../support/live.ts";
 const ROOT = new URL("../..", import.meta.url).pathname;
 /** No part of a program that runs. */
 const LEFT_OUT = ["reference", "coverage", "docs", "node_modules", "test"];
-/** When nothing was opened yet. A file system that notes readings at times does so where it was written later. */
+/**
+ * When nothing was opened yet. A file system that notes readings at times does so where it was
+ * written later.
+ */
 const NEVER = 0;
 const WRITTEN = 1;
 
@@ -28,7 +32,10 @@ async function sourcesBelow(folder: string): Promise<string[]> {
   return found;
 }
 
-/** Which sources of a copy a command line opens, by their access times; the copy is the command line's alone. */
+/**
+ * Which sources of a copy a command line opens, by their access times; the copy is the command
+ * line's alone.
+ */
 async function opened(folder: string, line: string): Promise<string[]> {
   const sources = await sourcesBelow(folder);
   await Promise.all(sources.map((path) => Deno.utime(path, NEVER, WRITTEN)));
@@ -51,7 +58,10 @@ const NO_TIMES = await (async () => {
   }
 })();
 
-/** The most that a command line may open: as many as it needs today. Without `/dev/kvm` it comes as far as that. */
+/**
+ * The most that a command line may open: as many as it needs today. Without `/dev/kvm` it comes as
+ * far as that.
+ */
 const MOST: readonly (readonly [string, number])[] = [
   ["--version", 18],
   ["help", 80],

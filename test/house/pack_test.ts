@@ -1,4 +1,5 @@
-// The library's front door: what its entries hand on, what its packages hold, what its documentation runs.
+// The library from outside: the exports of its entries, the files of its packages, the examples of
+// its documentation.
 import { assert, assertEquals } from "@std/assert";
 import { codeOf } from "../support/imports.ts";
 import {

@@ -1,5 +1,5 @@
-// README output is real output: every console block is run again, and must print what stands there, but
-// for times and what depends on them.
+// README output is real output: every console block is run again and must print the same, except
+// times and what depends on them.
 import { assert, assertEquals } from "@std/assert";
 import { EXIT } from "../../host/errors.ts";
 import { kvmModule } from "../../host/facts.ts";
@@ -20,8 +20,8 @@ function blocks(): { command: string; output: string }[] {
   return [...found].map(([, command, output]) => ({ command: command!, output: output! }));
 }
 
-// Columns move with the width of times, and repetitions with the speed of the machine. Where a small ring
-// fills up, how far into the reserve it does depends on where the emulation was cut.
+// Columns move with the width of times, and repetitions with the speed of the machine. Where a
+// small ring fills up, how far into the reserve it does depends on where the emulation was cut.
 function timeless(command: string, text: string): string {
   // How many of a run's seconds get a line hangs on a harvest's moment.
   const whole = command.includes(" live ")

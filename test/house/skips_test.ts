@@ -1,4 +1,5 @@
-// Skipped tests are folded, and counted truly: nothing that fails or comes to no end may pass as skipped.
+// Skipped tests are folded and counted correctly: no test that fails or does not end may count as
+// skipped.
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { Folder } from "../support/folder.ts";
 import { closing, FoldedSkips } from "../support/skips.ts";

@@ -1,5 +1,5 @@
-// types/std.d.ts declares what the @std modules export: a name that is declared and not there would only
-// fail when it is called.
+// types/std.d.ts declares what the @std modules export. A declared name that does not exist would
+// only fail when it is called.
 import * as assert from "@std/assert";
 import { parseArgs } from "@std/cli/parse-args";
 import { closestString } from "@std/text/closest-string";

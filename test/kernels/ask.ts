@@ -1,4 +1,4 @@
-// Asks kernels with the command line itself, as a person would, and reads what it prints for programs.
+// Checks and fuzzes kernels with the real command line, and reads its JSON output.
 import { type FuzzKernels, fuzzKernels, type FuzzResult } from "../../conformance/fuzz/fuzz.ts";
 import type { CheckReport } from "../../conformance/runner/check_report.ts";
 import { type KernelsReport, kernelsReport } from "../../conformance/runner/kernels_report.ts";
@@ -8,11 +8,11 @@ import type { Watched } from "../../host/kernel_log.ts";
 import type { UnlabelledRun } from "../../host/kernel_run.ts";
 import { type CliResult, denoArgs } from "../support/cli.ts";
 
-/** Which kernels are asked, and how. */
+/** The kernels to run on. */
 export interface Kernels {
-  /** Their unpacked packages. */
+  /** The folders of their unpacked packages. */
   readonly folders: readonly string[];
-  /** What else the command line says of their VMs. */
+  /** Further options for their VMs. */
   readonly options: readonly string[];
 }
 
@@ -33,7 +33,7 @@ export function kernelOptions({ folders, options }: Kernels): string[] {
 }
 
 /**
- * `check` on one or several kernels, whichever: what it came to stands there for each.
+ * Runs `check` on one or several kernels.
  *
  * @returns A run for each kernel.
  */
@@ -43,9 +43,9 @@ export async function askChecks(kernels: Kernels, run: RunTool): Promise<Kernels
 }
 
 /**
- * `fuzz`, likewise.
+ * Runs `fuzz` on one or several kernels.
  *
- * @param programs How many programs, and the seed.
+ * @param programs The number of programs, and the seed.
  * @returns A run for each kernel.
  */
 export async function askFuzz(
@@ -58,8 +58,8 @@ export async function askFuzz(
   return "kernels" in told ? told : fuzzKernels(told.runs, null);
 }
 
-// Of several kernels the tool tells itself which came to what. Otherwise its exit status, and its last words, are all
-// kernels'.
+// With several kernels the tool itself reports the outcome of each. Otherwise its exit status and
+// its last message count for all kernels.
 async function ask<Several extends Result | { readonly schema: string }, One extends Result>(
   schema: string,
   args: readonly string[],
@@ -71,7 +71,7 @@ async function ask<Several extends Result | { readonly schema: string }, One ext
     [...args, "--format", "json", ...kernelOptions(kernels)],
   );
   const result = stdout === "" ? null : JSON.parse(stdout);
-  // Written by this same version, whose schemas say which of them it is.
+  // No validation: this same version wrote it, and the schema tells its type.
   if (result?.schema === `dirtyring.${schema}/1`) return result as Several;
   const valueOf = (name: string) => {
     const at = options.indexOf(name);
@@ -89,14 +89,14 @@ async function ask<Several extends Result | { readonly schema: string }, One ext
   return { runs };
 }
 
-/** What the tool said last, without its name. */
+/** The last message of the tool, without its name. */
 export function lastWords(stderr: string): string {
   const lines = stderr.trimEnd().split("\n");
   const own = lines.findLast((line) => line.startsWith("dirtyring: ")) ?? lines.at(-1)!;
   return own.replace(/^dirtyring: /, "") || "it said nothing";
 }
 
-// The lines below the one that heads them.
+// The lines of the console that the tool printed on stderr.
 function consoleOf(stderr: string): string[] {
   const lines = stderr.trimEnd().split("\n");
   const at = lines.indexOf("the last lines of its console:");

@@ -1,31 +1,34 @@
-// Debian's kernels, fetched as packages and unpacked, never installed.
+// Debian's kernels: their packages are fetched and unpacked, but never installed.
 import { fileErrorText } from "../../host/errors.ts";
 import { aptGet, type PackageHost, reasonOf } from "./package_host.ts";
 
 /** A kernel that can be booted, or why there is none. */
 export type Fetched =
   | {
-    /** Where its package is unpacked. */
+    /** The folder of its unpacked package. */
     readonly folder: string;
     /** The package's file name: `linux-image-6.1.0-56-amd64-unsigned_6.1.192-2_amd64.deb`. */
     readonly deb: string;
-    /** Why it may not be the newest; `null` where it is. */
+    /** Why it may not be the newest; `null` if it is. */
     readonly note: string | null;
   }
   | { readonly missing: string };
 
-/** The file beside an unpacked package that names it: written last, so that it tells of a whole one. */
+/**
+ * The file with the name of an unpacked package. It is written last: if it exists, the package is
+ * complete.
+ */
 const NOTE = "package.txt";
 
-/** Numbers are compared as such: 6.12.9 comes before 6.12.10. */
+/** Compares numbers in names by value: 6.12.9 comes before 6.12.10. */
 const byVersion = new Intl.Collator("en", { numeric: true });
 
 /**
  * The newest kernel of a series.
  *
- * @param listing What `apt-cache search` printed: a package a line, its name first.
- * @param series `6.1`.
- * @returns The name of its package; `null` where there is none.
+ * @param listing The output of `apt-cache search`: a package in each line, its name first.
+ * @param series For example `6.1`.
+ * @returns The name of its package; `null` if there is none.
  */
 export function newestKernel(listing: string, series: string): string | null {
   const names = listing.split("\n").map((line) => line.split(" ", 1)[0]!).filter((name) =>
@@ -38,20 +41,20 @@ export function newestKernel(listing: string, series: string): string | null {
 /**
  * The file name of a package.
  *
- * @param printed What `apt-get download --print-uris` printed: `'URI' NAME SIZE HASH`.
- * @returns The name, which tells the version; `null` where nothing does.
+ * @param printed The output of `apt-get download --print-uris`: `'URI' NAME SIZE HASH`.
+ * @returns The name, which contains the version; `null` if there is none.
  */
 export function debName(printed: string): string | null {
   return /^'[^']+' (\S+\.deb) \d+/m.exec(printed)?.[1] ?? null;
 }
 
 /**
- * Debian's newest kernel of a series. What was fetched before is used where it is still the newest, or no newer one
- * can be had.
+ * Debian's newest kernel of a series. A kernel that was fetched before is used if it is still the
+ * newest, or if no newer one can be fetched.
  *
- * @param series `6.1`.
+ * @param series For example `6.1`.
  * @param cache The folder that keeps unpacked packages, one for each series.
- * @param host Whose apt-get fetches it.
+ * @param host The host whose apt-get is used.
  * @returns The kernel, or why there is none.
  */
 export async function fetchKernel(
@@ -61,7 +64,7 @@ export async function fetchKernel(
 ): Promise<Fetched> {
   try {
     await Deno.mkdir(cache, { recursive: true });
-    // One at a time: another run may want the same kernel.
+    // Another run may fetch the same kernel at the same time.
     using lock = await Deno.open(`${cache}/lock`, { write: true, create: true });
     await lock.lock(true);
     return await fetchLocked(series, `${cache}/${series}`, host);
@@ -78,17 +81,17 @@ async function fetchLocked(series: string, folder: string, host: PackageHost): P
   if (!await host.has("apt-get")) return orKept("no apt-get, which fetches Debian's kernels");
   let problem = await fetchNewest(series, folder, kept, host);
   if (problem !== null && host.isRoot) {
-    // Bare machines have no lists of packages; old lists name what has gone.
+    // A fresh machine has no package lists, and old lists name packages that no longer exist.
     const update = await host.run(aptGet("update"));
     problem = await fetchNewest(series, folder, kept, host);
-    // apt-get takes a mirror that does not answer for a reason to warn, and no more.
+    // For a mirror that does not answer, apt-get update only warns and does not fail.
     if (problem !== null && update.stderr !== "") problem += ` (${reasonOf(update)})`;
   }
   if (problem !== null) return orKept(problem);
   return { folder, deb: await Deno.readTextFile(`${folder}/${NOTE}`), note: null };
 }
 
-// Why it could not be fetched, or null.
+// Fetches the newest kernel unless it is there already. Returns why that failed, or null.
 async function fetchNewest(
   series: string,
   folder: string,
@@ -105,7 +108,8 @@ async function fetchNewest(
   return deb === kept ? null : await unpack(name, deb, folder, host);
 }
 
-// Whole or not at all: it is unpacked beside its place. What a killed process left there goes first.
+// Unpacks in a temporary folder and renames it, so that a package is complete or missing. Leftovers
+// of a killed process are removed first.
 async function unpack(
   name: string,
   deb: string,

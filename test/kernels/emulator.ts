@@ -1,9 +1,9 @@
-// What would run a VM, found before one is wanted.
+// Finds the emulator that would run a VM, without starting one.
 import { HostError } from "../../ffi/errors.ts";
 import { prepareMachine } from "../../vm/prepare.ts";
 import type { VmCpu } from "../../vm/vm_failure.ts";
 
-/** A VM's parts as the command line has them. */
+/** The command line's default settings of a VM. */
 const VM = {
   accel: "auto",
   cpus: 2,
@@ -13,10 +13,10 @@ const VM = {
 } as const;
 
 /**
- * The emulator that the tool takes for a VM.
+ * The emulator that the tool uses for a VM.
  *
- * @param cpu Whose processor it has; `null` is the tool's choice.
- * @param kernel An unpacked package.
+ * @param cpu The vendor of its processor; `null` is the tool's choice.
+ * @param kernel The folder of an unpacked package.
  * @returns Its name, `QEMU 7.2.22, in software`, or why the host has none.
  */
 export async function emulatorOf(

@@ -1,4 +1,4 @@
-// All kernels that are to be asked, and what boots them.
+// Fetches the kernels to check, and the programs that boot them.
 import { environment } from "../../vm/guest_request.ts";
 import { type Fetched, fetchKernel } from "./debian_kernel.ts";
 import type { PackageHost } from "./package_host.ts";
@@ -10,7 +10,7 @@ export interface SeriesKernel {
   readonly kernel: Fetched;
 }
 
-/** The folder of fetched kernels, or `null` where there is no home: `~/.cache/dirtyring/kernels`. */
+/** The folder of fetched kernels, `~/.cache/dirtyring/kernels`; `null` if there is no home. */
 export function kernelsFolder(): string | null {
   const home = environment("HOME");
   const cache = environment("XDG_CACHE_HOME") ?? (home === null ? null : `${home}/.cache`);
@@ -18,11 +18,12 @@ export function kernelsFolder(): string | null {
 }
 
 /**
- * Fetches kernels, and installs what a VM needs of its host. Where that cannot be had there is no kernel either.
+ * Fetches kernels, and installs the programs that a VM needs on its host. Without these programs no
+ * kernel is fetched.
  *
- * @param cache The folder that keeps them, or `null` where there is none.
- * @param host Whose apt-get is used.
- * @returns What there is of each.
+ * @param cache The folder that keeps kernels, or `null` if there is none.
+ * @param host The host whose apt-get is used.
+ * @returns The kernel of each series, or why there is none.
  */
 export async function fetchAll(
   series: readonly string[],
@@ -42,7 +43,7 @@ export async function fetchAll(
   return kernels;
 }
 
-/** What is said of them, a line each; those that are missing for one reason share one. */
+/** A line for each fetched kernel, and one for each reason why kernels are missing. */
 export function* fetchedText(kernels: readonly SeriesKernel[]): Generator<string> {
   const missing = new Map<string, string[]>();
   for (const { series, kernel } of kernels) {

@@ -1,8 +1,8 @@
-// Debian's kernels are fetched whole or not at all, and what cannot be had is said in a line. No network is needed: the
-// host's programs are made up.
+// Debian's kernels are fetched completely or not at all, and a failure is reported in one line. No
+// network is needed: the host's programs are fakes.
 import { assert, assertEquals } from "@std/assert";
 import { Folder } from "../support/folder.ts";
-import "../support/libc.ts"; // reads what PATH is
+import "../support/libc.ts"; // reads PATH
 import { debName, type Fetched, fetchKernel, newestKernel } from "./debian_kernel.ts";
 import { fetchAll, fetchedText } from "./fetch_all.ts";
 import { type PackageHost, type Ran, reasonOf, THIS_HOST } from "./package_host.ts";
@@ -138,7 +138,7 @@ Deno.test("a kernel that cannot be unpacked is not there, and the one before is 
     const missing = `dpkg-deb of ${NAME}: ${says}`;
     assertEquals(await fetchKernel("6.1", cache, host), { missing });
     assertEquals(await namesIn(cache), ["lock"]);
-    // What a killed process left.
+    // The leftovers of a killed process.
     await Deno.mkdir(`${cache}/6.1.part/boot`, { recursive: true });
     await fetchKernel("6.1", cache, host);
     host.version = "2";

@@ -1,6 +1,7 @@
-// The hosts of docs/kernels.md, asked anew: Debian's kernels with each of KVM's modules and each way of mapping guests,
-// in VMs. Prints its tables in Markdown; on standard error what goes on, what was left out and why, and what does not
-// hold. Takes hours for all of it: deno task kernels [amd|intel|NAME ...] [--kernels 6.12] [--fuzz N] [--seed N]
+// Repeats the measurements of docs/kernels.md: Debian's kernels with each of KVM's modules and each
+// way of mapping guests, in VMs. Prints the tables in Markdown, and on standard error the progress,
+// what was left out and why, and what failed. All of it takes hours.
+// Usage: deno task kernels [amd|intel|NAME ...] [--kernels 6.12] [--fuzz N] [--seed N]
 import { interruptStatus } from "../../cli/command.ts";
 import type { FuzzResult } from "../../conformance/fuzz/fuzz.ts";
 import type { CheckReport } from "../../conformance/runner/check_report.ts";
@@ -15,7 +16,7 @@ import { type MatrixLine, matrixLine } from "./matrix_line.ts";
 import { THIS_HOST } from "./package_host.ts";
 import { type Asked, checksTable, fuzzTable, type Table } from "./tables.ts";
 
-/** Whether it holds, does not, or could not be asked: the exit status. */
+/** Exit statuses: all is well, something failed, wrong command line, no kernel could be run. */
 const [HOLDS, FAILED, USAGE, CANNOT] = [0, 1, 2, 4] as const;
 
 interface Found {
@@ -78,7 +79,7 @@ async function main(args: readonly string[]): Promise<number> {
     "missing" in kernel ? [] : [{ series, folder: kernel.folder }]
   );
   if (found.length === 0) return CANNOT;
-  // The tool hears of an interrupt itself, and what it tells then is shown.
+  // The tool gets an interrupt from the terminal, too, and its results up to then are shown.
   using interrupt = new Interrupt();
   const { checks, fuzz } = await askMatrix(line, found, interrupt);
   const tables = [

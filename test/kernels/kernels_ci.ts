@@ -1,5 +1,6 @@
-// What `.ci/run` asks of real kernels, where Debian's packages can be had: `check`, random programs, and a live run, on
-// each in a VM of its own. Closes with `kernels: N passed, N failed, N skipped`.
+// The runs of `.ci/run` on real kernels, where Debian's packages can be fetched: `check`, random
+// programs and a live run on each, in a VM of its own. The last line is
+// `kernels: N passed, N failed, N skipped`.
 import { checkKernelsText } from "../../commands/check/check_kernels_text.ts";
 import { fuzzKernelsText } from "../../commands/fuzz/fuzz_text.ts";
 import { askChecks, askFuzz, kernelOptions, type Kernels, runTool } from "./ask.ts";
@@ -10,12 +11,12 @@ import { THIS_HOST } from "./package_host.ts";
 import { checksProblem, fuzzProblem } from "./problems.ts";
 import { Tally } from "./tally.ts";
 
-/** Runs on each kernel. */
+/** The number of runs on each kernel. */
 const RUNS = 3;
 const PROGRAMS = { programs: 50, seed: 1 };
-/** For a processor in software: the guest makes some thousand stores in a second. */
+/** Made for emulation in software, where the guest makes some thousand stores in a second. */
 const LIVE = ["live", "--duration", "2s", "--guest", "long64", "--ring", "1024"];
-/** For a check: beside other work a VM in software can be slower than it was measured to be. */
+/** The limit of a check. With other load, an emulated VM can be slower than its measured pace. */
 const CHECK_LIMIT = ["--timeout", "2m"];
 
 const say = (line: string) => console.log(line);

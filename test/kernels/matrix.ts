@@ -1,23 +1,24 @@
-// The hosts of docs/kernels.md: each of KVM's modules with each way of mapping a guest's memory.
+// The host configurations of docs/kernels.md: each of KVM's modules with each way of mapping guest
+// memory.
 import { UsageError } from "../../host/errors.ts";
 import type { VmCpu } from "../../vm/vm_failure.ts";
 
-/** Debian's series that are asked, the newest first. */
+/** Debian's kernel series to run on, the newest first. */
 export const SERIES = ["6.12", "6.1"] as const;
 
-/** One of them, but for its kernel. */
+/** A host without its kernel. */
 export interface Configuration {
   /** Its name on the command line. */
   readonly name: string;
-  /** Whose processor it has. */
+  /** The vendor of its processor. */
   readonly cpu: VmCpu;
-  /** What makes KVM map guests so; `null` is its default. */
+  /** Kernel arguments that make KVM map guests this way; `null` for its default. */
   readonly kernelArgs: string | null;
   /** How guests are mapped, in Markdown. */
   readonly mapping: string;
 }
 
-/** All of them, in the order of the table. */
+/** All configurations, in the order of the table. */
 export const CONFIGURATIONS: readonly Configuration[] = [
   { name: "npt", cpu: "amd", kernelArgs: null, mapping: "nested paging" },
   {
@@ -33,11 +34,11 @@ export const CONFIGURATIONS: readonly Configuration[] = [
 ];
 
 /**
- * The part of the matrix that a command line picks.
+ * The configurations that a command line selects.
  *
- * @param words `amd`, `intel`, and names of configurations; none picks all.
+ * @param words `amd`, `intel`, and names of configurations; no words select all.
  * @returns The configurations, in the order of the table.
- * @throws {UsageError} For another word.
+ * @throws {UsageError} For an unknown word.
  */
 export function pickConfigurations(words: readonly string[]): Configuration[] {
   const known = [...new Set(CONFIGURATIONS.flatMap(({ cpu, name }) => [cpu, name]))];
@@ -49,11 +50,11 @@ export function pickConfigurations(words: readonly string[]): Configuration[] {
 }
 
 /**
- * The series that a command line picks.
+ * The series that a command line selects.
  *
  * @param text `6.12,6.1`, or one of them.
  * @returns The series, the newest first.
- * @throws {SyntaxError} For another one.
+ * @throws {SyntaxError} For an unknown series.
  */
 export function pickSeries(text: string): string[] {
   const wanted = text.split(",");
@@ -63,21 +64,17 @@ export function pickSeries(text: string): string[] {
   return SERIES.filter((series) => wanted.includes(series));
 }
 
-/**
- * The options of a configuration's VMs.
- *
- * @returns What the command line says.
- */
+/** The command-line options for a configuration's VMs. */
 export function vmOptions({ cpu, kernelArgs }: Configuration): string[] {
   return ["--vm-cpu", cpu, ...(kernelArgs === null ? [] : ["--kernel-args", kernelArgs])];
 }
 
 /**
- * A VM's processor, as the table has it.
+ * A VM's processor, for the table.
  *
- * @param cpu Whose it is.
- * @param emulator What runs it: `QEMU 7.2.22, in software`.
- * @returns `EPYC of QEMU 7.2`.
+ * @param cpu Its vendor.
+ * @param emulator The emulator's name, such as `QEMU 7.2.22, in software`.
+ * @returns For example `EPYC of QEMU 7.2`.
  */
 export function processorText(cpu: VmCpu, emulator: string): string {
   const short = emulator.replace(/^(\D+ \d+\.\d+)[.\d]*/, "$1");

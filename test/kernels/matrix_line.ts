@@ -17,9 +17,9 @@ const OPTIONS = {
   seed: count("their seed", 1),
 } satisfies OptionTable;
 
-/** What is wanted. */
+/** The parsed command line. */
 export interface MatrixLine extends Values<typeof OPTIONS> {
-  /** The hosts, but for their kernels. */
+  /** The host configurations. */
   readonly configurations: readonly Configuration[];
 }
 
@@ -27,12 +27,11 @@ export interface MatrixLine extends Values<typeof OPTIONS> {
  * Parses the command line.
  *
  * @param args `amd`, `intel` or names of configurations, `--kernels`, `--fuzz`, `--seed`.
- * @returns What is wanted.
- * @throws {UsageError} Where it is wrong.
+ * @throws {UsageError} If it is wrong.
  */
 export async function matrixLine(args: readonly string[]): Promise<MatrixLine> {
   const { values, operands } = await parseLine(args, OPTIONS);
-  // Parsed by these options.
+  // parseLine() parsed them with OPTIONS.
   const options = values as Values<typeof OPTIONS>;
   return { ...options, configurations: pickConfigurations(operands) };
 }

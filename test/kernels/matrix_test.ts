@@ -1,4 +1,5 @@
-// What `deno task kernels` and `.ci/run` make of what kernels came to: nothing that failed, or was not made, passes.
+// How `deno task kernels` and `.ci/run` judge runs on kernels: none that failed or was not made
+// counts as passed.
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import type { FuzzResult } from "../../conformance/fuzz/fuzz.ts";
 import type { CheckReport } from "../../conformance/runner/check_report.ts";

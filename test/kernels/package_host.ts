@@ -1,7 +1,8 @@
-// The programs of a Debian host, as what fetches kernels uses them: a test puts its own in their place.
+// The programs of a Debian host that are needed to fetch kernels, behind an interface that tests
+// implement.
 import { findProgram } from "../../vm/bound_process.ts";
 
-/** What a program came to. */
+/** The outcome of a program. */
 export interface Ran {
   readonly code: number;
   readonly stdout: string;
@@ -12,9 +13,9 @@ export interface Ran {
 export interface PackageHost {
   /** Whether packages may be installed. */
   readonly isRoot: boolean;
-  /** Whether there is a program of this name, or path. */
+  /** Whether a program with this name or path exists. */
   has(program: string): Promise<boolean>;
-  /** Runs a program that is there, in a folder, and waits for its end. */
+  /** Runs an existing program, in a folder if one is given, and waits for its end. */
   run(command: readonly string[], folder?: string): Promise<Ran>;
 }
 
@@ -34,7 +35,7 @@ export const THIS_HOST: PackageHost = {
   },
 };
 
-/** A mirror that does not answer costs half a minute, and another one for the second try. */
+/** Options that limit the wait for a mirror that does not answer to twice half a minute. */
 const PATIENCE = ["Acquire::http::Timeout=30", "Acquire::https::Timeout=30", "Acquire::Retries=1"];
 
 /** The command line of apt-get. */
@@ -42,7 +43,7 @@ export function aptGet(...args: readonly string[]): string[] {
   return ["apt-get", ...PATIENCE.flatMap((option) => ["-o", option]), ...args];
 }
 
-/** Why a program failed, in its own words: apt's last error, otherwise its last line. */
+/** Why a program failed, from its stderr: apt's last error, otherwise the last line. */
 export function reasonOf({ code, stderr }: Ran): string {
   const lines = stderr.split("\n").map((line) => line.trim()).filter((line) => line !== "");
   const last = lines.findLast((line) => line.startsWith("E: ")) ?? lines.at(-1);

@@ -1,4 +1,4 @@
-// Why what a kernel came to is none that counts as passed.
+// Decides whether a run on a kernel counts as passed.
 import type { FuzzResult } from "../../conformance/fuzz/fuzz.ts";
 import type { CheckReport } from "../../conformance/runner/check_report.ts";
 import type { Result } from "../../host/facts.ts";
@@ -7,9 +7,9 @@ import type { KernelRun } from "../../host/kernel_run.ts";
 import { oneLine } from "../../report/table.ts";
 
 /**
- * What is wrong with `check` on a kernel.
+ * What is wrong with a run of `check` on a kernel.
  *
- * @returns The reason in a line; `null` where all checks were made, and none failed.
+ * @returns The reason in one line; `null` if all checks were made and none failed.
  */
 export function checksProblem(run: KernelRun<CheckReport>): string | null {
   const { report } = run;
@@ -21,9 +21,9 @@ export function checksProblem(run: KernelRun<CheckReport>): string | null {
 }
 
 /**
- * What is wrong with `fuzz` on a kernel.
+ * What is wrong with a run of `fuzz` on a kernel.
  *
- * @returns The reason in a line; `null` where all programs were run, without a mismatch.
+ * @returns The reason in one line; `null` if all programs were run without a mismatch.
  */
 export function fuzzProblem(run: KernelRun<Watched<FuzzResult>>): string | null {
   const { report } = run;
@@ -36,12 +36,13 @@ export function fuzzProblem(run: KernelRun<Watched<FuzzResult>>): string | null 
   return unexplained(run);
 }
 
-// Also where the host cannot: whoever has a kernel and an emulator is owed an answer.
+// A missing report is a failure even if the command blames the host: there is a kernel and an
+// emulator.
 function noReport({ problem, status }: KernelRun<Result>): string {
   return `${oneLine(problem ?? "it told nothing")}, status ${status}`;
 }
 
-// The command's status knows more than the report: of what the kernel logged, say.
+// The exit status covers more than the report, such as problems in the kernel's log.
 function unexplained({ status }: KernelRun<Result>): string | null {
   return status === 0 ? null : `status ${status}`;
 }

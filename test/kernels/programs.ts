@@ -1,16 +1,18 @@
-// What a VM needs of its host, installed where it is missing and root may.
+// The programs that a VM needs on its host. If one is missing, and this is root, it is installed.
 import { aptGet, type PackageHost, reasonOf } from "./package_host.ts";
 
-/** Programs, any of which will do, and Debian's package of the first. Debian's modules are compressed with xz. */
+/**
+ * Alternative programs, and Debian's package of the first. Debian's modules are compressed with xz.
+ */
 const NEEDED = [
   { programs: ["qemu-system-x86_64", "/usr/libexec/qemu-kvm"], of: "qemu-system-x86" },
   { programs: ["xz"], of: "xz-utils" },
 ] as const;
 
 /**
- * Installs QEMU, and what unpacks Debian's modules, where they are missing.
+ * Installs QEMU and the program that unpacks Debian's modules, if they are missing.
  *
- * @returns Why they cannot be had, in a line; `null` where they are there.
+ * @returns Why that failed, in one line; `null` if they are there.
  */
 export async function installPrograms(host: PackageHost): Promise<string | null> {
   for (const { programs, of } of NEEDED) {
@@ -27,7 +29,7 @@ async function install(name: string, host: PackageHost): Promise<string | null> 
   if (!host.isRoot) return `only root may apt-get install ${name}`;
   const command = aptGet("install", "-y", "--no-install-recommends", name);
   if ((await host.run(command)).code === 0) return null;
-  // Bare machines have no lists of packages, others old ones.
+  // A fresh machine has no package lists, others have old ones.
   await host.run(aptGet("update"));
   const ran = await host.run(command);
   return ran.code === 0 ? null : `apt-get install ${name}: ${reasonOf(ran)}`;

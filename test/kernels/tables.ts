@@ -1,4 +1,4 @@
-// The tables of docs/kernels.md, and what must not stand in them.
+// The tables of docs/kernels.md, and the problems that keep a run out of them.
 import type { FuzzResult } from "../../conformance/fuzz/fuzz.ts";
 import type { CheckReport } from "../../conformance/runner/check_report.ts";
 import type { Result } from "../../host/facts.ts";
@@ -7,23 +7,23 @@ import type { KernelRun } from "../../host/kernel_run.ts";
 import type { Configuration } from "./matrix.ts";
 import { checksProblem, fuzzProblem } from "./problems.ts";
 
-/** A kernel that was asked, on one of the hosts. */
+/** A run on a kernel, on one of the hosts. */
 export interface Asked<Report extends Result> {
-  /** The series: `6.12`. */
+  /** The series, such as `6.12`. */
   readonly series: string;
-  /** The host, but for its kernel. */
+  /** The host's configuration. */
   readonly configuration: Configuration;
-  /** Its processor, as the table has it. */
+  /** The text for its processor in the table. */
   readonly processor: string;
-  /** What it came to. */
+  /** The run. */
   readonly run: KernelRun<Report>;
 }
 
-/** A table, and what is wrong, which nobody shall overlook. */
+/** A table, and the problems of its runs, which must not be overlooked. */
 export interface Table {
-  /** Its lines, in Markdown; none where nothing stands in it. */
+  /** Its lines in Markdown; none if it has no rows. */
   readonly lines: readonly string[];
-  /** What did not come to its end, or does not hold, a line each. */
+  /** A line for each run that was incomplete or failed. */
   readonly problems: readonly string[];
 }
 
@@ -32,9 +32,9 @@ const COUNTS = ["passed", "failed", "skipped", "known"];
 const FUZZ_HEAD = ["host", "programs", "calls", "entries"];
 
 /**
- * A kernel's name as the table has it: without what all of Debian's for this processor have in common.
+ * A kernel's name for the table: its release without the parts that all of Debian's kernels share.
  *
- * @param release What `uname -r` prints.
+ * @param release The release, as `uname -r` prints it.
  * @returns `6.12.117` for `6.12.117+deb12-amd64`.
  */
 export function shortRelease(release: string): string {
@@ -44,7 +44,7 @@ export function shortRelease(release: string): string {
 /**
  * The table "Checks".
  *
- * @returns The table, with those alone whose checks were all made.
+ * @returns The table, with only the runs in which all checks were made.
  */
 export function checksTable(asked: readonly Asked<CheckReport>[]): Table {
   return tableOf(asked, {
@@ -62,7 +62,7 @@ export function checksTable(asked: readonly Asked<CheckReport>[]): Table {
 /**
  * The table of random programs.
  *
- * @returns The table, with those alone on which all programs were run without a mismatch.
+ * @returns The table, with only the runs in which all programs were run without a mismatch.
  */
 export function fuzzTable(asked: readonly Asked<Watched<FuzzResult>>[]): Table {
   return tableOf(asked, {
@@ -92,7 +92,7 @@ function tableOf<Report extends Result>(
   const problems: string[] = [];
   for (const one of inOrder(asked)) {
     const { run: { report }, configuration: { cpu, mapping } } = one;
-    // What is counted must belong to what was asked.
+    // The report must come from the module that was asked for.
     const module = report?.kernel.module;
     const isOther = report !== null && module !== `kvm_${cpu}`;
     const problem = isOther ? `${module} answered` : problemOf(one.run);
@@ -106,7 +106,8 @@ function tableOf<Report extends Result>(
   return { lines: rows.length === 0 ? [] : lines, problems };
 }
 
-// By module, then by kernel, then by how guests are mapped. They were asked in another order.
+// Sorts runs by module, then by kernel, then by how guests are mapped. They were made in another
+// order.
 function inOrder<Report extends Result>(asked: readonly Asked<Report>[]): Asked<Report>[] {
   const byHost = Map.groupBy(asked, ({ series, configuration: { cpu } }) => `${cpu} ${series}`);
   const byCpu = Map.groupBy(byHost.values(), ([first]) => first!.configuration.cpu);

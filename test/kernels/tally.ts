@@ -1,27 +1,27 @@
-// What `.ci/run` counts of real kernels.
+// Counts the runs of `.ci/run` on real kernels.
 
-/** Counts runs, and says what each came to. */
+/** Counts runs, and prints the outcome of each. */
 export class Tally {
   readonly #counts = { passed: 0, failed: 0, skipped: 0 };
   readonly #say: (line: string) => void;
 
-  /** Begins with none. */
+  /** Begins at 0. */
   constructor(say: (line: string) => void) {
     this.#say = say;
   }
 
-  /** A run on a kernel: it passed, or failed for a reason. */
+  /** Counts a run, which passed if there is no problem. */
   count(what: string, problem: string | null): void {
     this.#counts[problem === null ? "passed" : "failed"]++;
     this.#say(problem === null ? `${what} ... ok` : `${what} ... FAILED: ${problem}`);
   }
 
-  /** Runs that cannot be made here. */
+  /** Counts runs that cannot be made here. */
   skip(runs: number): void {
     this.#counts.skipped += runs;
   }
 
-  /** Whether none failed. */
+  /** Whether no run failed. */
   get ok(): boolean {
     return this.#counts.failed === 0;
   }

@@ -1,4 +1,5 @@
-// KVM's tracepoints: counted and read through perf_event_open, and what is said where they cannot be.
+// KVM's tracepoints: counted and read through perf_event_open(2), and the errors where that is not
+// possible.
 import { assertEquals, assertThrows } from "@std/assert";
 import { ERRNO, HostError, KernelError } from "../../ffi/errors.ts";
 import type { Kernel } from "../../ffi/kernel.ts";

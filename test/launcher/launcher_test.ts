@@ -1,4 +1,5 @@
-// What the launcher runs: no folder that one stands in, and nothing that another user may write, decides it.
+// Which Deno the launcher runs: neither the current folder nor anything that another user may write
+// decides it.
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { shell } from "../support/cli.ts";
 import { LAUNCHER, LauncherHome } from "../support/launcher.ts";
@@ -9,7 +10,8 @@ const NOT_ROOT = Deno.uid() === 0 ? null : "only root can give files to another 
 
 type Damage = (home: LauncherHome, note: string) => Promise<void>;
 
-// A note in the cache folder `shared/cache` that names `tools/deno`, a stand-in of the name `noted`.
+// A note in the cache folder `shared/cache` that names `tools/deno`, a stand-in of the name
+// `noted`.
 async function noted(damage: Damage, cache = "shared/cache"): Promise<string> {
   await using home = await LauncherHome.make();
   await home.standIn("tools/deno", "noted");

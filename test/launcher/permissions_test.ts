@@ -1,4 +1,5 @@
-// The permissions with which the launcher starts Deno: for each command and each of its options those that it needs.
+// The permissions with which the launcher starts Deno: those that each command and each of its
+// options needs.
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { GLOBAL_OPTIONS, VM_OPTIONS } from "../../cli/global_options.ts";
 import type { Option } from "../../cli/option.ts";
@@ -11,7 +12,8 @@ const ROOT = new URL("../..", import.meta.url).pathname.replace(/\/$/, "");
 const OWN = `--allow-read=${ROOT}`;
 const ALL = ["--allow-ffi", "--allow-read", "--allow-write", "--allow-run"];
 
-// What Deno is told before the program's name; what follows that must be the command line as it was.
+// What Deno is told before the program's name; what follows that must be the command line as it
+// was.
 async function given(home: LauncherHome, args: readonly string[]): Promise<string[]> {
   const { code, stdout, stderr } = await home.start(args);
   assertEquals([code, stderr], [0, ""], args.join(" "));

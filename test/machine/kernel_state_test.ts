@@ -1,4 +1,5 @@
-// `--kernel-state`: the rings' private indices, told by the model, and by the tracepoints of a real kernel.
+// `--kernel-state`: the rings' private indices, from the model or from the tracepoints of a real
+// kernel.
 import { assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
 import { dump } from "../../commands/dump/dump.ts";
 import { reset } from "../../commands/reset/reset.ts";

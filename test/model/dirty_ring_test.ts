@@ -1,4 +1,5 @@
-// The model's ring against the coalescing rule of ring/, which was written apart from it.
+// Compares the model's ring with the coalescing rule of ring/, which is an independent
+// implementation.
 import { assertEquals } from "@std/assert";
 import type { ModelVersion, ResetCall } from "../../ffi/insight.ts";
 import { MODEL_VERSIONS } from "../../host/backend.ts";

@@ -1,4 +1,4 @@
-// The model as a kernel: what it answers where no check of docs/abi.md asks.
+// The model as a kernel: answers that no check of docs/abi.md covers.
 import { assertEquals, assertThrows } from "@std/assert";
 import { CheckHost } from "../../conformance/kit/check_host.ts";
 import { Machine } from "../../conformance/kit/machine.ts";

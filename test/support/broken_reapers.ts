@@ -1,4 +1,4 @@
-// Harvesters that are broken on purpose: memory has to find each of them out.
+// Harvesters that are broken on purpose. The comparison with memory has to detect each of them.
 import { Reaper } from "../../drive/reaper.ts";
 import { KVM_RESET_DIRTY_RINGS } from "../../ffi/kvm_ioctls.ts";
 import type { RingVm } from "../../machine/guest_vm.ts";
@@ -8,7 +8,7 @@ import { allocateEntries, type Entries, ENTRY_WORDS } from "../../ring/entry.ts"
 
 const PLAIN = { sort: false };
 
-/** Reads pages before it resets them: a store between the two goes unseen. */
+/** Reads pages before it resets them, so that a store in between goes unnoticed. */
 export class ReadsBeforeReset extends Reaper {
   readonly #between: (read: readonly Entries[]) => void;
 
@@ -34,13 +34,14 @@ export class ReadsBeforeReset extends Reaper {
   override inspect(): void {}
 }
 
-// The last entry of a full ring would be no loss: its store was cut off, and pushes it again.
+// Drops the first entry, not the last: the last one of a full ring is pushed again when its store
+// is repeated.
 function dropFirst(entries: Entries): void {
   entries.words.copyWithin(0, ENTRY_WORDS, entries.length * ENTRY_WORDS);
   entries.length--;
 }
 
-/** Marks all entries and looks at all but the first of each ring. */
+/** Marks all entries as harvested, but ignores the first of each ring. */
 export class SkipsAnEntry extends Reaper {
   constructor(lab: RingVm, witness: Witness) {
     super(lab, witness, PLAIN);
@@ -52,7 +53,7 @@ export class SkipsAnEntry extends Reaper {
   }
 }
 
-/** Looks at all entries but one of some harvests: later ones of the same page hide it from memory. */
+/** Ignores an entry now and then. A later entry of the same page can hide that from the witness. */
 export class SkipsNowAndThen extends Reaper {
   #seen = 0;
   skipped = 0;
@@ -73,7 +74,7 @@ export class SkipsNowAndThen extends Reaper {
 
 const lengths = (sum: number, { entries }: HarvestedRing) => sum + entries.length;
 
-/** Lets a signal end a reset, and does not look at what it returned. */
+/** Lets a signal end a reset, and ignores how many entries it reset. */
 export class IgnoresShortResets extends Reaper {
   readonly #alarmUs: number;
   shortest = Infinity;
@@ -92,7 +93,7 @@ export class IgnoresShortResets extends Reaper {
   }
 }
 
-/** Finds nothing in vCPU 1's ring, as in one that overflowed. */
+/** Finds nothing in vCPU 1's ring, as if it had overflowed. */
 export class LosesARing extends Reaper {
   constructor(lab: RingVm, witness: Witness) {
     super(lab, witness, PLAIN);

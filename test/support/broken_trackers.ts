@@ -1,11 +1,11 @@
-// Trackers that are broken on purpose: the comparison of the replica has to find each of them out.
+// Trackers that are broken on purpose. The comparison with the replica has to detect each of them.
 import { RingTracker } from "../../machine/ring_tracker.ts";
 import { DirtySet } from "../../memory/page_sets.ts";
 import type { LoggedPages } from "../../ring/entry.ts";
 
 type Stray = Parameters<RingTracker["addTo"]>[2];
 
-/** Forgets the first page of each harvest. */
+/** Drops the first page of each harvest. */
 export class DropsAPage extends RingTracker {
   override addTo(pages: DirtySet, logged: LoggedPages, stray: Stray): void {
     const found = new DirtySet(logged.total);
@@ -14,7 +14,7 @@ export class DropsAPage extends RingTracker {
   }
 }
 
-/** Re-arms pages when the next ones are learned: they have been copied, and stored to again, by then. */
+/** Re-arms pages too late, at the next harvest: by then they were copied and stored to again. */
 export class CopiesBeforeRearming extends RingTracker {
   #isDue = false;
   #due = 0;
@@ -31,7 +31,7 @@ export class CopiesBeforeRearming extends RingTracker {
   }
 }
 
-/** Finds nothing, ever: as if each ring had overflowed. */
+/** Never finds a page, as if each ring had overflowed. */
 export class FindsNothing extends RingTracker {
   override learn(): number {
     return 0;

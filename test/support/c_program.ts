@@ -1,12 +1,12 @@
-// What a C compiler says of this program's numbers.
+// Compares this program's numbers with a C compiler's.
 import { assertEquals } from "@std/assert";
 import { Folder } from "./folder.ts";
 
 /**
- * Compiles a C program that prints a line for each number, its name, the compiler's and ours, and holds these two
- * against each other.
+ * Compiles and runs a C program that prints a line for each number: its name, the compiler's value
+ * and ours. Asserts that the two are equal.
  *
- * @returns Its lines.
+ * @returns The lines.
  */
 export async function comparedByC(text: string): Promise<string[]> {
   await using folder = await Folder.make();

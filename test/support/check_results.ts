@@ -1,4 +1,4 @@
-// Made-up results of checks: every status, and texts that a format has to escape.
+// Made-up results of checks, with every status and with texts that an output format has to escape.
 import type { CheckResult, CheckRun } from "../../conformance/kit/check.ts";
 import { type CheckReport, countGroups, summarise } from "../../conformance/runner/check_report.ts";
 
@@ -12,7 +12,7 @@ const BASE = {
   ms: 1.5,
 } as const;
 
-/** A run of a check that came to something, with nothing else to say. */
+/** A run of a check with a status, and nothing else. */
 export function checkRun(status: CheckRun["status"], detail: string | null = null): CheckRun {
   return {
     status,
@@ -71,7 +71,7 @@ export const RESULTS: readonly CheckResult[] = [
   },
 ];
 
-/** A check that did not end in its time. */
+/** A check that timed out. */
 export const OUT_OF_TIME: CheckResult = {
   ...BASE,
   id: "reset.signal",
@@ -81,7 +81,7 @@ export const OUT_OF_TIME: CheckResult = {
   detail: "did not end within 12 s: in KVM_RUN for 11.9 s; --timeout TIME sets another limit",
 };
 
-/** A report of them. */
+/** A report of some results. */
 export function reportOf(
   checks: readonly CheckResult[],
   changes: Partial<CheckReport> = {},

@@ -1,4 +1,4 @@
-// Checkpoint files for tests: made up, and changed behind the writer's back.
+// Checkpoint files for tests: made-up ones, and forged ones that have a valid digest.
 import { checkFile } from "../../checkpoint/checkpoint_file.ts";
 import {
   type CheckpointHeader,
@@ -12,12 +12,15 @@ import { VCPU_STATE_BYTES } from "../../kvm/vcpu.ts";
 
 const PAGE = 4096;
 
-/** Bytes that follow from a seed. */
+/** Pseudo-random bytes. */
 export function noise(length: number, seed: number): Uint8Array<ArrayBuffer> {
   return Uint8Array.from({ length }, (_, n) => (n * 31 + seed * 17 + (n >> 7)) & 0xff);
 }
 
-/** A made-up machine of 2 vCPUs, 16 pages and three pages of slot 0, with some of its pages. */
+/**
+ * A made-up checkpoint with the given pages, of a machine with 2 vCPUs, 16 pages and three in slot
+ * 0.
+ */
 export function madeUp(pages: readonly number[], seed: number): CheckpointContent {
   return {
     header: {
@@ -46,7 +49,7 @@ export function madeUp(pages: readonly number[], seed: number): CheckpointConten
   };
 }
 
-/** Changes a whole file and gives it the digest that it then must have. */
+/** Changes a checkpoint file and updates its digest. */
 export async function forge(
   path: string,
   change: (bytes: Uint8Array<ArrayBuffer>, layout: CheckpointLayout) => void,
@@ -58,8 +61,8 @@ export async function forge(
 }
 
 /**
- * Gives a whole file another header, of any length, and the digest that it then must have; what is behind the header
- * stays as it is.
+ * Replaces the header of a checkpoint file, whose length may change, and updates the digest. What
+ * follows the header stays the same.
  */
 export async function forgeHeader(
   path: string,

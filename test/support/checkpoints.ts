@@ -1,4 +1,4 @@
-// Replicas and checkpoints for tests: small ones, on a real kernel or on the model.
+// Small replicas and checkpoints for tests, on a real kernel or on the model.
 import { CheckpointWriter } from "../../checkpoint/checkpoint_writer.ts";
 import { checkpoint } from "../../commands/checkpoint/checkpoint.ts";
 import type {
@@ -24,11 +24,11 @@ export function model(): Kernel {
 /** All ways to track dirty pages. */
 export const TRACKINGS: readonly TrackingKind[] = ["ring", "bitmap", "bitmap-manual"];
 
-/** What a test asks of a replica. */
+/** What a test changes about a replica. */
 export type KeepChanges = Partial<LabOptions> & { text?: string } & Partial<CheckpointOptions> & {
   /** How dirty pages are tracked. */
   tracking?: TrackingKind;
-  /** What stands in for the tracker of rings. */
+  /** A tracker in place of the one for `tracking`. */
   Tracker?: typeof RingTracker;
   /** Called with the VM before it runs. */
   prepare?: (vm: GuestVm) => void;
@@ -42,7 +42,7 @@ export type KeepChanges = Partial<LabOptions> & { text?: string } & Partial<Chec
 
 const LEAST_BLOCK = 256;
 
-/** A VM: 2 vCPUs, 2 MiB, a random pattern over 200 pages, unless changed. */
+/** A VM with 2 vCPUs, 2 MiB and a random pattern over 200 pages, unless changed. */
 export function makeVm(changes: KeepChanges, kernel: Kernel): GuestVm {
   const { listed, tracking = "ring", Tracker } = changes;
   const options: LabOptions = labOptions({
@@ -63,7 +63,7 @@ export function makeVm(changes: KeepChanges, kernel: Kernel): GuestVm {
   );
 }
 
-/** Keeps a replica: three epochs of five milliseconds, unless changed. */
+/** Keeps a replica for three epochs of five milliseconds, unless changed. */
 export async function keep(changes: KeepChanges, kernel: Kernel): Promise<CheckpointResult> {
   const { interrupt = new MadeUpInterrupt(), folder } = changes;
   using vm = makeVm(changes, kernel);
@@ -79,13 +79,13 @@ export async function keep(changes: KeepChanges, kernel: Kernel): Promise<Checkp
   });
 }
 
-/** So long without a page that is stored to is for ever. */
+/** If no page is stored to for so long, none will be. */
 const STUCK_MS = 60_000;
 const NEVER = new Int32Array(new SharedArrayBuffer(4));
 
 /**
- * Lets none of a run's epochs end before every page of the pattern was stored to in it. For vCPUs on threads, whose
- * rings have room for all of that: nobody looks after them meanwhile.
+ * Lets no epoch of a run end before every page of the pattern was stored to in it. For vCPUs on
+ * threads. Their rings must have room for all of these entries, as nobody harvests meanwhile.
  */
 export function untilAllStored(
   epochs: number,
@@ -95,7 +95,7 @@ export function untilAllStored(
   let before = new Uint32Array(0);
   const firstWords = ({ plan, memory }: GuestVm) => plan.sequence.map((at) => memory[at * 1024]!);
   const begin = () => before = firstWords(vm!);
-  // Looked at in each turn of an epoch before it may end, and then when the run is over.
+  // Called before an epoch may end, and by the last look at the interrupt, when the run is over.
   const waitForAll = () => {
     for (let left = Infinity, since = performance.now(); performance.now() - since < STUCK_MS;) {
       const found = firstWords(vm!).filter((word, n) => word === before[n]).length;

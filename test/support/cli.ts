@@ -1,7 +1,7 @@
-// Spawns the real command line and keeps stdout, stderr and the exit status apart.
+// Spawns the real command line and captures stdout, stderr and the exit status separately.
 const ROOT = new URL("../..", import.meta.url).pathname;
 
-/** What a command line came to. */
+/** The outcome of a command line. */
 export interface CliResult {
   readonly code: number;
   readonly signal: string | null;
@@ -12,8 +12,9 @@ export interface CliResult {
 const PERMISSIONS = ["--allow-ffi", "--allow-read", "--allow-write", "--allow-run"];
 
 /**
- * The arguments with which the launcher starts Deno for a command that needs all permissions; a test may have another
- * program that is like `main.ts`.
+ * The arguments with which the launcher starts Deno for a command that needs all permissions.
+ *
+ * @param program The program; a test may use a variant of `main.ts`.
  */
 export function denoArgs(args: readonly string[], program = "main.ts"): string[] {
   const flags = ["--quiet", "--no-prompt", "--unstable-lazy-dynamic-imports", ...PERMISSIONS];
@@ -40,10 +41,12 @@ export async function dirtyring(
   return decode(await child.output());
 }
 
-/** Nothing printed for as long, and what is waited for does not come. */
+/** A command that prints nothing for so long hangs, and is killed. */
 const SILENT_MS = 300_000;
 
-/** `dirtyring` while it runs: a test waits for what it prints, and ends it then. */
+/**
+ * A running `dirtyring`: a test waits for something that it prints, and then ends it with a signal.
+ */
 export class RunningCli {
   readonly #child: Deno.ChildProcess;
   readonly #lines: Record<"stdout" | "stderr", string[]> = { stdout: [], stderr: [] };
@@ -51,7 +54,12 @@ export class RunningCli {
   #heard = Promise.withResolvers<void>();
   #isOver = false;
 
-  /** Starts it, or a program like it, by another where one is given; with `--trace` it tells each kernel call on stderr. */
+  /**
+   * Starts it. With `--trace` it prints each kernel call on stderr.
+   *
+   * @param like A variant of `main.ts`.
+   * @param by A command that runs it, with its arguments.
+   */
   constructor(args: readonly string[], like?: string, by: readonly string[] = []) {
     const [program, ...rest] = [...by, Deno.execPath(), ...denoArgs(args, like)];
     this.#child = new Deno.Command(program!, {
@@ -96,7 +104,11 @@ export class RunningCli {
     this.#heard = Promise.withResolvers();
   }
 
-  /** Waits until lines with a text were printed so often; fails where it ends before. */
+  /**
+   * Waits until a text was printed in a number of lines.
+   *
+   * @throws {Error} If the command ends before.
+   */
   async prints(name: "stdout" | "stderr", text: string, times = 1): Promise<void> {
     for (let seen = 0, at = 0;;) {
       const lines = this.#lines[name];
@@ -116,14 +128,14 @@ export class RunningCli {
     this.#child.kill(signal);
   }
 
-  /** Sends a signal, unless it has ended, and answers what it came to. */
+  /** Sends a signal, unless the command has ended, and waits for the outcome. */
   async ends(signal: Deno.Signal): Promise<CliResult> {
     if (!this.#isOver) this.#child.kill(signal);
     return await this.#result;
   }
 }
 
-/** Runs `dirtyring` and closes its standard output after so many chunks of it. */
+/** Runs `dirtyring` and closes its standard output after a number of chunks. */
 export async function closedEarly(args: readonly string[], chunks: number): Promise<CliResult> {
   const child = new Deno.Command(Deno.execPath(), {
     args: denoArgs(args),
@@ -138,7 +150,7 @@ export async function closedEarly(args: readonly string[], chunks: number): Prom
   return decode({ ...await child.status, stdout: new Uint8Array(), stderr });
 }
 
-/** Does something with each of some, two at a time: what is done is mostly waited for. */
+/** Runs async work for each element, two at a time. */
 export async function eachOf<One>(
   all: Iterable<One>,
   work: (one: One) => Promise<void>,
@@ -150,7 +162,7 @@ export async function eachOf<One>(
   await Promise.all([worker(), worker()]);
 }
 
-/** Runs a line of POSIX shell in which `dirtyring` is the launcher. */
+/** Runs a POSIX shell command in which `dirtyring` is the launcher. */
 export async function shell(line: string, cwd?: string): Promise<CliResult> {
   const path = `${Deno.env.get("PATH")}:${ROOT}bin`;
   return decode(

@@ -1,4 +1,4 @@
-/** What an archive holds. */
+/** An entry of an archive. */
 export interface CpioEntry {
   readonly name: string;
   readonly mode: number;
@@ -6,9 +6,10 @@ export interface CpioEntry {
 }
 
 /**
- * Reads a "newc" archive as init/initramfs.c does: entries at multiples of four, up to the trailer.
+ * Reads a "newc" archive as init/initramfs.c does: entries at multiples of four bytes, up to the
+ * trailer.
  *
- * @throws {Error} Where it is none.
+ * @throws {Error} If it is malformed.
  */
 export function cpioEntries(bytes: Uint8Array): CpioEntry[] {
   const entries: CpioEntry[] = [];

@@ -1,4 +1,4 @@
-// `dirtyring` whose guests never exit.
+// A variant of main.ts whose guests never exit.
 import { commandLine } from "../../cli/command_line.ts";
 import { REGISTRY } from "../../commands/registry.ts";
 import { openKernel } from "../../host/backend.ts";

@@ -3,14 +3,18 @@ import { KVM_CREATE_VCPU, KVM_SET_REGS, KVM_SET_USER_MEMORY_REGION } from "../..
 import { kvm_regs, kvm_userspace_memory_region } from "../../ffi/kvm_structs.ts";
 import { long64 } from "../../guest/long64.ts";
 
-/** Where the code of either guest begins. */
+/** The address of the first instruction, the same for both guests. */
 const CODE_AT = long64.codeAt;
-/** jmp to itself, in any mode. */
+/** A jump to itself, in any mode. */
 const FOR_EVER = [0xeb, 0xfe];
 
 /**
- * A kernel whose guests neither exit nor store: wherever a vCPU is to begin, there is a jump to itself. A vCPU's thread
- * sets registers of its own, and begins where all begin: that place is changed early, unless the code is compared.
+ * A kernel whose guests neither exit nor store: it puts a jump to itself wherever a vCPU is to
+ * start.
+ *
+ * @param isEarly Whether the jump is also put at the guest's first instruction when a vCPU is made.
+ * A vCPU's thread sets registers without this wrapper and starts there. `false` for a command that
+ * compares the code.
  */
 export function endlessGuest(kernel: Kernel, isEarly = true): Kernel {
   let slot0: Uint8Array<ArrayBuffer> | null = null;

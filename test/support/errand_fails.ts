@@ -1,4 +1,5 @@
-// A process that was asked for something, and does not answer: each byte to be stored is a way not to.
+// Stands in for ffi/other_process.ts and gives no valid answer. The byte to store selects how it
+// fails.
 import { openLibc } from "../../ffi/libc.ts";
 
 const SIGKILL = 9;

@@ -2,44 +2,44 @@ import type { Boot, Emulation, Emulator } from "../../vm/emulator.ts";
 import { type Frame, frameBytes, type FrameKind, framesOf, jsonFrame } from "../../vm/frames.ts";
 import type { VmCpu } from "../../vm/vm_failure.ts";
 
-/** What a test plays as the machine. */
+/** The machine's side, which a test plays. */
 export interface FakeGuest {
   /** What was booted. */
   readonly boot: Boot;
-  /** Says a line on the console. */
+  /** Prints a line on the console. */
   say(line: string): void;
-  /** Sends a frame that says something in JSON. */
+  /** Sends a frame with a value in JSON. */
   tell(kind: FrameKind, value: unknown): void;
-  /** Sends a frame of text. */
+  /** Sends a frame with text. */
   send(kind: FrameKind, text: string): void;
-  /** Sends bytes, whatever they are. */
+  /** Sends raw bytes on the line. */
   bytes(bytes: Uint8Array): void;
-  /** The next frame that the host sends, as its kind and what it says in JSON. */
+  /** Waits for the next frame from the host: its kind and its JSON value. */
   heard(): Promise<readonly [kind: FrameKind, value: unknown]>;
   /** Ends the process. */
   exit(code: number): void;
 }
 
-/** An emulator without a machine, and what became of it. */
+/** An emulator without a machine. */
 export interface FakeEmulator extends Emulator {
-  /** How often a machine was killed. */
+  /** How many machines were killed. */
   readonly kills: number;
 }
 
-/** What differs from an emulator that never loses patience. */
+/** Options of {@linkcode fakeEmulator}. Timeouts are so long by default that none is hit. */
 export interface FakeTraits {
   readonly timeoutMs?: number;
   readonly silenceMs?: number;
-  /** Whose virtualization its processor has; AMD's by default. */
+  /** The vendor of its processor; AMD by default. */
   readonly cpu?: VmCpu;
-  /** Waited for before the machine is there. */
+  /** The machine starts once this is resolved. */
   readonly starting?: Promise<void>;
 }
 
 const NEVER_MS = 100_000;
 const encoder = new TextEncoder();
 
-/** An emulator whose machines play what a test has them play. */
+/** An emulator whose machines are played by a test. */
 export function fakeEmulator(
   play: (guest: FakeGuest) => Promise<void> | void,
   {
@@ -94,7 +94,7 @@ function startFake(
     },
     exit: end,
   };
-  // It plays on its own; what it waits for when it is killed never comes.
+  // Runs on its own. If the machine is killed, heard() throws, which is ignored.
   Promise.resolve(play(guest)).catch(() => {});
   return {
     console: console.readable,
@@ -112,7 +112,8 @@ function startFake(
   };
 }
 
-// A stream that takes all that is written, until it is closed or nobody reads it.
+// A stream that accepts writes until it is closed or cancelled by its reader, and ignores later
+// ones.
 function pipe() {
   let controller: ReadableStreamDefaultController<Uint8Array>;
   let isOpen = true;

@@ -1,23 +1,30 @@
-// A /dev/kmsg that answers what a test wrote: the model has none of its own.
+// A /dev/kmsg with the content that a test gives it. The model has none of its own.
 import { ERRNO } from "../../ffi/errors.ts";
 import type { Kernel } from "../../ffi/kernel.ts";
 
 const FD = 7777;
 
-/** What its reads answer, in order: a record's text, whole records of `raw`, or minus an errno. */
+/** The answer of one read: a record with this text, the raw bytes of `raw`, or minus an errno. */
 export type LogRead = string | number | { readonly raw: string };
 
 /** A log that a test writes to. */
 export interface FakeLog {
-  /** The kernel with it. */
+  /** The kernel with this log. */
   readonly kernel: Kernel;
-  /** Appends to what will be read; where nothing is left a read answers EAGAIN. */
+  /**
+   * Appends answers of reads; once none is left, a read answers `lastRead` of {@linkcode withLog}.
+   */
   write(...reads: LogRead[]): void;
-  /** How often it was opened and not closed again. */
+  /** How many times it is open. */
   readonly opened: () => number;
 }
 
-/** A kernel with a log, which holds `before` when it is opened. */
+/**
+ * Adds a log to a kernel. It is empty at first.
+ *
+ * @param options `atEnd` is the answer of lseek(2), `lastRead` the answer of a read of the empty
+ * log.
+ */
 export function withLog(kernel: Kernel, { atEnd = 0, lastRead = -ERRNO.EAGAIN } = {}): FakeLog {
   const reads: LogRead[] = [];
   let sequence = 100;

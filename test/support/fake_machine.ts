@@ -1,6 +1,6 @@
-// What stands for QEMU in tests: a process that takes its arguments, and plays a machine whose kernel is the model. It
-// reads what is asked out of the initramfs, runs that here, and says on standard output, as the serial line, what the
-// machine's first process would.
+// Stands in for QEMU in tests: a program that takes QEMU's arguments and plays a machine whose
+// kernel is the model. It reads the request from the initramfs and runs it on this host. On
+// standard output, which is the serial line, it sends what the machine's init process would send.
 import { Buffer } from "node:buffer";
 import { frameBytes, type FrameKind, jsonFrame } from "../../vm/frames.ts";
 import { type GuestRequest, REQUEST, STAGED, STDIN } from "../../vm/guest_request.ts";
@@ -11,19 +11,21 @@ const HEAD_BYTES = 110;
 const FIELD_BYTES = 8;
 const END_BYTES = 1 << 20;
 
-// The value of an option of QEMU's.
+// The value of one of QEMU's options.
 function given(option: string): string {
   return Deno.args[Deno.args.indexOf(option) + 1]!;
 }
 
-/** The end of a file: what is asked stands behind a hundred megabytes that are the same for all. */
+/**
+ * The end of a file: the request follows a hundred megabytes that are the same for all machines.
+ */
 async function endOf(path: string): Promise<Buffer> {
   using file = await Deno.open(path);
   await file.seek(-END_BYTES, Deno.SeekMode.End);
   return Buffer.from(await new Response(file.readable).arrayBuffer());
 }
 
-/** A file of the initramfs's last archive. */
+/** A file in the last archive of an initramfs. */
 function staged(initrd: Buffer, path: string): Buffer {
   const at = initrd.lastIndexOf(`${path.slice(1)}\0`);
   if (at < 0) throw new Error(`the initramfs has no ${path}`);
@@ -61,7 +63,8 @@ if (import.meta.main) {
     ringMaxBytes: 65536,
   }));
   const folder = await Deno.makeTempDir();
-  // Its files are not this host's: each path that it was given leads into a folder of its own.
+  // A machine does not see this host's files: map each path that it was given to a temporary
+  // folder.
   let args = [...request.args];
   const place = (path: string) => `${folder}/${path.replaceAll("/", "_")}`;
   for (const path of request.inputs) {

@@ -1,3 +1,3 @@
-// For tests alone, and so neither in the import map nor in deno.lock: who runs a command fetches no more
-// than the command needs. test/deno.lock pins it.
+// Only tests use it, so it is neither in the import map nor in deno.lock: commands do not fetch it.
+// test/deno.lock pins its version.
 export { default } from "npm:fast-check@4.10.2";

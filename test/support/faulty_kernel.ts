@@ -4,20 +4,20 @@ import { kvm_run } from "../../ffi/kvm_structs.ts";
 
 const RING_OFFSET = 64 * 4096;
 
-/** What goes wrong, and from which call on it does. */
+/** What goes wrong. */
 export type Fault =
-  /** The ring loses the last entry that a run pushed, as an overflow would. */
+  /** The ring loses the last entry that a run pushed, as in an overflow. */
   | "drops an entry"
-  /** A reset answers one entry less than it took. */
+  /** A reset answers one entry less than it reset. */
   | "resets too few"
-  /** A vCPU reports a full ring though its ring is empty. */
+  /** A vCPU reports a full ring, but its ring is empty. */
   | "is full without an entry"
-  /** A vCPU stops in a way that the guest never asks for. */
+  /** A vCPU exits with a reason that the guest never causes. */
   | "shuts down"
-  /** A second store goes to a page that is harvested already, and no entry tells. */
+  /** A page is stored to after its reset, without an entry. */
   | "stores without an entry";
 
-/** A kernel that works like the real one, but for one fault: proof that what checks can fail. */
+/** Adds one fault to a kernel, to prove that the code that checks its results can fail. */
 export function faultyKernel(kernel: Kernel, fault: Fault, memory: () => Uint32Array): Kernel {
   let ring: Uint32Array | undefined;
   let run: DataView | undefined;

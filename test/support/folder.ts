@@ -1,8 +1,8 @@
-// Folders for files that a test makes.
+// Temporary folders for the files of a test.
 
-/** A folder that goes with its test. */
+/** A temporary folder, removed when it is disposed. */
 export class Folder implements AsyncDisposable {
-  /** Where it is. */
+  /** Its absolute path. */
   readonly path: string;
 
   private constructor(path: string) {
@@ -13,7 +13,7 @@ export class Folder implements AsyncDisposable {
     return new Folder(await Deno.realPath(await Deno.makeTempDir({ prefix: "dirtyring-test-" })));
   }
 
-  /** Writes a file, with the folders that lead to it, and answers its path. */
+  /** Writes a file, makes the folders above it, and returns its path. */
   async write(name: string, content: Uint8Array | string = ""): Promise<string> {
     const path = `${this.path}/${name}`;
     await Deno.mkdir(path.slice(0, path.lastIndexOf("/")), { recursive: true });
@@ -22,7 +22,7 @@ export class Folder implements AsyncDisposable {
     return path;
   }
 
-  /** Writes a program that a shell runs. */
+  /** Writes an executable shell script. */
   async program(name: string, text: string): Promise<string> {
     const path = await this.write(name, `#!/bin/sh\n${text}\n`);
     await Deno.chmod(path, 0o755);
@@ -34,7 +34,7 @@ export class Folder implements AsyncDisposable {
   }
 }
 
-/** Does something with a folder of its own, which is removed afterwards. */
+/** Calls a function with a temporary folder. */
 export async function inFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
   await using folder = await Folder.make();
   return await work(folder.path);

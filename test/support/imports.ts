@@ -1,36 +1,37 @@
-// What a source names of others, read off its text: Deno's own graph knows neither what it starts as a thread or a
-// process, nor which names are computed. test/house/house_test.ts holds the two against each other.
+// Finds the files that a source refers to, from its text. Deno's module graph does not contain
+// files that are started as a thread or a process, and does not know which imports are computed.
+// test/house/imports_test.ts compares the two.
 
 /**
- * How a source names another: `early`, loaded before its first line runs, `type`, which goes when it is translated,
- * `late`, loaded when an `import()` is run, or `started`, as a thread or a process.
+ * How a source refers to another: `early`, a static import; `type`, an import that is erased;
+ * `late`, an `import()`; `started`, as a thread or a process.
  */
 export type EdgeKind = "early" | "type" | "late" | "started";
 
-/** A source's name for another. */
+/** A reference from a source to another. */
 export interface Edge {
-  /** As it is written. */
+  /** The target as it is written in the source. */
   readonly target: string;
-  /** How it is named. */
+  /** The kind of reference. */
   readonly kind: EdgeKind;
 }
 
 /** A source of the program. */
 export interface Source {
-  /** The folder that it stands in; empty for a program. */
+  /** Its folder; empty for a program. */
   readonly folder: string;
-  /** From the project's folder on. */
+  /** Its path, relative to the project's folder. */
   readonly path: string;
-  /** All of it. */
+  /** Its whole text. */
   readonly text: string;
 }
 
-/** A source without its comments, which may name anything: doc comments hold examples that import what tests may. */
+/** A source without its comments: examples in doc comments may import anything. */
 export function codeOf(text: string): string {
   return text.replace(/\/\*\*[\s\S]*?\*\//g, "").replace(/^\s*\/\/.*$/gm, "");
 }
 
-/** What a source names, in the order of kinds. */
+/** The references of a source, ordered by kind. */
 export function edgesOf(text: string): Edge[] {
   const code = codeOf(text);
   const edges: Edge[] = [];
@@ -46,23 +47,25 @@ export function edgesOf(text: string): Edge[] {
   return edges;
 }
 
-/** Whether a source loads what no text names. A text of its own may speak of an import, behind a quotation mark. */
+/**
+ * Whether a source has an `import()` with a computed argument. One inside a string does not count.
+ */
 export function computesImports(text: string): boolean {
   return /(?<![\w.`"'])import\((?!\s*"[^"]+",?\s*\))/.test(codeOf(text));
 }
 
-/** Which of the program's files a name in another leads to; what is no file is as it was written. */
+/** The path of the file to which a target leads; a target that is no file is returned unchanged. */
 export function resolved(path: string, target: string): string {
   const isFile = /^\.|\.ts$/.test(target);
   return isFile ? new URL(target, `file:///${path}`).pathname.slice(1) : target;
 }
 
 /**
- * The files that a file brings along.
+ * The files that can be reached from a file.
  *
- * @param sources All that there are.
- * @param kinds By which edges.
- * @returns It, and the others.
+ * @param sources All sources, by path.
+ * @param kinds The kinds of references to follow.
+ * @returns Their paths, including the file itself.
  */
 export function reached(
   path: string,
@@ -70,7 +73,7 @@ export function reached(
   kinds: readonly EdgeKind[],
 ): Set<string> {
   const found = new Set([path]);
-  // A set that grows while it is walked hands out what was added too.
+  // Iterating a set also visits the elements that are added meanwhile.
   for (const one of found) {
     for (const { kind, target } of edgesOf(sources.get(one)?.text ?? "")) {
       if (kinds.includes(kind)) found.add(resolved(one, target));

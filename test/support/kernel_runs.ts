@@ -1,4 +1,4 @@
-// Kernels that were checked, made up: for what stands beside each other.
+// Made-up results of checks on several kernels, for tests of the reports that compare them.
 import type { CheckResult } from "../../conformance/kit/check.ts";
 import type { CheckReport } from "../../conformance/runner/check_report.ts";
 import { type KernelsReport, kernelsReport } from "../../conformance/runner/kernels_report.ts";
@@ -7,10 +7,10 @@ import type { InterruptSignal } from "../../host/interrupt.ts";
 import type { UnlabelledRun } from "../../host/kernel_run.ts";
 import { reportOf, RESULTS } from "./check_results.ts";
 
-/** The order of made-up statements. */
+/** The ids of the made-up statements, in order. */
 export const ORDER = RESULTS.map(({ id }) => id);
 
-/** A kernel's run. */
+/** A run on a kernel; without a report it is one that failed. */
 export function runOf<Report extends Result>(
   report: Report | null,
   changes: Partial<UnlabelledRun<Report>> = {},
@@ -34,7 +34,7 @@ export function checksWith(
   return RESULTS.map((one) => ({ ...one, ...changes[one.id] }));
 }
 
-/** A report of a kernel of some release. */
+/** A report for a kernel release. */
 export function releaseReport(
   release: string,
   checks: readonly CheckResult[],
@@ -44,7 +44,7 @@ export function releaseReport(
   return { ...report, kernel: { ...report.kernel, release, module: "kvm_amd" } };
 }
 
-/** All of it. */
+/** A report of several kernels. */
 export function kernelsOf(
   runs: readonly UnlabelledRun<CheckReport>[],
   interrupted: InterruptSignal | null = null,
@@ -52,9 +52,9 @@ export function kernelsOf(
   return kernelsReport(runs, ORDER, interrupted);
 }
 
-/** A check that passes, changed. */
+/** A change that makes a check pass. */
 export const PASSED = { status: "pass", detail: null, expected: null, seen: null } as const;
-/** A VM that failed, whose kernel writes what it likes. */
+/** A VM that failed, with hostile text on its kernel's console. */
 export const DEAD: Pick<UnlabelledRun<Result>, "problem" | "console"> = {
   problem: "kernel panic: \u001b[2J<&>\nFatal exception; check reset.signal was running",
   console: [

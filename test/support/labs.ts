@@ -22,7 +22,7 @@ export function labOptions(changes: Partial<LabOptions> & { text?: string } = {}
   };
 }
 
-/** A small lab. */
+/** Makes a small lab, see {@linkcode labOptions}. */
 export function makeLab(
   changes: Partial<LabOptions> & { text?: string } = {},
   kernel: Kernel = LIBC,

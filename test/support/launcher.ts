@@ -1,4 +1,5 @@
-// The launcher in a home of its own, with stand-ins for Deno that say who they are and how they were started.
+// Runs the launcher in a temporary home, with fake Deno programs that print their name and how they
+// were started.
 import type { CliResult } from "./cli.ts";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
@@ -6,9 +7,9 @@ const ROOT = new URL("../..", import.meta.url).pathname;
 /** The launcher. */
 export const LAUNCHER: string = `${ROOT}bin/dirtyring`;
 
-/** Where the launcher looks for programs, beside a stand-in. */
+/** The part of PATH after the folder of fake programs. */
 const PATH = "/usr/bin:/bin";
-/** A launcher that hangs is ended after so many seconds, with status 137. */
+/** A launcher that hangs is killed after so many seconds; its status is 137 then. */
 const HANGS = "120";
 
 /** How a launcher is started. */
@@ -19,16 +20,16 @@ export interface LauncherStart {
   readonly shell?: readonly string[];
 }
 
-/** A home in a folder that nobody else may enter. */
+/** A temporary folder, accessible only to this user, in which the launcher runs. */
 export class LauncherHome implements AsyncDisposable {
-  /** The folder: `bin` is first on PATH, `home` is HOME, all else is the test's. */
+  /** The folder: `bin` is first on PATH, `home` is HOME, the test uses the rest. */
   readonly folder: string;
 
   private constructor(folder: string) {
     this.folder = folder;
   }
 
-  /** Makes one; `bin/deno` is a stand-in of the name `path`. */
+  /** Makes one; its `bin/deno` is a fake program with the name `path`. */
   static async make(): Promise<LauncherHome> {
     const made = new LauncherHome(await Deno.makeTempDir({ prefix: "launcher-" }));
     for (const name of ["bin", "home"]) await made.mkdir(name);
@@ -36,17 +37,17 @@ export class LauncherHome implements AsyncDisposable {
     return made;
   }
 
-  /** The path of a name in the folder. */
+  /** The absolute path of a name in the folder. */
   at(name: string): string {
     return `${this.folder}/${name}`;
   }
 
-  /** Makes a folder, and those above it, that nobody else may write. */
+  /** Makes a folder, and those above it, that only this user may write. */
   async mkdir(name: string): Promise<void> {
     await Deno.mkdir(this.at(name), { recursive: true, mode: 0o755 });
   }
 
-  /** Puts a program there that answers as Deno: it says its name, what it was told, and where its cache is. */
+  /** Writes a fake Deno, which prints its name, its arguments and its cache folders. */
   async standIn(file: string, name: string, version = "2.9.6"): Promise<void> {
     const path = this.at(file);
     await this.mkdir(file.slice(0, file.lastIndexOf("/")));
@@ -62,7 +63,7 @@ esac
     await Deno.writeTextFile(path, script, { mode: 0o755 });
   }
 
-  /** Writes the note of a cache folder: for the deno of PATH, a program of the folder is to be used. */
+  /** Writes a cache entry that says: in place of the deno on PATH, use a program of this folder. */
   async note(cache: string, program: string): Promise<string> {
     await this.mkdir(`${cache}/dirtyring`);
     const path = this.at(`${cache}/dirtyring/deno-2.9.6-of-path`);
@@ -85,7 +86,7 @@ esac
     return { code, signal, stdout: out!, stderr: err! };
   }
 
-  /** Which stand-in runs a command. */
+  /** The name of the fake Deno that runs a command; the launcher's stderr if none does. */
   async runs(how: LauncherStart = {}): Promise<string> {
     const { stdout, stderr } = await this.start(["dump"], how);
     return stdout.split(" ", 1)[0] || stderr;

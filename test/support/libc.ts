@@ -3,8 +3,8 @@ import { openLibc } from "../../ffi/libc.ts";
 import { memoryFile } from "../../ffi/process.ts";
 
 /**
- * libc, bound before any test begins: it is never unloaded, which a test that bound it would be blamed
- * for. The calls bind what is otherwise bound late.
+ * libc, bound before any test begins. It is never unloaded, and Deno would report that as a leak of
+ * the test that bound it. The calls below bind the symbols that are otherwise bound late.
  */
 export const LIBC: Kernel = openLibc();
 LIBC.lseek(-1, 0, 0);

@@ -1,5 +1,5 @@
-// Tests of a live kernel run where /dev/kvm is usable; elsewhere they are shown as skipped, with the
-// reason in their name, so that a run's summary counts them.
+// Tests of a live kernel run where /dev/kvm is usable. Elsewhere they are skipped, with the reason
+// in their name, so that the summary of a run counts them.
 import { inferReserved, largestRing, smallestRing, System } from "../../kvm/system.ts";
 import { LIBC } from "./libc.ts";
 
@@ -19,19 +19,19 @@ function lookAtHost(): Host {
 
 const HOST = lookAtHost();
 
-/** Why live tests cannot run here; `null` where they can. */
+/** Why live tests cannot run here; `null` if they can. */
 export const NOT_LIVE: string | null = HOST.reason;
 
 /** Bytes of the smallest ring that this host accepts: 4096, or 16384 with PML. */
 export const RING_BYTES: number = HOST.ringBytes;
 
-/** Entries of that ring. */
+/** Entries of the smallest ring. */
 export const RING_ENTRIES: number = RING_BYTES / 16;
 
-/** Its soft limit. */
+/** Soft limit of the smallest ring, in entries. */
 export const SOFT_LIMIT: number = RING_ENTRIES - (inferReserved(RING_BYTES) ?? 0);
 
-/** Why a test of what faults push, and in which order, cannot run here; `null` where it can. */
+/** Why a test of what faults push, and in which order, cannot run here; `null` if it can. */
 export const NO_FAULTS: string | null = NOT_LIVE ??
   (RING_BYTES > 4096
     ? "this processor logs in a PML buffer, which reaches the ring at exits"
@@ -42,7 +42,7 @@ export function liveTest(name: string, body: () => void | Promise<void>): void {
   testUnless(NOT_LIVE, `live: ${name}`, body);
 }
 
-/** Registers a test that is shown as skipped where there is a reason against it. */
+/** Registers a test, which is skipped if there is a reason. */
 export function testUnless(
   reason: string | null,
   name: string,

@@ -1,4 +1,4 @@
-// Live runs for tests: short ones, on a real kernel or on the model.
+// Short live runs for tests, on a real kernel or on the model.
 import { live } from "../../commands/live/live.ts";
 import type { LiveResult } from "../../commands/live/live_result.ts";
 import type { LiveOptions } from "../../commands/live/live_run.ts";
@@ -8,7 +8,7 @@ import type { RingVm } from "../../machine/guest_vm.ts";
 import { type LabOptions, passesFor } from "../../machine/plan.ts";
 import { makeLab } from "./labs.ts";
 
-/** An interrupt that comes when a test says so; it listens for no signal. */
+/** An interrupt that a test sets by itself; it listens for no signal. */
 export class MadeUpInterrupt implements InterruptWatch {
   signal: InterruptSignal | null = null;
   #turn = performance.now();
@@ -24,7 +24,7 @@ export class MadeUpInterrupt implements InterruptWatch {
   }
 }
 
-/** What a test asks of a live run. */
+/** What a test changes about a live run. */
 export type LiveChanges = Partial<LabOptions> & { text?: string } & Partial<LiveOptions> & {
   /** Called with the lab before it runs. */
   prepare?: (lab: RingVm) => void;
@@ -34,7 +34,7 @@ export type LiveChanges = Partial<LabOptions> & { text?: string } & Partial<Live
 
 const LEAST_BLOCK = 4096;
 
-/** Runs a lab live: 2 vCPUs, 2 MiB, all its pages, unless changed. */
+/** Runs a lab live, with 2 vCPUs, 2 MiB and all its pages, unless changed. */
 export async function runLive(changes: LiveChanges, kernel?: Kernel): Promise<LiveResult> {
   const { prepare, interrupt = new MadeUpInterrupt(), ...rest } = changes;
   using lab = makeLab(

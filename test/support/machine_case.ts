@@ -10,7 +10,7 @@ import {
   type FakeTraits,
 } from "./fake_emulator.ts";
 
-/** What a machine's first process says of its kernel. */
+/** What a machine's init process reports about its kernel. */
 export const FACTS: KernelFacts = {
   backend: "kvm",
   model: null,
@@ -18,7 +18,7 @@ export const FACTS: KernelFacts = {
   module: "kvm_amd",
   ringMaxBytes: 65536,
 };
-/** The settings of a machine that nobody chose. */
+/** The default settings of a machine. */
 export const SETTINGS: VmSettings = {
   accel: "auto",
   cpu: null,
@@ -29,7 +29,7 @@ export const SETTINGS: VmSettings = {
 };
 const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 
-/** A machine of a test: what it said, and whether its initramfs is gone. */
+/** A machine with a fake emulator; records what it said, and whether its initramfs was freed. */
 export class Case {
   readonly emulator: FakeEmulator;
   readonly machine: Machine;
@@ -70,7 +70,7 @@ export class Case {
     });
   }
 
-  /** Runs it, and sees that nothing of it is left. */
+  /** Runs it, and asserts that it was killed and its initramfs freed. */
   async run() {
     try {
       return await this.machine.run();
@@ -79,7 +79,7 @@ export class Case {
     }
   }
 
-  /** Runs it to a failure of its own: in one line. */
+  /** Runs it, and asserts that it fails with a one-line message that has these parts. */
   async fails(...parts: readonly string[]): Promise<VmFailure> {
     const error = await assertRejects(() => this.run(), VmFailure, "a/bzImage: ");
     for (const part of parts) assertStringIncludes(error.message, part);

@@ -1,4 +1,4 @@
-// A child that speaks to its parent as check_child.ts does, and whose checks are what their ids say.
+// A child process with the protocol of check_child.ts. Its checks do what their ids say.
 import type { CheckRun } from "../../conformance/kit/check.ts";
 import { CheckHost } from "../../conformance/kit/check_host.ts";
 import type { Pace } from "../../conformance/kit/pace.ts";

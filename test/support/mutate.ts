@@ -1,4 +1,5 @@
-// Wrong kernels, made of the model: each breaks one promise, to prove that the checks notice.
+// Tools to make wrong kernels from the model. Each breaks one promise, to prove that the checks
+// notice.
 import type { ModelKind } from "../../ffi/insight.ts";
 import type { Kernel } from "../../ffi/kernel.ts";
 import { KVM_PRE_FAULT_MEMORY } from "../../ffi/kvm_ioctls.ts";
@@ -11,13 +12,13 @@ import { type LoggedVcpu, ModelVm } from "../../model/vm.ts";
 export interface Mutation {
   /** What is wrong. */
   readonly name: string;
-  /** The model that it is made of: the latest version unless given. */
+  /** The model that it is made from; the latest version by default. */
   readonly choice?: Partial<ModelKind>;
   /** Rules that differ. */
   readonly rules?: Partial<Rules>;
-  /** Calls that are answered otherwise. */
+  /** Wraps the kernel, to change calls. */
   readonly wrap?: (kernel: Kernel) => Kernel;
-  /** Parts of the model that are replaced while it is asked; answers what puts them back. */
+  /** Patches the model while the wrong kernel is in use; returns a function that undoes it. */
   readonly patch?: () => () => void;
 }
 
@@ -30,7 +31,7 @@ export function openMutation({ choice, rules, wrap }: Mutation): Kernel {
   return wrap?.(model) ?? model;
 }
 
-/** Lets a wrong kernel be asked, and puts the model right again. */
+/** Runs a function with a wrong kernel, and then restores the model. */
 export async function withMutation<T>(
   mutation: Mutation,
   ask: (open: () => Kernel) => Promise<T>,
@@ -43,7 +44,7 @@ export async function withMutation<T>(
   }
 }
 
-// Answers an ioctl otherwise.
+// Replaces ioctl().
 export function ioctl(change: (next: Ioctl, ...call: Parameters<Ioctl>) => number) {
   return (kernel: Kernel): Kernel => ({
     ...kernel,
@@ -51,7 +52,7 @@ export function ioctl(change: (next: Ioctl, ...call: Parameters<Ioctl>) => numbe
   });
 }
 
-// Changes the answer of one request.
+// Changes the answer of one ioctl request.
 export function answer(
   request: number,
   change: (answer: number, argument: Parameters<Ioctl>[2]) => number,
@@ -127,17 +128,17 @@ export const reset = (change: (vm: ModelVm, old: () => number) => number) =>
       return change(this, () => old.call(this));
     });
 
-// The rings of a VM.
+// The rings of a VM's vCPUs.
 export const rings = (vm: ModelVm) => vm.vcpus.flatMap(({ ring }) => ring === null ? [] : [ring]);
 
-// The entry that was pushed last, as words.
+// The last entry pushed, as 32-bit words.
 export function lastPushed({ ring }: LoggedVcpu): Uint32Array {
   if (ring === null) return new Uint32Array(4);
   const at = ((ring.dirty_index + ring.size - 1) % ring.size) * 4;
   return ring.dirty_gfns.subarray(at, at + 4);
 }
 
-// Changes the flags of the entries in use before a reset.
+// Changes the flags of all entries in use before each reset.
 export function flagsBefore(change: (flags: number) => number) {
   return reset((vm, old) => {
     for (const { dirty_gfns, size, reset_index, dirty_index } of rings(vm)) {
@@ -150,7 +151,7 @@ export function flagsBefore(change: (flags: number) => number) {
   });
 }
 
-// A call of KVM_PRE_FAULT_MEMORY that comes to fewer pages than it says.
+// KVM_PRE_FAULT_MEMORY that maps fewer pages than it claims.
 export function preFaultFewer(fewer: (pages: number) => number) {
   return ioctl((next, fd, request, argument) => {
     if (request !== KVM_PRE_FAULT_MEMORY || typeof argument !== "object") {

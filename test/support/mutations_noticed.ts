@@ -1,4 +1,4 @@
-// What each wrong kernel of mutations.ts is noticed by: no check more, and none less.
+// Which checks notice each wrong kernel of mutations.ts: exactly these.
 /** The checks that fail on a wrong kernel, by its name, in the order of docs/abi.md. */
 export const NOTICED: Readonly<Record<string, readonly string[]>> = {
   "half the largest ring": ["cap.max-bytes"],

@@ -1,4 +1,4 @@
-// Wrong answers about enabling, mapping and entries.
+// Wrong kernels: enabling, mapping and entries.
 import * as ioctls from "../../ffi/kvm_ioctls.ts";
 import { ModelVcpu } from "../../model/vcpu.ts";
 import {

@@ -1,4 +1,4 @@
-// Wrong pushes and wrong treatment of harvests.
+// Wrong kernels: pushes and harvests.
 import { GuestMemory } from "../../model/guest_memory.ts";
 import { slotMemory } from "../../model/slots.ts";
 import {
@@ -14,7 +14,7 @@ import {
   rings,
 } from "./mutate.ts";
 
-// What the processor noted reaches the ring only once the fault that ended the run is handled.
+// The PML buffer reaches the ring only after the fault that ended the run was handled.
 function flushAfterFaults(): () => void {
   const { prototype } = GuestMemory;
   const { flushPml, handleFault } = prototype;

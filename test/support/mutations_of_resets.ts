@@ -1,4 +1,4 @@
-// Wrong resets, full rings, slots and batches.
+// Wrong kernels: resets, full rings, slots and batches.
 import * as ioctls from "../../ffi/kvm_ioctls.ts";
 import type { MemorySlot } from "../../model/slots.ts";
 import {
@@ -17,7 +17,8 @@ import {
 
 const EAGAIN = -11;
 
-// What a reset protects while a vCPU runs is protected only when that has run for another slice.
+// Pages that a reset protects while a vCPU runs become protected only after that has run another
+// slice.
 function keepsTranslations(): Mutation {
   let isRunning = false;
   let kept: (() => void)[] = [];
@@ -99,7 +100,7 @@ export const RESET_MUTATIONS: readonly Mutation[] = [
   {
     name: "every tenth batch is lost",
     patch: () => {
-      // By VM: what one check did is nothing to the next.
+      // By VM, so that one check does not affect the next.
       const batches = new WeakMap<object, number>();
       return method("kvm_reset_dirty_gfn", (old) =>
         function (call) {

@@ -1,13 +1,14 @@
-// `deno task pack`: makes the packages of this program and sends them nowhere. `deno publish --dry-run` checks what
-// would go to JSR, types that take long to find out among it; of the same files and a package.json `npm pack` makes a
-// tarball, in a folder of its own: one in the checkout would change how Deno resolves there. Both lists must hold all
-// that an entry of deno.json's exports leads to, and nothing that is for this checkout alone. Needs no network.
+// `deno task pack`: makes the packages of this program, but does not publish them. It needs no
+// network. `deno publish --dry-run` checks what would go to JSR, including slow types. `npm pack`
+// makes a tarball of the same files and a package.json, in a temporary folder: a package.json in
+// the checkout would change how Deno resolves there. Both packages must contain every file that an
+// entry of deno.json's exports leads to, and no file that is only for this checkout.
 // `deno task pack FOLDER` leaves the tarball there.
 import { neededFiles, packingProblems, type Project, project, publishedFiles } from "./package.ts";
 
 const ROOT = new URL("../..", import.meta.url);
 
-/** What `npm pack --json` tells of a tarball. */
+/** What `npm pack --json` reports about a tarball. */
 interface Packed {
   readonly filename: string;
   readonly files: readonly { readonly path: string; readonly mode: number }[];
@@ -23,7 +24,7 @@ async function run(command: string, args: readonly string[], cwd: URL | string) 
   return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
 }
 
-// What npm is told. Beside it nothing has to be chosen: all that is in the folder goes into the tarball.
+// The package.json. It has no list of files: all files of the folder go into the tarball.
 function manifest({ name, version, license }: Project): string {
   const description = "A laboratory for KVM's dirty ring";
   const packed = { name, version, description, license, type: "module", os: ["linux"] };

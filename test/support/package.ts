@@ -1,9 +1,10 @@
-// What a package of this program holds: what `deno publish` would send, and what is asked of such a list.
+// The content of this program's packages: the files that `deno publish` would send, and checks of
+// that list.
 import { edgesOf, resolved } from "./imports.ts";
 
 const ROOT = new URL("../..", import.meta.url);
 
-/** What is no source, and in every package: to run it, and to read. */
+/** Files that are no sources and belong into every package. */
 const BESIDE_SOURCES: readonly string[] = [
   "CHANGELOG.md",
   "LICENSE",
@@ -16,10 +17,10 @@ const BESIDE_SOURCES: readonly string[] = [
   "types/std.d.ts",
 ];
 
-/** What a machine of `--kernel` starts by its name: no source imports it. */
+/** Programs that a machine of `--kernel` starts by name: no source imports them. */
 const STARTED_BY_NAME: readonly string[] = ["vm_command.ts", "vm_init.ts"];
 
-/** Folders of which nothing belongs into a package. */
+/** Folders that do not belong into a package. */
 const KEPT_HERE: readonly string[] = [
   ".ci",
   ".git",
@@ -29,7 +30,7 @@ const KEPT_HERE: readonly string[] = [
   "test",
 ];
 
-/** What deno.json says of the package. */
+/** The part of deno.json that describes the package. */
 export interface Project {
   /** Its scoped name. */
   readonly name: string;
@@ -37,11 +38,11 @@ export interface Project {
   readonly version: string;
   /** Its license. */
   readonly license: string;
-  /** What can be imported of it, or run: the file of each entry. */
+  /** The file of each entry that can be imported or run. */
   readonly exports: Readonly<Record<string, string>>;
 }
 
-/** All that a package has to hold. */
+/** All files that a package has to contain. */
 export async function neededFiles({ exports }: Project): Promise<string[]> {
   const reached = await reachedFrom([...Object.values(exports), ...STARTED_BY_NAME]);
   return [...reached, ...BESIDE_SOURCES];
@@ -53,19 +54,19 @@ export async function project(): Promise<Project> {
 }
 
 /**
- * All files that a package's entries lead to: what they import, at once or late, types among it, and what they start as
- * a thread or a process.
+ * All files that a package's entries lead to: those that they import, statically, dynamically or as
+ * types, and those that they start as a thread or a process.
  *
- * @param entries The entries' files, from the project's folder on.
+ * @param entries The entries' files, relative to the project's folder.
  * @param read Reads a file.
- * @returns The files, from the project's folder on.
+ * @returns The files, relative to the project's folder.
  */
 export async function reachedFrom(
   entries: readonly string[],
   read = (path: string) => Deno.readTextFile(new URL(path, ROOT)),
 ): Promise<string[]> {
   const found = new Set(entries.map((one) => one.replace(/^\.\//, "")));
-  // A set that grows while it is walked hands out what was added too.
+  // Iterating a set also visits the elements that are added meanwhile.
   for (const path of found) {
     if (!path.endsWith(".ts")) continue;
     for (const { target } of edgesOf(await read(path))) {
@@ -77,11 +78,11 @@ export async function reachedFrom(
 }
 
 /**
- * What does not hold for a package's list of files.
+ * Checks a package's list of files.
  *
- * @param packed The list, from the package's folder on.
- * @param needed What it has to hold.
- * @returns A line for each file that is missing, or does not belong there.
+ * @param packed The list, relative to the package's folder.
+ * @param needed The files that it must contain.
+ * @returns A line for each file that is missing or does not belong there.
  */
 export function packingProblems(packed: readonly string[], needed: readonly string[]): string[] {
   const missing = needed.filter((one) => !packed.includes(one));
@@ -95,9 +96,9 @@ export function packingProblems(packed: readonly string[], needed: readonly stri
 /**
  * The files that `deno publish --dry-run` says it would send.
  *
- * @param text What it printed, on both streams.
+ * @param text Its output, of both streams.
  * @param root The project's folder, as a URL.
- * @returns The files, from that folder on.
+ * @returns The files, relative to that folder.
  */
 export function publishedFiles(text: string, root: string): string[] {
   const lines = text.matchAll(/^ +(file:\/\/\S+) \([\d.]+\w+\)$/gm);

@@ -1,12 +1,13 @@
-// Stands in for KVM at full speed: pushes entries with growing offsets into a ring, as fast as its harvester takes
-// them, in the order of kvm_dirty_ring_push: slot and offset, and only then flags.
+// Stands in for KVM at full speed: pushes entries with growing offsets into a ring, as fast as they
+// are harvested. It writes in the order of kvm_dirty_ring_push: slot and offset, and only then
+// flags.
 import { openLibc } from "../../ffi/libc.ts";
 import { workerScope } from "../../host/worker_scope.ts";
 import { DIRTY, ENTRY_WORDS, FLAGS, HARVESTED, OFFSET, SLOT } from "../../ring/entry.ts";
 
-/** What it is told. */
+/** The message that starts it. */
 export interface ProducerOrder {
-  /** Where the ring lies, and its bytes. */
+  /** Address and size in bytes of the ring. */
   readonly address: number;
   readonly bytes: number;
   /** Entries to push. */
@@ -19,7 +20,7 @@ scope.onmessage = ({ data: { address, bytes, entries } }) => {
   const view = openLibc().view(address, bytes);
   const words = new Uint32Array(view.buffer, view.byteOffset, bytes / 4);
   for (let n = 0, at = 0; n < entries; n++) {
-    // What is harvested counts as reset at once.
+    // A harvested entry counts as reset at once.
     for (;;) {
       const flags = Atomics.load(words, at + FLAGS);
       if (flags === 0 || (flags & HARVESTED) !== 0) break;

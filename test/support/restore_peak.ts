@@ -1,5 +1,5 @@
-// Restores a folder of checkpoints on the model and prints, as JSON, how that ended and how much memory the process
-// has had at most: to be run in a process of its own.
+// Restores a folder of checkpoints on the model, and prints as JSON how that ended and the peak
+// memory of the process. A program, as the peak is that of a whole process.
 import { readChain } from "../../checkpoint/checkpoint_chain.ts";
 import { restore } from "../../commands/restore/restore.ts";
 import { model } from "./checkpoints.ts";

@@ -1,4 +1,5 @@
-// What `deno test` prints, with the tests that are skipped folded: hundreds may have one reason.
+// Folds the skipped tests in the output of `deno test`: hundreds may be skipped for the same
+// reason.
 
 // deno-lint-ignore no-control-regex
 const COLOUR = /\x1b\[[0-9;]*m/g;
@@ -8,30 +9,31 @@ const SUMMARY = /^(ok|FAILED) \| \d+ passed/;
 const COUNTS = ["passed", "failed", "ignored", "measured", "filtered out"] as const;
 
 /**
- * Takes what Deno's reporter writes, piece by piece, and keeps back the lines of skipped tests, the headings of files
- * with no other, and Deno's last line: `closing()` has what becomes of them.
+ * Takes the output of Deno's reporter, piece by piece. It holds back the lines of skipped tests,
+ * the headings of files that have no other tests, and Deno's last line: {@linkcode closing} prints
+ * a summary of them.
  */
 export class FoldedSkips {
-  /** How many were skipped for each reason. */
+  /** The number of skipped tests, by reason. */
   readonly reasons = new Map<string, number>();
-  /** Deno's last line; `null` where it came to none. */
+  /** Deno's last line; `null` if there is none yet. */
   summary: string | null = null;
-  /** A line whose end is still to come, but for what was handed on of it. */
+  /** The part of an incomplete line that has not been shown. */
   #rest = "";
   #header = "";
   #isBegun = false;
 
   /**
-   * Takes a piece.
+   * Takes a piece of the output.
    *
-   * @param piece Text, from anywhere to anywhere in a line.
-   * @returns What is to be shown of it, and of what was held back before.
+   * @param piece Text that may begin and end in the middle of a line.
+   * @returns The text to show now.
    */
   take(piece: string): string {
     const lines = (this.#rest + piece).split("\n");
     this.#rest = lines.pop()!;
     let shown = lines.map((line) => this.#line(line)).join("");
-    // A test that runs has its name shown; Deno writes how it ended behind that.
+    // Show the name of a test that runs at once; Deno writes its result on the same line later.
     if (/\.\.\.$/.test(plain(this.#rest)) && !this.#rest.includes("(skipped: ")) {
       shown += this.#shown(this.#rest);
       this.#rest = "";
@@ -52,7 +54,7 @@ export class FoldedSkips {
     else if (HEADER.test(text)) this.#header = `${line}\n`;
     else if (text === "" && this.summary !== null) return ""; // closing() has one
     else if (text === "") {
-      this.#header = ""; // what follows belongs to no file
+      this.#header = ""; // the following lines belong to no file
       return "\n";
     } else return this.#shown(`${line}\n`);
     return "";
@@ -66,12 +68,12 @@ export class FoldedSkips {
 }
 
 /**
- * What the tests came to.
+ * The summary of all tests.
  *
- * @param runs What was printed of each part, to its end.
- * @param ms Milliseconds that all took.
- * @returns A line for each reason of skipped tests, and Deno's last line with the counts of all parts. That is missing
- * where a part came to none: nobody shall take the rest for the whole.
+ * @param runs The complete output of each part of the tests.
+ * @param ms Milliseconds that all of them took.
+ * @returns A line for each reason of skipped tests, and Deno's last line with the counts of all
+ * parts. The last line is missing if a part has none, so that nobody takes a part for the whole.
  */
 export function closing(runs: readonly FoldedSkips[], ms: number): string {
   const reasons = new Map<string, number>();

@@ -1,13 +1,13 @@
-// The sources of the program, read as text: what the tests of the house hold its rules against.
+// The sources of the program as text, for the tests of test/house.
 import type { Source } from "./imports.ts";
 
 /** The project's folder. */
 export const ROOT: URL = new URL("../..", import.meta.url);
 
-/** Folders that hold no part of the program. */
+/** Folders without sources of the program. */
 const BESIDE = ["bin", "coverage", "docs", "node_modules", "reference", "test", "types"];
 
-/** The programs: each prints for itself. */
+/** The programs: only they may print and exit. */
 export const PROGRAMS: readonly string[] = [
   "check_child.ts",
   "main.ts",
@@ -16,10 +16,10 @@ export const PROGRAMS: readonly string[] = [
   "vm_start.ts",
 ];
 
-/** The library's face, which hands on what others export. */
+/** The library's main module, which re-exports what others export. */
 export const FACE = "mod.ts";
 
-/** All sources in folders, in the order of their paths. */
+/** All sources in folders, ordered by path. */
 export async function sources(): Promise<Source[]> {
   const found: Source[] = [];
   for await (const { name, isDirectory } of Deno.readDir(ROOT)) {
@@ -29,7 +29,7 @@ export async function sources(): Promise<Source[]> {
   return found.toSorted((one, other) => one.path < other.path ? -1 : 1);
 }
 
-/** Those that stand in no folder. */
+/** The sources in the project's top folder. */
 export async function programs(): Promise<Source[]> {
   const found: Source[] = [];
   for await (const { name } of Deno.readDir(ROOT)) {
@@ -38,7 +38,7 @@ export async function programs(): Promise<Source[]> {
   return found;
 }
 
-/** All of them, by path. */
+/** All sources, by path. */
 export async function allSources(): Promise<ReadonlyMap<string, Source>> {
   return new Map([...await sources(), ...await programs()].map((one) => [one.path, one]));
 }

@@ -1,4 +1,4 @@
-// A vCPU's thread that closes itself while it has the lock of resets.
+// A vCPU's thread that closes itself while it holds the lock for resets.
 import { RESET_LOCK, type VcpuOrder } from "../../drive/vcpu_control.ts";
 import { workerScope } from "../../host/worker_scope.ts";
 import { untilAsked } from "./vcpu_thread.ts";

@@ -1,5 +1,5 @@
-// A vCPU's thread that does not stand still when it is asked to, as on a kernel that runs a vCPU in spite of a signal.
-// It ends when its program does without it.
+// A vCPU's thread that does not stop when it is told to, as on a kernel that runs a vCPU in spite
+// of a signal. It ends when it is told to quit.
 import * as control from "../../drive/vcpu_control.ts";
 import { openLibc } from "../../ffi/libc.ts";
 import { SIGUSR1 } from "../../ffi/linux.ts";
@@ -19,7 +19,7 @@ scope.onmessage = ({ data: order }) => {
     if (phase === QUIT) break;
     if (phase === RUN) {
       Atomics.compareExchange(words, PHASE, RUN, RUNNING);
-      Atomics.add(bell, 0, 1); // whoever waits may go on
+      Atomics.add(bell, 0, 1); // wake up the waiting thread
       Atomics.notify(bell, 0);
     } else Atomics.wait(words, PHASE, phase);
   }

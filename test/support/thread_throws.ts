@@ -1,4 +1,4 @@
-// A vCPU's thread that throws as soon as it shall run.
+// A vCPU's thread that throws when it is told to run.
 import type { VcpuOrder } from "../../drive/vcpu_control.ts";
 import { workerScope } from "../../host/worker_scope.ts";
 import { untilAsked } from "./vcpu_thread.ts";

@@ -1,4 +1,4 @@
-// Stands for text/printable.ts where a test proves that it finds what is not escaped.
+// Replaces text/printable.ts in a test that proves that it detects unescaped output.
 
 export const cut = (text: string): string => text;
 export const escaped = (character: string): string => character;

@@ -1,8 +1,11 @@
-// What stand-ins for a vCPU's thread have in common.
+// The common part of the programs that replace drive/vcpu_thread.ts in tests.
 import * as control from "../../drive/vcpu_control.ts";
 import { openLibc } from "../../ffi/libc.ts";
 
-/** A vCPU's thread as drive/vcpu_thread.ts begins: it says which it is, and that it stands still. Answers its words. */
+/**
+ * Begins like drive/vcpu_thread.ts: publishes its thread id, and that it holds. Returns its control
+ * words.
+ */
 export function standStill(order: control.VcpuOrder): Int32Array<SharedArrayBuffer> {
   const { words } = control.vcpuControl(order.control);
   words[control.TID] = openLibc().gettid();
@@ -10,7 +13,7 @@ export function standStill(order: control.VcpuOrder): Int32Array<SharedArrayBuff
   return words;
 }
 
-/** As {@linkcode standStill}, until it shall do something else. */
+/** As {@linkcode standStill}, and waits until it is told to do something else. */
 export function untilAsked(order: control.VcpuOrder): void {
   const words = standStill(order);
   Atomics.wait(words, control.PHASE, control.HOLD);

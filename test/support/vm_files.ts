@@ -1,6 +1,6 @@
-// Files as kernels, their modules and programs have them, made by hand: no kernel is needed to test what reads them.
+// Hand-made kernel images, ELF files and modules, so that tests of their readers need no real ones.
 
-/** A bzImage, as far as a boot loader looks at it: Documentation/arch/x86/boot.rst. */
+/** A bzImage with the fields that a boot loader reads: Documentation/arch/x86/boot.rst. */
 export function bzImage(
   release: string,
   { protocol = 0x20f, loadFlags = 1 }: { protocol?: number; loadFlags?: number } = {},
@@ -16,7 +16,7 @@ export function bzImage(
   return bytes;
 }
 
-/** What a hand-made ELF file holds. */
+/** The content of a hand-made ELF file. */
 export interface ElfParts {
   readonly sections?: Readonly<Record<string, Uint8Array>>;
   readonly segments?: readonly {
@@ -75,7 +75,7 @@ export function elfFile({ sections = {}, segments = [], machine = 62 }: ElfParts
   return bytes;
 }
 
-/** A kernel module, as far as its tags go. */
+/** A kernel module that has only the tags of its `.modinfo`. */
 export function moduleFile(release: string, depends: string): Uint8Array {
   const tags = ["license=GPL", `depends=${depends}`, `vermagic=${release} SMP preempt mod_unload `];
   const modinfo = new TextEncoder().encode(tags.map((tag) => `${tag}\0`).join(""));

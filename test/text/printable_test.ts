@@ -1,4 +1,4 @@
-// What comes from outside as a part of a line, and the guard that all output passes.
+// Text from outside as a part of a line, and the filter that all output passes.
 import { assertEquals, assertNotEquals } from "@std/assert";
 import { oneLine } from "../../report/table.ts";
 import {
@@ -13,7 +13,9 @@ import { TerminalText } from "../../text/terminal_text.ts";
 import { HOSTILE_IN_JSON, LONG, unclean } from "../support/outside_text.ts";
 
 const BASIC = { from: 0, to: 0xffff };
-/** What a terminal may obey, beside what Unicode calls a control or format character or a separator. */
+/**
+ * What a terminal may obey, beside what Unicode calls a control or format character or a separator.
+ */
 const NAMED = [
   ...[0x7f, 0x61c, 0x200e, 0x200f, 0x2028, 0x2029, 0xfeff, 0xd800, 0xdfff, 0xe0001],
   ...Array.from({ length: 32 }, (_, n) => n),

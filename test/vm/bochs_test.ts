@@ -1,4 +1,5 @@
-// What makes a machine of Bochs, without one: its configuration, its disk and the code that the disk begins with.
+// The parts of a Bochs machine, tested without Bochs: its configuration, its disk and the disk's
+// boot code.
 import {
   assert,
   assertEquals,

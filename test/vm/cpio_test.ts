@@ -1,4 +1,4 @@
-// The archive that a machine's files come in: as init/initramfs.c, and the program cpio, read it.
+// The archive with a machine's files, read as init/initramfs.c does, and with the program cpio.
 import { assertEquals, assertThrows } from "@std/assert";
 import { type ArchiveFile, cpio } from "../../vm/cpio.ts";
 import { cpioEntries } from "../support/cpio_reader.ts";

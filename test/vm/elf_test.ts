@@ -1,4 +1,4 @@
-// What is read of ELF files, whole or damaged: an answer, or none, and never an error.
+// Reading ELF files, intact or damaged: there is an answer or none, but never an error.
 import { assert, assertEquals } from "@std/assert";
 import { Elf } from "../../vm/elf.ts";
 import { modinfo } from "../../vm/kernel_modules.ts";
@@ -7,7 +7,9 @@ import { elfFile, moduleFile } from "../support/vm_files.ts";
 
 const encode = (text: string) => new TextEncoder().encode(text);
 
-/** A library: its name stands in the string table, which the dynamic section finds by its address. */
+/**
+ * A library: its name stands in the string table, which the dynamic section finds by its address.
+ */
 function library(): Uint8Array {
   const dynamic = new BigUint64Array([14n, 6n, 5n, 0x5000n, 0n, 0n, 14n, 0n]);
   return elfFile({

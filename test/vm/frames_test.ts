@@ -1,4 +1,5 @@
-// What goes over the serial line of a machine: whole, in order, whatever the pieces; and nothing else.
+// Frames on a machine's serial line arrive complete and in order, however the stream is cut, and
+// nothing else does.
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import {
   type Frame,

@@ -1,5 +1,5 @@
-// What a machine says in JSON: the kernel under test may have it say anything, and is believed nothing else than what the
-// program there would say.
+// JSON from a machine. The kernel under test can send anything, but only what the program there
+// could have sent is accepted.
 import { assertEquals, assertThrows } from "@std/assert";
 import { checkSaid } from "../../commands/check/check_machine.ts";
 import { FrameError } from "../../vm/frames.ts";

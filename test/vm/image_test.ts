@@ -1,4 +1,4 @@
-// The part of an initramfs that is kept: what it holds, and that nothing else than what was kept is ever taken.
+// The cached part of an initramfs: its content, and that nothing but an intact copy is ever used.
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { createHash } from "node:crypto";
 import { Elf } from "../../vm/elf.ts";
@@ -202,7 +202,8 @@ async function lookAt(image: Uint8Array): Promise<void> {
   for (const name of ["proc", "sys", "dev", "tmp", "root"]) assertEquals(size(name), 0, name);
   const has = (pattern: RegExp) => [...entries.keys()].some((name) => pattern.test(name));
   assert(has(/^deno\/npm\/[^/]+\/deno-std\/[^/]+\/assert\/mod\.js$/), "its package");
-  // A machine in software would need seconds to translate them. Of files with types alone Deno makes nothing.
+  // A machine in software would need seconds to translate them. Of files with types alone Deno
+  // makes nothing.
   const sources = [...entries.keys()].filter((name) => /^dirtyring\/.*\.ts$/.test(name));
   const untranslated = sources.filter((name) => !entries.has(`deno/gen/file/${name}.js`));
   assertEquals(untranslated, ["dirtyring/types/std.d.ts"]);

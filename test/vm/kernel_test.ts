@@ -1,4 +1,4 @@
-// Kernels as a person names them: what is found, and in words what is wrong with what is not one.
+// Kernels as a person names them: what is found, and the error message if there is no kernel.
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { UsageError } from "../../host/errors.ts";
 import { kernelImage } from "../../vm/elf.ts";

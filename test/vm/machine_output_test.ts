@@ -1,4 +1,5 @@
-// The files that a machine sends: whole, or an error to who writes them, and never what holds the machine up.
+// Files that a machine sends: they arrive complete or give an error to their writer, and never
+// block the machine.
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { GuestFile } from "../../vm/guest_request.ts";
 import type { MachineListener } from "../../vm/machine.ts";

@@ -1,4 +1,5 @@
-// A machine from its boot to its end, with an emulator that plays what a kernel may do: the kernel, and QEMU, are none.
+// A machine from its boot to its end, with a fake emulator that plays what a kernel may do. No
+// kernel and no QEMU is needed.
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { HostError } from "../../ffi/errors.ts";
 import { VmConsole } from "../../vm/console.ts";

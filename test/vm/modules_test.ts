@@ -1,4 +1,5 @@
-// The modules that KVM needs, in an order that a kernel takes: found in trees and packages, packed or not.
+// The modules that KVM needs, in an order in which a kernel can load them: from trees and packages,
+// compressed or not.
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { modulesFor } from "../../vm/kernel_modules.ts";
 import { KernelFileError } from "../../vm/vm_failure.ts";

@@ -1,5 +1,5 @@
-// A bench on the model and on a live kernel: what trackers found is compared with what was stored, and a
-// tracker that drops a page is found out.
+// A bench on the model and on a live kernel: the pages that trackers find are compared with the
+// stores, and a tracker that drops a page is detected.
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { bench, type BenchHelp, type BenchResult } from "../../../commands/bench/bench.ts";
 import type { BenchOptions } from "../../../commands/bench/bench_options.ts";
@@ -208,7 +208,10 @@ Deno.test("bench() says what cannot be before it measures anything", async () =>
   assertEquals(told, []);
 });
 
-/** One that comes when the test says so: a signal that is sent comes a moment later, whenever that is. */
+/**
+ * One that comes when the test says so: a signal that is sent comes a moment later, whenever that
+ * is.
+ */
 class ToldInterrupt extends Interrupt {
   told: InterruptSignal | null = null;
 

@@ -1,4 +1,4 @@
-// Several kernels fuzzed and measured: what is shown side by side.
+// Several kernels fuzzed and measured: the report that shows them side by side.
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import type { BenchResult } from "../../../commands/bench/bench.ts";
 import {
@@ -94,10 +94,10 @@ Deno.test("what is compared of benches is a ratio within each kernel", () => {
   const { ringSizes, patterns, sorting } = RESULT;
   const all = measured("6.12", { cells: CELLS, ringSizes, patterns, sorting });
   const few = measured("6.1", {
-    // Ways of tracking in any order: only the ring's are held against the bitmap's.
+    // Ways of tracking in any order: only those with the ring are compared with the bitmap.
     cells: [...CELLS].reverse().filter(({ memoryBytes }) => memoryBytes === 2 ** 30)
       .map((cell) => ({ ...cell, ratio: cell.ratio * 2 })),
-    // One ring alone has nothing to be held against, and one pattern neither.
+    // A single ring size has nothing to be compared with, and neither has a single pattern.
     ringSizes: ringSizes.slice(0, 1),
     patterns: patterns.slice(0, 1),
   });

@@ -1,4 +1,4 @@
-// What is shown of a bench: text, CSV and pictures, and the small chart module under the pictures.
+// Reports of a bench: text, CSV and charts, and the small module that draws the charts.
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import type { BenchResult } from "../../../commands/bench/bench.ts";
 import { crossoversOf } from "../../../commands/bench/bench_cost.ts";

@@ -1,4 +1,5 @@
-// `check` on a kernel in machines: what may harm it is asked in one of its own, and an interrupt is for all of them.
+// `check` on a kernel in machines: checks that may harm the kernel run in a machine of their own,
+// and an interrupt ends all machines.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { Lanes } from "../../../cli/compare_machines.ts";
 import { checkMachine } from "../../../commands/check/check_machine.ts";

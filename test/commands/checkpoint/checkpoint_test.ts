@@ -1,5 +1,5 @@
-// Replicas of running guests: equal at the end, whatever tracks their dirty pages, and different where a
-// tracker is broken.
+// Replicas of running guests: they are equal at the end with every way to track dirty pages, and
+// differ if a tracker is broken.
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import type { CheckpointResult } from "../../../commands/checkpoint/checkpoint_result.ts";
 import { quotas } from "../../../drive/live_vcpus.ts";
@@ -99,7 +99,8 @@ const FULL: KeepChanges = { guest: "long64", memory: 8 << 20, pages: 2000 };
 
 for (const [kernel, test] of [[model, Deno.test], [() => LIBC, liveTest]] as const) {
   test("checkpoint() empties a full ring in mid-epoch, and its vCPU runs on", async () => {
-    // However fast stores are: as many as fill rings up again and again, in one epoch that they end.
+    // However fast stores are: as many as fill rings up again and again, in one epoch that they
+    // end.
     const stores = 2 * FULL.pages!;
     const result = await keep(
       { ...FULL, ringBytes: RING_BYTES, stores, intervalMs: HOUR_MS },

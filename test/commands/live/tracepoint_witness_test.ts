@@ -1,4 +1,4 @@
-// The witness of `live --witness`: what was harvested, held against what the kernel itself counted.
+// The witness of `live --witness`: harvested entries are compared with the kernel's own counts.
 // Harvesters that lose something, and counts that are off by one, must be noticed.
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import {
@@ -31,7 +31,10 @@ const KERNELS = [["a real kernel", LIBC], ["the model", openModel(MODEL)]] as co
 type Take = (harvester: Harvester, id: number) => number;
 const takeAll: Take = (harvester) => harvester.take().length;
 
-/** Runs all vCPUs to their ends, with a harvest at each full ring and a last one; answers what it counted. */
+/**
+ * Runs all vCPUs to their ends, with a harvest at each full ring and a last one; answers what it
+ * counted.
+ */
 function runThrough(lab: RingVm, vcpus: LiveVcpus, take: Take, kicks: boolean): HarvestCounts {
   const entries = lab.vcpus.map(() => 0);
   const fullExits = lab.vcpus.map(() => 0);
@@ -62,7 +65,10 @@ function runThrough(lab: RingVm, vcpus: LiveVcpus, take: Take, kicks: boolean): 
   return { entries, fullExits, resets };
 }
 
-/** A run on threads, or in slices on the model, that is witnessed; the witness is the caller's to close. */
+/**
+ * A run on threads, or in slices on the model, that is witnessed; the witness is the caller's to
+ * close.
+ */
 async function witnessed(
   lab: RingVm,
   options: { readonly stores?: number; readonly take?: Take; readonly kicks?: boolean } = {},

@@ -1,5 +1,5 @@
-// `--kernel` on the command line: what is wrong is told in a line, with the status of README.md, before anything boots;
-// and what stands for QEMU ends with the command, however that ends.
+// `--kernel` on the command line: an error is reported in one line, with the status of README.md,
+// before anything boots. And the emulator ends with the command, however that ends.
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import type { CheckReport } from "../../../conformance/runner/check_report.ts";
 import type { KernelsReport } from "../../../conformance/runner/kernels_report.ts";
@@ -38,7 +38,10 @@ async function setUp(qemu: string) {
   return { folder, image, path: `${folder.path}/bin:/usr/bin:/bin` };
 }
 
-/** What command lines come to in one process with the launcher's permissions, which prints nothing else. */
+/**
+ * What command lines come to in one process with the launcher's permissions, which prints nothing
+ * else.
+ */
 async function commandLines(
   folder: Folder,
   path: string,

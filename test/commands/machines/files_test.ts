@@ -1,4 +1,5 @@
-// The files of this host that a command in a machine reads and writes: no more of them, and none else.
+// The files of this host that a command in a machine may read and write: exactly those that it
+// names.
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { MachineFiles } from "../../../cli/machine_files.ts";
 import type { Option, OptionFile, OptionTable } from "../../../cli/option.ts";

@@ -1,5 +1,5 @@
-// Headers that a digest vouches for and that cannot be all the same: they are refused before anything is built, in a
-// line that speaks of the file.
+// Headers with a valid digest and impossible values: they are refused before a VM is built, in one
+// line that names the file.
 import {
   assert,
   assertEquals,
@@ -28,7 +28,8 @@ import { MadeUpInterrupt } from "../../support/live_runs.ts";
 
 const FULL = "epoch-000000-full.ckpt";
 
-// A folder with a full checkpoint of a made-up machine that is changed as a whole: its files go together.
+// A folder with a full checkpoint of a made-up machine that is changed as a whole: its files go
+// together.
 async function withMachine(
   changes: Partial<CheckpointedLab>,
   then: (folder: string, path: string) => Promise<void>,

@@ -1,5 +1,5 @@
-// Checkpoints restored: the machine goes on where it was, on either kernel; and where a byte of it is not what it
-// was, that is found out, whatever the file's digest says.
+// Checkpoints restored: the machine goes on where it was, on either kernel. A changed byte is
+// detected, even if the file's digest is valid.
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { readChain } from "../../../checkpoint/checkpoint_chain.ts";
 import type { CheckpointLayout } from "../../../checkpoint/checkpoint_header.ts";
@@ -202,7 +202,8 @@ Deno.test("restore() finds out each byte that is not what it was", async () => {
   });
 });
 
-// Changes the header of the full checkpoint, in place: what is put there is as long as what stood there.
+// Changes the header of the full checkpoint, in place: what is put there is as long as what stood
+// there.
 async function withHeader(from: string, to: string, then: (folder: string) => Promise<void>) {
   assertEquals(from.length, to.length);
   await inFolder(async (folder) => {
