@@ -8,7 +8,7 @@ import { allocateEntries, type Entries, ENTRY_WORDS } from "../ring/entry.ts";
 export interface HandedRing {
   /** Its entries. */
   readonly entries: Entries;
-  /** What `KVM_RESET_DIRTY_RINGS` answered: the entries reset, or minus an errno. */
+  /** What `KVM_RESET_DIRTY_RINGS` returned: the number of entries reset, or minus an errno. */
   readonly reset: number;
   /** Nanoseconds of the harvest. */
   readonly harvestNs: number;

@@ -81,9 +81,9 @@ export class HarvestCycle<Tracker extends DirtyTracker = DirtyTracker> {
   // one harvest.
   #due = 0;
   #isShort = false;
-  /** What knows the dirty pages. */
+  /** The source of the dirty pages: rings or bitmaps. */
   readonly tracker: Tracker;
-  /** What did not hold. */
+  /** The checks that failed. */
   readonly problems: Problems = new Problems();
   /** Duration of the last {@linkcode HarvestCycle.learn}, in nanoseconds. */
   learnNs = 0;
@@ -109,7 +109,7 @@ export class HarvestCycle<Tracker extends DirtyTracker = DirtyTracker> {
    *
    * @param ids The vCPUs whose rings are harvested.
    * @returns The number of entries, or of pages, that were found.
-   * @throws {KernelError} Where the kernel refuses.
+   * @throws {KernelError} If the kernel refuses.
    */
   learn(ids: readonly number[]): number {
     const started = performance.now();
@@ -124,7 +124,7 @@ export class HarvestCycle<Tracker extends DirtyTracker = DirtyTracker> {
    *
    * @param logged Which page an entry names.
    * @param ids The vCPUs whose rings are harvested.
-   * @throws {KernelError} Where the kernel refuses.
+   * @throws {KernelError} If the kernel refuses.
    */
   learnInto(pages: DirtySet, logged: LoggedPages, ids: readonly number[]): void {
     this.learn(ids);
@@ -139,7 +139,7 @@ export class HarvestCycle<Tracker extends DirtyTracker = DirtyTracker> {
    * the ring, and further resets take them back.
    *
    * @param note Receives the answer of each reset.
-   * @throws {KernelError} Where the kernel refuses.
+   * @throws {KernelError} If the kernel refuses.
    */
   rearm(note?: (answer: Rearmed) => void): void {
     const due = this.#due;

@@ -44,7 +44,7 @@ export class Patience {
    * Looks at the vCPU once. Call it after each tick.
    *
    * @returns Whether to give up: the guest has made no store for that many looks.
-   * @throws {KernelError} Where its registers cannot be read.
+   * @throws {KernelError} If its registers cannot be read.
    */
   isOver(): boolean {
     const left = this.#vcpu.register("rcx"); // every guest counts down its stores in rcx
@@ -56,7 +56,7 @@ export class Patience {
   /**
    * The error for a vCPU that was given up.
    *
-   * @throws {KernelError} Where its registers cannot be read.
+   * @throws {KernelError} If its registers cannot be read.
    */
   error(): GuestError {
     const { id } = this.#vcpu;
@@ -73,7 +73,7 @@ export class Patience {
  * The error for an exit that the guest's program never causes, such as an emulation failure or a
  * triple fault.
  *
- * @param vcpu The vCPU, standing still after `KVM_RUN` answered 0.
+ * @param vcpu The vCPU, standing still after `KVM_RUN` returned 0.
  * @returns The error, which names the exit reason, its detail and the guest's `rip`.
  */
 export function unexpectedExit(vcpu: Vcpu): GuestError {
@@ -98,7 +98,7 @@ export class InlineDriver {
   readonly #interrupt: Interrupt | null;
 
   /**
-   * Makes a driver.
+   * Creates a driver.
    *
    * @param interrupt Asked each time `KVM_RUN` returns whether to go on. Without one, a signal has
    * its default action and ends the process.
@@ -114,7 +114,7 @@ export class InlineDriver {
    * @returns Why it stopped.
    * @throws {GuestError} If its exit is one that the guest's program never causes, or if it neither
    * makes stores nor stops.
-   * @throws {KernelError} Where `KVM_RUN` failed.
+   * @throws {KernelError} If `KVM_RUN` failed.
    */
   run(vcpu: Vcpu): VcpuExit | Promise<VcpuExit> {
     const answer = vcpu.runBriefly();

@@ -15,7 +15,7 @@ export type VcpuStop =
   /** Its thread is gone; `why` says the reason in words. */
   | { readonly kind: "lost"; readonly why: string };
 
-/** Where a vCPU that stands still is in its stores. */
+/** How far a vCPU that stands still is in its stores. */
 export interface VcpuPlace {
   /** Stores made since the beginning. */
   readonly stores: number;
@@ -26,7 +26,7 @@ export interface VcpuPlace {
   readonly value: number;
   /** Stores of that pass. */
   readonly passStores: number;
-  /** Stores of that pass that are made. */
+  /** Stores already made of that pass. */
   readonly passMade: number;
 }
 
@@ -88,12 +88,12 @@ export interface LiveVcpus extends AsyncDisposable {
    * @returns Why it stands still; `null` while it runs.
    */
   stopOf(id: number): VcpuStop | null;
-  /** Where a vCPU that stands still is in its stores. */
+  /** How far a vCPU that stands still is in its stores. */
   placeOf(id: number): VcpuPlace;
   /**
    * How long a vCPU stood still at full rings, measured by whatever runs it.
    *
-   * @returns The stops that are over.
+   * @returns The completed stops.
    */
   fullStops(id: number): FullStops;
 }
@@ -110,7 +110,7 @@ export interface LiveVcpus extends AsyncDisposable {
  * ```
  *
  * @param vcpus The vCPUs, with the number of stores of their blocks.
- * @param stores Stores in all; `null` for no end.
+ * @param stores Stores in all; `null` if there is no limit.
  * @returns Stores for each vCPU.
  */
 export function quotas(
@@ -166,7 +166,7 @@ export class PassWalk {
   }
 
   /**
-   * Goes on to the next pass. The value wraps at 2^32, as the guest's own addition does.
+   * Advances to the next pass. The value wraps at 2^32, as the guest's own addition does.
    *
    * @returns Whether there is one; `stores` and `value` then describe it.
    */

@@ -20,8 +20,8 @@ export interface Measured {
   /** The same for a sequential pattern with as many stores, measured in turn with the other. */
   readonly sequentialResetNsPerEntry: number | null;
   /**
-   * Whether two stores to one page pushed two entries: then KVM emulates the guest, there are no guest
-   * mappings to re-protect, and the cost is understated.
+   * Whether two stores to one page pushed two entries. KVM then emulates the guest, there are no
+   * guest mappings to re-protect, and the measured cost is too low.
    */
   readonly emulated: boolean;
 }
@@ -32,7 +32,7 @@ export interface Measured {
  *
  * @param lab The lab, its rings empty.
  * @param interrupt Ends the repetitions early.
- * @param problems Gets what did not hold meanwhile.
+ * @param problems Receives the checks that fail meanwhile.
  * @returns The medians, and how many repetitions they are taken over.
  */
 export async function measureReset(
@@ -120,10 +120,9 @@ export const SORT_NOT_MEASURED: SortCost = {
  * way, which counts batches and lets the witness see that a sorted reset loses nothing.
  *
  * @param lab The lab, its rings empty.
- * @param interrupt Ends it early; `null` where nothing does.
- * @param problems Gets what did not hold meanwhile.
+ * @param interrupt Ends it early; `null` if nothing does.
+ * @param problems Receives the checks that fail meanwhile.
  * @param witness Has watched the lab's stores so far. It does not see those of the timed rounds.
- * @returns What sorting costs and saves.
  */
 export async function measureSort(
   lab: RingVm,
@@ -150,8 +149,6 @@ export async function measureSort(
  * @param plain Entries and batches of a plain round.
  * @param sorted Those of a sorted round.
  * @param rows The costs of the plain and of the sorted way, in this order, for each repetition.
- * @param emulated Whether KVM emulates the guest's stores.
- * @returns What sorting costs and saves.
  */
 export function sortCost(
   plain: SortSide,
@@ -242,8 +239,8 @@ const LIMIT_MS = 4000;
  * holds its pattern again.
  *
  * @param lab The lab, its rings empty.
- * @param interrupt Ends the repetitions early; `null` where nothing does.
- * @param problems Gets what did not hold meanwhile.
+ * @param interrupt Ends the repetitions early; `null` if nothing does.
+ * @param problems Receives the checks that fail meanwhile.
  * @returns A row for each repetition, with the cost of each way.
  */
 async function measureWays(

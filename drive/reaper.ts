@@ -43,7 +43,7 @@ export interface ReaperOptions {
 export class Reaper {
   /** The lab. */
   protected readonly lab: RingVm;
-  /** What remembers the pages read. */
+  /** Remembers the pages that were read. */
   protected readonly witness: Witness;
   /** The harvest cycle that it uses. */
   readonly cycle: HarvestCycle<RingTracker>;
@@ -74,8 +74,7 @@ export class Reaper {
    * Creates a reaper; it can harvest once {@linkcode Reaper.attach} was called, or alone while no
    * vCPU runs.
    *
-   * @param witness What remembers the pages read.
-   * @param options How it harvests.
+   * @param witness Remembers the pages that were read.
    */
   constructor(lab: RingVm, witness: Witness, options: ReaperOptions) {
     this.lab = lab;
@@ -132,7 +131,7 @@ export class Reaper {
   /**
    * Reads the pages that were reaped last, after those of rings that were handed over before them.
    *
-   * @throws {KernelError} Where a thread's reset failed.
+   * @throws {KernelError} If a thread's reset failed.
    */
   inspect(): void {
     this.#takeHanded(this.#heads);
@@ -143,7 +142,7 @@ export class Reaper {
    * Reads the pages of rings that were handed over. Call it only when nothing that was reaped still
    * awaits {@linkcode Reaper.inspect}.
    *
-   * @throws {KernelError} Where a thread's reset failed.
+   * @throws {KernelError} If a thread's reset failed.
    */
   collect(): void {
     if (this.#handOvers !== null) this.#takeHanded(this.#handOvers.map(({ head }) => head));

@@ -55,7 +55,7 @@ export interface DonePass {
  * Harvests all rings of a lab, resets them, and looks at them again.
  *
  * @param lab The lab, in its first round: entries of a fresh ring start at index 0.
- * @param problems Gets what did not hold.
+ * @param problems Receives the checks that fail.
  * @param states Reads the kernel's own state; `null` if it is not wanted.
  * @param take Harvests a ring; it may leave entries behind.
  * @throws {HostError} If the state is wanted, but cannot be read.

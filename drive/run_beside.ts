@@ -19,8 +19,8 @@ const SLICE = 60;
  *
  * @param vcpu The vCPU. Nobody else may use its file descriptor until the promise settles.
  * @param during Called again and again while the vCPU runs, and sometimes shortly before or after.
- * @returns What `KVM_RUN` answered: 0 with {@linkcode Vcpu.exitReason} set, or minus an errno.
- * @throws {HostError} Where the thread cannot be started.
+ * @returns What `KVM_RUN` returned: 0 with {@linkcode Vcpu.exitReason} set, or minus an errno.
+ * @throws {HostError} If the thread cannot be started.
  * @throws {KernelError} If the thread cannot be started because file descriptors or threads have
  * run out.
  */

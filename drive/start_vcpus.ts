@@ -37,9 +37,8 @@ const END = { KVM_EXIT_HLT, KVM_EXIT_IO } as const;
  * Prepares a VM's vCPUs to run beside the harvester: on threads, or in slices on a kernel in
  * memory.
  *
- * @param options What its vCPUs are to do.
  * @returns The vCPUs, standing still. The caller owns them and disposes of them before the VM.
- * @throws {HostError} Where a thread cannot be started.
+ * @throws {HostError} If a thread cannot be started.
  * @throws {KernelError} If one cannot be started because file descriptors or threads have run out.
  */
 export async function startVcpus(vm: GuestVm, options: StartOptions): Promise<LiveVcpus> {

@@ -70,13 +70,13 @@ export interface Story extends RoundsCheck {
 
 /** `dirtyring stats`: the coalescing statistics of each ring and in total. */
 export interface StatsResult extends LabResult, StatsReport, RoundsCheck {
-  /** What it is. */
+  /** The name and version of its schema. */
   readonly schema: "dirtyring.stats/1";
 }
 
 /** `dirtyring run`: the whole loop in numbers. */
 export interface RunResult extends LabResult, Story {
-  /** What it is. */
+  /** The name and version of its schema. */
   readonly schema: "dirtyring.run/1";
 }
 
@@ -86,16 +86,15 @@ interface StoryOptions {
   // Whether each round's figures are kept. Without them the use of memory does not grow with the
   // rounds.
   readonly keepRounds: boolean;
-  // Whether entries are sorted in the ring before they are marked.
+  // Whether entries are sorted in the ring before they are marked as harvested.
   readonly sort: boolean;
 }
 
 /**
  * Runs the rounds of a lab and returns the coalescing statistics.
  *
- * @param interrupt Ends it early; what was gathered is answered.
- * @param rule The rule that counts calls.
- * @returns The statistics.
+ * @param interrupt Ends the run early; the results so far are returned.
+ * @param rule The rule by which calls are counted.
  */
 export async function stats(
   lab: RingVm,
@@ -111,10 +110,9 @@ export async function stats(
  * Runs the rounds of a lab and returns the figures of each, the check of its memory, and the
  * statistics.
  *
- * @param interrupt Ends it early; what was gathered is answered.
- * @param rule The rule that counts calls.
- * @param sort Whether entries are sorted in the ring before they are marked.
- * @returns The story of the run.
+ * @param interrupt Ends the run early; the results so far are returned.
+ * @param rule The rule by which calls are counted.
+ * @param sort Whether entries are sorted in the ring before they are marked as harvested.
  */
 export async function run(
   lab: RingVm,

@@ -54,11 +54,7 @@ export class VcpuSlices implements LiveVcpus {
   readonly #runners: readonly Runner[];
   #clock = 0;
 
-  /**
-   * Prepares the vCPUs; all stand still.
-   *
-   * @param insight The kernel in memory.
-   */
+  /** Prepares the vCPUs; all stand still. */
   constructor(insight: Insight, vcpus: readonly SlicedVcpu[]) {
     this.#insight = insight;
     this.#runners = vcpus.map((vcpu) => ({
@@ -102,7 +98,7 @@ export class VcpuSlices implements LiveVcpus {
   }
 
   /**
-   * Makes vCPUs stand still.
+   * Stops vCPUs.
    *
    * @param ids The vCPUs; all unless given.
    */
@@ -134,7 +130,7 @@ export class VcpuSlices implements LiveVcpus {
     return work();
   }
 
-  // Answers whether the vCPU has stopped.
+  // Returns whether the vCPU has stopped.
   #runSlice(runner: Runner): boolean {
     const answer = this.#insight.runSlice(runner.vcpu.fd, SLICE);
     if (answer === -ERRNO.EAGAIN) return false;
@@ -164,7 +160,7 @@ export class VcpuSlices implements LiveVcpus {
     return runs ? null : stop;
   }
 
-  /** Where a vCPU that stands still is in its stores. */
+  /** How far a vCPU that stands still is in its stores. */
   placeOf(id: number): VcpuPlace {
     const { walk, stop, remaining } = this.#runners[id]!;
     const passMade = stop.kind === "done" ? walk.stores : walk.stores - remaining();

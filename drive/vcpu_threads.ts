@@ -69,7 +69,7 @@ export class VcpuThreads implements LiveVcpus {
    * @param kernel The kernel that answers on this thread.
    * @param program The program of a thread.
    * @returns The vCPUs. The caller owns them and disposes of them before the VM.
-   * @throws {HostError} Where a thread cannot be started.
+   * @throws {HostError} If a thread cannot be started.
    */
   static async start(
     kernel: Kernel,
@@ -261,7 +261,7 @@ export class VcpuThreads implements LiveVcpus {
     }
   }
 
-  /** Where a vCPU that stands still is in its stores. */
+  /** How far a vCPU that stands still is in its stores. */
   placeOf(id: number): VcpuPlace {
     const { control: { numbers, words }, vcpu } = this.#threads[id]!;
     const passStores = numbers[control.PASS]!;
@@ -274,7 +274,7 @@ export class VcpuThreads implements LiveVcpus {
   /**
    * How long a vCPU stood still at full rings, measured by its thread.
    *
-   * @returns The stops that are over.
+   * @returns The completed stops.
    */
   fullStops(id: number): FullStops {
     return control.fullStopsOf(this.#threads[id]!.control.numbers);

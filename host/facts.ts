@@ -127,8 +127,8 @@ const ADVICE = "add --allow-read=FILE to deno run, or pass it to standard input 
  * @param path The file, or `null` for standard input.
  * @param most The most bytes that are read; 512 MiB unless given.
  * @yields Some bytes of it.
- * @throws {KernelError} Where it cannot be opened or read, or holds more (EFBIG).
- * @throws {HostError} Where Deno has no permission to read it.
+ * @throws {KernelError} If it cannot be opened or read, or holds more (EFBIG).
+ * @throws {HostError} If Deno has no permission to read it.
  */
 export function* hostFilePieces(
   path: string | null,
@@ -150,8 +150,8 @@ export function* hostFilePieces(
  *
  * @param path The file, or `null` for standard input.
  * @param most The most bytes that are read; 512 MiB unless given.
- * @throws {KernelError} Where it cannot be opened or read, or holds more (EFBIG).
- * @throws {HostError} Where Deno has no permission to read it.
+ * @throws {KernelError} If it cannot be opened or read, or holds more (EFBIG).
+ * @throws {HostError} If Deno has no permission to read it.
  */
 export function readHostFile(path: string | null, most?: number): Uint8Array<ArrayBuffer> {
   return joined(hostFilePieces(path, most));
@@ -240,7 +240,7 @@ export function* readPieces(
  * Joins pieces.
  *
  * @returns Their bytes.
- * @throws {KernelError} Where the pieces cannot be read.
+ * @throws {KernelError} If the pieces cannot be read.
  */
 export function joined(pieces: Iterable<Uint8Array<ArrayBuffer>>): Uint8Array<ArrayBuffer> {
   const list = [...pieces];

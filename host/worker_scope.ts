@@ -2,8 +2,8 @@
  * The part of a Worker's global scope that is used here. The compiler's own declarations are those
  * of a window.
  *
- * @typeParam Order What the thread is told.
- * @typeParam Answer What it says; nothing unless given.
+ * @typeParam Order The messages to the thread.
+ * @typeParam Answer The messages from the thread; none unless given.
  */
 export interface WorkerScope<Order, Answer = never> {
   /** Called with each message to the thread. */
@@ -18,8 +18,8 @@ export interface WorkerScope<Order, Answer = never> {
  * The scope of the calling thread. Only for files that always run as a Worker, since the cast is
  * false elsewhere.
  *
- * @typeParam Order What the thread is told.
- * @typeParam Answer What it says; nothing unless given.
+ * @typeParam Order The messages to the thread.
+ * @typeParam Answer The messages from the thread; none unless given.
  */
 export function workerScope<Order, Answer = never>(): WorkerScope<Order, Answer> {
   return globalThis as unknown as WorkerScope<Order, Answer>;

@@ -68,7 +68,7 @@ export class BitmapTracker implements DirtyTracker {
    *
    * @param system `/dev/kvm`.
    * @throws {HostError} If the kernel has no `KVM_CLEAR_DIRTY_LOG`.
-   * @throws {KernelError} Where the kernel refuses.
+   * @throws {KernelError} If the kernel refuses.
    */
   enable(system: System, vm: Vm): void {
     if (this.kind === "bitmap-manual") protectByHand(system, vm);
@@ -94,7 +94,7 @@ export class BitmapTracker implements DirtyTracker {
    * Allocates the bitmaps.
    *
    * @param slots The VM's slots.
-   * @throws {KernelError} Where memory cannot be mapped.
+   * @throws {KernelError} If memory cannot be mapped.
    */
   begin(slots: readonly Slot[]): void {
     const logged = slots.filter((slot) => slot.logged);
@@ -129,7 +129,7 @@ export class BitmapTracker implements DirtyTracker {
    * With a plain bitmap, getting it also re-arms the pages.
    *
    * @returns The number of dirty pages.
-   * @throws {KernelError} Where the kernel refuses.
+   * @throws {KernelError} If the kernel refuses.
    */
   learn(): number {
     const vm = this.#on;
@@ -157,7 +157,7 @@ export class BitmapTracker implements DirtyTracker {
    * to each is logged again. A plain bitmap is re-armed already.
    *
    * @returns How long it took; there is no count.
-   * @throws {KernelError} Where the kernel refuses.
+   * @throws {KernelError} If the kernel refuses.
    */
   rearm(): Rearmed {
     if (this.kind === "bitmap") return NOTHING_TO_DO;

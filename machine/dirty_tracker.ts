@@ -57,14 +57,14 @@ export interface DirtyTracker extends Disposable {
    *
    * @param system `/dev/kvm`, which is asked for its limits.
    * @throws {HostError} If the kernel does not support this way of tracking.
-   * @throws {KernelError} Where the kernel refuses.
+   * @throws {KernelError} If the kernel refuses.
    */
   enable(system: System, vm: Vm): void;
   /**
    * Tracks a new vCPU. vCPUs must be added in the order of their ids.
    *
    * @returns What the caller must dispose of before the vCPU; `null` if there is nothing.
-   * @throws {KernelError} Where the kernel refuses.
+   * @throws {KernelError} If the kernel refuses.
    */
   addVcpu(vcpu: Vcpu): Disposable | null;
   /**
@@ -72,7 +72,7 @@ export interface DirtyTracker extends Disposable {
    * tracker must be disposed of.
    *
    * @param slots The VM's slots.
-   * @throws {KernelError} Where memory cannot be mapped.
+   * @throws {KernelError} If memory cannot be mapped.
    */
   begin(slots: readonly Slot[]): void;
   /** Warms up what would make the first {@linkcode DirtyTracker.learn} slow. */
@@ -85,7 +85,7 @@ export interface DirtyTracker extends Disposable {
    * pages of all.
    * @param take How each ring is harvested, if there are rings; in ring order unless given.
    * @returns The number of entries, or of pages, that were found.
-   * @throws {KernelError} Where the kernel refuses.
+   * @throws {KernelError} If the kernel refuses.
    */
   learn(ids: readonly number[], take?: Take): number;
   /**
@@ -98,7 +98,7 @@ export interface DirtyTracker extends Disposable {
   /**
    * Re-arms all pages that were learned: the next store to each is reported again.
    *
-   * @throws {KernelError} Where the kernel refuses.
+   * @throws {KernelError} If the kernel refuses.
    */
   rearm(): Rearmed;
   /**

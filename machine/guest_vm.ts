@@ -65,7 +65,7 @@ export class GuestVm<Tracker extends DirtyTracker = DirtyTracker> implements Dis
    * @throws {HostError} If the host has no usable KVM, or the kernel lacks the way of tracking: the
    * dirty ring, or manual protection.
    * @throws {ValueError} Above a limit that the kernel reports.
-   * @throws {KernelError} Where the kernel refuses a call.
+   * @throws {KernelError} If the kernel refuses a call.
    */
   constructor(kernel: Kernel, plan: Plan, tracker: Tracker) {
     using resources = new DisposableStack();
@@ -182,9 +182,9 @@ export type RingVm = GuestVm<RingTracker>;
 /**
  * Makes a VM whose dirty pages are tracked in rings.
  *
- * @throws {HostError} Where the host has no usable KVM, or no dirty ring.
+ * @throws {HostError} If the host has no usable KVM, or no dirty ring.
  * @throws {UsageError} Above a limit that the kernel reports.
- * @throws {KernelError} Where the kernel refuses a call.
+ * @throws {KernelError} If the kernel refuses a call.
  */
 export function ringVm(kernel: Kernel, plan: Plan): RingVm {
   return new GuestVm(kernel, plan, new RingTracker(plan.ringBytes));

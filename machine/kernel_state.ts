@@ -37,8 +37,8 @@ export interface KernelStates extends Disposable {
    * @param lab The lab. Its vCPUs must stand still, and no entry may be harvested that a reset
    * would take.
    * @returns The state of each vCPU's ring.
-   * @throws {KernelError} Where the reset fails.
-   * @throws {HostError} Where the tracepoint does not tell of every ring.
+   * @throws {KernelError} If the reset fails.
+   * @throws {HostError} If the tracepoint does not report every ring.
    */
   now(lab: RingVm): readonly KernelState[];
   /**
@@ -46,7 +46,7 @@ export interface KernelStates extends Disposable {
    *
    * @param reset Makes one `KVM_RESET_DIRTY_RINGS`.
    * @returns Its answer, and the state of each vCPU's ring.
-   * @throws {HostError} Where the tracepoint does not tell of every ring.
+   * @throws {HostError} If the tracepoint does not report every ring.
    */
   after<Answer>(lab: RingVm, reset: () => Answer): readonly [Answer, readonly KernelState[]];
 }
@@ -161,7 +161,7 @@ export class RingWalks implements Disposable {
    *
    * @param kernel A real kernel.
    * @throws {HostError} If tracefs, the tracepoint or the permission is missing.
-   * @throws {KernelError} Where the kernel refuses for another reason.
+   * @throws {KernelError} If the kernel refuses for another reason.
    */
   constructor(kernel: Kernel) {
     const fields = ["index", "dirty_index", "reset_index"] as const;
@@ -174,7 +174,7 @@ export class RingWalks implements Disposable {
    * @param vcpus The VM's vCPUs.
    * @param reset Makes one `KVM_RESET_DIRTY_RINGS`, on the calling thread.
    * @returns Its answer, and the indices of each vCPU's ring.
-   * @throws {HostError} Where the tracepoint does not tell of one walk over each ring.
+   * @throws {HostError} If the tracepoint does not report exactly one walk over each ring.
    */
   watch<Answer>(vcpus: readonly Vcpu[], reset: () => Answer): WatchedReset<Answer> {
     this.#samples.enable();
@@ -206,8 +206,8 @@ export class RingWalks implements Disposable {
    *
    * @param vcpus The VM's vCPUs, which must stand still.
    * @returns The entries that the reset took, which should be 0, and the indices.
-   * @throws {KernelError} Where the reset fails.
-   * @throws {HostError} Where the tracepoint does not tell of one walk over each ring.
+   * @throws {KernelError} If the reset fails.
+   * @throws {HostError} If the tracepoint does not report exactly one walk over each ring.
    */
   ask(vm: Vm, vcpus: readonly Vcpu[]): WatchedReset<number> {
     return this.watch(vcpus, () => vm.resetDirtyRings().count);

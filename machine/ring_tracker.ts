@@ -105,9 +105,9 @@ export class RingTracker implements DirtyTracker {
   /**
    * Enables the ring.
    *
-   * @param system `/dev/kvm`, asked for its limits where it refuses.
+   * @param system `/dev/kvm`, which is asked for its limits if it refuses.
    * @param vm The VM, without vCPUs yet.
-   * @throws {KernelError} Where the kernel refuses the size.
+   * @throws {KernelError} If the kernel refuses the size.
    */
   enable(system: System, vm: Vm): void {
     enableRing(system, vm, this.#ringBytes);
@@ -117,7 +117,7 @@ export class RingTracker implements DirtyTracker {
   /**
    * Maps a vCPU's ring.
    *
-   * @throws {KernelError} Where the kernel refuses.
+   * @throws {KernelError} If the kernel refuses.
    */
   addVcpu(vcpu: Vcpu): DirtyRing {
     const ring = vcpu.mapDirtyRing(this.#ringBytes);
@@ -213,10 +213,10 @@ export class RingTracker implements DirtyTracker {
 /**
  * Enables the ring on a VM.
  *
- * @param system `/dev/kvm`, asked for its limits where it refuses.
+ * @param system `/dev/kvm`, which is asked for its limits if it refuses.
  * @param vm The VM, without vCPUs yet.
  * @param ringBytes The ring's size in bytes, passed to the kernel unchecked.
- * @throws {KernelError} Where the kernel refuses.
+ * @throws {KernelError} If the kernel refuses.
  */
 export function enableRing(system: System, vm: Vm, ringBytes: number): void {
   const answer = vm.enableCap(KVM_CAP_DIRTY_LOG_RING, ringBytes);

@@ -19,7 +19,7 @@ export class PageSet {
   #count = 0;
 
   /**
-   * Begins empty.
+   * Creates an empty set.
    *
    * @param pages Page numbers are below this.
    */
@@ -67,7 +67,7 @@ export class DirtySet {
   readonly #list: PageNumbers;
 
   /**
-   * Begins empty.
+   * Creates an empty set.
    *
    * @param pages Page numbers are below this.
    */

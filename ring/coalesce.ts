@@ -178,7 +178,6 @@ export function ruleOf(release: string): Rule {
  * walk begins by flushing an empty batch (from v6.10 on, that call returns at once); since v6.17 it
  * does not.
  *
- * @param rule The kernel version.
  * @param batches The number of batches.
  * @param windows The number of ring walks: one for each ring in each reset call, even if nothing
  * was harvested.

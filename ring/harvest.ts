@@ -29,7 +29,7 @@ export interface RingWords {
 /**
  * Prepares a ring's memory for {@linkcode harvest}.
  *
- * @param words The ring's memory, four words of 32 bits an entry.
+ * @param words The ring's memory, four 32-bit words per entry.
  * @returns The same memory, with its spans.
  */
 export function ringWords(words: Uint32Array<ArrayBuffer>): RingWords {
@@ -149,7 +149,7 @@ export class Harvester {
   /**
    * Starts at the ring's first entry.
    *
-   * @param words The ring's memory, four words of 32 bits an entry.
+   * @param words The ring's memory, four 32-bit words per entry.
    */
   constructor(words: Uint32Array<ArrayBuffer>) {
     this.#ring = ringWords(words);

@@ -170,7 +170,7 @@ export class RingSorter {
   /**
    * Allocates the keys of a whole ring.
    *
-   * @param words The ring's memory, four words of 32 bits an entry.
+   * @param words The ring's memory, four 32-bit words per entry.
    */
   constructor(words: Uint32Array<ArrayBuffer>) {
     this.#words = words;
