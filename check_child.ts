@@ -1,5 +1,6 @@
-// The process in which `dirtyring check` makes its checks: one that hangs or ends it fails alone. It is
-// asked for them on standard input, an id a line, and answers on standard output, an object a line.
+// The process in which `dirtyring check` runs its checks, so that a check that hangs or crashes
+// fails alone. It reads the ids of checks from standard input, one on each line, and answers on
+// standard output with one JSON object on each line.
 import { CheckHost } from "./conformance/kit/check_host.ts";
 import { measurePace } from "./conformance/kit/pace.ts";
 import { parseSetup } from "./conformance/runner/child_process.ts";
@@ -26,7 +27,7 @@ if (import.meta.main) {
   await serveChecks({
     ids: linesOf(Deno.stdin.readable),
     write(line) {
-      // Where the parent is gone, this ends the process.
+      // If the parent is gone, the write fails and ends this process.
       let bytes = encoder.encode(line);
       while (bytes.length > 0) bytes = bytes.subarray(Deno.stdout.writeSync(bytes));
     },
@@ -36,11 +37,11 @@ if (import.meta.main) {
       return await runCheck(check, await open(), { allowWarn, allowHarm });
     },
     async pace() {
-      // No part of any check, and so not traced.
+      // This is not part of any check, so it is not traced.
       using host = new CheckHost(await openKernel(selection, null, say), { allowWarn, allowHarm });
       return measurePace(host);
     },
   });
-  // Not by returning: what a check left behind must not keep the process alive.
+  // Exit explicitly: whatever a check left behind must not keep the process alive.
   Deno.exit(0);
 }

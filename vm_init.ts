@@ -1,4 +1,5 @@
-// Process 1 of the machine that `--kernel` boots. Where it cannot even open its serial line, the console tells why.
+// Process 1 of the machine that `--kernel` boots. Where it cannot even open its serial line, it
+// prints the reason on the console.
 import { runMachine } from "./vm/init.ts";
 
 if (import.meta.main) {
@@ -7,6 +8,6 @@ if (import.meta.main) {
   } catch (error) {
     console.error(`dirtyring: ${error instanceof Error ? error.message : error}`);
   }
-  // The kernel panics, which ends the machine, too.
+  // When process 1 exits the kernel panics, which ends the machine.
   Deno.exit(1);
 }

@@ -1,3 +1,5 @@
+// The chain of checkpoints in a folder: a full checkpoint, then one file for each epoch after it.
+
 import { ValueError } from "../host/errors.ts";
 import { printable } from "../text/printable.ts";
 import {
@@ -17,23 +19,23 @@ export interface SkippedFile {
   readonly reason: string;
 }
 
-/** The checkpoints of a folder, as far as they can be used. */
+/** The checkpoints of a folder that can be restored, and what else was found there. */
 export interface CheckpointChain {
   /** The folder. */
   readonly folder: string;
-  /** A full checkpoint and the epochs after it, without a gap: one file at least. */
+  /** A full checkpoint and the epochs after it, without a gap; at least one file. */
   readonly files: readonly WholeFile[];
-  /** The other checkpoints. */
+  /** The checkpoints that are not used. */
   readonly skipped: readonly SkippedFile[];
-  /** What else is in the folder: names that no checkpoint has. */
+  /** Names in the folder that are not checkpoint names. */
   readonly others: readonly string[];
 }
 
-/** Names that are listed; the rest is counted. */
+/** At most this many names are listed; the others are only counted. */
 const LISTED = 3;
 
 /**
- * Names in a line, as few as it takes to know what they are.
+ * Lists names in one line: the first three, and how many more there are.
  *
  * @example
  * ```ts
@@ -43,8 +45,7 @@ const LISTED = 3;
  * assertEquals(someOf(["a", "b", "c", "d", "e"]), "a, b, c and 2 more");
  * ```
  *
- * @param names The names, one or more.
- * @returns The first three, and how many more there are.
+ * @param names At least one name.
  */
 export function someOf(names: readonly string[]): string {
   const first = names.slice(0, LISTED).map((name) => printable(name)).join(", ");
@@ -52,11 +53,12 @@ export function someOf(names: readonly string[]): string {
 }
 
 /**
- * Checks the files of a folder in the order of their epochs: each must be whole, and continue the one before it.
- * The first that does not ends the chain; what comes after it cannot be used without it.
+ * Checks the files of a folder in the order of their epochs. Each must be whole and must continue
+ * the one before it. The first file that fails ends the chain; later files cannot be used without
+ * it.
  *
- * @throws {ValueError} Where there is no full checkpoint that is whole.
- * @throws {KernelError} Where there are no file descriptors left, or no memory.
+ * @throws {ValueError} If there is no whole full checkpoint.
+ * @throws {KernelError} If there are no file descriptors left, or no memory.
  */
 export async function readChain(folder: string): Promise<CheckpointChain> {
   const { files: names, parts, others } = await listFolder(folder);

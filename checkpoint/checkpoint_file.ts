@@ -1,3 +1,6 @@
+// Checkpoint files and the folder that holds them: names, reading, and checks. Nothing in a file is
+// trusted (docs/checkpoint-format.md).
+
 import type { Wording } from "../ffi/errors.ts";
 import { PAGE_SIZE } from "../ffi/linux.ts";
 import { parsePattern } from "../guest/pattern.ts";
@@ -21,12 +24,12 @@ import {
   VERSION,
 } from "./checkpoint_header.ts";
 
-/** A checkpoint file that is not whole, or not a checkpoint: the message says why, in a clause. */
+/** A file that is incomplete, damaged, or not a checkpoint. The message says why, in a clause. */
 export class BrokenFile extends Error {}
 
-/** A checkpoint file that is whole. */
+/** A checkpoint file that passed all checks. */
 export interface WholeFile {
-  /** Where it is. */
+  /** Its path. */
   readonly path: string;
   /** Its header. */
   readonly header: CheckpointHeader;
@@ -36,7 +39,7 @@ export interface WholeFile {
   readonly digest: string;
 }
 
-/** What a file holds beside its pages. */
+/** What a file holds besides its pages. */
 export interface CheckpointState {
   /** The vCPUs' registers. */
   readonly registers: Uint8Array<ArrayBuffer>;
@@ -44,15 +47,15 @@ export interface CheckpointState {
   readonly slot0: Uint8Array<ArrayBuffer>;
 }
 
-/** Pages that are read at a time. */
+/** How many pages are read at a time. */
 const BATCH_PAGES = 256;
 
 /**
- * Checks a checkpoint file: that its header tells of a machine that can be, and of as many bytes as it has, that its
- * digest is right, and that its page numbers are pages.
+ * Checks a checkpoint file: its header must describe a possible machine, its size must be the one
+ * that the header gives, its digest must be right, and its page numbers must exist and ascend.
  *
- * @throws {BrokenFile} Where it is not whole, or cannot be read.
- * @throws {KernelError} Where there are no file descriptors left, or no memory.
+ * @throws {BrokenFile} If the file is not whole, or cannot be read.
+ * @throws {KernelError} If there are no file descriptors left, or no memory.
  */
 export async function checkFile(path: string): Promise<WholeFile> {
   return await reading(path, async (file) => {
@@ -78,9 +81,9 @@ export async function checkFile(path: string): Promise<WholeFile> {
 }
 
 /**
- * Reads a whole file's registers and slot 0.
+ * Reads the registers and slot 0 of a checked file.
  *
- * @throws {BrokenFile} Where it cannot be read any more.
+ * @throws {BrokenFile} If it cannot be read any more.
  */
 export async function readState({ path, header, layout }: WholeFile): Promise<CheckpointState> {
   return await reading(path, async (file) => {
@@ -92,11 +95,11 @@ export async function readState({ path, header, layout }: WholeFile): Promise<Ch
 }
 
 /**
- * Reads a whole file's pages into memory.
+ * Reads the pages of a checked file into memory.
  *
  * @param memory All logged memory.
  * @param loaded Called with the number of each page.
- * @throws {BrokenFile} Where it cannot be read any more.
+ * @throws {BrokenFile} If it cannot be read any more.
  */
 export async function readPages(
   { path, header, layout }: WholeFile,
@@ -120,16 +123,16 @@ export async function readPages(
 
 async function reading<T>(path: string, read: (file: Deno.FsFile) => Promise<T>): Promise<T> {
   try {
-    // Looked at first: to open a pipe would wait for its writer.
+    // Check the file's type first: opening a pipe would wait for its writer.
     const other = otherThanFile(await Deno.stat(path));
     if (other !== null) throw new BrokenFile(`is ${other}, and no file`);
     using file = await Deno.open(path);
     return await read(file);
   } catch (error) {
     if (error instanceof BrokenFile || !(error instanceof Error)) throw error;
-    // V8's, where it finds no memory.
+    // V8 throws this when it cannot allocate memory.
     if (error instanceof RangeError) throw error;
-    // The file is not to blame: an older one would be restored in its place.
+    // The file is not to blame. If it were reported as broken, an older epoch would be restored.
     throw fileShortage(`open(${printable(path)})`, error) ??
       new BrokenFile(`cannot be read: ${fileErrorText(error)}`);
   }
@@ -214,16 +217,16 @@ async function readExactly(
 
 const NAME = /^epoch-(\d{6,})(?:-full)?\.ckpt$/;
 
-/** What a file is called until it is whole. */
+/** The suffix of a file's name until the file is whole. */
 export const PART = ".part";
 
-/** The name of an epoch's file: they sort in the order of their epochs, up to a million of them. */
+/** The name of an epoch's file. Up to a million epochs, names sort in the order of epochs. */
 export function checkpointName(epoch: number, kind: "full" | "incremental"): string {
   return `epoch-${`${epoch}`.padStart(6, "0")}${kind === "full" ? "-full" : ""}.ckpt`;
 }
 
-// The epoch whose file is called so: none where the name is only like it, with a 0 more for one, which would
-// otherwise pass for the file of an epoch that is there, too.
+// The epoch that a file name stands for. A name that is only similar (with an extra 0, say) gives
+// null: it could otherwise shadow the real file of that epoch.
 function epochOf(name: string): number | null {
   const epoch = Number(NAME.exec(name)?.[1] ?? NaN);
   return name === checkpointName(epoch, epoch === 0 ? "full" : "incremental") ? epoch : null;
@@ -231,19 +234,19 @@ function epochOf(name: string): number | null {
 
 /** What a folder holds. */
 export interface FolderListing {
-  /** The files, by epoch. */
+  /** The checkpoint files, by epoch. */
   readonly files: ReadonlyMap<number, string>;
-  /** Files that were never finished. */
+  /** Checkpoint files that were never finished. */
   readonly parts: readonly string[];
-  /** All else that it holds. */
+  /** All other names. */
   readonly others: readonly string[];
 }
 
 /**
- * Makes a folder for checkpoints, or takes an empty one.
+ * Makes a folder for checkpoints; an empty folder is taken as it is.
  *
- * @throws {ValueError} Where it holds something, is no folder, or cannot be made.
- * @throws {KernelError} Where there is no room to make it.
+ * @throws {ValueError} If it is not empty, is not a folder, or cannot be made.
+ * @throws {KernelError} If the disk has no room for it.
  */
 export async function prepareFolder(name: string): Promise<void> {
   try {
@@ -267,10 +270,9 @@ export async function prepareFolder(name: string): Promise<void> {
 }
 
 /**
- * Lists the checkpoints of a folder: what has a name that {@linkcode checkpointName} gives.
+ * Lists the checkpoints of a folder: files with names that {@linkcode checkpointName} gives.
  *
- * @returns What it holds.
- * @throws {ValueError} Where it cannot be read.
+ * @throws {ValueError} If the folder cannot be read.
  */
 export async function listFolder(name: string): Promise<FolderListing> {
   const files = new Map<number, string>();
@@ -290,25 +292,28 @@ export async function listFolder(name: string): Promise<FolderListing> {
   return { files, parts: parts.sort(), others: others.sort() };
 }
 
-// What the system, or Deno, said about a folder.
+// Turns an error of the system, or of Deno, into one that names the folder.
 function refusal(value: "output" | "restore", folder: string, error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof ValueError) return error;
-  const what: Wording = (name) => `${name(value)} ${printable(folder)}`;
+  // The folder is an option of `checkpoint` (--output), but the operand of `restore`.
+  const what: Wording = (name) =>
+    `${value === "output" ? name(value) : value} ${printable(folder)}`;
   const why = fileErrorText(error);
   return fileShortage(what, error) ??
     new ValueError({ [value]: folder }, (name) => `${what(name)}: ${why}; expected a folder`);
 }
 
 /**
- * What of a header cannot be, whatever its file's digest says. Each field for itself may be right; here they are held
- * against each other, before anything is built from them.
+ * Says why a header describes an impossible machine, even if its file's digest is right. Each field
+ * was checked by itself; here the fields are checked against each other, before anything is built
+ * from them.
  *
- * What is right then needs no more memory than the file has bytes, beside the guest's own: the access list is as long
- * as slot 0 has room for, slot 0 and the registers of each vCPU are in the file, and the file is as long as its header
- * says. Of logged memory, which no file holds whole, some bytes are kept for each page, and its pages are touched
- * where a file or a store names them.
+ * A header that passes needs no more memory than its file has bytes, apart from the guest's own
+ * memory: the access list fits into slot 0, slot 0 and the registers of each vCPU are in the file,
+ * and the file is as long as its header says. No file holds all of logged memory. It costs a few
+ * bytes of bookkeeping for each page, and only pages that a file or a store names are touched.
  *
- * @returns Why it cannot be, in a clause; `null` where it can.
+ * @returns The reason, in a clause; `null` if the header is possible.
  */
 export function misfit({ lab, slot0Bytes }: CheckpointHeader): string | null {
   const { memory, slots, passes } = lab;

@@ -1,3 +1,5 @@
+// The format of a checkpoint file: header, layout and digest (docs/checkpoint-format.md).
+
 import type { VcpuPlace } from "../drive/live_vcpus.ts";
 import { PAGE_SIZE } from "../ffi/linux.ts";
 import type { KernelFacts } from "../host/facts.ts";
@@ -5,17 +7,17 @@ import { VCPU_STATE_BYTES } from "../kvm/vcpu.ts";
 import type { TrackingKind } from "../machine/dirty_tracker.ts";
 import type { ResolvedOptions } from "../machine/plan.ts";
 
-/** The machine that a checkpoint is of, as it has to be made again. */
+/** The machine that a checkpoint was taken of: all that is needed to make it again. */
 export interface CheckpointedLab extends Omit<ResolvedOptions, "rounds"> {
-  /** How often each vCPU's block of the stores stands in its list. */
+  /** How many times each vCPU's block of stores is in its list. */
   readonly passes: number;
 }
 
-/** What stands at the beginning of a checkpoint file, as JSON. */
+/** The header of a checkpoint file, stored as JSON. */
 export interface CheckpointHeader {
-  /** A full checkpoint, or what changed since the epoch before. */
+  /** `full` for all of memory, `incremental` for what changed since the epoch before. */
   readonly kind: "full" | "incremental";
-  /** Its epoch: 0 is the beginning, before any store. */
+  /** The epoch; 0 is the beginning, before any store. */
   readonly epoch: number;
   /** The digest of the file of the epoch before; `null` for a full checkpoint. */
   readonly previous: string | null;
@@ -25,29 +27,35 @@ export interface CheckpointHeader {
   readonly tracking: TrackingKind;
   /** The machine. */
   readonly lab: CheckpointedLab;
-  /** Where each vCPU was in its stores. */
+  /** How far each vCPU was in its stores. */
   readonly vcpus: readonly VcpuPlace[];
-  /** Bytes of slot 0. */
+  /** Size of slot 0 in bytes. */
   readonly slot0Bytes: number;
-  /** Pages of logged memory in the file. */
+  /** How many pages of logged memory the file holds. */
   readonly pages: number;
 }
 
 const MOST_VCPUS = 2 ** 16;
 const MOST_SLOTS = 2 ** 16;
 const MOST_MEMORY = 2 ** 40;
-/** Stores that a vCPU may have made: with those of a few passes more it is a whole number still. */
+/**
+ * The most stores that a vCPU may have made. After a few passes more the sum is still an exact
+ * integer.
+ */
 const MOST_STORES = 2 ** 52;
 
-/** The longest access list: as many stores as `--pages` takes. Fewer stores are repeated, to far fewer elements. */
+/**
+ * The longest access list: as many stores as `--pages` takes. A shorter pattern is repeated, but
+ * never to such a length.
+ */
 export const MOST_LIST: number = 2 ** 28;
 
 /**
- * Reads a header. Nothing of it is trusted: each field is looked at, and only the fields that are known are taken.
- * Whether they go together is for {@linkcode import("./checkpoint_file.ts").misfit} to say.
+ * Parses a header. Nothing in it is trusted: each field is checked, and only known fields are kept.
+ * Whether the fields fit together is checked by {@linkcode import("./checkpoint_file.ts").misfit}.
  *
  * @param text The JSON.
- * @throws {SyntaxError} Where it is none, with the field that is wrong.
+ * @throws {SyntaxError} If it is not a header; the message names the wrong field.
  */
 export function parseHeader(text: string): CheckpointHeader {
   const header = new Fields(JSON.parse(text), "the header");
@@ -89,7 +97,7 @@ export function parseHeader(text: string): CheckpointHeader {
   };
 }
 
-// The fields of a JSON object, each read as what it is expected to be.
+// A JSON object; each method reads one field and checks its type.
 class Fields {
   readonly #of: Readonly<Record<string, unknown>>;
   readonly #name: string;
@@ -141,23 +149,26 @@ class Fields {
   }
 }
 
-/** What a checkpoint file begins with. */
+/** The first bytes of a checkpoint file. */
 export const MAGIC = "DRTYCKPT";
 /** The version of the format. */
 export const VERSION = 1;
-/** Bytes before the header: the magic, the version and the header's length. */
+/**
+ * Size in bytes of what stands before the header: the magic, the version and the header's length.
+ */
 export const PREFIX_BYTES = 16;
 /**
- * The longest header of a file. A vCPU has some hundred bytes of it, and {@linkcode VCPU_STATE_BYTES} elsewhere; the
- * rest is the same for all machines, but for a pattern's path.
+ * The longest header that a file may have, in bytes. A vCPU takes about a hundred bytes of it, and
+ * {@linkcode VCPU_STATE_BYTES} elsewhere in the file. The rest is the same size for all machines,
+ * except for the path of a pattern file.
  *
- * @param size Bytes of the file.
+ * @param size Size of the file in bytes.
  */
 export function mostHeaderBytes(size: number): number {
   return Math.min(2 ** 23, 2 ** 16 + size / 4);
 }
 
-/** Where the parts of a checkpoint file begin, in bytes (docs/checkpoint-format.md). */
+/** Where the parts of a checkpoint file begin, as byte offsets (docs/checkpoint-format.md). */
 export interface CheckpointLayout {
   /** The registers. */
   readonly registers: number;
@@ -173,11 +184,7 @@ export interface CheckpointLayout {
   readonly end: number;
 }
 
-/**
- * Lays a checkpoint file out.
- *
- * @returns Where its parts begin.
- */
+/** Computes where the parts of a checkpoint file begin. */
 export function checkpointLayout(headerBytes: number, header: CheckpointHeader): CheckpointLayout {
   const registers = PREFIX_BYTES + headerBytes;
   const slot0 = registers + header.vcpus.length * VCPU_STATE_BYTES;
@@ -187,7 +194,7 @@ export function checkpointLayout(headerBytes: number, header: CheckpointHeader):
   return { registers, slot0, numbers, pages, digest, end: digest + DIGEST_BYTES };
 }
 
-/** The beginning of a checkpoint file: the prefix and the header. */
+/** Encodes the beginning of a checkpoint file: the prefix and the header. */
 export function encodeHead(header: CheckpointHeader): Uint8Array<ArrayBuffer> {
   const text = new TextEncoder().encode(JSON.stringify(header));
   const bytes = new Uint8Array(PREFIX_BYTES + text.length);
@@ -199,19 +206,20 @@ export function encodeHead(header: CheckpointHeader): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
-/** Bytes of a SHA-256 digest. */
+/** Size of a SHA-256 digest in bytes. */
 export const DIGEST_BYTES = 32;
 
 /**
- * Bytes of a piece: as much of a file as is in memory at a time. Part of the file format, since a digest is made
- * piece by piece.
+ * Size of a piece in bytes. No more of a file than this is in memory at a time. It is part of the
+ * file format, because the digest is computed piece by piece.
  */
 export const PIECE_BYTES: number = 8 * 2 ** 20;
 
 /**
- * Gathers bytes into pieces of eight MiB, hands each piece on, and digests them all. The digest of the first piece
- * is its SHA-256; that of each later piece is the SHA-256 of the digest so far and the piece. So what fits in one
- * piece has its plain SHA-256, and a long file needs no more memory than a short one.
+ * Gathers bytes into pieces of eight MiB, passes each piece on, and digests them all. The digest of
+ * the first piece is its SHA-256. The digest after each later piece is the SHA-256 of the previous
+ * digest followed by the piece. So content that fits into one piece has its plain SHA-256, and a
+ * long file needs no more memory than a short one.
  *
  * @example
  * ```ts
@@ -231,10 +239,11 @@ export class DigestedPieces {
   #pieces = 0;
 
   /**
-   * Begins with nothing.
+   * Starts empty.
    *
-   * @param sink Is handed each piece, valid until its answer is there.
-   * @param pieceBytes Bytes of a piece: fewer than eight MiB serve where no more are added.
+   * @param sink Called with each piece, which is valid until the returned promise resolves.
+   * @param pieceBytes Size of a piece in bytes. Less than eight MiB will do if no more bytes are
+   * added than that.
    */
   constructor(
     sink: (piece: Uint8Array<ArrayBuffer>) => void | Promise<void>,
@@ -244,14 +253,12 @@ export class DigestedPieces {
     this.#buffer = new Uint8Array(DIGEST_BYTES + pieceBytes);
   }
 
-  /** What is free of the piece that is being gathered: to be filled from its beginning, then `advance()`. */
+  /** The free part of the current piece. Fill it from its beginning, then call `advance()`. */
   get room(): Uint8Array<ArrayBuffer> {
     return this.#buffer.subarray(DIGEST_BYTES + this.#filled);
   }
 
-  /**
-   * Takes bytes that were written to {@linkcode DigestedPieces.room}.
-   */
+  /** Takes over bytes that were written to the beginning of {@linkcode DigestedPieces.room}. */
   async advance(bytes: number): Promise<void> {
     this.#filled += bytes;
     if (DIGEST_BYTES + this.#filled === this.#buffer.length) await this.#flush();
@@ -269,9 +276,9 @@ export class DigestedPieces {
   }
 
   /**
-   * Ends the last piece, and begins anew.
+   * Ends the last piece and starts anew.
    *
-   * @returns The digest of all that was added.
+   * @returns The digest of all bytes that were added.
    */
   async end(): Promise<Uint8Array<ArrayBuffer>> {
     if (this.#filled > 0 || this.#pieces === 0) await this.#flush();
@@ -289,11 +296,7 @@ export class DigestedPieces {
   }
 }
 
-/**
- * A digest as text.
- *
- * @returns Hexadecimal digits.
- */
+/** A digest as hexadecimal digits. */
 export function digestText(digest: Uint8Array): string {
   return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -10,9 +10,9 @@ import {
   encodeHead,
 } from "./checkpoint_header.ts";
 
-/** What goes into a checkpoint beside what the writer knows itself. */
+/** The content of a checkpoint, except for what the writer adds itself. */
 export interface CheckpointContent {
-  /** The header, but for the files' order. */
+  /** The header, without the fields that the writer fills in. */
   readonly header: Omit<CheckpointHeader, "kind" | "epoch" | "previous" | "pages" | "slot0Bytes">;
   /** The vCPUs' registers. */
   readonly registers: Uint8Array<ArrayBuffer>;
@@ -28,22 +28,23 @@ export interface CheckpointContent {
 export interface WrittenFiles {
   /** The folder. */
   readonly folder: string;
-  /** Files in it: a full checkpoint, and one for each epoch. */
+  /** Number of files in it: a full checkpoint, and one for each epoch after it. */
   readonly files: number;
-  /** Their bytes. */
+  /** Size of all files together, in bytes. */
   readonly bytes: number;
-  /** The epoch of the last one; -1 where there is none. */
+  /** The last epoch that was written; -1 if none was. */
   readonly lastEpoch: number;
 }
 
 /**
- * Writes checkpoints into a folder, a file for each epoch, each with the digest of the one before. A file has its
- * name only once all of it is on the disk: it is written under another, synced and renamed.
+ * Writes checkpoints into a folder: one file for each epoch, each with the digest of the file
+ * before it. A file is written under a temporary name, synced and then renamed, so a file with its
+ * final name is complete on disk.
  */
 export class CheckpointWriter {
   readonly #folder: string;
   #file: Deno.FsFile | null = null;
-  // What is being done, for an error.
+  // The system call under way, for an error message.
   #call = "";
   readonly #pieces = new DigestedPieces((piece) => this.#writeAll(piece));
   #previous: string | null = null;
@@ -51,7 +52,7 @@ export class CheckpointWriter {
   #bytes = 0;
 
   /**
-   * Begins with a full checkpoint.
+   * Starts with a full checkpoint.
    *
    * @param folder A folder without checkpoints.
    */
@@ -59,7 +60,7 @@ export class CheckpointWriter {
     this.#folder = folder;
   }
 
-  /** What was written. */
+  /** What was written so far. */
   get written(): WrittenFiles {
     return {
       folder: this.#folder,
@@ -70,10 +71,12 @@ export class CheckpointWriter {
   }
 
   /**
-   * Writes the next epoch's file; the first is a full checkpoint.
+   * Writes the next epoch's file; the first one is a full checkpoint.
    *
-   * @param content What goes into it; left alone until this is done.
-   * @throws {KernelError} Where it cannot be written: nothing is left of it then, and those before are untouched.
+   * @param content What goes into it; must not change until the promise resolves.
+   * @returns The size of the file in bytes.
+   * @throws {KernelError} If it cannot be written. An unfinished file is removed; earlier files are
+   * untouched.
    */
   async write(content: CheckpointContent): Promise<number> {
     const epoch = this.#files;
@@ -88,7 +91,8 @@ export class CheckpointWriter {
       return bytes;
     } catch (error) {
       this.#close();
-      // Where it was renamed already, and only the folder could not be synced, it is whole.
+      // If only the sync of the folder failed, the file was renamed already and is complete: it
+      // stays.
       await Deno.remove(`${path}${PART}`).catch(() => {});
       throw this.#failure(error, epoch - 1);
     }
@@ -145,7 +149,8 @@ export class CheckpointWriter {
   }
 }
 
-// A name is on the disk once its folder is; not every file system syncs folders.
+// A name is on disk only after its folder was synced. Some file systems cannot sync folders
+// (EINVAL).
 async function syncFolder(folder: string): Promise<void> {
   using opened = await Deno.open(folder);
   try {

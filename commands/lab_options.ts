@@ -1,3 +1,5 @@
+// Options that several commands share, and the machine that they describe.
+
 import { interruptStatus } from "../cli/command.ts";
 import { choice, count, memorySize, type Option, optionalCount, ringSize } from "../cli/option.ts";
 import type { RoundsCheck, RuleChoice } from "../drive/story.ts";
@@ -22,7 +24,8 @@ const patternOption: Option<Pattern> = {
 const MIB = 2 ** 20;
 
 /**
- * The options of every lab: which kernel answers, what the guest is and what it does.
+ * The options of every command that builds a lab: which kernel answers, and what the guest is and
+ * does.
  *
  * @param vcpus The default number of vCPUs.
  */
@@ -65,7 +68,7 @@ export function labOptions(vcpus: number): {
 }
 
 /**
- * The option of commands that run more than one round.
+ * The option of commands that run several rounds.
  *
  * @param rounds The default.
  */
@@ -75,25 +78,25 @@ export function roundsOption(rounds: number): Option<number> {
   });
 }
 
-/** What a command line asks for: `--ring` is in bytes by now, whatever it was written in. */
+/** What a command line asks for. `ring` is in bytes, whatever unit `--ring` was written in. */
 export type LabRequest = Omit<LabOptions, "ringBytes"> & { readonly ring: number };
 
 /**
  * Makes the lab that a command line asks for.
  *
  * @returns The lab, for its caller to dispose.
- * @throws {UsageError} Where an option cannot be, or a pattern file is wrong.
- * @throws {HostError} Where the host has no usable KVM, or no dirty ring.
- * @throws {KernelError} Where the kernel refuses a call.
+ * @throws {UsageError} If an option is impossible, or a pattern file is wrong.
+ * @throws {HostError} If the host has no usable KVM, or no dirty ring.
+ * @throws {KernelError} If the kernel refuses a call.
  */
 export async function makeLab(kernel: Kernel, options: LabRequest): Promise<RingVm> {
   return ringVm(kernel, await makePlan(options));
 }
 
 /**
- * Thinks out what a command line asks for.
+ * Plans the machine that a command line asks for.
  *
- * @throws {UsageError} Where an option cannot be, or a pattern file is wrong.
+ * @throws {UsageError} If an option is impossible, or a pattern file is wrong.
  */
 export async function makePlan({ ring, ...rest }: LabRequest): Promise<Plan> {
   const options = { ...rest, ringBytes: ring };
@@ -114,7 +117,7 @@ export const modelOption: Option<ModelChoice | undefined> = {
   parse: parseModel,
 };
 
-/** The options that pick the kernel under a command. */
+/** The options that choose the kernel that a command runs on. */
 export function backendOptions(): {
   readonly backend: Option<Backend>;
   readonly model: Option<ModelChoice | undefined>;
@@ -138,8 +141,8 @@ export const ruleOption: Option<RuleChoice> = choice(
 /**
  * The exit status of a command with rounds.
  *
- * @param result What its rounds found out.
- * @returns 1 where something did not hold, otherwise 130 or 143 after an interrupt, otherwise 0.
+ * @param result The outcome of its rounds.
+ * @returns 1 if something did not hold, otherwise 130 or 143 after an interrupt, otherwise 0.
  */
 export function roundsStatus(result: RoundsCheck): number {
   return result.ok ? interruptStatus(result.interrupted) : EXIT.BROKEN;

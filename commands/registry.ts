@@ -1,7 +1,7 @@
 import type { Command, Registry } from "../cli/command.ts";
 
-// Each is loaded when it is asked for, by the name that stands here: a name that is computed would be seen neither by
-// the type check nor by test/house/house_test.ts.
+// Commands are loaded on demand. Each import has a literal path: the type check and
+// test/house/house_test.ts would not see a computed one.
 const COMMANDS: Readonly<Record<string, () => Promise<{ readonly command: Command }>>> = {
   probe: () => import("./probe/command.ts"),
   enable: () => import("./enable/command.ts"),
@@ -17,20 +17,20 @@ const COMMANDS: Readonly<Record<string, () => Promise<{ readonly command: Comman
   bench: () => import("./bench/command.ts"),
 };
 
-/** Options that have become commands, by the command that had them: how each is written now. */
+/** Options that became commands of their own: by command and option, how to write them now. */
 const MOVED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   run: { live: "live" },
   checkpoint: { restore: "restore DIR" },
   check: { fuzz: "fuzz N", "fuzz-file": "fuzz --file FILE" },
 };
 
-/** The names of the commands, in the order of help. */
+/** The names of the commands, in the order of `help`. */
 export const COMMAND_NAMES: readonly string[] = Object.keys(COMMANDS);
 
 /**
  * Loads a command.
  *
- * @throws {UsageError} Where there is none of that name; names the nearest.
+ * @throws {UsageError} If no command has that name; the message suggests the nearest one.
  */
 export async function loadCommand(name: string): Promise<Command> {
   const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
@@ -49,5 +49,5 @@ function movedFrom(name: string): Readonly<Record<string, string>> {
   return Object.fromEntries(moved);
 }
 
-/** All of it, as a command line needs it. */
+/** The registry that the command line works with. */
 export const REGISTRY: Registry = { names: COMMAND_NAMES, load: loadCommand, movedFrom };

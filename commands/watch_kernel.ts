@@ -2,20 +2,20 @@ import type { Kernel } from "../ffi/kernel.ts";
 import { KernelLog, type KernelLogResult, type Watched } from "../host/kernel_log.ts";
 import { lostLogText, reportLines } from "../report/notes.ts";
 
-/** What a result tells of whether all held. */
+/** The part of a result that says whether all checks held. */
 export interface Judged {
-  /** Whether it did. */
+  /** Whether all checks held. */
   readonly ok: boolean;
-  /** What did not, in words, where the result has room for that. */
+  /** What did not hold, in words, if the result lists problems. */
   readonly problems?: readonly string[];
 }
 
 /**
- * Does something, and looks at the kernel's log meanwhile: where the kernel reports a problem of its own, not all held,
- * whatever the result says. The first lines of each report are said on stderr, also where the work throws.
+ * Runs some work and watches the kernel's log meanwhile. If the kernel reports a problem of its
+ * own, the result is not ok, whatever the work found. The first lines of each report go to stderr,
+ * even if the work throws.
  *
- * @param note Says something on stderr.
- * @param work Does it, and gives back what it took.
+ * @param note Prints a note on stderr.
  * @returns The result, with what the kernel reported.
  */
 export async function watchKernel<Result extends Judged>(

@@ -75,11 +75,46 @@ export class RunTicks implements Disposable {
   }
 }
 
-/** A signal that is blocked on the calling thread for a while; none is left pending afterwards. */
+/** A signal that a thread has blocked: how often, and the mask before the first time. */
+interface Blocking {
+  times: number;
+  readonly before: Uint8Array<ArrayBuffer>;
+}
+
+// This thread's, by the kernel that has the mask and the signal. Each model has a mask of its own; whatever stands
+// before the real kernel, to trace it, say, there is one.
+const threadBlocks = new Map<number, Blocking>();
+const modelBlocks = new WeakMap<Kernel, Map<number, Blocking>>();
+
+function blocksOf(kernel: Kernel): Map<number, Blocking> {
+  if (kernel.backend !== "model") return threadBlocks;
+  const known = modelBlocks.get(kernel);
+  if (known !== undefined) return known;
+  const made = new Map<number, Blocking>();
+  modelBlocks.set(kernel, made);
+  return made;
+}
+
+// Changes each byte of the thread's mask, and answers the mask before. It can only be set as a whole: all signals are
+// blocked for the moment that it takes to read it.
+function changeMask(
+  kernel: Kernel,
+  change: (byte: number, n: number) => number,
+): Uint8Array<ArrayBuffer> {
+  const before = new Uint8Array(SIGSET_BYTES);
+  checked(kernel.sigmask(new Uint8Array(SIGSET_BYTES).fill(0xff), before), "pthread_sigmask");
+  checked(kernel.sigmask(before.map(change), null), "pthread_sigmask");
+  return before;
+}
+
+/**
+ * A signal that is blocked on the calling thread for a while. Several may block the same one and end in any order: it is
+ * blocked until the last of them has ended, and none is left pending then.
+ */
 export class BlockedSignal implements Disposable {
   readonly #kernel: Kernel;
   readonly #signal: number;
-  readonly #before = new Uint8Array(SIGSET_BYTES);
+  readonly #blocking: Blocking;
 
   /**
    * Blocks a signal.
@@ -89,16 +124,21 @@ export class BlockedSignal implements Disposable {
   constructor(kernel: Kernel, signal: number) {
     this.#kernel = kernel;
     this.#signal = signal;
-    // The mask can only be set as a whole: all are blocked for the moment it takes to read the old one.
-    const all = new Uint8Array(SIGSET_BYTES).fill(0xff);
-    checked(kernel.sigmask(all, this.#before), "pthread_sigmask");
-    const mask = signalSet(signal).map((byte, n) => byte | this.#before[n]!);
-    checked(kernel.sigmask(mask, null), "pthread_sigmask");
+    const blocks = blocksOf(kernel);
+    let blocking = blocks.get(signal);
+    if (blocking === undefined) {
+      const bit = signalSet(signal);
+      const before = changeMask(kernel, (byte, n) => byte | bit[n]!);
+      blocking = { times: 0, before };
+      blocks.set(signal, blocking);
+    }
+    blocking.times++;
+    this.#blocking = blocking;
   }
 
   /** The signals that the thread had blocked before: the bytes of a `sigset_t`, not to be changed. */
   get before(): Uint8Array<ArrayBuffer> {
-    return this.#before;
+    return this.#blocking.before;
   }
 
   /**
@@ -119,9 +159,16 @@ export class BlockedSignal implements Disposable {
     return this.#kernel.sigtimedwait(signalSet(this.#signal));
   }
 
-  /** Takes the signal if it is pending, and unblocks it. */
+  /** Takes the signal as often as it is pending, and unblocks it where nobody else has it blocked. */
   [Symbol.dispose](): void {
-    this.take();
-    checked(this.#kernel.sigmask(this.#before, null), "pthread_sigmask");
+    // Up to Linux 6.12 each timer of the thread may have one queued, though the signal is no real-time one, and it
+    // outlives its timer (`send_sigqueue`, kernel/signal.c): one that is left would end the process.
+    while (this.take() === this.#signal);
+    if (--this.#blocking.times > 0) return;
+    blocksOf(this.#kernel).delete(this.#signal);
+    // Other signals may have been blocked meanwhile, and stay so.
+    const bit = signalSet(this.#signal);
+    const { before } = this.#blocking;
+    changeMask(this.#kernel, (byte, n) => (byte & ~bit[n]!) | (before[n]! & bit[n]!));
   }
 }

@@ -40,3 +40,6 @@ export {
   Witness,
 } from "./witness.ts";
 export { isOrdered, PushOrder } from "./push_order.ts";
+
+// The types in the signatures above.
+export { type Entries, LoggedPages, type PageName, type Slot } from "../ring/entry.ts";

@@ -1,19 +1,19 @@
-/** Arrays longer than this are written element by element: a string has its limits. */
+/** Longer arrays are written element by element, because the length of a string is limited. */
 const LONG = 1000;
 
 /**
- * A result as JSON, indented by two spaces, as `JSON.stringify` writes it. Long lists come in pieces, so
- * that a result of millions of entries needs no string of its whole size.
+ * Formats a result as JSON, indented by two spaces, as `JSON.stringify` does. Long arrays come in
+ * pieces, so a result with millions of entries never becomes a single string.
  *
- * @param result The result: what JSON can hold.
- * @returns Pieces of text, the last with the end of the line.
+ * @param result Anything that JSON can hold.
+ * @returns Pieces of text; the last one is the line end.
  */
 export function* jsonText(result: unknown): Generator<string> {
   yield* pieces(result, "\n");
   yield "\n";
 }
 
-// `newline` is a line's end with the indentation of the next.
+// `newline` is a line end followed by the indentation of the next line.
 function* pieces(value: unknown, newline: string): Generator<string> {
   if (!holdsLongArray(value)) {
     yield JSON.stringify(value, null, 2).replaceAll("\n", newline);

@@ -1,26 +1,27 @@
+// Several kernels side by side, as text: legend, columns, and why a kernel has no whole report.
+
 import type { Result } from "../host/facts.ts";
 import type { KernelRun, KernelRuns } from "../host/kernel_run.ts";
 import { kernelLine } from "./notes.ts";
 import { oneLine, table } from "./table.ts";
 
-/** Characters of a line, where nobody says. */
+/** The default number of characters in a line. */
 export const LINE_WIDTH = 80;
 
-/** Kernels beside each other, as text has them. */
+/** The columns for kernels in a table. */
 export interface KernelColumns {
-  /** The heads of their columns. */
+  /** The heads of the columns. */
   readonly heads: readonly string[];
-  /** The lines that say which kernel is which. */
+  /** Lines that explain the heads. */
   readonly legend: readonly string[];
 }
 
 /**
- * How kernels stand beside each other in a table: by their labels, or where lines would be longer than they may, by
- * numbers, which the legend then has.
+ * Chooses the heads of the columns: the kernels' labels or, if lines would be too long, numbers
+ * that the legend explains.
  *
- * @param rows What is to stand below the heads: each row with a first cell, and one for each kernel.
- * @param width The characters that a line may have.
- * @returns The heads and the legend.
+ * @param rows The rows below the heads: a first cell, then one for each kernel.
+ * @param width The most characters in a line.
  */
 export function kernelColumns(
   kernels: readonly KernelRun[],
@@ -35,9 +36,9 @@ export function kernelColumns(
 }
 
 /**
- * Which kernel is which.
+ * Explains which kernel is which.
  *
- * @param numbers What they are called where that is not their label.
+ * @param numbers The heads that stand for the kernels, if those are not their labels.
  * @returns Lines with their ends.
  */
 export function kernelLegend(
@@ -53,7 +54,7 @@ export function kernelLegend(
   return table(rows, rows[0]?.map(() => "left") ?? []);
 }
 
-// Columns stand two spaces apart.
+// Columns are two spaces apart.
 function widthOf(rows: readonly (readonly string[])[]): number {
   const columns = rows[0]?.length ?? 0;
   return Array.from(
@@ -62,7 +63,7 @@ function widthOf(rows: readonly (readonly string[])[]): number {
   ).reduce((sum, one) => sum + one, -2);
 }
 
-/** What the line of a result that holds begins with: no kernel may be called that. */
+/** The beginning of the verdict of a result that holds. No label may look like it. */
 const OK = /^ok(?=:|$)/i;
 
 /** A kernel's label, safe for a terminal. */
@@ -71,7 +72,7 @@ export function labelText({ label }: Pick<KernelRun, "label">): string {
 }
 
 /**
- * What is said of a kernel, each line with its label.
+ * Puts a kernel's label before each of some lines.
  *
  * @param lines Lines, with or without their ends; blank ones are left out.
  * @returns Lines with their ends.
@@ -85,7 +86,7 @@ export function* saidOf(
   }
 }
 
-// What the label does not say.
+// Facts that the label does not have.
 function factsText({ label, kernel, kernelArgs, cpu, report }: KernelRun): string {
   return oneLine([
     kernel,
@@ -104,10 +105,10 @@ function answeredText(label: string, { kernel }: Result): string {
 }
 
 /**
- * The table itself.
+ * Formats a table with a column for each kernel.
  *
- * @param rows Each with a first cell, and one for each kernel.
- * @param align How the kernels' columns are set.
+ * @param rows Rows with a first cell, then one for each kernel.
+ * @param align The alignment of the kernels' columns.
  * @returns Lines with their ends.
  */
 export function kernelsTable(
@@ -119,9 +120,9 @@ export function kernelsTable(
 }
 
 /**
- * Says of each kernel that told not all why, with the last lines of its console.
+ * For each kernel without a whole report, says why and shows the last lines of its console.
  *
- * @returns Lines with their ends, one at a time: who prints them may put something before each.
+ * @returns Lines with their ends, one at a time, so the caller may put something before each.
  */
 export function* kernelProblems({ kernels, interrupted }: KernelRuns<Result>): Generator<string> {
   for (const kernel of kernels) {
@@ -135,10 +136,10 @@ export function* kernelProblems({ kernels, interrupted }: KernelRuns<Result>): G
 }
 
 /**
- * Why a kernel told not all.
+ * Says why a kernel has no whole report.
  *
  * @param interrupted The signal that ended it early, or `null`.
- * @returns A line without its end, or `null` where it did.
+ * @returns A line without its end; `null` if the report is whole.
  */
 export function problemText(
   { report, problem }: KernelRun,

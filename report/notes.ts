@@ -1,3 +1,5 @@
+// Lines that the text output of several commands has in common: kernel, lab, log, lost pages.
+
 import type { CheckReport } from "../conformance/runner/check_report.ts";
 import type { ResetRing } from "../drive/reset_pass.ts";
 import type { KernelFacts } from "../host/facts.ts";
@@ -9,10 +11,10 @@ import { printable } from "../text/printable.ts";
 import { countText, oneLine, sizeText, table } from "./table.ts";
 
 /**
- * Says that the kernel's log could not be read.
+ * A note for a kernel's log that could not be read.
  *
- * @param log How far it was looked at.
- * @returns A line without its end, or `null` where it was read, or where there is none.
+ * @param log How far it was read; `null` if there is no log.
+ * @returns A line without its end; `null` if it was read or there is none.
  */
 export function unreadLogText(log: KernelLogFacts | null): string | null {
   if (log === null || log.read) return null;
@@ -20,10 +22,10 @@ export function unreadLogText(log: KernelLogFacts | null): string | null {
 }
 
 /**
- * Says that a part of the kernel's log was not read.
+ * A note for a kernel's log of which a part was not read.
  *
- * @param log How far it was looked at.
- * @returns A line without its end, or `null` where all of it was read, or where there is none.
+ * @param log How far it was read; `null` if there is no log.
+ * @returns A line without its end; `null` if all of it was read or there is none.
  */
 export function lostLogText(log: KernelLogFacts | null): string | null {
   if (log === null || log.lost === 0) return null;
@@ -32,9 +34,10 @@ export function lostLogText(log: KernelLogFacts | null): string | null {
 }
 
 /**
- * The last lines of a result for people: what the kernel reported, or that nobody could look.
+ * The last lines of a result for people: what the kernel reported, or that its log could not be
+ * read.
  *
- * @param log What the result says of the log; `null` for a model, which has none.
+ * @param log What the result knows of the log; `null` for a model, which has none.
  * @returns Lines with their ends.
  */
 export function* kernelLogText(log: KernelLogResult | null): Generator<string> {
@@ -47,7 +50,7 @@ export function* kernelLogText(log: KernelLogResult | null): Generator<string> {
 }
 
 /**
- * What the kernel reported, as lines.
+ * Formats what the kernel reported.
  *
  * @param reports The first lines of each report.
  * @returns Lines without their ends, safe for a terminal.
@@ -57,9 +60,9 @@ export function reportLines(reports: readonly (readonly string[])[]): string[] {
 }
 
 /**
- * Says that checks are missing.
+ * A note for a report that lacks checks.
  *
- * @returns A line without its end, or `null` where none is missing.
+ * @returns A line without its end; `null` if no check is missing.
  */
 export function incompleteText(report: CheckReport): string | null {
   const { complete, interrupted, planned, checks } = report;
@@ -70,12 +73,12 @@ export function incompleteText(report: CheckReport): string | null {
 }
 
 /**
- * What a reader of measured times should know.
+ * Notes that a reader of measured times needs.
  *
  * @param backend Which kernel answered.
  * @param emulated Whether KVM emulates the guest's stores.
- * @param understated What the emulation understates, and what else it does.
- * @returns Lines with their ends; none where the times are a processor's and a kernel's.
+ * @param understated What the emulation understates, and other effects of it.
+ * @returns Lines with their ends; none if the times are those of a processor and a kernel.
  */
 export function* timesNote(
   backend: LabResult["kernel"]["backend"],
@@ -99,7 +102,7 @@ const CAUSES: Readonly<Record<LostCause, string>> = {
 };
 
 /**
- * How many pages were lost.
+ * Says how many pages were lost.
  *
  * @returns A line without its end.
  */
@@ -111,7 +114,7 @@ export function lostNote(lost: LostPages): string {
 }
 
 /**
- * The pages that were lost; nothing where none was.
+ * Lists the pages that were lost; nothing if there are none.
  *
  * @returns Lines with their ends.
  */
@@ -130,7 +133,7 @@ export function* lostText(lost: LostPages): Generator<string> {
 }
 
 /**
- * Which kernel answered.
+ * Names the kernel that answered.
  *
  * @returns A line without its end.
  */
@@ -140,7 +143,7 @@ export function kernelLine(kernel: KernelFacts): string {
   return `kernel  Linux ${printable(kernel.release)}, ${module}`;
 }
 
-// "v6.17+pml" in words.
+// Words for a model such as "v6.17+pml".
 function modelText(model: string): string {
   const [version, ...traits] = model.split("+");
   const words = traits.map((one) => one === "pml" ? ", with PML" : ", real mode emulated");
@@ -148,9 +151,8 @@ function modelText(model: string): string {
 }
 
 /**
- * Which kernel answered and what the lab was.
+ * Formats the head of a lab's result: the kernel and the lab.
  *
- * @param result Any lab's result.
  * @returns Lines with their ends.
  */
 export function* labHead(result: LabResult): Generator<string> {
@@ -163,7 +165,7 @@ export function* labHead(result: LabResult): Generator<string> {
 }
 
 /**
- * A ring's private state.
+ * Formats the kernel's own state of a ring.
  *
  * @returns A line without its end.
  */
@@ -173,7 +175,7 @@ export function kernelStateLine(state: KernelState): string {
 }
 
 /**
- * The private state of rings before and after a pass; nothing where it was not asked for.
+ * Formats the kernel's own state of rings before and after a pass; nothing if it was not asked for.
  *
  * @returns Lines with their ends.
  */

@@ -4,10 +4,10 @@ import { timesNote } from "./notes.ts";
 import { countText, numberText, table, timeText } from "./table.ts";
 
 /**
- * What sorting in the ring cost and saved, and whether it paid.
+ * Formats what sorting in the ring cost and saved, and whether it paid.
  *
- * @param backend Which kernel answered: the model's times are its own.
- * @returns Lines with their ends, the first one blank.
+ * @param backend Which kernel answered: times of the model are only its own.
+ * @returns Lines with their ends; the first line is blank.
  */
 export function* sortText(
   sort: SortCost,

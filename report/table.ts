@@ -1,10 +1,12 @@
+// Tables, bars, and numbers with units, as text for people.
+
 import { cut, printableLine } from "../text/printable.ts";
 
-/** How a column is set: to the left or to the right. */
+/** The alignment of a column. */
 export type Align = "left" | "right";
 
 /**
- * Rows of text as aligned columns, two spaces apart, without spaces at the ends of lines.
+ * Formats rows of text as aligned columns, two spaces apart. Lines have no spaces at their ends.
  *
  * @example
  * ```ts
@@ -15,8 +17,8 @@ export type Align = "left" | "right";
  * assertEquals(lines, ["vCPU  entries\n", "0         256\n"]);
  * ```
  *
- * @param rows The rows, the head among them.
- * @param aligns How each column is set.
+ * @param rows The rows, including the head.
+ * @param aligns The alignment of each column.
  * @param indent What every line begins with.
  * @returns Lines with their ends.
  */
@@ -44,7 +46,7 @@ export function* table(
 const FULL = "█";
 
 /**
- * A bar of blocks.
+ * Draws a bar of blocks.
  *
  * @example
  * ```ts
@@ -54,10 +56,10 @@ const FULL = "█";
  * assertEquals([bar(1, 2, 4), bar(0.01, 2, 4), bar(0, 2, 4)], ["██", "█", ""]);
  * ```
  *
- * @param value What it stands for, zero or more.
- * @param most What a bar of full width stands for.
- * @param width Blocks of that bar.
- * @returns The bar: one block at least, unless the value is zero.
+ * @param value The value that the bar shows, 0 or more.
+ * @param most The value of a full bar.
+ * @param width Number of blocks in a full bar.
+ * @returns The bar: at least one block, unless the value is 0.
  */
 export function bar(value: number, most: number, width: number): string {
   if (value <= 0 || most <= 0) return "";
@@ -65,7 +67,7 @@ export function bar(value: number, most: number, width: number): string {
 }
 
 /**
- * How far something is filled: a frame of cells, with a bar in it that is told apart by eighths of a cell.
+ * Draws a gauge: a frame of cells with a bar inside, in steps of an eighth of a cell.
  *
  * @example
  * ```ts
@@ -75,9 +77,9 @@ export function bar(value: number, most: number, width: number): string {
  * assertEquals([gauge(0.5, 4), gauge(1 / 32, 4), gauge(2, 4)], ["▕██  ▏", "▕▏   ▏", "▕████▏"]);
  * ```
  *
- * @param part The part that is filled, 0 to 1; what is beyond counts as that.
- * @param cells Cells of the frame.
- * @returns The frame, with its two edges.
+ * @param part The filled part, from 0 to 1; values beyond are clamped.
+ * @param cells Number of cells in the frame.
+ * @returns The bar with the two edges of the frame.
  */
 export function gauge(part: number, cells: number): string {
   const eighths = Math.round(Math.min(Math.max(part, 0), 1) * cells * 8);
@@ -86,15 +88,19 @@ export function gauge(part: number, cells: number): string {
   return `▕${(FULL.repeat(full) + rest).padEnd(cells)}▏`;
 }
 
-/** Bytes of a guest page. A test holds it, and the next, against ffi/, which this folder does not import. */
+/**
+ * Size of a guest page in bytes. This folder does not import ffi/, so a test compares this and
+ * {@linkcode ENTRY_BYTES} with it.
+ */
 export const PAGE_BYTES = 4096;
-/** Bytes of a ring's entry. */
+/** Size of a ring's entry in bytes. */
 export const ENTRY_BYTES = 16;
 
 const SIZES = ["bytes", "KiB", "MiB", "GiB", "TiB"] as const;
 
 /**
- * An amount of memory for people: exact, in the largest unit that needs no more than two places.
+ * Formats an amount of memory for people: exact, in the largest unit that needs at most two decimal
+ * places.
  *
  * @example
  * ```ts
@@ -118,7 +124,7 @@ export function sizeText(bytes: number): string {
 }
 
 /**
- * A time for people: three digits.
+ * Formats a time for people, with three digits.
  *
  * @example
  * ```ts
@@ -128,7 +134,7 @@ export function sizeText(bytes: number): string {
  * assertEquals([timeText(8.25), timeText(12345), timeText(null)], ["8.25 ns", "12.3 µs", "-"]);
  * ```
  *
- * @param ns Nanoseconds, or `null` where there is no time.
+ * @param ns Nanoseconds; `null` for no time.
  * @returns The time with a unit.
  */
 export function timeText(ns: number | null): string {
@@ -140,9 +146,9 @@ export function timeText(ns: number | null): string {
 }
 
 /**
- * A mean or a ratio for people: three digits.
+ * Formats a mean or a ratio for people, with three digits.
  *
- * @param value The value, or `null` where there is none.
+ * @param value The value; `null` for none.
  */
 export function numberText(value: number | null): string {
   return value === null ? "-" : Number.isInteger(value) ? `${value}` : digits(value);
@@ -154,17 +160,17 @@ function digits(value: number): string {
 }
 
 /**
- * A count with its noun.
+ * Formats a count with its noun.
  *
- * @param nouns The noun, for many; with an s by default.
- * @returns `1 page`, `2 pages`.
+ * @param nouns The plural; with an s by default.
+ * @returns Such as `1 page`, `2 pages`.
  */
 export function countText(count: number, noun: string, nouns = `${noun}s`): string {
   return `${count} ${count === 1 ? noun : nouns}`;
 }
 
 /**
- * A fraction in percent, two digits.
+ * Formats a fraction in percent, with two digits.
  *
  * @example
  * ```ts
@@ -184,12 +190,12 @@ export function fractionText(fraction: number): string {
   return `${Number(percent.toFixed(places)).toFixed(places).replace(/\.?0+$/, "")} %`;
 }
 
-/** The longest text of several lines that is printed as one, in characters. */
+/** The most characters of a text that becomes one line. */
 const MOST = 2000;
 
 /**
- * A text as one line that a terminal shows as it is: line breaks become semicolons, other control characters are
- * escaped, and what is too long is cut in the middle.
+ * Formats a text as one line that is safe for a terminal: line breaks become semicolons, other
+ * control characters are escaped, and a long text is cut in the middle.
  *
  * @example
  * ```ts

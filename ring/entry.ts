@@ -52,8 +52,8 @@ export interface Entries {
 
 /**
  * Bytes before the first entry. A large array begins at a page boundary, and so does a ring.
- * Without the shift, loads from the ring would wait for stores to the copy whose addresses have the
- * same low twelve bits (reference/README.md, "The harvest loop").
+ * Without the shift, loads from one of them would wait for stores to the other whose addresses have
+ * the same low twelve bits.
  */
 const SHIFT = 3072;
 

@@ -1,3 +1,4 @@
+// Bochs as the emulator of a machine with an Intel processor.
 import { HostError } from "../ffi/errors.ts";
 import { openLibc } from "../ffi/libc.ts";
 import { O_CLOEXEC, O_NOCTTY, O_NONBLOCK, O_RDWR } from "../ffi/linux.ts";
@@ -9,37 +10,40 @@ import { findProgram, saidBy, startBound } from "./bound_process.ts";
 import { type Boot, childEmulation, type Emulation, type Emulator } from "./emulator.ts";
 import type { VmSettings } from "./vm_failure.ts";
 
-/** What a machine of Bochs is made of. */
+/** What the configuration of a Bochs machine depends on. */
 export interface BochsMachine {
-  /** Its memory in MiB. */
+  /** Memory in MiB. */
   readonly memoryMib: number;
-  /** The disk that it boots from, and the one beside it. */
+  /** Paths of the boot disk and of the second disk. */
   readonly disks: readonly [string, string];
 }
 
-/** The code that a machine begins with. */
+/** The machine's BIOS. */
 const BIOS = "/usr/share/bochs/BIOS-bochs-latest";
-/** The code of its screen. */
+/** The BIOS of its graphics card. */
 const SCREEN_BIOS = "/usr/share/vgabios/vgabios.bin";
 
-/** Bochs' clock: so many instructions are a second of the machine, and so fast is its time stamp counter. */
+/**
+ * Bochs' clock: this many instructions make a second of the machine. It is also the frequency of
+ * its time stamp counter, in Hz.
+ */
 const IPS = 500_000_000;
 
 /**
- * What the kernel needs to be told on Bochs: how fast the time stamp counter is, which it cannot measure and may trust;
- * that XSAVE's compacted areas, which are not consistent there, are not to be used; and that a reboot is a triple fault,
- * which ends Bochs. What the host says comes on the third serial port.
+ * Kernel arguments for Bochs. They give the frequency of the time stamp counter, which the kernel
+ * cannot measure there, and declare it reliable. They disable XSAVE's compacted format, which Bochs
+ * does not implement consistently. They make a reboot a triple fault, which ends Bochs. `FROM_HOST`
+ * names the third serial port as the one on which the host speaks.
  */
 export const BOCHS_KERNEL_ARGS = `nokaslr noxsaves clearcpuid=xsaves,xsavec tsc_early_khz=${
   IPS / 1000
 } tsc=reliable clocksource=tsc reboot=t FROM_HOST=/dev/ttyS2`;
 
 /**
- * The configuration of Bochs, a bochsrc. The first serial port is standard error. The second is file descriptor 3: in
- * its mode `file` Bochs waits until a byte is taken, in every other it loses what is not taken in time. That mode only
- * writes, so the third one reads: file descriptor 4, where nothing is written to.
- *
- * @returns The text.
+ * The configuration of Bochs, a bochsrc. The first serial port goes to standard error, the second
+ * to file descriptor 3. They use mode `file`, in which Bochs waits until a byte is taken; in every
+ * other mode it loses bytes that are not taken in time. That mode only writes, so the third port
+ * reads from file descriptor 4, and nothing is written to it.
  */
 export function bochsConfig({ memoryMib, disks }: BochsMachine): string {
   return [
@@ -67,13 +71,14 @@ export function bochsConfig({ memoryMib, disks }: BochsMachine): string {
   ].join("\n");
 }
 
-/** How often what it shows is taken away. */
+/** How often the screen's output is read and dropped, in milliseconds. */
 const READ_MS = 200;
 const PIECE_BYTES = 1 << 14;
 
 /**
- * The screen of Bochs: the master of a terminal pair that it opens itself. What it shows has to be read by somebody, or
- * it waits: this process does, as long as it lives, and looks at none of it.
+ * The screen of Bochs, one end of a pseudoterminal that Bochs opens itself. Bochs blocks unless
+ * somebody reads what the screen shows, so this class reads it, and drops it, for as long as the
+ * process lives.
  */
 export class BochsScreen implements Disposable {
   readonly #kernel = openLibc();
@@ -84,23 +89,23 @@ export class BochsScreen implements Disposable {
   #isOver = false;
 
   /**
-   * None was found yet.
+   * Starts without a screen, which {@linkcode BochsScreen.foundIn} finds.
    *
-   * @param calls What sets a terminal up.
+   * @param calls The call that puts a terminal into raw mode.
    */
   constructor(calls: Pick<MachineCalls, "makeRaw"> = openMachineCalls()) {
     this.#calls = calls;
   }
 
-  /** The slave of the terminal pair, or `null` where Bochs has not told of it yet. */
+  /** The path of the pseudoterminal's slave; `null` until Bochs has named it. */
   get path(): string | null {
     return this.#path;
   }
 
   /**
-   * Finds the screen in what Bochs says, and begins to read it.
+   * Looks for the screen's path in Bochs' output, and starts to read the screen.
    *
-   * @returns The same.
+   * @returns The output, unchanged.
    */
   async *foundIn(said: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
     const decoder = new TextDecoder();
@@ -120,11 +125,12 @@ export class BochsScreen implements Disposable {
   }
 
   #read(path: string): void {
-    // The screen went with Bochs: its name may be another terminal's by now.
+    // Bochs has ended and taken the screen along. The path may belong to another terminal by now.
     if (this.#isOver) return;
     this.#fd = this.#kernel.open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
     if (this.#fd < 0) return;
-    // An echo would be typed into the machine, and a line that does not end would never be there to be read.
+    // Raw mode: an echo would be typed into the machine, and in line mode a line without an end
+    // could never be read.
     this.#calls.makeRaw(this.#fd);
     const buffer = new Uint8Array(PIECE_BYTES);
     this.#timer = setInterval(() => {
@@ -132,7 +138,7 @@ export class BochsScreen implements Disposable {
     }, READ_MS);
   }
 
-  /** Reads no more. */
+  /** Stops reading and closes the terminal. */
   [Symbol.dispose](): void {
     this.#isOver = true;
     if (this.#timer !== null) clearInterval(this.#timer);
@@ -142,20 +148,20 @@ export class BochsScreen implements Disposable {
   }
 }
 
-/** Where Debian has Bochs' screen for terminals. */
+/** Where Debian installs Bochs' display plugin for terminals. */
 const TERMINAL = "/usr/lib/x86_64-linux-gnu/bochs/plugins/libbx_term_gui.so";
 const FILES = [BIOS, SCREEN_BIOS, TERMINAL];
 const INSTALL =
   "install Bochs (Debian: apt-get install --no-install-recommends bochs bochs-term bochsbios vgabios)";
-/** Bochs allocates no more. */
+/** The most memory that Bochs allocates, in MiB. */
 const MOST_MIB = 2048;
 const MINUTE_MS = 60_000;
 
 /**
- * Looks whether Bochs is there.
+ * Finds Bochs, and checks that it can run the machine.
  *
- * @throws {HostError} Where a part of it is missing.
- * @throws {UsageError} Where a machine is asked for that it cannot be.
+ * @throws {HostError} Where Bochs, or a file that it needs, is missing.
+ * @throws {UsageError} Where the settings ask for more processors or memory than Bochs can have.
  */
 export async function findBochs({ cpus, memoryBytes }: VmSettings): Promise<Emulator> {
   const path = await findProgram(["bochs-bin", "bochs"]);
@@ -189,10 +195,11 @@ async function bochsVersion(path: string): Promise<string> {
   return found === null ? "Bochs" : `Bochs ${found[1]}`;
 }
 
-// Bochs says much on standard output: that goes to the console, and the line gets a file descriptor of its own. So do
-// the bytes for the machine, as Bochs' debugger would read them. The shell becomes Bochs, and stays the same process.
+// Bochs prints much on standard output. That is sent to the console, and the second serial port
+// gets a file descriptor of its own. The bytes for the machine get one, too, because Bochs'
+// debugger would read standard input. `exec` keeps the process: the shell becomes Bochs.
 const REDIRECT = 'exec 3>&1 4<&0 1>&2 0</dev/null; TERM=xterm exec "$@"';
-/** Debian's Bochs begins in its debugger: "continue". */
+/** Debian's Bochs starts in its debugger; this command continues. */
 const COMMANDS = "c\n";
 
 async function start(path: string, { image, initrd, cmdline, settings }: Boot): Promise<Emulation> {

@@ -1,38 +1,47 @@
+// The disk from which Bochs boots a kernel: a boot loader in one sector, the kernel, and the
+// initramfs as a second disk.
 import { PAGE_SIZE } from "../ffi/linux.ts";
 import { type Listing, machineCode } from "../guest/guest.ts";
 import { UsageError } from "../host/errors.ts";
 
 /**
- * Sectors that one command reads. So many are what lies between {@linkcode SETUP_AT} and the BIOS's own data at 0x9fc00,
- * and an eighth of a cylinder.
+ * Sectors that one disk command reads: as many as fit between {@linkcode SETUP_AT} and the BIOS's
+ * data at 0x9fc00, and an eighth of a cylinder.
  */
 const CHUNK_SECTORS = 126;
 /** Bytes of a sector of a disk. */
 const SECTOR_BYTES = 512;
-/** Where the kernel's real-mode code goes, its stack, and, above that, its command line. */
+/**
+ * Where the kernel's real-mode code is loaded. Its stack is in the same segment, and above the
+ * stack is the command line.
+ */
 const SETUP_AT = 0x90000;
 /** The stack's top, from {@linkcode SETUP_AT}. */
 const STACK_AT = 0xe000;
 
 const PARTS_AT = 0x100;
 const PART_BYTES = 12;
-/** Parts that are loaded. */
+/** The number of parts that are loaded. */
 const PARTS = 3;
-/** A descriptor of nothing and one of data; then where they are, as `lgdt` reads it. */
+/** The descriptor table (a null and a data descriptor), and behind it the operand of `lgdt`. */
 const DESCRIPTORS_AT = 0xe8;
 const DESCRIPTORS = [0n, 0x00cf_9200_0000_ffffn] as const;
 const DESCRIPTOR_TABLE_AT = 0xf8;
-/** Where a BIOS puts it. */
+/** Where a BIOS loads the boot sector. */
 const LOADER_AT = 0x7c00;
 const SIGNATURE_AT = 510;
 const SIGNATURE = 0xaa55;
-/** Of a disk, in bits 28 to 31 of a sector's number: count in sectors, and which of two disks. */
+/**
+ * Bits 28 to 31 of a sector number, for each of two disks: address by sector number (LBA), and
+ * which disk.
+ */
 const LBA_BITS = [0xe, 0xf] as const;
 
 /**
- * The first sector of a disk, which a BIOS puts at 0x7c00 and jumps to: it reads parts of two disks to where they are
- * wanted, by itself, in seconds where a BIOS and a boot manager need more than a minute, and jumps to the kernel's
- * real-mode code, as Documentation/arch/x86/boot.rst wants it.
+ * The boot sector, which a BIOS loads at 0x7c00 and jumps to. It reads parts of two disks into
+ * memory and jumps to the kernel's real-mode code, as Documentation/arch/x86/boot.rst prescribes.
+ * It drives the disks itself, which takes seconds; a BIOS and a boot manager need more than a
+ * minute.
  */
 export const LOADER_LISTING: Listing = [
   [[0xfa], "       cli"],
@@ -100,23 +109,23 @@ export const LOADER_LISTING: Listing = [
   [[0xea, 0x00, 0x00, 0x20, 0x90], "       jmp  0x9020:0"],
 ];
 
-/** What is loaded. */
+/** A part of a disk to load. */
 export interface LoadedPart {
-  /** The disk: 0, or 1 for the one beside it. */
+  /** The disk: 0 is the boot disk, 1 the second one. */
   readonly disk: 0 | 1;
   /** Its first sector. */
   readonly sector: number;
-  /** How many times {@linkcode CHUNK_SECTORS}. */
+  /** Its size, in chunks of {@linkcode CHUNK_SECTORS} sectors. */
   readonly chunks: number;
-  /** Where it goes: a physical address. */
+  /** The physical address to load it at. */
   readonly at: number;
 }
 
 /**
- * The first sector of a disk.
+ * The boot sector of a disk.
  *
- * @param parts What it loads.
- * @returns Its 512 bytes.
+ * @param parts What the boot sector loads.
+ * @returns 512 bytes.
  */
 export function bootSector(
   parts: readonly [LoadedPart, LoadedPart, LoadedPart],
@@ -137,24 +146,24 @@ export function bootSector(
   return bytes;
 }
 
-/** What a machine boots from a disk. */
+/** What a machine boots from disk. */
 export interface DiskBoot {
   /** The kernel, a bzImage. */
   readonly kernel: Uint8Array<ArrayBuffer>;
-  /** The length of the initramfs, which is the disk beside it: whole cylinders. */
+  /** Bytes of the initramfs, which is the second disk: whole cylinders. */
   readonly initrdBytes: number;
   /** The kernel's command line. */
   readonly cmdline: string;
-  /** The machine's memory. */
+  /** The machine's memory in bytes. */
   readonly memoryBytes: number;
 }
 
 const CHUNK_BYTES = CHUNK_SECTORS * SECTOR_BYTES;
-/** An emulated disk has whole cylinders: 16 heads of 63 sectors. */
+/** Bytes of a cylinder, 16 heads of 63 sectors. An emulated disk consists of whole cylinders. */
 const CYLINDER_BYTES = 16 * 63 * SECTOR_BYTES;
-/** Where the kernel's protected-mode code goes. */
+/** Where the kernel's protected-mode code is loaded. */
 const KERNEL_AT = 0x100000;
-/** The BIOS keeps its tables in what is last of the memory. */
+/** Bytes at the end of memory, where the BIOS keeps its tables. */
 const BIOS_BYTES = 1 << 20;
 
 // Documentation/arch/x86/boot.rst: the header of a bzImage.
@@ -174,21 +183,20 @@ const CAN_USE_HEAP = 0x80;
 const STACK_BYTES = 0x200;
 
 /**
- * How many bytes are missing to whole cylinders.
+ * How many bytes a disk lacks to the next whole cylinder.
  *
- * @param bytes The length of a disk.
+ * @param bytes The length of the disk.
  */
 export function cylinderRest(bytes: number): number {
   return (CYLINDER_BYTES - bytes % CYLINDER_BYTES) % CYLINDER_BYTES;
 }
 
 /**
- * The disk from which a BIOS boots a kernel: a boot sector, the kernel's real-mode code with its command line, and the
- * rest of the kernel. The initramfs is the disk beside it.
+ * Builds the disk from which a BIOS boots a kernel: a boot sector, the kernel's real-mode code with
+ * its command line, and the rest of the kernel. The initramfs is the second disk.
  *
- * @param boot What is booted.
- * @returns The disk, in pieces.
- * @throws {UsageError} Where the memory does not hold it all.
+ * @returns The disk in pieces, which together are whole cylinders.
+ * @throws {UsageError} Where the memory is too small for the kernel and the initramfs.
  */
 export function bootDisk({ kernel, initrdBytes, cmdline, memoryBytes }: DiskBoot): Uint8Array[] {
   const header = new DataView(kernel.buffer, kernel.byteOffset, kernel.byteLength);

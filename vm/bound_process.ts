@@ -1,3 +1,4 @@
+// Finding and starting the programs that run machines.
 import { HostError } from "../ffi/errors.ts";
 import { fileErrorText } from "../host/errors.ts";
 import { exhaustion } from "../host/exhaustion.ts";
@@ -7,8 +8,8 @@ import { environment } from "./guest_request.ts";
 /**
  * Finds a program.
  *
- * @param names Its names; one with a slash is a path.
- * @returns The path of the first that PATH, or the name itself, leads to; `null` where there is none.
+ * @param names The names to try, in order; one with a slash is a path.
+ * @returns The path of the first executable found; `null` where there is none.
  */
 export async function findProgram(names: readonly string[]): Promise<string | null> {
   const folders = (environment("PATH") ?? "/usr/bin:/bin").split(":").filter((one) => one !== "");
@@ -23,10 +24,10 @@ export async function findProgram(names: readonly string[]): Promise<string | nu
 }
 
 /**
- * What a program says of itself on standard output.
+ * Runs a program and returns its standard output.
  *
- * @param advice What to do where it cannot be run.
- * @returns The text, whatever its exit status.
+ * @param advice The advice for the user where it cannot be run.
+ * @returns The text, whatever the exit status.
  * @throws {HostError} Where it cannot be run.
  */
 export async function saidBy(
@@ -45,11 +46,12 @@ export async function saidBy(
 }
 
 /**
- * Starts a program in a session of its own that the kernel ends with this process, even where that is killed.
+ * Starts a program in a session of its own. The kernel ends it together with this process, even
+ * where this process is killed.
  *
  * @param command The path of the program, and its arguments.
- * @returns The process, with pipes.
- * @throws {HostError} Where Deno may not start one.
+ * @returns The process, with pipes for its three standard streams.
+ * @throws {HostError} Where Deno has no permission to start a process.
  */
 export function startBound(command: readonly string[]): Deno.ChildProcess {
   const starter = new URL("../vm_start.ts", import.meta.url);

@@ -1,3 +1,5 @@
+// Validates the JSON that a machine sends, since the kernel in it may be broken, and reads its
+// console.
 import { EXIT } from "../host/errors.ts";
 import type { KernelFacts } from "../host/facts.ts";
 import { type Frame, FrameError } from "./frames.ts";
@@ -6,47 +8,42 @@ import type { GuestEnd, GuestFile, GuestProblem } from "./guest_request.ts";
 /** Whether a value that came from outside has the shape of a `Value`. */
 export type Shape<Value> = (value: unknown) => value is Value;
 
-/** A text. */
+/** A string. */
 export const text: Shape<string> = (value): value is string => typeof value === "string";
 
-/** Yes or no. */
+/** A boolean. */
 export const flag: Shape<boolean> = (value): value is boolean => typeof value === "boolean";
 
-/** A number that is one: neither infinite nor NaN. */
+/** A finite number. */
 export const number: Shape<number> = (value): value is number => Number.isFinite(value);
 
 /**
- * A whole number.
+ * A whole number that is not negative.
  *
- * @param most The greatest.
- * @returns The shape: 0 to that.
+ * @param most The largest that is allowed.
  */
 export function count(most: number = Number.MAX_SAFE_INTEGER): Shape<number> {
   return (value): value is number =>
     Number.isSafeInteger(value) && Number(value) >= 0 && Number(value) <= most;
 }
 
-/** One of some words. */
+/** One of the given words. */
 export function word<const Word extends string>(...words: readonly Word[]): Shape<Word> {
   return (value): value is Word => words.some((one) => one === value);
 }
 
-/**
- * A value, or `null`.
- *
- * @param shape The value's.
- */
+/** A value of a shape, or `null`. */
 export function orNull<Value>(shape: Shape<Value>): Shape<Value | null> {
   return (value): value is Value | null => value === null || shape(value);
 }
 
-/** A list. */
+/** A list whose elements have a shape. */
 export function list<Value>(shape: Shape<Value>): Shape<readonly Value[]> {
   return (value): value is readonly Value[] => Array.isArray(value) && value.every(shape);
 }
 
 /**
- * An object; it may have more than is asked for.
+ * An object with the given fields; it may have others, too.
  *
  * @example
  * ```ts
@@ -69,9 +66,10 @@ export function record<Fields extends object>(
   };
 }
 
-// What the machine's first process says in JSON. The kernel under test may have it say anything.
+// Shapes of what the machine's first process sends. The kernel under test may corrupt it in any
+// way.
 
-/** The largest that an exit status, and an errno, can be. */
+/** The largest exit status, and the largest errno. */
 const MOST_STATUS = 255;
 const MOST_ERRNO = 4095;
 
@@ -84,16 +82,18 @@ export const KERNEL_FACTS: Shape<KernelFacts> = record<KernelFacts>({
   ringMaxBytes: orNull(count()),
 });
 
-/** Exit statuses, and what git takes are some of them: a command that ended with another did not end by itself. */
+/**
+ * The exit statuses of dirtyring's commands. A command with any other status did not end by itself.
+ */
 export const COMMAND_STATUSES: ReadonlySet<number> = new Set(Object.values(EXIT));
 
 /** How a command ended. */
 export const GUEST_END: Shape<GuestEnd> = record<GuestEnd>({ code: count(MOST_STATUS) });
 
-/** A file that it wrote. */
+/** A file that a command wrote. */
 export const GUEST_FILE: Shape<GuestFile> = record<GuestFile>({ output: text, below: text });
 
-/** Why there is no KVM. */
+/** Why a machine has no usable KVM. */
 export const GUEST_PROBLEM: Shape<GuestProblem> = record<GuestProblem>({
   refused: list(record<{ name: string; errno: number }>({ name: text, errno: count(MOST_ERRNO) })),
   words: list(text),
@@ -101,21 +101,21 @@ export const GUEST_PROBLEM: Shape<GuestProblem> = record<GuestProblem>({
 });
 
 /**
- * What a frame says.
+ * Parses the JSON of a frame.
  *
- * @param shape What it must be.
- * @throws {FrameError} Where it is something else.
+ * @param shape The shape that it must have.
+ * @throws {FrameError} Where it has another shape.
  */
 export function said<Value>({ body }: Frame, shape: Shape<Value>): Value {
   return saidIn(new TextDecoder().decode(body), shape);
 }
 
 /**
- * What a line says that a command printed in a machine.
+ * Parses a line of JSON that a command printed in a machine.
  *
  * @param line JSON.
- * @param shape What it must be.
- * @throws {FrameError} Where it is something else.
+ * @param shape The shape that it must have.
+ * @throws {FrameError} Where it has another shape.
  */
 export function saidIn<Value>(line: string, shape: Shape<Value>): Value {
   let value: unknown;
@@ -128,23 +128,23 @@ export function saidIn<Value>(line: string, shape: Shape<Value>): Value {
   throw new FrameError("the serial line of the machine carried a damaged frame");
 }
 
-/** Lines that are kept. */
+/** How many lines are kept. */
 const KEPT = 40;
-/** The longest line. */
+/** The longest line that is kept, in characters. */
 const MOST_CHARACTERS = 400;
 
-/** What an emulator tells of itself that is no news. */
+/** Output of an emulator that is not worth keeping. */
 const NOISE = [
-  // QEMU: features that its processor in software lacks.
+  // QEMU: features that its software processor lacks.
   /^\S*qemu\S*: warning: (TCG doesn't support|host doesn't support)/,
-  // Bochs: its parts, its name in a frame, and the instructions at which its debugger stands.
+  // Bochs: log lines of its devices, its banner, and the instructions that its debugger shows.
   /^\d{11}[ide]\[|^=+$|^Bochs connected to screen|^\s+(Bochs x86 Emulator|Built from|Timestamp:) /,
   /^Next at t=\d+$|^\(\d\)[. ]\[/,
 ];
-/** What an emulator says of itself where it cannot start. */
+/** Messages of an emulator that cannot start. */
 const COMPLAINT = /^\S*qemu\S*: (.*)|^\d{11}p\[.*?>>PANIC<< (.*)/;
 
-/** What the console of a machine says: its last lines, and what they tell. */
+/** The console of a machine: its last lines, and what they tell about the machine. */
 export class VmConsole {
   readonly #lines: string[] = [];
   readonly #decoder = new TextDecoder();
@@ -152,7 +152,7 @@ export class VmConsole {
   #panic: string | null = null;
   #step: string | null = null;
 
-  /** Takes what was said. */
+  /** Adds output of the console. */
   add(bytes: Uint8Array): void {
     const lines = (this.#rest + this.#decoder.decode(bytes, { stream: true })).split("\n");
     this.#rest = lines.pop()!.slice(0, MOST_CHARACTERS);
@@ -170,13 +170,13 @@ export class VmConsole {
     if (this.#lines.length > KEPT) this.#lines.shift();
   }
 
-  /** The last lines, the unfinished one included. */
+  /** The last lines, including an unfinished one. */
   get last(): readonly string[] {
     const rest = this.#rest.replaceAll("\r", "").trimEnd();
     return rest === "" ? this.#lines : [...this.#lines, rest];
   }
 
-  /** What the kernel said when it panicked, or `null`. */
+  /** The message of the kernel's panic, or `null`. */
   get panic(): string | null {
     return this.#panic;
   }
@@ -186,7 +186,7 @@ export class VmConsole {
     return this.#step;
   }
 
-  /** What the emulator said of itself when it could not start, or `null`. */
+  /** The message of an emulator that could not start, or `null`. */
   get complaint(): string | null {
     const found = this.last.map((line) => COMPLAINT.exec(line)).findLast((one) => one !== null);
     return found?.[1] ?? found?.[2] ?? null;

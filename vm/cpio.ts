@@ -1,10 +1,10 @@
-/** A file of an archive. Its folders are made with it. */
+/** A file of an archive. The folders above it are created with it. */
 export interface ArchiveFile {
   /** Its path, `/bin/deno`. */
   readonly path: string;
-  /** Its bytes, or where a symbolic link leads. */
+  /** The file's bytes, or the target of a symbolic link. */
   readonly content: Uint8Array | { readonly link: string };
-  /** Whether it may be run. */
+  /** Whether it is executable. */
   readonly isProgram?: boolean;
 }
 
@@ -12,16 +12,17 @@ const S_IFDIR = 0o040000;
 const S_IFREG = 0o100000;
 const S_IFLNK = 0o120000;
 const HEAD_BYTES = 110;
-/** The longest file: its size has 32 bits. */
+/** The longest file: the format has 32 bits for the size. */
 const MOST_BYTES = 0xffffffff;
 
 /**
- * An archive of files as an initramfs has them: cpio, "newc", uncompressed, so that a kernel needs no decompressor
- * (Documentation/driver-api/early-userspace/buffer-format.rst). Several stand one behind another.
+ * An archive for an initramfs: cpio in "newc" format, uncompressed so that the kernel needs no
+ * decompressor (Documentation/driver-api/early-userspace/buffer-format.rst). An initramfs may
+ * consist of several archives, one after another.
  *
- * @param folders Folders that would be empty.
- * @returns The archive in pieces, of a multiple of 512 bytes together.
- * @throws {RangeError} For a file of 4 GiB or more, which the format has no room for.
+ * @param folders Further folders, which may stay empty.
+ * @returns The archive in pieces; its length is a multiple of 512 bytes.
+ * @throws {RangeError} For a file of 4 GiB or more, which the format cannot hold.
  */
 export function* cpio(
   files: Iterable<ArchiveFile>,

@@ -1,3 +1,4 @@
+// Reads ELF files and kernel images, as far as booting a machine needs it.
 const ELF_MAGIC = 0x464c457f; // "\x7fELF", little endian
 const PT_DYNAMIC = 2;
 const PT_INTERP = 3;
@@ -6,10 +7,13 @@ const DT_NULL = 0;
 const DT_STRTAB = 5;
 const DT_SONAME = 14;
 
-/** The longest text that is read. */
+/** The longest string that is read, in bytes. */
 const MOST_BYTES = 4096;
 
-/** A 64-bit ELF file, as far as this program asks (elf(5)). What it says lies beyond its end reads as zeros. */
+/**
+ * A 64-bit ELF file (elf(5)), as far as this program needs it. Offsets beyond the end of the file
+ * read as zeros.
+ */
 export class Elf {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
@@ -20,9 +24,9 @@ export class Elf {
   }
 
   /**
-   * Looks at a file.
+   * Takes the bytes of a file.
    *
-   * @returns The file, or `null` where it is no 64-bit ELF file.
+   * @returns The ELF file, or `null` where the bytes are not a 64-bit ELF file.
    */
   static of(bytes: Uint8Array): Elf | null {
     const isElf = bytes.length >= 64 && new Elf(bytes).#view.getUint32(0, true) === ELF_MAGIC &&
@@ -30,13 +34,15 @@ export class Elf {
     return isElf ? new Elf(bytes) : null;
   }
 
-  /** The loader that a program asks for, `/lib64/ld-linux-x86-64.so.2`, or `null`. */
+  /**
+   * The dynamic loader that a program asks for, such as `/lib64/ld-linux-x86-64.so.2`, or `null`.
+   */
   get interpreter(): string | null {
     const segment = this.#segments().find(({ type }) => type === PT_INTERP);
     return segment === undefined ? null : this.#text(segment.offset);
   }
 
-  /** The name by which programs ask for a library, or `null`. */
+  /** The name under which programs ask for this library, or `null`. */
   get soname(): string | null {
     const segment = this.#segments().find(({ type }) => type === PT_DYNAMIC);
     if (segment === undefined) return null;
@@ -55,8 +61,8 @@ export class Elf {
   /**
    * The bytes of a section.
    *
-   * @param wanted Its name.
-   * @returns Its bytes, or `null` where there is none of that name.
+   * @param wanted The section's name, `.modinfo`.
+   * @returns The bytes, or `null` where there is no such section.
    */
   section(wanted: string): Uint8Array | null {
     const table = this.#number(0x28);
@@ -88,7 +94,7 @@ export class Elf {
     });
   }
 
-  // Where in the file an address is.
+  // Converts an address to an offset in the file.
   #offsetOf(address: number): number | null {
     const segment = this.#segments().find(({ type, address: from, size }) =>
       type === PT_LOAD && address >= from && address < from + size
@@ -111,11 +117,11 @@ export class Elf {
   }
 }
 
-/** A kernel for x86-64, as a boot loader takes it. */
+/** A kernel image for x86-64, as a boot loader takes it. */
 export interface KernelImage {
   /** The file. */
   readonly path: string;
-  /** What `uname -r` will print. */
+  /** The kernel's release, as `uname -r` will print it. */
   readonly release: string;
 }
 
@@ -128,9 +134,9 @@ const PROTOCOL_AT = 0x206;
 const RELEASE_AT = 0x20e;
 const XLOADFLAGS_AT = 0x236;
 const XLF_KERNEL_64 = 1;
-/** The protocol that has `xloadflags`. */
+/** The first version of the boot protocol that has `xloadflags`. */
 const PROTOCOL = 0x20c;
-/** As much of the file as is looked at: the header, and the release behind it. */
+/** How many bytes of a file are read: the header, and the release behind it. */
 export const IMAGE_HEAD_BYTES = 1 << 16;
 
 // Documentation/arch/arm64/booting.rst, Documentation/arch/riscv/boot-image-header.rst
@@ -141,11 +147,11 @@ const OTHERS: readonly (readonly [at: number, magic: string, name: string])[] = 
 const EM: ReadonlyMap<number, string> = new Map([[3, "i386"], [183, "arm64"], [243, "riscv"]]);
 
 /**
- * Looks whether a file is a kernel that a machine with an x86-64 processor can boot.
+ * Checks whether a file is a kernel that a machine with an x86-64 processor can boot.
  *
- * @param path The file, for the answer.
- * @param head Its first {@linkcode IMAGE_HEAD_BYTES} bytes, or all of it.
- * @returns The image, or in words what the file is instead and what to do about it.
+ * @param path The file's path, for the result.
+ * @param head The file's first {@linkcode IMAGE_HEAD_BYTES} bytes, or all of it.
+ * @returns The image, or a text that says what the file is instead and what to do about it.
  */
 export function kernelImage(path: string, head: Uint8Array): KernelImage | string {
   const view = new DataView(head.buffer, head.byteOffset, head.byteLength);

@@ -1,3 +1,4 @@
+// What the emulators QEMU and Bochs have in common.
 import type { MemoryFile } from "../ffi/process.ts";
 import type { KernelImage } from "./elf.ts";
 import type { VmCpu, VmSettings } from "./vm_failure.ts";
@@ -10,35 +11,38 @@ export interface Boot {
   readonly initrd: Pick<MemoryFile, "path" | "size">;
   /** The kernel's command line. */
   readonly cmdline: string;
-  /** What the machine shall be. */
+  /** The machine's settings. */
   readonly settings: VmSettings;
 }
 
-/** The process of a machine. */
+/** A running machine. */
 export interface Emulation {
-  /** What the first serial port says: the kernel's console, and the emulator's own complaints. */
+  /** Output of the first serial port, the kernel's console, and the emulator's own messages. */
   readonly console: AsyncIterable<Uint8Array>;
-  /** What the second serial port says. */
+  /** Output of the second serial port. */
   readonly line: AsyncIterable<Uint8Array>;
-  /** Sends bytes to the second serial port. */
+  /** Sends bytes to the machine: to the second serial port, or the one that `FROM_HOST` names. */
   write(bytes: Uint8Array): Promise<void>;
-  /** The end of the process. */
+  /** Resolves when the process ends. */
   readonly ended: Promise<{ readonly code: number }>;
-  /** Ends the process, whatever it does, and waits until nothing of it is left. */
+  /** Kills the process, waits for its end and releases its resources. */
   kill(): Promise<void>;
 }
 
-/** An emulator as this host has it. */
+/** An emulator installed on this host. */
 export interface Emulator {
-  /** What runs the machine, for a person: `QEMU 7.2.22, in software`. */
+  /** A description for the user, such as `QEMU 7.2.22, in software`. */
   readonly name: string;
-  /** What the kernel needs to be told on this one. */
+  /** Kernel arguments that this emulator needs. */
   readonly kernelArgs: string;
-  /** The longest that a machine may run, unless told otherwise, in milliseconds. */
+  /** The default time limit of a machine, in milliseconds. */
   readonly timeoutMs: number;
-  /** The longest that a machine that is well says nothing, in milliseconds. */
+  /** How long a healthy machine may be silent, in milliseconds. */
   readonly silenceMs: number;
-  /** Whose virtualization its processor has: kvm_amd drives it, or kvm_intel. */
+  /**
+   * The vendor whose virtualization the machine's processor has, and so which of `kvm_amd` and
+   * `kvm_intel` drives it.
+   */
   readonly cpu: VmCpu;
   /**
    * Starts a machine.
@@ -49,16 +53,17 @@ export interface Emulator {
 }
 
 /**
- * A machine that is one process: what it says on standard error is the console, the other two streams are the line.
+ * A machine that runs as one process. Its standard error is the console; its standard output and
+ * input are the serial line.
  *
- * @param release Called once it has ended by {@linkcode Emulation.kill}.
+ * @param release Called at the end of {@linkcode Emulation.kill}.
  */
 export function childEmulation(
   child: Deno.ChildProcess,
   release: () => void = () => {},
 ): Emulation {
   const writer = child.stdin.getWriter();
-  // What it has not read when it ends is of no use to anybody.
+  // Ignore bytes that it has not read when it ends.
   writer.closed.catch(() => {});
   return {
     console: child.stderr,
@@ -69,7 +74,7 @@ export function childEmulation(
       try {
         child.kill("SIGKILL");
       } catch {
-        // It has gone.
+        // It has ended already.
       }
       await child.status;
       await writer.abort().catch(() => {});

@@ -1,7 +1,8 @@
 /**
- * What a frame says. From the guest: `hello` (JSON, once it is ready), `alive`, `stdout` and `stderr` (bytes),
- * `file` (JSON) with the `bytes` of that file until the next, `problem` (JSON: the machine is of no use), `end` (JSON).
- * To the guest: `signal` (JSON), `close` (JSON: nobody reads that stream any more).
+ * The kind of a frame. From the guest come `hello` (JSON, once KVM is ready), `alive` (empty, a
+ * sign of life), `stdout` and `stderr` (bytes), `file` (JSON) followed by the `bytes` of that file,
+ * `problem` (JSON: the machine is unusable) and `end` (JSON). To the guest go `signal` (JSON) and
+ * `close` (JSON: nobody reads that stream any more).
  */
 export type FrameKind =
   | "hello"
@@ -15,9 +16,9 @@ export type FrameKind =
   | "signal"
   | "close";
 
-/** A piece of what goes over the serial line. */
+/** A message on the serial line. */
 export interface Frame {
-  /** What it says. */
+  /** What kind of message it is. */
   readonly kind: FrameKind;
   /** Its bytes. */
   readonly body: Uint8Array<ArrayBuffer>;
@@ -36,19 +37,21 @@ const KINDS: readonly FrameKind[] = [
   "close",
 ];
 
-/** What each frame begins with, so that a byte lost or added on the way is noticed. */
+/** The first byte of each frame, so that a byte lost or added on the way is noticed. */
 const MARK = 0xd1;
 const HEAD_BYTES = 6;
-/** The longest body: a damaged length must not make the reader wait for gigabytes. */
+/** The longest body. A damaged length must not make the reader wait for gigabytes. */
 const MOST_BYTES = 1 << 20;
 
-/** The line carried something else than frames. */
+/** Thrown where the line carried something other than frames. */
 export class FrameError extends Error {}
 
 /**
- * A frame as bytes: a mark, its kind, the length of its body in 32 bits, little endian, and the body.
+ * Encodes a frame: a mark, the kind, the length of the body in 32 bits, little endian, and the
+ * body.
  *
- * @param body Its bytes, a mebibyte at most.
+ * @param body At most a mebibyte.
+ * @throws {RangeError} For a longer body.
  */
 export function frameBytes(kind: FrameKind, body: Uint8Array): Uint8Array<ArrayBuffer> {
   if (body.length > MOST_BYTES) throw new RangeError(`Cannot frame ${body.length} bytes`);
@@ -60,13 +63,13 @@ export function frameBytes(kind: FrameKind, body: Uint8Array): Uint8Array<ArrayB
   return bytes;
 }
 
-/** A frame that says something in JSON. */
+/** Encodes a frame with a JSON body. */
 export function jsonFrame(kind: FrameKind, value: unknown): Uint8Array<ArrayBuffer> {
   return frameBytes(kind, new TextEncoder().encode(JSON.stringify(value)));
 }
 
 /**
- * Takes a stream of bytes apart into frames.
+ * Decodes a stream of bytes into frames.
  *
  * @example
  * ```ts
@@ -81,8 +84,9 @@ export function jsonFrame(kind: FrameKind, value: unknown): Uint8Array<ArrayBuff
  * ```
  *
  * @param stream The bytes, in pieces of any size.
- * @returns The frames, as they are whole; one that the stream cuts off is left out.
- * @throws {FrameError} Where something else than a frame comes.
+ * @returns Each frame as soon as it is complete. A frame that the end of the stream cuts off is
+ * left out.
+ * @throws {FrameError} Where the stream holds something other than frames.
  */
 export async function* framesOf(
   stream: AsyncIterable<Uint8Array>,

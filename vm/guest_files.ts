@@ -1,3 +1,4 @@
+// The files that every machine needs: this program, Deno with its libraries, and Deno's cache.
 import { HostError } from "../ffi/errors.ts";
 import { denoShortage } from "../host/exhaustion.ts";
 import { readHostFile } from "../host/facts.ts";
@@ -6,7 +7,7 @@ import { Elf } from "./elf.ts";
 import { DENO, DENO_DIR, PROGRAM } from "./guest_request.ts";
 
 const ROOT = new URL("..", import.meta.url);
-/** What of the project's folder is no part of a program that runs. */
+/** Folders of the project that a running program does not need. */
 const LEFT_OUT: ReadonlySet<string> = new Set([
   "test",
   "reference",
@@ -14,10 +15,10 @@ const LEFT_OUT: ReadonlySet<string> = new Set([
   "coverage",
   "node_modules",
 ]);
-/** The npm package that a command needs; others are for tests. */
+/** The npm package that commands need. Other packages are only for tests. */
 const PACKAGE = "deno-std";
 
-/** What `deno info --json` tells. */
+/** The part of `deno info --json` that is used. */
 interface DenoInfo {
   readonly npmCache: string;
   readonly typescriptCache: string;
@@ -26,7 +27,7 @@ interface DenoInfo {
 /**
  * The program's own files.
  *
- * @returns Them, at {@linkcode PROGRAM}.
+ * @returns The files, below {@linkcode PROGRAM}.
  */
 export async function programFiles(): Promise<ArchiveFile[]> {
   const files: ArchiveFile[] = [];
@@ -42,9 +43,10 @@ function isOfProgram(name: string, isFolder: boolean): boolean {
 }
 
 /**
- * Deno, and the libraries that this process of it has loaded: those that one in the machine will ask for.
+ * Deno, and the shared libraries that this Deno process has loaded: Deno in the machine will need
+ * the same.
  *
- * @throws {HostError} Where Deno is a script.
+ * @throws {HostError} Where Deno is not an ELF file, such as a script.
  */
 export async function denoFiles(): Promise<ArchiveFile[]> {
   const path = Deno.execPath();
@@ -52,14 +54,14 @@ export async function denoFiles(): Promise<ArchiveFile[]> {
   const program = Elf.of(content);
   if (program === null) throw new HostError(`${path}: is no program`, "run bin/dirtyring");
   const files: ArchiveFile[] = [{ path: DENO, content, isProgram: true }];
-  // Deno reads nothing of /proc without all permissions; libc does.
+  // Deno refuses to read /proc without all permissions; libc does not.
   const maps = new TextDecoder().decode(readHostFile("/proc/self/maps"));
   const mapped = new Set(maps.split("\n").map((line) => line.split(/\s+/, 6)[5] ?? ""));
   for (const library of mapped) {
     if (!/\/[^/]*\.so(\.[\d.]+)?$/.test(library)) continue;
     const bytes = await Deno.readFile(library);
     files.push({ path: library, content: bytes, isProgram: true });
-    // It is asked for by its name, and the loader by its path.
+    // Programs ask for a library by its soname, and for the loader by its path.
     const name = Elf.of(bytes)?.soname ?? null;
     const folder = library.slice(0, library.lastIndexOf("/"));
     if (name !== null && library !== `${folder}/${name}`) {
@@ -74,11 +76,11 @@ export async function denoFiles(): Promise<ArchiveFile[]> {
 }
 
 /**
- * Deno's cache, as far as a command needs it: the packages, and the program's files as JavaScript, so that the
- * machine does not translate them again.
+ * The part of Deno's cache that commands need: the packages, and the program's files as JavaScript,
+ * so that the machine does not transpile them again.
  *
  * @param program The program's files.
- * @returns The files, at {@linkcode DENO_DIR}.
+ * @returns The files, below {@linkcode DENO_DIR}.
  * @throws {HostError} Where a package is not in the cache.
  */
 export async function cachedFiles(program: readonly ArchiveFile[]): Promise<ArchiveFile[]> {
@@ -117,7 +119,7 @@ function folderOf(url: URL): string {
   return decodeURIComponent(url.pathname);
 }
 
-// The files below a folder by their paths from there; none where there is no such folder.
+// Lists the files below a folder, by paths relative to it; none where the folder does not exist.
 async function filesBelow(
   folder: string,
   isWanted: (name: string, isFolder: boolean) => boolean,

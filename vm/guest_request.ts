@@ -1,20 +1,28 @@
+// What the host asks of a machine and what the machine answers, and where everything is in the
+// machine.
 import { readHostFile } from "../host/facts.ts";
 
-/** What the machine is asked to do: a file of its initramfs. */
+/** What the machine is asked to do. It is a file of the initramfs. */
 export interface GuestRequest {
   /** The command line of dirtyring. */
   readonly args: readonly string[];
-  /** The folder in which it runs. */
+  /** The folder in which the command runs. */
   readonly cwd: string;
-  /** Columns of the terminal that standard output is here; `null` where it is none. */
+  /** Columns of the host's terminal; `null` where standard output is not a terminal. */
   readonly columns: number | null;
-  /** Whether {@linkcode STDIN} is its standard input; otherwise that is empty. */
+  /** Whether the command's standard input is {@linkcode STDIN}; otherwise it is empty. */
   readonly hasStdin: boolean;
-  /** Files and folders of this host that it reads: they lie below {@linkcode STAGED}, by their absolute paths. */
+  /**
+   * Absolute paths of the host's files and folders that the command reads. In the machine they are
+   * below {@linkcode STAGED}.
+   */
   readonly inputs: readonly string[];
-  /** Absolute paths of files and folders that it may write: what is there in the end is sent back. */
+  /**
+   * Absolute paths of files and folders that the command may write. What is there at the end is
+   * sent back.
+   */
   readonly outputs: readonly string[];
-  /** KVM's modules, in the order in which they are loaded. */
+  /** KVM's modules, in load order. */
   readonly modules: readonly string[];
 }
 
@@ -25,43 +33,47 @@ export const DENO = "/bin/deno";
 /** Where Deno's cache is in the machine. */
 export const DENO_DIR = "/deno";
 
-/** Where the request is, as JSON. */
+/** Where the request is in the machine, as JSON. */
 export const REQUEST = "/request/request.json";
-/** What the command reads from standard input. */
+/** Where the command's standard input is in the machine. */
 export const STDIN = "/request/stdin";
-/** The folder below which the host's files have their absolute paths. */
+/** The folder below which the host's files are, by their absolute paths. */
 export const STAGED = "/request/files";
-/** The folder of the modules, `NAME.ko`. */
+/** The folder of the modules, each `NAME.ko`. */
 export const MODULES = "/request/modules";
 
 /** How a command ended. */
 export interface GuestEnd {
-  /** Its exit status; where a signal ended it, 128 and the signal's number. */
+  /** The exit status; 128 plus the signal's number where a signal ended the command. */
   readonly code: number;
 }
 
-/** A machine that has no KVM that could be asked. */
+/** Why a machine has no usable KVM. */
 export interface GuestProblem {
-  /** Modules that the kernel did not take, with the errno. */
+  /** Modules that the kernel refused, each with the errno. */
   readonly refused: readonly { readonly name: string; readonly errno: number }[];
-  /** What the kernel's log says of KVM. */
+  /** Lines of the kernel's log that mention KVM. */
   readonly words: readonly string[];
-  /** What went wrong in the machine's first process; `null` where only KVM is missing. */
+  /** The error of the machine's first process; `null` where only KVM is missing. */
   readonly error: string | null;
 }
 
-/** A file that the command wrote: `bytes` frames follow, compressed ("deflate-raw"), an empty one last. */
+/**
+ * A file that the command wrote. Its content follows in `bytes` frames, compressed ("deflate-raw");
+ * the last one is empty.
+ */
 export interface GuestFile {
-  /** One of the request's outputs. */
+  /** The output of the request that it belongs to. */
   readonly output: string;
-  /** Its name in a folder; empty where the output is the file. */
+  /** Its name in that folder; empty where the output itself is the file. */
   readonly below: string;
 }
 
 /**
- * A variable of this process's environment, for which Deno would need a permission of its own.
+ * Reads an environment variable of this process from /proc, since Deno would need another
+ * permission for it.
  *
- * @returns Its value, or `null` where it is not set, or empty.
+ * @returns The value, or `null` where it is unset or empty.
  */
 export function environment(name: string): string | null {
   const text = new TextDecoder().decode(readHostFile("/proc/self/environ"));
@@ -70,14 +82,14 @@ export function environment(name: string): string | null {
 }
 
 /**
- * The folder for what is made once and used again, `~/.cache/dirtyring/vm`.
+ * The cache folder, by default `~/.cache/dirtyring/vm`. Creates it where it is missing.
  *
- * @returns The folder, made if need be; `null` where there is no home, or it cannot be made.
+ * @returns The path; `null` where there is no home folder, or the folder cannot be created.
  */
 export async function cacheFolder(): Promise<string | null> {
   const home = environment("HOME");
   const set = environment("XDG_CACHE_HOME");
-  // A relative one is to be ignored, says its specification.
+  // The XDG specification says that a relative path is to be ignored.
   const cache = set?.startsWith("/") ? set : home === null ? null : `${home}/.cache`;
   if (cache === null) return null;
   const folder = `${cache}/dirtyring/vm`;

@@ -1,3 +1,5 @@
+// The first process of a machine: loads KVM, runs the command, and sends what it prints and writes
+// to the host.
 import { openLibc } from "../ffi/libc.ts";
 import { O_CLOEXEC, O_NONBLOCK, O_RDONLY, O_RDWR } from "../ffi/linux.ts";
 import { type MachineCalls, openMachineCalls } from "../ffi/machine.ts";
@@ -16,15 +18,18 @@ import {
   STDIN,
 } from "./guest_request.ts";
 
-/** The serial line that frames go over; the first is the kernel's console. */
+/** The serial port that carries frames. The first port is the kernel's console. */
 const LINE = "/dev/ttyS1";
-/** Where the kernel's command line names another line for what the host says. */
+/**
+ * The environment variable, set on the kernel's command line, that names another port for frames
+ * from the host.
+ */
 const FROM_HOST = "FROM_HOST";
-/** The guest says that it is alive this often. */
+/** How often the guest says that it is alive, in milliseconds. */
 const ALIVE_MS = 1000;
-/** Files that are whole are looked for this often. */
+/** How often complete files are looked for, in milliseconds. */
 const LOOK_MS = 500;
-/** As much as goes into a frame: what comes behind it waits as long. */
+/** The most bytes in a frame. Later frames wait while it is sent. */
 const PIECE_BYTES = 1 << 14;
 
 const MOUNTS: readonly (readonly [kind: string, target: string])[] = [
@@ -36,8 +41,9 @@ const MOUNTS: readonly (readonly [kind: string, target: string])[] = [
 ];
 
 /**
- * The first process of a machine: mounts what the kernel offers, loads KVM, runs the command that was asked for, sends
- * what it says over a serial line, and ends the machine. A kernel may lack any of the file systems but /proc and /dev.
+ * Runs a machine as its first process: mounts file systems, loads KVM, runs the requested command,
+ * sends its output over a serial line, and ends the machine. A kernel may lack any of these file
+ * systems except /proc and /dev.
  */
 export async function runMachine(): Promise<void> {
   const calls = openMachineCalls();
@@ -103,7 +109,8 @@ async function loadKvm(
 }
 
 /**
- * What a kernel's command line says to a module: `kvm_amd.npt=0` is `npt=0` to `kvm_amd`.
+ * The parameters for a module on the kernel's command line: `kvm_amd.npt=0` gives `npt=0` for
+ * `kvm_amd`.
  *
  * @example
  * ```ts
@@ -114,7 +121,7 @@ async function loadKvm(
  * assertEquals(moduleParameters(line, "kvm_amd"), "npt=0 avic=0");
  * ```
  *
- * @param cmdline The command line, /proc/cmdline.
+ * @param cmdline The content of /proc/cmdline.
  * @param name The module's name, with underscores.
  */
 function moduleParameters(cmdline: string, name: string): string {
@@ -124,7 +131,8 @@ function moduleParameters(cmdline: string, name: string): string {
   }).join(" ");
 }
 
-// What the kernel's log says of KVM, but for its command line.
+// Returns the lines of the kernel's log that mention KVM, without the one that shows the command
+// line.
 function kernelWords(): string[] {
   const kernel = openLibc();
   const fd = kernel.open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
@@ -138,7 +146,7 @@ function kernelWords(): string[] {
   return words;
 }
 
-// What the command reads is where its path says, and the folders are there that it writes to.
+// Links the inputs to their absolute paths, and creates the folders that the command writes to.
 async function placeFiles({ cwd, inputs, outputs }: GuestRequest): Promise<void> {
   await Deno.mkdir(cwd, { recursive: true });
   for (const path of [...inputs, ...outputs]) {
@@ -167,17 +175,17 @@ async function runCommand(request: GuestRequest, line: Line): Promise<number> {
     try {
       child.kill(signal);
     } catch {
-      // It has ended.
+      // The command has ended already.
     }
   };
   line.onClose = (name) => void streams[name].cancel().catch(() => {});
-  // A command that ends before it has read it all is none that failed.
+  // A command may end before it has read all of its input: that is not an error.
   if (hasStdin) (await Deno.open(STDIN)).readable.pipeTo(child.stdin).catch(() => {});
   await Promise.all([line.relay("stdout", streams.stdout), line.relay("stderr", streams.stderr)]);
   return (await child.status).code;
 }
 
-/** Sends files while the command runs, one look after another. */
+/** Looks for complete files and sends them while the command runs. */
 class Sending {
   readonly #sender: OutputSender;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -190,7 +198,7 @@ class Sending {
 
   #wait(): void {
     this.#timer = setTimeout(() => {
-      // A file may go between the look and the sending: in the end all is looked at again.
+      // A file may disappear before it is sent. All files are looked at again at the end.
       this.#look = this.#sender.sendFinished().catch(() => {});
       this.#look.then(() => this.#wait());
     }, LOOK_MS);
@@ -207,16 +215,16 @@ async function exists(path: string): Promise<boolean> {
   return await Deno.stat(path).then(() => true, () => false);
 }
 
-/** The serial line, from the guest's side. */
+/** The serial line, seen from the guest. */
 class Line {
   readonly #out: Deno.FsFile;
-  /** Done when all was said. */
+  /** Resolves when everything has been sent. */
   #last: Promise<void> = Promise.resolve();
-  /** Frames that were not sent yet. */
+  /** The number of frames that have not been sent yet. */
   #waiting = 0;
-  /** Called for a signal from the host. */
+  /** Called for a signal that the host passes on. */
   onSignal: (signal: Deno.Signal) => void = () => {};
-  /** Called where nobody reads a stream any more. */
+  /** Called when nobody on the host reads a stream any more. */
   onClose: (name: "stdout" | "stderr") => void = () => {};
 
   private constructor(out: Deno.FsFile, from: Deno.FsFile) {
@@ -225,9 +233,10 @@ class Line {
   }
 
   /**
-   * Opens it: for both directions apart, so that one who waits for a byte holds up nobody.
+   * Opens the line, once for each direction, so that a read that waits for a byte does not block
+   * writes.
    *
-   * @param from The line that the host speaks on.
+   * @param from The path of the port on which the host speaks.
    */
   static async open(from: string): Promise<Line> {
     return new Line(await Deno.open(LINE, { write: true }), await Deno.open(from));
@@ -241,22 +250,22 @@ class Line {
     }
   }
 
-  /** Says something in JSON. */
+  /** Sends a frame with a JSON body. */
   send(kind: FrameKind, value: unknown): Promise<void> {
     return this.#write(jsonFrame(kind, value));
   }
 
-  /** Sends bytes. */
+  /** Sends a frame of bytes. */
   sendBytes(kind: FrameKind, body: Uint8Array): Promise<void> {
     return this.#write(frameBytes(kind, body));
   }
 
-  /** Says that this machine is alive, unless something else on its way says so. */
+  /** Sends a sign of life, unless another frame is waiting to be sent. */
   sayAlive(): void {
     if (this.#waiting === 0) this.sendBytes("alive", new Uint8Array(0));
   }
 
-  /** Sends what a stream says until its end, no faster than it is taken. */
+  /** Sends the content of a stream until it ends, no faster than the line takes it. */
   async relay(kind: FrameKind, stream: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {
     for (;;) {
       const { done, value } = await stream.read();
@@ -267,7 +276,7 @@ class Line {
     }
   }
 
-  /** Waits until all was said. */
+  /** Waits until everything has been sent. */
   drained(): Promise<void> {
     return this.#last;
   }
@@ -284,13 +293,14 @@ class Line {
   }
 }
 
-/** Puts bytes into a frame and sends it. */
+/** Sends bytes as a frame. */
 type Send = (kind: FrameKind, body: Uint8Array) => Promise<void>;
-/** What a file is called until it is whole (checkpoint/checkpoint_file.ts). */
+/** The suffix of a file that is not complete yet (checkpoint/checkpoint_file.ts). */
 const PART = ".part";
 
 /**
- * Sends the files that a command writes: for each a `file` frame and its bytes, compressed, since a serial line is slow.
+ * Sends the files that a command writes, each as a `file` frame and its bytes. They are compressed
+ * because a serial line is slow.
  */
 export class OutputSender {
   readonly #outputs: readonly string[];
@@ -298,17 +308,19 @@ export class OutputSender {
   readonly #sent = new Set<string>();
 
   /**
-   * Begins with none sent.
+   * Starts with no file sent.
    *
    * @param outputs Absolute paths of files or folders.
-   * @param send Sends a frame.
    */
   constructor(outputs: readonly string[], send: Send) {
     this.#outputs = outputs;
     this.#send = send;
   }
 
-  /** Sends what is whole by now in folders: it is on the host then, whatever becomes of the machine. */
+  /**
+   * Sends the files that are complete by now, in outputs that are folders. The host then has them
+   * even if the machine crashes.
+   */
   async sendFinished(): Promise<void> {
     for (const output of this.#outputs) {
       const info = await Deno.stat(output).catch(() => null);
@@ -319,7 +331,10 @@ export class OutputSender {
     }
   }
 
-  /** Sends all that was not sent yet, the command having ended; an output that is not there is passed over. */
+  /**
+   * Sends all files that were not sent yet. Called once the command has ended. An output that does
+   * not exist is skipped.
+   */
   async sendRest(): Promise<void> {
     await this.sendFinished();
     for (const output of this.#outputs) {

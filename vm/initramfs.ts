@@ -1,3 +1,4 @@
+// Builds the initramfs of a machine. The large part that all machines share is cached.
 import { createHash } from "node:crypto";
 import { type MemoryFile, memoryFile } from "../ffi/process.ts";
 import { cylinderRest } from "./boot_disk.ts";
@@ -14,25 +15,28 @@ import {
 } from "./guest_request.ts";
 import type { KernelModule } from "./kernel_modules.ts";
 
-/** What goes into a machine beside the program. */
+/** The content of a machine besides the program. */
 export interface MachineContent {
-  /** What is asked. */
+  /** The request. */
   readonly request: GuestRequest;
   /** The modules that the request names. */
   readonly modules: readonly KernelModule[];
-  /** Files of this host that the command reads, by absolute path. */
+  /** The host's files that the command reads, by absolute path. */
   readonly files: ReadonlyMap<string, Uint8Array>;
-  /** Folders that it reads, by absolute path: one may be empty. */
+  /**
+   * The host's folders that the command reads, by absolute path. Listed because one may be empty.
+   */
   readonly folders: readonly string[];
-  /** Its standard input, or `null`. */
+  /** The command's standard input, or `null`. */
   readonly stdin: Uint8Array | null;
 }
 
 /**
- * Puts an initramfs together: the part that is the same for all, and behind it an archive with what this machine is
- * asked. Zeros between them make it as long as a disk is: a kernel passes them over.
+ * Builds an initramfs: the part that all machines share, followed by an archive with the request
+ * for this machine. Zeros between the two, which a kernel skips, fill it up to the length of a
+ * disk.
  *
- * @throws {HostError} Where something cannot be found, or memory is short.
+ * @throws {HostError} Where a file cannot be found, or memory is short.
  */
 export async function initramfs(content: MachineContent): Promise<MemoryFile> {
   const { request, modules, files, folders, stdin } = content;
@@ -58,9 +62,9 @@ function* both(first: Iterable<Uint8Array>, second: Iterable<Uint8Array>): Gener
   yield* behind;
 }
 
-/** Folders that the machine mounts file systems on, or writes to. */
+/** Folders that the machine mounts file systems on or writes to. */
 const EMPTY = ["/proc", "/sys", "/dev", "/tmp", "/root"];
-/** Images that are kept: those of this version and of some others that are in use beside it. */
+/** How many images are kept: that of this version, and of others that may be in use, too. */
 const KEPT = 3;
 const HOUR_MS = 3_600_000;
 const PIECE_BYTES = 1 << 20;
@@ -68,9 +72,10 @@ const PIECE_BYTES = 1 << 20;
 let found: Promise<() => Iterable<Uint8Array>> | undefined;
 
 /**
- * The part of the initramfs that is the same for every kernel: Deno with its libraries, this program, and the packages
- * that it needs. It is kept in the cache under a name that tells what it was made of and what it holds, and made anew
- * where it is not that. A process looks for it once, for however many machines.
+ * The part of the initramfs that is the same for every kernel: Deno with its libraries, this
+ * program, and its packages. It is cached under a name with two hashes, one of its sources and one
+ * of its content, and rebuilt where either does not match. A process looks for it only once,
+ * however many machines it starts.
  *
  * @returns The archive, in pieces.
  * @throws {HostError} Where Deno or a package cannot be found.
@@ -107,7 +112,8 @@ function sha256(pieces: Iterable<Uint8Array>): string {
   return hash.digest("hex");
 }
 
-// One buffer for all of it: a hundred megabytes of fresh memory would take longer than to read them.
+// Reads a file through a single buffer: allocating a hundred megabytes would take longer than
+// reading them. Each piece is valid only until the next.
 function* piecesOf(path: string): Generator<Uint8Array> {
   using file = Deno.openSync(path);
   const buffer = new Uint8Array(PIECE_BYTES);
@@ -115,10 +121,10 @@ function* piecesOf(path: string): Generator<Uint8Array> {
 }
 
 /**
- * Looks for an image that was kept. One that is not what its name says is taken away.
+ * Looks for a cached image. An image whose content does not match its name is deleted.
  *
- * @param name What it was made of.
- * @returns The file, or `null`.
+ * @param name The image's name, with the hash of its sources.
+ * @returns The path, or `null`.
  */
 export async function keptImage(folder: string, name: string): Promise<string | null> {
   for await (const { name: found } of Deno.readDir(folder)) {
@@ -130,7 +136,7 @@ export async function keptImage(folder: string, name: string): Promise<string | 
         return path;
       }
     } catch {
-      // It is made anew.
+      // It is built again.
     }
     await Deno.remove(path, { recursive: true }).catch(() => {});
   }
@@ -138,10 +144,10 @@ export async function keptImage(folder: string, name: string): Promise<string | 
 }
 
 /**
- * Keeps an image, whole or not at all: a disk that is full costs the time to make it again, and nothing else. Old images
- * go, and parts whose process has gone.
+ * Caches an image, completely or not at all: where the disk is full, the only cost is to build it
+ * again. Deletes old images, and partial files that dead processes left behind.
  *
- * @param name What it was made of.
+ * @param name The image's name, with the hash of its sources.
  */
 export async function keepImage(
   folder: string,
@@ -159,7 +165,7 @@ export async function keepImage(
   }
 }
 
-// Old images, and parts whose process has gone.
+// Deletes old images, and partial files that dead processes left behind.
 async function clear(folder: string): Promise<void> {
   const images: { readonly path: string; readonly used: number }[] = [];
   for await (const { name } of Deno.readDir(folder)) {
@@ -174,7 +180,7 @@ async function clear(folder: string): Promise<void> {
   for (const { path } of images.slice(KEPT)) await Deno.remove(path).catch(() => {});
 }
 
-// Has Deno turn the program's files into JavaScript: what it has in its cache goes along.
+// Makes Deno transpile the program's files into its cache, from which the image takes them.
 async function translate(files: readonly string[]): Promise<void> {
   const root = new URL("..", import.meta.url);
   await new Deno.Command(Deno.execPath(), {

@@ -1,3 +1,4 @@
+// Finds the KVM modules of a kernel and what they depend on.
 import { HostError } from "../ffi/errors.ts";
 import { fileErrorText, fileShortage } from "../host/errors.ts";
 import { exhaustion } from "../host/exhaustion.ts";
@@ -5,37 +6,42 @@ import { printable } from "../text/printable.ts";
 import { Elf } from "./elf.ts";
 import { KernelFileError } from "./vm_failure.ts";
 
-/** A module of a kernel, as init_module(2) takes it. */
+/** A kernel module, as init_module(2) takes it. */
 export interface KernelModule {
-  /** Its name, as the kernel writes it: `kvm_amd`. */
+  /** The module's name with underscores, as the kernel writes it: `kvm_amd`. */
   readonly name: string;
   /** The ELF file. */
   readonly image: Uint8Array;
 }
 
-/** What a file's end says of its compression, and the program that undoes it. */
+/**
+ * For each file extension, the command that decompresses such a module; `null` where it is not
+ * compressed.
+ */
 const PACKERS: Readonly<Record<string, readonly string[] | null>> = {
   ".ko": null,
   ".ko.gz": ["gzip", "-dc"],
   ".ko.xz": ["xz", "-dc"],
   ".ko.zst": ["zstd", "-dc", "--quiet"],
 };
-/** More than any module has that somebody compressed. */
+/** The largest decompressed module, in bytes: more than any real one. */
 const MOST_BYTES = 64 * 2 ** 20;
-/** Where a tree, or a package, has KVM and what it needs. */
+/** Folders of a tree or a package that hold KVM and what it depends on. */
 const LIKELY = ["arch/x86/kvm", "virt/lib", "drivers/crypto/ccp"]
   .flatMap((place) => [place, `kernel/${place}`]);
 
 /**
- * The modules that a module needs, in an order in which the kernel takes them, itself last. What they depend on stands in
- * themselves (`.modinfo`, `depends=`): an unpacked package has no `modules.dep`.
+ * Finds a module and all that it depends on, in load order. Dependencies are read from the modules
+ * themselves (`depends=` in `.modinfo`), since an unpacked package has no `modules.dep`.
  *
  * @param folder A folder of modules: `/lib/modules/RELEASE`, or a built tree.
- * @param wanted Its name, `kvm_amd`.
- * @param release The kernel's release, which they must have been built for.
- * @returns The modules; none where the folder does not have it, as where it is built in.
- * @throws {KernelFileError} Where one that is needed is missing, of another release, or cannot be read.
- * @throws {HostError} Where the program that decompresses it is missing.
+ * @param wanted The module's name, `kvm_amd`.
+ * @param release The kernel's release, for which the modules must have been built.
+ * @returns The modules, the wanted one last; none where the folder does not have it, for example
+ * because it is built in.
+ * @throws {KernelFileError} Where a dependency is missing, or a module is of another release or
+ * cannot be read.
+ * @throws {HostError} Where the program that decompresses a module is missing.
  */
 export async function modulesFor(
   folder: string,
@@ -46,7 +52,7 @@ export async function modulesFor(
   const found = new Map<string, KernelModule>();
   const begun = new Set<string>();
   const add = async (name: string, by: string | null): Promise<void> => {
-    // Reading all folders takes a second: only where a module is not where it is expected.
+    // Reading all folders takes a second, so do it only where a module is not in its usual place.
     if (!files.has(name)) {
       const others = await filesIn(folder, await orderedFolders(folder) ?? ["."]);
       files = new Map([...others, ...files]);
@@ -90,16 +96,19 @@ export async function modulesFor(
   return [...found.values()];
 }
 
-/** A module's name: its file may have dashes where the kernel has underscores. */
+/**
+ * Converts a file's name to a module's name: files may have dashes where the kernel has
+ * underscores.
+ */
 function moduleName(text: string): string {
   return text.replaceAll("-", "_");
 }
 
 /**
- * The tags of a module.
+ * Reads the tags of a module.
  *
  * @param image The ELF file.
- * @returns The first value of each, by name; none where it is no module.
+ * @returns The first value of each tag, by name; empty where the file is not a module.
  */
 export function modinfo(image: Uint8Array): ReadonlyMap<string, string> {
   const section = Elf.of(image)?.section(".modinfo") ?? new Uint8Array(0);
@@ -111,7 +120,7 @@ export function modinfo(image: Uint8Array): ReadonlyMap<string, string> {
   return tags;
 }
 
-// Files of some folders, by module name.
+// Lists module files in some folders, by module name.
 async function filesIn(folder: string, places: readonly string[]): Promise<Map<string, string>> {
   const files = new Map<string, string>();
   for (const place of new Set(places)) {
@@ -123,7 +132,8 @@ async function filesIn(folder: string, places: readonly string[]): Promise<Map<s
   return files;
 }
 
-// `modules.order` names all modules, in a tree as `.o` or `.ko`, in a package without what compression adds.
+// Reads the folders from `modules.order`, which lists all modules: as `.o` or `.ko` in a tree,
+// without a compression suffix in a package.
 async function orderedFolders(folder: string): Promise<string[] | null> {
   try {
     const order = await Deno.readTextFile(`${folder}/modules.order`);
@@ -138,7 +148,7 @@ async function namesIn(folder: string): Promise<string[]> {
   try {
     return (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name);
   } catch {
-    return []; // a kernel may be built without any of it
+    return []; // a kernel may be built without any of these
   }
 }
 
@@ -178,21 +188,21 @@ async function unpacked(file: string): Promise<Uint8Array> {
   }
 }
 
-/** What a program that decompresses came to. */
+/** The outcome of a program that decompresses. */
 export interface Unpacked {
-  /** Its exit status. */
+  /** The program's exit status. */
   readonly code: number;
-  /** What it made of the file; `null` where that is more than was wanted, and it was ended. */
+  /** The decompressed file; `null` where it exceeded the limit and the program was stopped. */
   readonly bytes: Uint8Array | null;
-  /** What it said. */
+  /** The program's standard error. */
   readonly stderr: Uint8Array;
 }
 
 /**
- * Has a program decompress a file, up to a size: a small file can hold gigabytes.
+ * Runs a program that decompresses a file, up to a limit: a small file can hold gigabytes.
  *
- * @param args Its arguments, the file among them.
- * @param most The most bytes that are wanted.
+ * @param args The program's arguments, including the file.
+ * @param most The limit, in bytes.
  */
 export async function unpack(
   program: string,
@@ -210,7 +220,7 @@ export async function unpack(
   let size = 0;
   for await (const piece of child.stdout) {
     size += piece.length;
-    // To read no further closes the pipe, which ends the program.
+    // Leaving the loop closes the pipe, which ends the program.
     if (size > most) break;
     pieces.push(piece);
   }

@@ -1,26 +1,28 @@
+// Finds the kernel that `--kernel` names, and the folder of its modules.
 import { fileErrorText, fileShortage, UsageError } from "../host/errors.ts";
 import { printable } from "../text/printable.ts";
 import { IMAGE_HEAD_BYTES, type KernelImage, kernelImage } from "./elf.ts";
 import { KernelFileError } from "./vm_failure.ts";
 
-/** A kernel as a person names it, found. */
+/** A kernel that was found. */
 export interface KernelSource {
   /** The image. */
   readonly image: KernelImage;
-  /** The folder that holds its modules, or `null` where none is known. */
+  /** The folder of its modules; `null` where none is known. */
   readonly modules: string | null;
 }
 
 const IN_TREE = "arch/x86/boot/bzImage";
 
 /**
- * Finds the kernel that `--kernel` names: an image, a tree in which one was built, or an unpacked package.
+ * Finds the kernel that `--kernel` names: an image, a tree in which one was built, or an unpacked
+ * package.
  *
- * @param path As it was given.
- * @param modules The folder of `--modules`, or `null`: then beside the image, in the tree, or where this host has them.
- * @returns Where its parts are.
- * @throws {KernelFileError} Where there is none, or it is another file.
- * @throws {UsageError} Where the folder of its modules is none.
+ * @param path The operand of `--kernel`.
+ * @param modules The operand of `--modules`. `null` searches the tree, the folder of the image, an
+ * unpacked package, and this host's `/lib/modules`.
+ * @throws {KernelFileError} Where there is no kernel, or the file is something else.
+ * @throws {UsageError} Where the operand of `--modules` is not a folder.
  */
 export async function findKernel(path: string, modules: string | null): Promise<KernelSource> {
   const what = `--kernel ${printable(path)}`;
@@ -42,7 +44,7 @@ export async function findKernel(path: string, modules: string | null): Promise<
   }
   const folder = file.includes("/") ? file.slice(0, file.lastIndexOf("/")) : ".";
   if (await stat(`${folder}/modules.order`) !== null) return { image, modules: folder };
-  // Of an unpacked package: boot/vmlinuz-RELEASE and lib/modules/RELEASE.
+  // The layout of an unpacked package: boot/vmlinuz-RELEASE and lib/modules/RELEASE.
   for (const place of [`${folder}/..`, folder, ""]) {
     const modules = `${place}/lib/modules/${release}`;
     if (await stat(modules) !== null) return { image, modules };
@@ -53,7 +55,7 @@ export async function findKernel(path: string, modules: string | null): Promise<
 async function imageOf(folder: string, what: string): Promise<string> {
   const built = `${folder}/${IN_TREE}`;
   if (await stat(built) !== null) return built;
-  // Some distributions have the image beside its modules.
+  // Some distributions keep the image beside its modules.
   if (await stat(`${folder}/vmlinuz`) !== null) return `${folder}/vmlinuz`;
   const names = await list(`${folder}/boot`) ?? await list(folder) ?? [];
   const images = names.filter((name) => name.startsWith("vmlinuz-")).sort();

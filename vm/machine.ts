@@ -1,3 +1,5 @@
+// The machine of `--kernel`: boots a kernel in an emulator, runs one command in it, and passes on
+// what it says.
 import { errnoText, HostError } from "../ffi/errors.ts";
 import type { MemoryFile } from "../ffi/process.ts";
 import { EXIT } from "../host/errors.ts";
@@ -19,54 +21,64 @@ import type { GuestFile, GuestProblem } from "./guest_request.ts";
 import type { KernelSource } from "./kernel_source.ts";
 import { type VmCpu, VmFailure, type VmSettings } from "./vm_failure.ts";
 
-/** Statuses of a command that says on standard error what is wrong. */
+/** Exit statuses with which a command always prints a reason on standard error. */
 const ALWAYS_TOLD: ReadonlySet<number> = new Set([EXIT.USAGE, EXIT.KERNEL, EXIT.DEFECT]);
 
-/** A machine that is wanted. */
+/** The parts of a machine to run. */
 export interface MachineWish {
   /** Its kernel. */
   readonly kernel: KernelSource;
-  /** What it shall be. */
+  /** The machine's settings. */
   readonly settings: VmSettings;
-  /** What runs it. */
+  /** The emulator that runs it. */
   readonly emulator: Emulator;
-  /** Makes its initramfs, which holds what is asked of it. */
+  /** Builds the initramfs, which contains the request. The caller disposes it. */
   initrd(): Promise<MemoryFile>;
 }
 
-/** Who gets what a machine says. */
+/** Receives what a machine says. */
 export interface MachineListener {
-  /** The kernel has booted, and KVM is there. */
+  /** Called once the kernel has booted and KVM is available. */
   booted(kernel: KernelFacts): void;
-  /** Bytes of the command's standard output. Answers whether somebody reads on. */
+  /** Receives the command's standard output. Returns whether anybody still reads it. */
   stdout(bytes: Uint8Array): Promise<boolean> | boolean;
-  /** Bytes of its standard error. */
+  /** Receives the command's standard error. Returns whether anybody still reads it. */
   stderr(bytes: Uint8Array): Promise<boolean> | boolean;
-  /** A file that the command wrote, compressed ("deflate-raw"). */
+  /** Receives a file that the command wrote, compressed ("deflate-raw"). */
   file(file: GuestFile, bytes: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<void>;
 }
 
-/** How a command in a machine ended: with its exit status, or by an interrupt before it began or that it did not heed. */
+/**
+ * How a command in a machine ended: with an exit status, or by an interrupt that came before the
+ * command started or that it ignored.
+ */
 export type MachineEnd = { readonly code: number } | { readonly interrupted: InterruptSignal };
 
-/** How long a command may take to end after an interrupt, in parts of the machine's time limit. */
+/**
+ * How long a command may take to end after an interrupt, as a fraction of the machine's time limit.
+ */
 const HEED_PART = 1 / 15;
 
 /**
- * Kernel arguments of every machine. The console is the first serial port; a panic ends the machine; what the command
- * says to /dev/kmsg is not held back; and neither the processor's flaws nor tests of ciphers, which take a second, are
- * any concern of a machine that is thrown away.
+ * Kernel arguments of every machine. The console is the first serial port; a panic ends the
+ * machine; messages that the command writes to /dev/kmsg are not rate limited. CPU mitigations and
+ * the self-tests of ciphers, which take a second, are off: a machine that is thrown away does not
+ * need them.
  */
 const KERNEL_ARGS =
   "console=ttyS0 loglevel=4 panic=-1 mitigations=off cryptomgr.notests printk.devkmsg=on";
-/** Process 1: Deno, of whose environment the kernel hands over what it does not know itself. */
+/** Process 1 is Deno. Arguments that the kernel does not know become its environment. */
 const INIT_ARGS = "rdinit=/bin/deno HOME=/root DENO_DIR=/deno DENO_NO_UPDATE_CHECK=1 NO_COLOR=1";
 const INIT = "run --quiet --no-prompt --no-config --no-lock --no-check --cached-only --allow-all " +
   "/dirtyring/vm_init.ts";
-/** COMMAND_LINE_SIZE of x86, with its NUL. */
+/** The longest command line: COMMAND_LINE_SIZE of x86 without its NUL. */
 const MOST_CMDLINE = 2047;
 
-/** Runs a command in a machine of its own, from its boot to its end. */
+/**
+ * Runs one command in a machine of its own, from boot to end. This is the whole computer that
+ * `--kernel` boots. The `Machine` of `conformance/kit/machine.ts` is only a VM that a check drives
+ * through KVM; it may run inside this one.
+ */
 export class Machine {
   readonly #wish: MachineWish;
   readonly #listener: MachineListener;
@@ -78,11 +90,7 @@ export class Machine {
   #stop: (outcome: MachineEnd | Error) => void = () => {};
   #heed: ReturnType<typeof setTimeout> | undefined;
 
-  /**
-   * Takes a wish.
-   *
-   * @param listener Gets what it says.
-   */
+  /** Does not boot the machine yet. */
   constructor(wish: MachineWish, listener: MachineListener) {
     this.#wish = wish;
     this.#listener = listener;
@@ -94,7 +102,7 @@ export class Machine {
   }
 
   /**
-   * Boots it and waits for the end. Nothing of it is left then.
+   * Boots the machine and waits for its end. No process of it is left afterwards.
    *
    * @returns How the command ended.
    * @throws {VmFailure} Where the kernel did not boot, panicked, hung, or ran out of time.
@@ -121,7 +129,7 @@ export class Machine {
     this.#emulation = emulation;
     const timeoutMs = settings.timeoutMs ?? emulator.timeoutMs;
     const stopped = new Promise<MachineEnd | Error>((resolve) => this.#stop = resolve);
-    // It came while the emulator was being started.
+    // An interrupt came while the emulator was starting.
     if (this.#interrupted !== null) this.#stop({ interrupted: this.#interrupted });
     const limit = setTimeout(
       () => this.#stop(this.#failure(`did not end within ${seconds(timeoutMs)} (--vm-timeout)`)),
@@ -154,7 +162,7 @@ export class Machine {
     }
   }
 
-  /** Passes an interrupt on to the command; where it has not begun, this ends the machine. */
+  /** Passes an interrupt on to the command. Where the command has not started, ends the machine. */
   interrupt(signal: InterruptSignal): void {
     this.#interrupted ??= signal;
     const emulation = this.#emulation;
@@ -172,7 +180,7 @@ export class Machine {
     }
   }
 
-  // Until the command's end, or the line's.
+  // Reads frames until the command ends; returns `null` where the line ends first.
   async #readLine(emulation: Emulation, watchdog: Watchdog): Promise<MachineEnd | null> {
     const heard = async function* (line: AsyncIterable<Uint8Array>) {
       for await (const bytes of line) {
@@ -230,7 +238,7 @@ export class Machine {
         const end = said(frame, GUEST_END);
         const isSilent = ALWAYS_TOLD.has(end.code) && !this.#hasComplained;
         if (COMMAND_STATUSES.has(end.code) && !isSilent) return end;
-        // Its kernel killed it, say, for want of memory.
+        // For example, the machine's kernel killed it for lack of memory.
         const how = isSilent ? ", and did not say why" : "";
         throw this.#failure(`the command in it ended with status ${end.code}${how}`);
       }
@@ -239,7 +247,7 @@ export class Machine {
     }
   }
 
-  // The process is gone before the command's end was told.
+  // Explains why the emulator ended before the command's end was reported.
   async #ended(emulation: Emulation, consoleRead: Promise<void>): Promise<Error> {
     const { code } = await emulation.ended;
     await consoleRead;
@@ -264,7 +272,7 @@ export class Machine {
   }
 }
 
-/** The bytes of a file as they come. Who takes them may have done with them before their end: that is no error. */
+/** The bytes of a file as they arrive. The reader may stop before the end: that is not an error. */
 class FileBytes {
   readonly stream: ReadableStream<Uint8Array<ArrayBuffer>>;
   done: Promise<void> = Promise.resolve();
@@ -280,7 +288,7 @@ class FileBytes {
     }, { highWaterMark: 0 });
   }
 
-  /** Adds bytes when the last were taken; none at all is the end. */
+  /** Adds bytes once the last ones were taken. An empty array ends the file. */
   async add(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
     await Promise.race([this.done, this.#wanted.promise]);
     if (this.#isOpen && bytes.length > 0) {
@@ -293,7 +301,7 @@ class FileBytes {
     await this.done;
   }
 
-  /** There will be no more: who takes them is told, unless that was all. */
+  /** Ends the file early: the reader gets an error, unless the file was complete. */
   async abort(): Promise<void> {
     if (this.#isOpen) this.#controller.error(new Error("the machine has ended"));
     this.#close();
@@ -307,8 +315,9 @@ class FileBytes {
 }
 
 /**
- * Calls out where nothing was heard for a while. It counts its turns and not the time: this process may have been
- * stopped, or held up by who reads what it prints, while the machine was well.
+ * Calls `bark` where nothing was heard for a while. It counts its own ticks instead of comparing
+ * times: this process may have been stopped, or blocked by the reader of its output, while the
+ * machine was fine.
  */
 class Watchdog {
   readonly #timer: ReturnType<typeof setInterval>;
@@ -337,12 +346,13 @@ function seconds(ms: number): string {
 }
 
 /**
- * Why a kernel that booted has no KVM to be asked.
+ * Explains why a kernel that booted has no usable KVM.
  *
- * @param problem What its first process found.
- * @param cpu Whose virtualization the machine has.
- * @param console The last lines of its console.
- * @returns The error: of the host where the kernel or its modules lack something.
+ * @param problem What the machine's first process found.
+ * @param cpu The vendor of the machine's virtualization.
+ * @param console The last lines of the machine's console.
+ * @returns A {@linkcode HostError} where the kernel or its modules lack something; a
+ * {@linkcode VmFailure} where the first process failed.
  */
 function kvmProblem(
   problem: GuestProblem,

@@ -1,3 +1,4 @@
+// Finds everything that a machine needs before it is started.
 import type { MemoryFile } from "../ffi/process.ts";
 import { UsageError } from "../host/errors.ts";
 import { findBochs } from "./bochs.ts";
@@ -8,13 +9,13 @@ import { findKernel, type KernelSource } from "./kernel_source.ts";
 import { findQemu, nestedKvm } from "./qemu.ts";
 import type { VmSettings } from "./vm_failure.ts";
 
-/** A machine as a person asks for it. */
+/** A machine as the user asks for it. */
 export interface MachineChoice {
   /** The kernel: an image, a tree, or a package. */
   readonly kernel: string;
-  /** The folder of its modules; `null` where it is to be found. */
+  /** The folder of its modules; `null` to search for it. */
   readonly modules: string | null;
-  /** What else it shall be. */
+  /** The other settings. */
   readonly settings: VmSettings;
 }
 
@@ -22,26 +23,29 @@ export interface MachineChoice {
 export interface PreparedMachine {
   /** The kernel. */
   readonly kernel: KernelSource;
-  /** What it shall be. */
+  /** The machine's settings. */
   readonly settings: VmSettings;
-  /** What runs it. */
+  /** The emulator that runs it. */
   readonly emulator: Emulator;
-  /** The modules that its KVM needs, in order. */
+  /** The modules that KVM needs, in load order. */
   readonly modules: readonly KernelModule[];
-  /** Makes its initramfs. */
+  /** Builds the initramfs. */
   initrd(content: MachineContent): Promise<MemoryFile>;
 }
 
-/** Less holds neither Deno, which lies in memory twice while it is unpacked, nor what checks need. */
+/**
+ * The least memory, in bytes. It must hold Deno twice while the initramfs is unpacked, and what
+ * checks need.
+ */
 const LEAST_BYTES = 768 * 2 ** 20;
 
 /**
- * Finds the parts of a machine, and says what is missing before anything is started.
+ * Finds the parts of a machine, and reports what is missing before anything is started.
  *
- * @returns The parts.
- * @throws {KernelFileError} Where a kernel, or its modules, are not there, or are other files.
- * @throws {HostError} Where there is no emulator for it.
- * @throws {UsageError} Where it is asked for what cannot be.
+ * @throws {KernelFileError} Where the kernel or its modules are missing, or the files are something
+ * else.
+ * @throws {HostError} Where there is no emulator for the machine.
+ * @throws {UsageError} Where the settings cannot be met.
  */
 export async function prepareMachine(choice: MachineChoice): Promise<PreparedMachine> {
   const { settings } = choice;
@@ -63,11 +67,12 @@ export async function prepareMachine(choice: MachineChoice): Promise<PreparedMac
 }
 
 /**
- * Picks what runs a machine: Bochs where an Intel processor is wanted that this host's KVM does not have, otherwise
- * QEMU, whose processor in software is AMD's.
+ * Picks the emulator: Bochs where an Intel processor is wanted that this host's KVM cannot provide,
+ * otherwise QEMU, whose software processor is AMD's.
  *
- * @throws {HostError} Where it is not installed, or there is no nested KVM and it was asked for.
- * @throws {UsageError} Where it is asked for what it cannot be.
+ * @throws {HostError} Where the emulator is not installed, or nested KVM was asked for and there is
+ * none.
+ * @throws {UsageError} Where the emulator cannot meet the settings.
  */
 async function findEmulator(settings: VmSettings): Promise<Emulator> {
   const nested = nestedKvm();

@@ -1,3 +1,4 @@
+// QEMU as the emulator of a machine: with nested KVM where this host has it, otherwise in software.
 import { HostError } from "../ffi/errors.ts";
 import { openLibc } from "../ffi/libc.ts";
 import { O_CLOEXEC, O_RDWR } from "../ffi/linux.ts";
@@ -9,26 +10,28 @@ import { type Boot, childEmulation, type Emulation, type Emulator } from "./emul
 import type { VmSettings } from "./vm_failure.ts";
 
 const NAMES = ["qemu-system-x86_64", "/usr/libexec/qemu-kvm"];
-/** The oldest that was tried. */
+/** The oldest version that was tried. */
 const OLDEST = [7, 2] as const;
 const INSTALL =
   "install it (Debian: qemu-system-x86; Fedora: qemu-system-x86-core), or put it on PATH";
-/** Virtual CPUs, unless told otherwise. */
+/** The default number of virtual CPUs. */
 const CPUS = 2;
 const MINUTE_MS = 60_000;
 /**
- * What a kernel is told on a processor in software. On a busy host too few ticks come while it tests its timer, and it
- * panics: it shall not test. And with both processors' ticks at the same time each guest is left whenever the other
- * processor gets its turn, so that what was in its TLB is never seen to be stale: they shall come one after the other.
+ * Kernel arguments for a software processor. On a busy host too few ticks arrive while the kernel
+ * tests its timer, and it panics; `no_timer_check` skips that test. If both processors tick at the
+ * same time, each guest exits whenever the other processor gets its turn, so a stale TLB entry
+ * would never show; `skew_tick` spreads the ticks.
  */
 const SOFTWARE_ARGS = "no_timer_check skew_tick=1";
 
 /**
- * Looks whether QEMU is there, and what it can run a machine's instructions with.
+ * Finds QEMU, and decides between KVM and a software processor.
  *
- * @param nested The KVM of this host.
- * @throws {HostError} Where there is none, it is too old, or there is no nested KVM and it was asked for.
- * @throws {UsageError} Where a processor is asked for that it cannot be.
+ * @param nested The answer of {@linkcode nestedKvm}.
+ * @throws {HostError} Where QEMU is missing or too old, or nested KVM was asked for and there is
+ * none.
+ * @throws {UsageError} Where a processor is asked for that this host's KVM does not have.
  */
 export async function findQemu(
   { accel, cpu }: VmSettings,
@@ -49,7 +52,8 @@ export async function findQemu(
     );
   }
   const processor = own === null
-    // One thread for all virtual CPUs: with one each, QEMU now and then runs code that the kernel is patching.
+    // Run all virtual CPUs in one thread: with a thread each, QEMU occasionally runs code that the
+    // kernel is just patching.
     ? ["-accel", "tcg,thread=single", "-cpu", "EPYC,+svm,+npt"]
     : ["-accel", "kvm", "-cpu", "host"];
   return {
@@ -91,11 +95,14 @@ function start(path: string, processor: readonly string[], boot: Boot): Emulatio
   ]));
 }
 
-/** Whose processor a KVM is for whose machines can have KVM themselves, or why this host has none. */
+/**
+ * The vendor of this host's processor where its KVM supports nested virtualization, otherwise a
+ * text that says why there is none.
+ */
 export type NestedKvm = { readonly cpu: "amd" | "intel" } | string;
 
 /**
- * Looks for a KVM of this host whose machines can have KVM themselves.
+ * Checks whether this host's KVM supports nested virtualization.
  *
  * @throws {HostError} Where libc cannot be called.
  */

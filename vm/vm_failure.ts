@@ -1,14 +1,18 @@
+// The settings of a machine, and the errors of one that does not come to a result.
 import { UsageError } from "../host/errors.ts";
 
-/** A machine that did not come to an answer: its kernel did not boot, panicked, hung, or ran out of time. */
+/**
+ * Thrown for a machine that gave no result: its kernel did not boot, panicked, hung, or ran out of
+ * time.
+ */
 export class VmFailure extends Error {
   /** The last lines of its console. */
   readonly console: readonly string[];
 
   /**
-   * Says what happened.
+   * Records what happened.
    *
-   * @param console The last lines of its console.
+   * @param console The last lines of the machine's console.
    */
   constructor(what: string, console: readonly string[]) {
     super(what);
@@ -18,29 +22,36 @@ export class VmFailure extends Error {
 }
 
 /**
- * A kernel that is not there, or is another file: what a commit did not build. For `git bisect run` that says nothing
- * about the kernel, where another wrong command line would be wrong for each commit.
+ * Thrown where a kernel or its modules are missing or are not what they should be. It is a class of
+ * its own for `git bisect run`: one commit may fail to build a kernel, and is skipped, whereas any
+ * other wrong command line is wrong for every commit.
  */
 export class KernelFileError extends UsageError {}
 
-/** Whose processor a machine has: QEMU's software AMD, Bochs' Intel, or this host's with nested KVM. */
+/**
+ * The vendor of a machine's processor: AMD as emulated by QEMU, Intel as emulated by Bochs, or this
+ * host's with nested KVM.
+ */
 export type VmCpu = "amd" | "intel";
 
-/** What runs a machine's instructions: `auto` is KVM where this host has it nested, otherwise software. */
+/**
+ * What runs a machine's instructions. `auto` is nested KVM where this host has it, otherwise
+ * software.
+ */
 export type VmAccel = "auto" | "kvm" | "tcg";
 
-/** What a machine shall be, but for its kernel. */
+/** The settings of a machine, apart from its kernel. */
 export interface VmSettings {
-  /** What runs its instructions. */
+  /** What runs the machine's instructions. */
   readonly accel: VmAccel;
-  /** Its processor; `null` is this host's with KVM, otherwise `amd`. */
+  /** The vendor of its processor; `null` is this host's vendor with KVM, otherwise `amd`. */
   readonly cpu: VmCpu | null;
-  /** Virtual CPUs; `null` is what suits the emulator. */
+  /** The number of virtual CPUs; `null` is the emulator's default. */
   readonly cpus: number | null;
   /** Bytes of memory. */
   readonly memoryBytes: number;
-  /** The longest that it may run, in milliseconds; `null` is what suits the emulator. */
+  /** The time limit, in milliseconds; `null` is the emulator's default. */
   readonly timeoutMs: number | null;
-  /** More of the kernel's command line. */
+  /** Further kernel arguments; empty for none. */
   readonly kernelArgs: string;
 }

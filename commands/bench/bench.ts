@@ -33,54 +33,54 @@ import {
 } from "./bench_sort.ts";
 import { warmBench } from "./take_turns.ts";
 
-/** The options of a bench as resolved. */
+/** The resolved options of a bench. */
 export interface BenchResolved {
   /** The guest program. */
   readonly guest: BenchOptions["guest"];
-  /** Sizes of logged memory in the cost sweep, bytes. */
+  /** Sizes of logged memory in the cost sweep, in bytes. */
   readonly memory: readonly number[];
-  /** Dirty pages in the cost sweep. */
+  /** Numbers of dirty pages in the cost sweep. */
   readonly pages: readonly number[];
-  /** The order of pages in the cost and the ring-size sweep, as it was written. */
+  /** The order of pages in the sweeps cost and ring-size, as it was written. */
   readonly pattern: string;
   /** Seed of the random patterns. */
   readonly seed: number;
-  /** Ring size in entries, where it is not what is varied. */
+  /** Ring size in entries, for sweeps that do not vary it. */
   readonly ring: number;
   /** The sweeps. */
   readonly sweep: readonly Sweep[];
 }
 
-/** `dirtyring bench`: what tracking dirty pages costs. */
+/** The result of `dirtyring bench`: what tracking dirty pages costs. */
 export interface BenchResult extends Result {
-  /** What it is. */
+  /** Name and version of this format. */
   readonly schema: "dirtyring.bench/1";
-  /** The options as resolved. */
+  /** The resolved options. */
   readonly options: BenchResolved;
-  /** The fewest repetitions that any figure is taken over; 0 where nothing was measured. */
+  /** The fewest repetitions behind any figure; 0 if nothing was measured. */
   readonly repetitions: number;
   /** Ring against bitmap. */
   readonly cells: readonly CostCell[];
-  /** From which dirty fraction on the bitmap wins, for each size of memory. */
+  /** The dirty fraction from which the bitmap wins, for each size of memory. */
   readonly crossover: readonly CostCrossover[];
-  /** The guest that ran with rings of different sizes; `null` where that was not measured. */
+  /** The guest of the ring-size sweep; `null` if that was not measured. */
   readonly ringSizeGuest: RingSizeGuest | null;
-  /** Rings of different sizes. */
+  /** The cost of rings of different sizes. */
   readonly ringSizes: readonly RingSizeCost[];
-  /** Pages in different orders. */
+  /** The cost of resets by the order of pages. */
   readonly patterns: readonly PatternCost[];
-  /** Sorting in the ring, by dirty density. */
+  /** Sorting in the ring, by density of dirty pages. */
   readonly sorting: readonly SortDensity[];
-  /** From which density on it pays; `null` where that was not measured. */
+  /** The density from which sorting pays; `null` if that was not measured. */
   readonly sortPays: SortPays | null;
   /**
-   * Whether two stores to one page pushed two entries: then KVM emulates the guest, there are no guest mappings to
-   * re-protect, and what re-arming costs is understated.
+   * Whether two stores to one page pushed two entries. KVM then emulates the guest, so there are no
+   * guest mappings to re-protect, and the cost of re-arming is understated.
    */
   readonly emulated: boolean;
   /** What did not hold. */
   readonly problems: readonly string[];
-  /** Whether all held: then counts agree with what was stored, everywhere. */
+  /** Whether everything held: all trackers found exactly the pages that were stored to. */
   readonly ok: boolean;
   /** The signal that ended it early, or `null`. */
   readonly interrupted: InterruptSignal | null;
@@ -88,21 +88,19 @@ export interface BenchResult extends Result {
 
 /** What a bench needs from its caller. */
 export interface BenchHelp {
-  /** Says what is measured next. */
+  /** Reports what is measured next. */
   progress(what: string): void;
-  /** Makes what the ring-size sweep runs. */
+  /** Makes the function that runs the guest of the ring-size sweep. */
   runRingSize(site: BenchSite, options: BenchOptions): RunRingSize;
 }
 
 /**
- * Makes the sweeps that are asked for, one after another.
+ * Makes the requested sweeps, one after another.
  *
- * @param options What to measure.
- * @param help What it needs from its caller.
- * @returns All that was measured, also where it ended early.
- * @throws {UsageError} Where an option cannot be: before anything is measured.
- * @throws {HostError} Where the host has no usable KVM, no dirty ring, or no manual dirty log.
- * @throws {KernelError} Where the kernel refuses a call.
+ * @returns All that was measured, even if the bench ended early.
+ * @throws {UsageError} If an option is impossible; this is found out before anything is measured.
+ * @throws {HostError} If the host has no usable KVM, no dirty ring, or no manual dirty log.
+ * @throws {KernelError} If the kernel refuses a call.
  */
 export async function bench(
   site: BenchSite,
@@ -112,7 +110,8 @@ export async function bench(
   const wants = (sweep: Sweep) => options.sweep.includes(sweep) && site.interrupt.signal === null;
   const sizes = wants("cost") ? cellsOf(options) : [];
   const limits = ringSizesOf(site);
-  // The largest VM first, and given back: what cannot be is found out before minutes are spent.
+  // Make the largest VM first and dispose of it: if it cannot be made, that shows before minutes
+  // are spent.
   const last = sizes.at(-1);
   if (last !== undefined) ringVm(site.kernel, planBench(options, last))[Symbol.dispose]();
   const emulated = await isEmulated(site, options);
@@ -191,7 +190,7 @@ async function sortSweep(
   return densities;
 }
 
-// On a small VM of its own.
+// Measured on a small VM of its own.
 async function isEmulated(
   { kernel, interrupt }: BenchSite,
   options: BenchOptions,
@@ -200,11 +199,11 @@ async function isEmulated(
   return await storesPushTwice(lab, new InlineDriver(interrupt));
 }
 
-/** The sizes of rings that a kernel takes. */
+/** The ring sizes that a kernel takes. */
 interface RingSizes {
   /** Bytes of the largest ring. */
   readonly largest: number;
-  /** Bytes of the smallest. */
+  /** Bytes of the smallest ring. */
   readonly smallest: number;
 }
 
@@ -218,7 +217,7 @@ function ringSizesOf({ kernel }: BenchSite): RingSizes {
 
 function resolved(options: BenchOptions): BenchResolved {
   const { guest, memory, pages, seed, ringBytes, sweep } = options;
-  // A plan knows how a pattern is written.
+  // The plan has the pattern as text.
   const { pattern } = planBench(options, SMALL).options;
   const ring = ringBytes / kvm_dirty_gfn.size;
   return { guest, memory, pages, pattern, seed, ring, sweep };

@@ -1,3 +1,6 @@
+// The cost sweep: what it costs to learn which pages are dirty and to re-arm them, by ring and by
+// bitmap.
+
 import { HarvestCycle } from "../../drive/harvest_cycle.ts";
 import { InlineDriver } from "../../drive/inline_driver.ts";
 import { PAGE_SIZE } from "../../ffi/linux.ts";
@@ -11,59 +14,67 @@ import { type BenchOptions, type CellSize, planBench } from "./bench_options.ts"
 import { type BenchSite, PageCensus, RingBench } from "./bench_ring.ts";
 import { spreadOf, takeTurns } from "./take_turns.ts";
 
-/** What it costs to learn which pages are dirty and to re-arm them, in one way, for one size. */
+/** The cost of learning which pages are dirty and re-arming them: one way of tracking, one size. */
 export interface CostCell extends CellSize {
-  /** Dirty pages / all logged pages. */
+  /** Dirty pages / all logged pages, from 0 to 1. */
   readonly dirtyFraction: number;
   /** How dirty pages are tracked. */
   readonly tracking: TrackingKind;
   /** Whether entries are sorted in the ring before they are marked. */
   readonly sorted: boolean;
-  /** Repetitions that the figures are taken over. */
+  /** Number of repetitions behind the figures. */
   readonly repetitions: number;
-  /** Nanoseconds to learn and re-arm, the median. */
+  /** Nanoseconds to learn and re-arm: the median. */
   readonly medianNs: number;
-  /** The least. */
+  /** The least, in nanoseconds. */
   readonly minNs: number;
-  /** The greatest. */
+  /** The greatest, in nanoseconds. */
   readonly maxNs: number;
-  /** A quarter of the repetitions took less. */
+  /** The lower quartile, in nanoseconds. */
   readonly q1Ns: number;
-  /** A quarter took more. */
+  /** The upper quartile, in nanoseconds. */
   readonly q3Ns: number;
-  /** Median of learning: the harvest, with the sorting; or getting the bitmap and scanning it. */
+  /**
+   * Median of learning, in nanoseconds: the harvest with the sorting, or getting and scanning the
+   * bitmap.
+   */
   readonly learnNs: number;
-  /** Median of re-arming: reset, or clear; `null` where getting the bitmap re-arms it. */
+  /**
+   * Median of re-arming, in nanoseconds: reset, or clear; `null` if getting the bitmap re-arms it.
+   */
   readonly rearmNs: number | null;
-  /** Median of the scan, which is a part of learning; `null` for a ring. */
+  /** Median of the scan, in nanoseconds, which is a part of learning; `null` for a ring. */
   readonly scanNs: number | null;
   /** `KVM_EXIT_DIRTY_RING_FULL` exits of a round, median; `null` for a bitmap. */
   readonly fullExits: number | null;
-  /** Its median / that of the plain bitmap. */
+  /** Median of this way / median of the plain bitmap. */
   readonly ratio: number;
 }
 
-/** From which dirty fraction on the bitmap wins, for a size of memory: plain ring against plain bitmap. */
+/** Where the bitmap begins to win over the ring, for one size of memory. */
 export interface CostCrossover {
   /** Logged guest memory in bytes. */
   readonly memoryBytes: number;
-  /** The fraction, interpolated; `null` where there is none in the range that was measured. */
+  /**
+   * The dirty fraction from which the bitmap wins, interpolated; `null` if the range that was
+   * measured has none.
+   */
   readonly dirtyFraction: number | null;
-  /** Which wins: `"crosses"` is first the ring, then the bitmap; `"unclear"` is neither of the others. */
+  /** Which wins. `"crosses"`: first the ring, then the bitmap; `"unclear"`: none of the others. */
   readonly outcome: "crosses" | "ring" | "bitmap" | "unclear";
   /** The same for the ring with sorting. */
   readonly sorted: Omit<CostCrossover, "memoryBytes" | "sorted">;
 }
 
-/** What a round cost in one of the ways. */
+/** The cost of one round in one way. */
 export interface RoundCost {
   /** Nanoseconds of learning. */
   readonly learnNs: number;
   /** Nanoseconds of re-arming. */
   readonly rearmNs: number;
-  /** Nanoseconds of the scan, within learning; `null` for a ring. */
+  /** Nanoseconds of the scan, a part of learning; `null` for a ring. */
   readonly scanNs: number | null;
-  /** Full exits; `null` for a bitmap. */
+  /** `KVM_EXIT_DIRTY_RING_FULL` exits; `null` for a bitmap. */
   readonly fullExits: number | null;
 }
 
@@ -76,12 +87,12 @@ const WAYS = [
 const PLAIN_BITMAP = 2;
 
 /**
- * Measures one size in all ways, in turn. Each tracking has a VM of its own, with the same guest and pattern.
+ * Measures one size in all ways, in turn. Each kind of tracking has a VM of its own, with the same
+ * guest and pattern.
  *
- * @param options The guest and the pattern.
  * @param what The size in words, for problems.
- * @returns A cell for each way; none where no repetition came to its end.
- * @throws {KernelError} Where the kernel refuses a call.
+ * @returns A cell for each way; none if no repetition was completed.
+ * @throws {KernelError} If the kernel refuses a call.
  */
 export async function measureCost(
   site: BenchSite,
@@ -116,10 +127,10 @@ async function bitmapCost(bitmap: BitmapBench): Promise<RoundCost | null> {
 }
 
 /**
- * Medians, spreads and ratios of what was measured for one size.
+ * Computes medians, spreads and ratios for one size.
  *
- * @param rows For each repetition the cost of each way.
- * @returns A cell for each way; none without a row.
+ * @param rows For each repetition, the cost of each way.
+ * @returns A cell for each way; none without rows.
  */
 export function costCells(
   { memoryBytes, dirtyPages }: CellSize,
@@ -157,7 +168,7 @@ export function costCells(
 }
 
 /**
- * From which dirty fraction on the bitmap wins, for each size of memory.
+ * Finds the dirty fraction from which the bitmap wins, for each size of memory.
  *
  * @returns A crossover for each size, in the order of the cells.
  */
@@ -183,17 +194,17 @@ function named({ dirtyFraction, outcome }: Crossing): CostCrossover["sorted"] {
   return { dirtyFraction, outcome: words[outcome] };
 }
 
-/** What a round with a bitmap cost, in nanoseconds. */
+/** The cost of one round with a bitmap, in nanoseconds. */
 export interface BitmapRound {
   /** Getting the bitmap and turning it into page numbers. */
   readonly learnNs: number;
-  /** Of that, the scan. */
+  /** Part of learning: the scan. */
   readonly scanNs: number;
-  /** Clearing by hand; 0 where getting has re-armed already. */
+  /** Clearing the bitmap by hand; 0 if getting it has re-armed it. */
   readonly rearmNs: number;
 }
 
-/** A guest whose dirty pages a bitmap tracks, for rounds that are timed and checked. */
+/** A guest whose dirty pages are tracked by a bitmap. Its rounds are timed and checked. */
 class BitmapBench implements Disposable {
   readonly #vm: GuestVm<BitmapTracker>;
   readonly #cycle: HarvestCycle<BitmapTracker>;
@@ -205,12 +216,11 @@ class BitmapBench implements Disposable {
   /**
    * Makes the VM.
    *
-   * @param site What it shares with others.
-   * @param plan What to make; its ring is not enabled.
+   * @param plan The plan of the VM; its ring is not enabled.
    * @param kind How the bitmap is re-armed.
    * @param what What is measured, for problems.
-   * @throws {HostError} Where the kernel clears no dirty log by hand.
-   * @throws {KernelError} Where the kernel refuses a call.
+   * @throws {HostError} If the kernel has no manual dirty log.
+   * @throws {KernelError} If the kernel refuses a call.
    */
   constructor(site: BenchSite, plan: Plan, kind: BitmapKind, what: string) {
     this.#site = site;
@@ -222,9 +232,10 @@ class BitmapBench implements Disposable {
   }
 
   /**
-   * Runs a round: every store, then learns and re-arms. The pages are compared with those that were stored to.
+   * Runs a round: makes every store, then learns and re-arms. The pages found are compared with
+   * those stored to.
    *
-   * @returns What it cost; `null` where it did not come to its end or something does not hold.
+   * @returns Its cost; `null` if the round was interrupted or something did not hold.
    */
   async round(): Promise<BitmapRound | null> {
     for (const [id, { vcpu, first, stores }] of this.#vm.vcpus.entries()) {
@@ -235,7 +246,7 @@ class BitmapBench implements Disposable {
     }
     const cycle = this.#cycle;
     let rearmNs = 0;
-    cycle.learn([]); // a bitmap does not tell vCPUs apart
+    cycle.learn([]); // a bitmap covers all vCPUs
     cycle.rearm(({ ns }) => rearmNs += ns);
     const { learnNs, tracker: { scanNs, found } } = cycle;
     this.#census.begin();
@@ -249,7 +260,7 @@ class BitmapBench implements Disposable {
     return null;
   }
 
-  /** Gives the VM back. */
+  /** Disposes of the VM. */
   [Symbol.dispose](): void {
     this.#vm[Symbol.dispose]();
   }
@@ -257,29 +268,33 @@ class BitmapBench implements Disposable {
 
 /** A ratio that was measured at a dirty fraction. */
 export interface RatioPoint {
-  /** Dirty pages / all pages. */
+  /** Dirty pages / all pages, from 0 to 1. */
   readonly dirtyFraction: number;
-  /** The first thing's time / the second's: below 1 the first wins. */
+  /** Time of the first thing / time of the second; below 1 the first wins. */
   readonly ratio: number;
 }
 
 /**
- * Which of two things wins: they change places, one always does, or it is not clear, since the first is ahead
- * again at the end, or nothing was measured.
+ * Which of two things wins: the second from some fraction on, always the first, or always the
+ * second. It is unclear if the first is ahead again at the end, or nothing was measured.
  */
 export type CrossingOutcome = "crosses" | "first" | "second" | "unclear";
 
-/** From which dirty fraction on the second of two things wins. */
+/** Where the second of two things begins to win. */
 export interface Crossing {
-  /** The fraction, interpolated between two that were measured; `null` unless they change places. */
+  /**
+   * The dirty fraction, interpolated between two that were measured; `null` unless the outcome is
+   * `crosses`.
+   */
   readonly dirtyFraction: number | null;
   /** Which wins in the range that was measured. */
   readonly outcome: CrossingOutcome;
 }
 
 /**
- * From which dirty fraction on the second of two things wins, all the way up to the greatest that was measured:
- * where a line between two points crosses 1, with logarithms on both axes.
+ * Finds the dirty fraction from which the second of two things wins, up to the greatest fraction
+ * that was measured: the point where the line between two measurements crosses 1, with both axes
+ * logarithmic.
  *
  * @example
  * ```ts

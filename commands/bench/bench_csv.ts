@@ -19,8 +19,8 @@ interface Row {
 }
 
 /**
- * All figures of `dirtyring bench` as CSV (RFC 4180, but for line ends), a figure a row, with a head; what a row
- * does not have is empty, and no field needs quotes.
+ * Formats all figures of `dirtyring bench` as CSV with a header line (RFC 4180, except for line
+ * ends). Each row has one figure. Fields that do not apply are empty; no field needs quotes.
  *
  * @returns Lines with their ends.
  */

@@ -1,3 +1,5 @@
+// `dirtyring bench` on several kernels: running it, comparing the results, and showing them.
+
 import type { Context } from "../../cli/command.ts";
 import { askMachines } from "../../cli/compare_machines.ts";
 import { MachineFiles } from "../../cli/machine_files.ts";
@@ -23,13 +25,13 @@ import { printable } from "../../text/printable.ts";
 import type { BenchResult } from "./bench.ts";
 import type { Sweep } from "./bench_options.ts";
 
-/** What a ratio was measured for; `null` where it does not apply. */
+/** What a ratio was measured for; `null` for what does not apply. */
 export interface BenchPlace {
   /** The sweep. */
   readonly sweep: Sweep;
   /** Logged guest memory in bytes. */
   readonly memoryBytes: number | null;
-  /** Dirty pages. */
+  /** Number of dirty pages. */
   readonly dirtyPages: number | null;
   /** The size of each ring in entries. */
   readonly ringEntries: number | null;
@@ -40,27 +42,28 @@ export interface BenchPlace {
 }
 
 /**
- * A ratio on each kernel. It is one within that kernel: in `cost` the ring's time / the plain bitmap's; in `ring-size`
- * stores in a second / those with the largest ring; in `pattern` the time of a reset / that of the first pattern; in
- * `sort` the plain time / the sorted one.
+ * A ratio on each kernel, always of two figures from that kernel. In `cost`: time of the ring /
+ * time of the plain bitmap. In `ring-size`: stores per second / those with the largest ring. In
+ * `pattern`: time of a reset / that of the first pattern. In `sort`: time of the plain way / time
+ * of the sorted way.
  */
 export interface BenchRatio extends BenchPlace {
-  /** The ratio on each kernel, in their order; `null` where it was not measured. */
+  /** The ratio on each kernel, in the order of the kernels; `null` if it was not measured. */
   readonly ratios: readonly (number | null)[];
 }
 
-/** `dirtyring bench` on several kernels. */
+/** The result of `dirtyring bench` on several kernels. */
 export interface BenchKernels extends KernelRuns<Watched<BenchResult>> {
-  /** What it is. */
+  /** Name and version of this format. */
   readonly schema: "dirtyring.bench-kernels/1";
-  /** What can be compared, in the order of the sweeps. */
+  /** The ratios, in the order of the sweeps. */
   readonly ratios: readonly BenchRatio[];
 }
 
 /**
- * Holds what sweeps came to on several kernels against each other.
+ * Compares the results of several kernels.
  *
- * @param runs The kernels, as they were given.
+ * @param runs The kernels, in the given order.
  * @param interrupted The signal that ended it early, or `null`.
  */
 export function benchKernels(
@@ -72,9 +75,9 @@ export function benchKernels(
 }
 
 /**
- * Finds what can be compared: ratios, since times of different VMs say little.
+ * Finds the ratios that can be compared. Only ratios are: times of different VMs say little.
  *
- * @returns Each ratio, on all of them.
+ * @returns Each ratio, on all kernels.
  */
 export function compareBench(
   kernels: readonly Pick<KernelRun<Watched<BenchResult>>, "report">[],
@@ -87,7 +90,7 @@ export function compareBench(
     const ratios = found.map((of) => of.find((one) => keyOf(one) === key)?.ratio ?? null);
     return { ...place, ratios };
   });
-  // Those of a sweep stand together, also where only a later kernel has them.
+  // Keep the ratios of a sweep together, even if only a later kernel has some of them.
   return [...Map.groupBy(rows, ({ sweep }) => sweep).values()].flat();
 }
 
@@ -107,7 +110,7 @@ function keyOf({ ratio: _, ...place }: FoundRatio): string {
   return JSON.stringify(place);
 }
 
-// What all the others are held against has no ratio of its own.
+// The ratios of a result. What the others are compared with has no ratio of its own.
 function* ratiosOf(result: BenchResult): Generator<FoundRatio> {
   const { cells, ringSizes, patterns, sorting } = result;
   for (const { tracking, memoryBytes, dirtyPages, sorted, ratio } of cells) {
@@ -115,7 +118,7 @@ function* ratiosOf(result: BenchResult): Generator<FoundRatio> {
       yield { ...NOWHERE, sweep: "cost", memoryBytes, dirtyPages, sorted, ratio };
     }
   }
-  // From small to large.
+  // From small to large, so the last is the largest.
   const largest = ringSizes.at(-1);
   for (const { ringEntries, storesPerSecond } of ringSizes.slice(0, -1)) {
     const ratio = storesPerSecond / largest!.storesPerSecond;
@@ -137,9 +140,11 @@ const TITLES: Readonly<Record<BenchRatio["sweep"], string>> = {
 };
 
 /**
- * `dirtyring bench` on several kernels for people: a line for each ratio, a column for each kernel.
+ * Formats the result of `dirtyring bench` on several kernels for people: a line for each ratio, a
+ * column for each kernel.
  *
- * @param width The characters that a line may have: longer labels are numbers in the tables.
+ * @param width The most characters in a line: if labels are too long, the tables have numbers
+ * instead.
  * @returns Lines with their ends.
  */
 export function* benchKernelsText(result: BenchKernels, width = LINE_WIDTH): Generator<string> {
@@ -191,12 +196,12 @@ function* notes(report: BenchKernels["kernels"][number]["report"]): Generator<st
 }
 
 /**
- * `dirtyring bench` on several kernels: one after another, since what is measured at the same time disturbs itself.
+ * Runs `dirtyring bench` on several kernels, one after another: measurements at the same time would
+ * disturb each other.
  *
  * @param request The machines and the command line.
- * @returns What each came to.
- * @throws {KernelFileError} Where a kernel, or its modules, cannot be had.
- * @throws {HostError} Where there is no emulator for one.
+ * @throws {KernelFileError} If a kernel, or its modules, cannot be found.
+ * @throws {HostError} If there is no emulator for one of them.
  */
 export async function benchInMachines(
   request: MachineRequest,

@@ -7,46 +7,44 @@ import { type Plan, planLab } from "../../machine/plan.ts";
 /** The sweeps, in the order in which they are made. */
 export const SWEEPS = ["cost", "ring-size", "pattern", "sort"] as const;
 
-/** One of the things that a bench varies. */
+/** A series of measurements that varies one thing. */
 export type Sweep = typeof SWEEPS[number];
 
-/** What a person asked a bench to be. */
+/** What a user asks a bench to measure. */
 export interface BenchOptions {
   /** The guest program. */
   readonly guest: GuestName;
   /** Sizes of logged guest memory in bytes, for the cost sweep. */
   readonly memory: readonly number[];
-  /** Dirty pages, for the cost sweep. */
+  /** Numbers of dirty pages, for the cost sweep. */
   readonly pages: readonly number[];
-  /** The order of pages in the cost and the ring-size sweep. */
+  /** The order of pages in the sweeps cost and ring-size. */
   readonly pattern: Pattern;
   /** Seed of the random patterns. */
   readonly seed: number;
-  /** Ring size in bytes, where it is not what is varied. */
+  /** Ring size in bytes, for sweeps that do not vary it. */
   readonly ringBytes: number;
   /** The sweeps. */
   readonly sweep: readonly Sweep[];
-  /** Repetitions of everything; `undefined` goes by the time that they take. */
+  /** Repetitions of every measurement; if `undefined`, as many as fit into a few seconds. */
   readonly repetitions: number | undefined;
 }
 
-/** A guest memory size and a number of dirty pages. */
+/** A size of guest memory and a number of dirty pages. */
 export interface CellSize {
   /** Logged guest memory in bytes. */
   readonly memoryBytes: number;
-  /** Pages that are stored to. */
+  /** How many pages are stored to. */
   readonly dirtyPages: number;
 }
 
-/** The part of the options that a VM is planned from. */
+/** The options that a VM is planned from. */
 export type GuestOptions = Pick<BenchOptions, "guest" | "pattern" | "seed" | "ringBytes">;
 
 /**
- * A VM of one vCPU with one logged slot, each of whose pages is stored to once a round.
+ * Plans a VM with one vCPU and one logged slot. Each of its pages is stored to once a round.
  *
- * @param options The guest, and in which order.
- * @param size Its memory and its stores.
- * @throws {ValueError} Where a value cannot be.
+ * @throws {ValueError} If a value is impossible.
  */
 export function planBench(options: GuestOptions, { memoryBytes, dirtyPages }: CellSize): Plan {
   const { guest, pattern, seed, ringBytes } = options;
@@ -64,11 +62,11 @@ export function planBench(options: GuestOptions, { memoryBytes, dirtyPages }: Ce
 }
 
 /**
- * The cells of the cost sweep: each size of memory with each number of dirty pages, but for those that are more
- * than the memory has, or than the pattern names.
+ * Lists the cells of the cost sweep: each size of memory with each number of dirty pages. Cells
+ * with more dirty pages than the memory has, or the pattern names, are left out.
  *
- * @returns The cells, from the smallest memory on.
- * @throws {ValueError} Where no cell is left, or one cannot be.
+ * @returns The cells, in ascending order of memory.
+ * @throws {ValueError} If no cell is left, or one is impossible.
  */
 export function cellsOf(options: BenchOptions): CellSize[] {
   const inOrder = (values: readonly number[]) => values.toSorted((a, b) => a - b);
@@ -86,8 +84,8 @@ export function cellsOf(options: BenchOptions): CellSize[] {
   );
 }
 
-// Whether as many different pages are stored to. A random order of a large memory takes a while to make, and
-// repeats no page.
+// Whether that many different pages are stored to. A random order of a large memory takes long to
+// make but never repeats a page, so a sequential one is checked in its place.
 function isFilled(options: BenchOptions, cell: CellSize): boolean {
   if (cell.dirtyPages > cell.memoryBytes / PAGE_SIZE) return false;
   const isRandom = options.pattern.name === "random";

@@ -14,13 +14,13 @@ import type { RingStatistics } from "../../ring/statistics.ts";
 export interface BenchSite {
   /** The kernel that answers. */
   readonly kernel: Kernel;
-  /** Ends it early. */
+  /** Ends the bench early. */
   readonly interrupt: Interrupt;
-  /** Gets what did not hold. */
+  /** Collects what did not hold. */
   readonly problems: string[];
 }
 
-// Reads the pages after each reset, as any witness, and counts them.
+// Reads pages after each reset like any witness, and also counts them.
 class CountingWitness extends Witness {
   census: PageCensus;
 
@@ -35,7 +35,10 @@ class CountingWitness extends Witness {
   }
 }
 
-/** A guest whose dirty pages the ring tracks, for rounds whose parts are timed and all of which is checked. */
+/**
+ * A guest whose dirty pages are tracked by the ring. The parts of its rounds are timed, and all
+ * results are checked.
+ */
 export class RingBench implements Disposable {
   /** The VM. */
   readonly lab: RingVm;
@@ -47,9 +50,8 @@ export class RingBench implements Disposable {
   /**
    * Makes the VM.
    *
-   * @param site What it shares with others.
    * @param what What is measured, for problems: `"1 GiB, 256 pages"`.
-   * @throws {KernelError} Where the kernel refuses a call.
+   * @throws {KernelError} If the kernel refuses a call.
    */
   constructor(site: BenchSite, plan: Plan, what: string) {
     this.#site = site;
@@ -60,9 +62,9 @@ export class RingBench implements Disposable {
   }
 
   /**
-   * Lets the rounds to come follow another pattern.
+   * Sets the pattern of the following rounds.
    *
-   * @param sequence A page number for each store, as many as the plan's.
+   * @param sequence A page number for each store, as many as the plan has.
    */
   load(sequence: Uint32Array): void {
     this.lab.load(sequence);
@@ -70,12 +72,12 @@ export class RingBench implements Disposable {
   }
 
   /**
-   * Runs a round: every store, harvested and reset at each full ring and at the end. Then the pages that entries
-   * named are compared with those that were stored to, and with what memory holds.
+   * Runs a round: makes every store, and harvests and resets at each full ring and at the end. Then
+   * the pages that entries named are compared with those that were stored to, and with memory.
    *
    * @param take How the ring is harvested.
-   * @param statistics Gets each window; nothing of it is timed.
-   * @returns Its figures; `null` where it did not come to its end or something does not hold.
+   * @param statistics Gets each window; this is not timed.
+   * @returns Its figures; `null` if the round was interrupted or something did not hold.
    */
   async round(take: Take, statistics?: RingStatistics): Promise<RoundResult | null> {
     const { interrupt, problems } = this.#site;
@@ -97,26 +99,30 @@ export class RingBench implements Disposable {
     return found.length === 0 ? round : null;
   }
 
-  /** Gives the VM back. */
+  /** Disposes of the VM. */
   [Symbol.dispose](): void {
     this.lab[Symbol.dispose]();
   }
 }
 
-/** Counts which of the pages that were stored to a tracker found, and which others. */
+/**
+ * Compares the pages that a tracker found with the pages that were stored to: counts the matches,
+ * and the others.
+ */
 export class PageCensus {
   readonly #pages: LoggedPages;
   readonly #stored: Uint32Array;
-  // For each page the number of the last count that it was expected or found in.
+  // For each page, the number of the last count in which it was expected; one more if it was found,
+  // too.
   readonly #seen: Uint32Array<ArrayBuffer>;
   #count = 0;
   #found = 0;
   #strays = 0;
-  /** Different pages that are stored to. */
+  /** How many different pages are stored to. */
   readonly expected: number;
 
   /**
-   * Makes ready to count.
+   * Prepares for counting.
    *
    * @param pages The logged slots.
    * @param stored The page of each store.
@@ -138,26 +144,22 @@ export class PageCensus {
     for (let n = 0; n < this.#stored.length; n++) this.#seen[this.#stored[n]!] = this.#count;
   }
 
-  /** Counts the pages that a ring's entries name; one that comes again counts once. */
+  /** Counts the pages that a ring's entries name; repeated pages count once. */
   addEntries({ words, length }: Entries): void {
     for (let at = 0; at < length * ENTRY_WORDS; at += ENTRY_WORDS) {
       this.#look(this.#pages.find(words[at + SLOT]!, words[at + OFFSET]!, words[at + OFFSET + 1]!));
     }
   }
 
-  /**
-   * Counts pages.
-   *
-   * @param numbers Their numbers.
-   */
+  /** Counts pages; repeated pages count once. */
   addPages({ pages, length }: PageNumbers): void {
     for (let n = 0; n < length; n++) this.#look(pages[n]!);
   }
 
   /**
-   * What does not agree: pages that were stored to and not found, or found and not stored to.
+   * Compares the pages that were stored to with those that were found.
    *
-   * @returns A clause, or `null` where the two are the same pages.
+   * @returns The difference, in a clause; `null` if they are the same pages.
    */
   difference(): string | null {
     if (this.#found === this.expected && this.#strays === 0) return null;

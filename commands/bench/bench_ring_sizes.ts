@@ -1,3 +1,5 @@
+// The sweeps over ring sizes, with a guest that runs while it is harvested, and over patterns.
+
 import { kvm_dirty_gfn } from "../../ffi/kvm_structs.ts";
 import { parsePattern } from "../../guest/pattern.ts";
 import { GuestError } from "../../host/errors.ts";
@@ -11,21 +13,24 @@ import { type BenchOptions, planBench } from "./bench_options.ts";
 import { type BenchSite, RingBench } from "./bench_ring.ts";
 import { spreadOf, takeTurns, type Turn } from "./take_turns.ts";
 
-/** The guest of the ring-size sweep, and how it is harvested while it runs. */
+/** The guest of the ring-size sweep, and how it is harvested. */
 export interface RingSizeGuest {
-  /** vCPUs, each of which repeats its half of the pattern. */
+  /** Number of vCPUs; each repeats its share of the pattern. */
   readonly vcpus: number;
   /** Logged guest memory in bytes. */
   readonly memoryBytes: number;
-  /** Pages of the pattern. */
+  /** Number of pages in the pattern. */
   readonly dirtyPages: number;
-  /** Stores of a run, over all vCPUs. */
+  /** Number of stores in a run, over all vCPUs. */
   readonly stores: number;
-  /** Milliseconds between two harvests of all rings; a full ring is harvested at once. */
+  /** Milliseconds between two harvests of all rings. A full ring is harvested at once. */
   readonly intervalMs: number;
 }
 
-/** Few enough stores for a second, and enough pages that none is stored to twice between two harvests. */
+/**
+ * A run takes about a second, and has enough pages that none is stored to twice between two
+ * harvests.
+ */
 export const RING_SIZE_GUEST: RingSizeGuest = {
   vcpus: 2,
   memoryBytes: 2 ** 27,
@@ -34,47 +39,47 @@ export const RING_SIZE_GUEST: RingSizeGuest = {
   intervalMs: 100,
 };
 
-/** What a live run with a ring of some size came to, over all vCPUs. */
+/** The result of a live run with rings of one size, over all vCPUs. */
 export interface RingSizeRun {
   /** `KVM_EXIT_DIRTY_RING_FULL` exits. */
   readonly fullExits: number;
-  /** Nanoseconds that vCPUs stood still after them. */
+  /** Nanoseconds that vCPUs were stopped by those exits. */
   readonly stoppedNs: number;
-  /** Stores that the guest made in a second. */
+  /** Stores per second. */
   readonly storesPerSecond: number;
-  /** Entries harvested. */
+  /** Entries that were harvested. */
   readonly entries: number;
 }
 
 /**
- * Runs a guest with rings of a size.
+ * Runs a guest with rings of one size.
  *
- * @param ringEntries The size of each ring in entries.
- * @returns What it came to; `null` where it did not come to its end.
+ * @param ringEntries Size of each ring in entries.
+ * @returns The result; `null` if the run was interrupted or something did not hold.
  */
 export type RunRingSize = (ringEntries: number) => Promise<RingSizeRun | null>;
 
-/** What rings of a size cost a guest that runs while they are harvested; medians. */
+/** What rings of one size cost a guest that runs while they are harvested. Figures are medians. */
 export interface RingSizeCost extends RingSizeRun {
-  /** The size of each ring in entries. */
+  /** Size of each ring in entries. */
   readonly ringEntries: number;
-  /** Repetitions that the medians are taken over. */
+  /** Number of repetitions behind the medians. */
   readonly repetitions: number;
-  /** The fewest stores in a second. */
+  /** The fewest stores per second of any run. */
   readonly minStoresPerSecond: number;
-  /** The most. */
+  /** The most stores per second of any run. */
   readonly maxStoresPerSecond: number;
 }
 
-/** The smallest ring in entries that any kernel accepts. */
+/** The smallest ring, in entries, that any kernel accepts. */
 const SMALLEST = 256;
-/** Repetitions unless asked for: each is a second or so. */
+/** Default number of repetitions: each takes about a second. */
 const REPETITIONS = 3;
 
 /**
- * The sizes of rings that a kernel accepts.
+ * Lists the ring sizes that a kernel accepts.
  *
- * @param smallest The smallest in entries.
+ * @param smallest The smallest ring in entries.
  * @returns Powers of two.
  */
 export function ringSizes(smallest: number, largest: number): number[] {
@@ -87,8 +92,8 @@ export function ringSizes(smallest: number, largest: number): number[] {
  * Runs a guest with rings of each size, in turn.
  *
  * @param sizes The sizes in entries.
- * @param repetitions How often; three times unless given.
- * @returns What each size came to; none where no repetition came to its end.
+ * @param repetitions How many; three by default.
+ * @returns The cost of each size; none if no repetition was completed.
  */
 export async function measureRingSizes(
   sizes: readonly number[],
@@ -116,33 +121,33 @@ export async function measureRingSizes(
   });
 }
 
-/** What the reset of a pattern costs. */
+/** The cost of resets for one pattern. */
 export interface PatternCost {
   /** The pattern, as it would be written. */
   readonly pattern: string;
-  /** Entries of a round. */
+  /** Entries of one round. */
   readonly entries: number;
-  /** Batches in which a reset takes them, by the rule of `kvm_dirty_ring_reset`: modelled. */
+  /** Batches in a reset, modelled by the rule of `kvm_dirty_ring_reset`. */
   readonly batches: number;
-  /** Pages of a batch, mean: modelled. */
+  /** Mean number of pages in a batch, modelled. */
   readonly pagesPerBatch: number;
-  /** Repetitions that the figures are taken over. */
+  /** Number of repetitions behind the figures. */
   readonly repetitions: number;
-  /** Nanoseconds in `KVM_RESET_DIRTY_RINGS` for an entry, the median. */
+  /** Nanoseconds per entry in `KVM_RESET_DIRTY_RINGS`: the median. */
   readonly resetNsPerEntry: number;
-  /** The least. */
+  /** The least, in nanoseconds. */
   readonly minNsPerEntry: number;
-  /** The greatest. */
+  /** The greatest, in nanoseconds. */
   readonly maxNsPerEntry: number;
-  /** A quarter of the repetitions took less. */
+  /** The lower quartile, in nanoseconds. */
   readonly q1NsPerEntry: number;
-  /** A quarter took more. */
+  /** The upper quartile, in nanoseconds. */
   readonly q3NsPerEntry: number;
-  /** Its median / that of the sequential pattern. */
+  /** Median of this pattern / median of the sequential pattern. */
   readonly ratio: number;
 }
 
-/** The patterns, the one that all are compared with first. */
+/** The patterns; all others are compared with the first. */
 export const BENCH_PATTERNS = [
   "sequential",
   "reverse",
@@ -160,9 +165,8 @@ export const PATTERN_SIZE = { memoryBytes: 2 ** 30, dirtyPages: 4096 } as const;
 /**
  * Measures resets of the same number of pages in different orders, in turn, on one VM.
  *
- * @param options The guest, the ring and the seed.
- * @returns The patterns in their order; none where no repetition came to its end.
- * @throws {KernelError} Where the kernel refuses a call.
+ * @returns The patterns in their order; none if no repetition was completed.
+ * @throws {KernelError} If the kernel refuses a call.
  */
 export async function measurePatterns(
   site: BenchSite,
@@ -176,7 +180,7 @@ export async function measurePatterns(
   const statistics = sequences.map(() => new RingStatistics());
   const turns = sequences.map((sequence, n) => async () => {
     ring.load(sequence);
-    // Statistics are the same each round: one is enough.
+    // Statistics are the same in each round: one round is enough.
     const wanted = statistics[n]!.result("v6.17").windows === 0 ? statistics[n]! : undefined;
     const round = await ring.round(takePlain, wanted);
     return round === null ? null : round.resetNs / round.entries;
@@ -204,15 +208,13 @@ export async function measurePatterns(
 }
 
 const TIMEOUT_MS = 120_000;
-/** List elements of each vCPU, so that it seldom begins its list again. */
+/** The least length of each vCPU's list, so that the vCPU seldom starts over. */
 const LEAST_LIST = 1 << 15;
 
 /**
- * Runs guests live, each on a fresh VM: what the ring-size sweep measures.
+ * Makes the function that runs the guest of the ring-size sweep, live and on a fresh VM each time.
  *
- * @param options The guest and the pattern.
  * @param stores Stores of each run, over all vCPUs.
- * @returns What runs a guest with rings of a size.
  */
 export function liveRing(
   site: BenchSite,

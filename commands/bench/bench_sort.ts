@@ -1,3 +1,5 @@
+// The sort sweep: does sorting entries in the ring pay?
+
 import type { RoundResult } from "../../drive/rounds.ts";
 import { nanosecondsSince, PAGE_SIZE } from "../../ffi/linux.ts";
 import type { Take } from "../../machine/dirty_tracker.ts";
@@ -11,54 +13,52 @@ import { type BenchOptions, planBench } from "./bench_options.ts";
 import { type BenchSite, RingBench } from "./bench_ring.ts";
 import { takeTurns } from "./take_turns.ts";
 
-/** What a round costs for each of its entries, in one of the two ways. */
+/** The cost of one entry, plain or sorted. Figures are in nanoseconds. */
 export interface SortedCost {
-  /** Median of the harvest, without the sorting, in nanoseconds. */
+  /** Median of the harvest, without the sorting. */
   readonly harvestNsPerEntry: number;
-  /** Median of the sorting; 0 where it is not done. */
+  /** Median of the sorting; 0 if entries are not sorted. */
   readonly sortNsPerEntry: number;
   /** Median of `KVM_RESET_DIRTY_RINGS`. */
   readonly resetNsPerEntry: number;
-  /** The three medians together. */
+  /** The sum of the three medians. */
   readonly totalNsPerEntry: number;
-  /** Batches in which resets take the entries of a round: modelled. */
+  /** Batches in the resets of a round, modelled. */
   readonly batches: number;
 }
 
-/** Sorting in the ring against leaving entries as they come, for one density. */
+/** Sorted against plain entries, for one density of dirty pages. */
 export interface SortDensity {
-  /** Dirty pages / all pages of the slot. */
+  /** Dirty pages / all pages of the slot, from 0 to 1. */
   readonly dirtyFraction: number;
-  /** Pages that are stored to, at random. */
+  /** How many pages are stored to, in random order. */
   readonly dirtyPages: number;
-  /** Repetitions that the medians are taken over. */
+  /** Number of repetitions behind the medians. */
   readonly repetitions: number;
-  /** Entries as they come. */
+  /** Entries in the order in which they came. */
   readonly plain: SortedCost;
-  /** Entries sorted. */
+  /** Entries sorted in the ring. */
   readonly sorted: SortedCost;
-  /** Total of the plain way / total of the sorted one: above 1 sorting pays. */
+  /** Total of the plain way / total of the sorted way; above 1 sorting pays. */
   readonly ratio: number;
 }
 
-/** From which dirty fraction of a slot on it pays to sort. */
+/** The dirty fraction of a slot from which sorting pays. */
 export interface SortPays {
-  /** The fraction, interpolated; `null` where there is none in the range that was measured. */
+  /** The fraction, interpolated; `null` if the range that was measured has none. */
   readonly dirtyFraction: number | null;
-  /** `"crosses"`: from the fraction on it pays; otherwise whether it pays in all of the range. */
+  /**
+   * `"crosses"`: sorting pays from the fraction on. Otherwise whether it pays in the whole range.
+   */
   readonly outcome: "crosses" | "never" | "always" | "unclear";
 }
 
-/** Memory of the slot. */
+/** Size of the slot in bytes. */
 export const SORT_BYTES = 2 ** 28;
-/** The densities, as parts of the slot. */
+/** The densities, as fractions of the slot. */
 const DENSITIES = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5] as const;
 
-/**
- * The densities as numbers of pages.
- *
- * @returns Dirty pages, from few to many.
- */
+/** The densities as numbers of dirty pages, in ascending order. */
 export function sortPages(): number[] {
   return DENSITIES.map((density) => Math.round(density * SORT_BYTES / PAGE_SIZE));
 }
@@ -66,11 +66,10 @@ export function sortPages(): number[] {
 /**
  * Measures plain and sorted rounds of random pages, in turn.
  *
- * @param options The guest, the ring and the seed.
- * @param dirtyPages Pages that are stored to.
+ * @param dirtyPages How many pages are stored to.
  * @param what The density in words, for problems.
- * @returns What both cost; `null` where no repetition came to its end.
- * @throws {KernelError} Where the kernel refuses a call.
+ * @returns The cost of both; `null` if no repetition was completed.
+ * @throws {KernelError} If the kernel refuses a call.
  */
 export async function measureDensity(
   site: BenchSite,
@@ -108,11 +107,7 @@ export async function measureDensity(
   };
 }
 
-/**
- * From which dirty fraction on it pays to sort.
- *
- * @returns The fraction.
- */
+/** Finds the dirty fraction from which sorting pays. */
 export function sortPaysFrom(densities: readonly SortDensity[]): SortPays {
   const { dirtyFraction, outcome } = crossingOf(densities);
   const words = {
@@ -124,7 +119,7 @@ export function sortPaysFrom(densities: readonly SortDensity[]): SortPays {
   return { dirtyFraction, outcome: words[outcome] };
 }
 
-// Harvests as Harvester.takeSorted() does, and keeps the time of the sorting apart.
+// Harvests like Harvester.takeSorted(), and times the sorting separately.
 class TimedSorting {
   readonly #sorter: RingSorter;
   ns = 0;

@@ -7,7 +7,7 @@ import type { RingSizeGuest } from "./bench_ring_sizes.ts";
 import { drawCost } from "./bench_svg_cost.ts";
 import { drawPatterns, drawRingSizes, drawSort } from "./bench_svg_sweeps.ts";
 
-/** A panel: a slide of 16 to 9 with its margins. */
+/** Size of a panel, margins included: a slide of 16 to 9. */
 const PANEL = { width: 1280, height: 720 } as const;
 const MARGIN = 36;
 const TITLE = 84;
@@ -50,8 +50,8 @@ const PANELS: readonly Panel[] = [
 ];
 
 /**
- * Pictures of `dirtyring bench` as one SVG: a panel for each sweep that was made, two beside each other. Lines
- * differ in dashes and markers, so that they can be told apart without colours.
+ * Draws the result of `dirtyring bench` as one SVG: a panel for each sweep that was made, two in a
+ * row. Lines differ in dashes and markers, so they can be told apart without colours.
  *
  * @returns Pieces of the file.
  */
@@ -88,7 +88,7 @@ function panelText(result: BenchResult, panel: Panel, x: number, y: number): str
   const under = `${hostText(result)}; ${panel.facts(result)}; medians of ${
     countText(repetitions, "repetition")
   } or more, quartiles`;
-  // The name of a kernel may be long.
+  // Shrink the line if it is too wide: the name of a kernel may be long.
   const size = FONT.axis * Math.min(1, box.width / textWidth(under, FONT.axis));
   return [
     label(x, y + FONT.title, panel.title, { "font-size": FONT.title, "font-weight": "bold" }),

@@ -1,3 +1,5 @@
+// The picture of the cost sweep, and the line styles that all pictures share.
+
 import {
   type Axis,
   type Box,
@@ -18,7 +20,7 @@ import type { CostCell, CostCrossover } from "./bench_cost.ts";
 const RING = "#0b3d91";
 const BITMAP = "#9a3412";
 
-/** How plain entries look, in every picture. */
+/** The style of plain entries, in every picture. */
 export const PLAIN_STYLE: LineStyle = {
   colour: RING,
   dashes: null,
@@ -26,7 +28,7 @@ export const PLAIN_STYLE: LineStyle = {
   isFilled: true,
 };
 
-/** How sorted entries look. */
+/** The style of sorted entries. */
 export const SORTED_STYLE: LineStyle = {
   colour: RING,
   dashes: "9 5",
@@ -34,7 +36,7 @@ export const SORTED_STYLE: LineStyle = {
   isFilled: false,
 };
 
-/** How a part of a line's time looks, or another thing beside it. */
+/** The style of a part of a line's time, or of a further line. */
 export const PART_STYLE: LineStyle = {
   colour: "#555",
   dashes: "2 4",
@@ -42,7 +44,7 @@ export const PART_STYLE: LineStyle = {
   isFilled: false,
 };
 
-/** The ways of tracking dirty pages: what they are called and how they look. */
+/** The ways of tracking dirty pages: their names and styles. */
 export const TRACKING_STYLES: readonly (
   & Pick<CostCell, "tracking" | "sorted">
   & { readonly name: string; readonly style: LineStyle }
@@ -68,11 +70,11 @@ const LEFT = 96;
 const GAP = 28;
 const HEAD = 72;
 const FOOT = 64;
-/** Room above the lines, for words. */
+/** Room above the lines for words. */
 const RATIO_MARGIN = { below: 1.6, above: 3.2 } as const;
 
 /**
- * The cost sweep: a plot for each size of memory, side by side, with the same axes.
+ * Draws the cost sweep: a plot for each size of memory, side by side, with the same axes.
  *
  * @returns Elements.
  */
@@ -101,7 +103,7 @@ export function drawCost({ cells, crossover }: BenchResult, box: Box): string[] 
   return parts;
 }
 
-// A clock of whole nanoseconds may say that something took none: a logarithmic axis has no place for that.
+// A clock of whole nanoseconds may measure 0, which a logarithmic axis cannot show.
 function atLeast(ns: number): number {
   return Math.max(1, ns);
 }
@@ -149,7 +151,7 @@ function drawSize(
   return parts;
 }
 
-// A line where the bitmap begins to win, and above all lines the words that say so.
+// A vertical line where the bitmap begins to win, and words above all lines that say so.
 function drawCrossover(
   { dirtyFraction, outcome }: CostCrossover,
   { dirtyFraction: fraction, dirtyPages }: CostCell,

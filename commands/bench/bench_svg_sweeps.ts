@@ -1,3 +1,5 @@
+// The pictures of the sweeps over patterns, ring sizes and sorting.
+
 import {
   type Axis,
   type Box,
@@ -31,7 +33,8 @@ const HEAD = 40;
 const FOOT = 66;
 
 /**
- * The pattern sweep: a row for each order of pages, from the cheapest on, with what a reset takes an entry.
+ * Draws the pattern sweep: a row for each pattern, the cheapest first, with the time of a reset per
+ * entry.
  *
  * @returns Elements.
  */
@@ -93,11 +96,11 @@ export function drawPatterns({ patterns }: BenchResult, box: Box): string[] {
 }
 
 const RINGS_LEFT = 108;
-/** What the axis begins with where no ring ever filled up: a millisecond. */
+/** Where the axis begins if no ring was ever full: a millisecond. */
 const SOME_NS = 1_000_000;
 
 /**
- * The ring-size sweep: stores per second, and how long vCPUs stood still for full rings.
+ * Draws the ring-size sweep: stores per second, and how long full rings stopped the vCPUs.
  *
  * @returns Elements.
  */
@@ -124,7 +127,7 @@ export function drawRingSizes({ ringSizes }: BenchResult, box: Box): string[] {
 function ringAxis(sizes: readonly RingSizeCost[], { x, width }: Box): Axis {
   const entries = sizes.map(({ ringEntries }) => ringEntries);
   const scale = logScale(entries, { start: x, end: x + width }, { below: 1.5, above: 1.5 }, 2);
-  // Every second power has room for its digits.
+  // Only every second power has room for its digits.
   const isLabelled = (value: number) => Math.round(Math.log2(value)) % 2 === 0;
   return {
     scale,
@@ -149,7 +152,8 @@ function drawStores(sizes: readonly RingSizeCost[], box: Box): string[] {
   ];
 }
 
-// Rings that never filled up have no place on a logarithmic axis: they stand below it, and say so.
+// A logarithmic axis cannot show rings that were never full: their markers are below it, with a
+// note.
 function drawStopped(sizes: readonly RingSizeCost[], box: Box): string[] {
   const x = ringAxis(sizes, box);
   const shares = sizes.map((size) => ({
@@ -204,7 +208,7 @@ const LINES = [
 ] as const;
 
 /**
- * The sort sweep: what an entry costs plain and sorted, by dirty density.
+ * Draws the sort sweep: the cost of an entry plain and sorted, by density of dirty pages.
  *
  * @returns Elements.
  */
@@ -216,7 +220,7 @@ export function drawSort({ sorting, sortPays }: BenchResult, box: Box): string[]
     height: box.height - HEAD - FOOT,
   };
   const { x: left, y: top, width, height } = plot;
-  // A clock of whole steps may say that sorting so little took no time.
+  // A coarse clock may measure 0 for sorting few entries; a logarithmic axis cannot show that.
   const drawn = LINES.map((one) => ({
     ...one,
     points: sorting.map((density) => ({ x: density.dirtyFraction, y: one.value(density) })).filter(

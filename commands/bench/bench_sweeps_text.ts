@@ -6,10 +6,10 @@ import type { SortDensity, SortPays } from "./bench_sort.ts";
 const BAR_WIDTH = 24;
 
 /**
- * What rings of different sizes cost a guest that runs.
+ * Formats the ring-size sweep for people.
  *
- * @param guest What ran.
- * @returns Lines with their ends, the first one blank.
+ * @param guest The guest that ran.
+ * @returns Lines with their ends; the first line is blank.
  */
 export function* ringSizesText(
   sizes: readonly RingSizeCost[],
@@ -48,9 +48,9 @@ function rounded(value: number): string {
 }
 
 /**
- * What a reset costs by order of pages.
+ * Formats the pattern sweep for people.
  *
- * @returns Lines with their ends, the first one blank.
+ * @returns Lines with their ends; the first line is blank.
  */
 export function* patternsText(patterns: readonly PatternCost[]): Generator<string> {
   const [first] = patterns;
@@ -86,10 +86,10 @@ export function* patternsText(patterns: readonly PatternCost[]): Generator<strin
 }
 
 /**
- * Sorted against plain, by dirty density.
+ * Formats the sort sweep for people.
  *
- * @param pays From which on sorting pays.
- * @returns Lines with their ends, the first one blank.
+ * @param pays The density from which sorting pays.
+ * @returns Lines with their ends; the first line is blank.
  */
 export function* densityText(
   densities: readonly SortDensity[],
@@ -137,7 +137,7 @@ export function* densityText(
 }
 
 /**
- * From where on sorting pays.
+ * Says from which density sorting pays.
  *
  * @returns A sentence without its end.
  */

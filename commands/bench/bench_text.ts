@@ -16,7 +16,7 @@ import type { CostCell, CostCrossover } from "./bench_cost.ts";
 import { densityText, patternsText, ringSizesText } from "./bench_sweeps_text.ts";
 
 /**
- * `dirtyring bench` for people.
+ * Formats the result of `dirtyring bench` for people.
  *
  * @returns Lines with their ends.
  */
@@ -63,9 +63,8 @@ const ALIGNS: readonly Align[] = [
 ];
 
 /**
- * How a way of tracking is called.
+ * The name of a way of tracking.
  *
- * @param cell The way.
  * @returns `ring`, `ring, sorted`, `bitmap` or `bitmap-manual`.
  */
 export function trackingText({ tracking, sorted }: Pick<CostCell, "tracking" | "sorted">): string {
@@ -73,10 +72,10 @@ export function trackingText({ tracking, sorted }: Pick<CostCell, "tracking" | "
 }
 
 /**
- * What it costs to learn and re-arm: a table for each size of memory.
+ * Formats the cost sweep: a table for each size of memory.
  *
- * @param cells The cells, those of one size together.
- * @returns Lines with their ends, the first one blank.
+ * @param cells The cells; those of one size must be adjacent.
+ * @returns Lines with their ends; the first line is blank.
  */
 export function* costText(cells: readonly CostCell[]): Generator<string> {
   yield "\ncost: to learn which pages are dirty, and to re-arm them\n";
@@ -87,7 +86,7 @@ export function* costText(cells: readonly CostCell[]): Generator<string> {
   }
 }
 
-// The ways of one number of pages: bars compare them.
+// The rows for one number of pages; the bars compare the ways of tracking.
 function groupRows(cells: readonly CostCell[]): string[][] {
   const most = Math.max(...cells.map(({ medianNs }) => medianNs));
   return cells.map((cell, n) => [
@@ -109,10 +108,9 @@ function groupRows(cells: readonly CostCell[]): string[][] {
 }
 
 /**
- * The ratios of the ring to the plain bitmap, and from where on the bitmap wins.
+ * Formats the ratios of the ring to the plain bitmap, and where the bitmap begins to win.
  *
- * @param crossovers Their crossovers.
- * @returns Lines with their ends, the first one blank.
+ * @returns Lines with their ends; the first line is blank.
  */
 export function* crossoverText(
   cells: readonly CostCell[],
@@ -148,9 +146,9 @@ function ratioText(cells: readonly CostCell[], place: Place): string {
 }
 
 /**
- * From where on the bitmap wins.
+ * Says where the bitmap begins to win.
  *
- * @returns `from 0.41 % dirty on`, or where there is no such fraction.
+ * @returns `from 0.41 % dirty on`, or words for a range without such a fraction.
  */
 export function crossingText({ dirtyFraction, outcome }: CostCrossover["sorted"]): string {
   if (dirtyFraction !== null) return `from ${fractionText(dirtyFraction)} dirty on`;

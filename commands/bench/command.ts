@@ -83,13 +83,13 @@ const svgOption: Option<string | undefined> = {
 };
 
 interface Options extends Omit<BenchOptions, "ringBytes"> {
-  readonly ring: number; // in bytes by now
+  readonly ring: number; // in bytes, whatever unit it was written in
   readonly format: "text" | "csv" | "json";
   readonly svg: string | undefined;
   readonly output: string | undefined;
 }
 
-// Where the picture goes, found out before minutes are spent; the result does not depend on it.
+// Prepares the file for the picture before minutes are spent. The result does not depend on it.
 async function pictureFile({ svg, output }: Options) {
   if (svg === undefined) return null;
   if (svg === output) {
@@ -101,7 +101,7 @@ async function pictureFile({ svg, output }: Options) {
   return await OutputFile.prepare(svg, "--svg");
 }
 
-// What can tell of one kernel alone.
+// Rejects options that work for one kernel only.
 function refuseForSeveral({ format, svg }: Options): void {
   if (svg !== undefined) {
     throw new UsageError(`--svg ${printable(svg)}: draws one --kernel, not several`);
@@ -142,7 +142,8 @@ async function run(
   try {
     await picture.write();
   } catch (error) {
-    // What was measured for minutes is not lost for want of a picture.
+    // A picture that cannot be written must not cost minutes of measurement: it becomes a problem
+    // of the result.
     if (!(error instanceof UsageError || error instanceof KernelError)) throw error;
     return { ...result, problems: [...result.problems, error.message], ok: false };
   }

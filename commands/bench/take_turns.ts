@@ -1,30 +1,39 @@
+// Measuring several things fairly: in turn, after warming up, with medians and quartiles.
+
 import type { Interrupt } from "../../host/interrupt.ts";
 import { allocatePageNumbers, type PageNumbers, scanBitmap } from "../../memory/page_sets.ts";
 import { quantile } from "../../ring/distribution.ts";
 import { DIRTY, ENTRY_WORDS, OFFSET } from "../../ring/entry.ts";
 import { Harvester, warmHarvest } from "../../ring/harvest.ts";
 
-/** One of the things that take turns: does it once and answers what it cost; `null` where it did not end. */
+/**
+ * One of the things that take turns: runs once and returns its cost; `null` if it was not
+ * completed.
+ */
 export type Turn<Cost> = () => Promise<Cost | null>;
 
 const MOST_REPETITIONS = 101;
 const ENOUGH_REPETITIONS = 5;
-/** Repetitions go on at least this long, and no longer than the second once they are enough. */
+/** After enough repetitions, further ones begin only until this much time has passed. */
 const SPEND_MS = 2000;
-/** However few the repetitions: none begins after this. */
+/** However few repetitions there are: none begins after this. */
 const LIMIT_MS = 15_000;
-/** Turns before the first that counts, which fault memory in and let loops be compiled: one at least. */
+/**
+ * Most turns that are not counted: they fault memory in and let loops be compiled. There is always
+ * one.
+ */
 const WARM_TURNS = 20;
 const WARM_MS = 200;
 
 /**
- * Does several things again and again, in turn, so that all meet the same noise; each repetition begins with
- * another of them. What the first rounds cost is dropped.
+ * Measures several things repeatedly, in turn, so that all meet the same noise. Each repetition
+ * begins with another of them. The first rounds warm up and are dropped.
  *
  * @param turns The things.
- * @param repetitions How often; `undefined` goes by the time that it takes.
- * @param options Where each does its own warming up, none is done here.
- * @returns A row for each repetition, with the cost of each thing; whole repetitions alone.
+ * @param repetitions How many; if `undefined`, as many as fit into the time.
+ * @param options `warmUp: false` if the things warm up by themselves.
+ * @returns A row for each repetition, with the cost of each thing. Incomplete repetitions are
+ * dropped.
  */
 export async function takeTurns<Cost>(
   turns: readonly Turn<Cost>[],
@@ -70,22 +79,22 @@ async function oneRow<Cost>(
   return row;
 }
 
-/** How some values spread. */
+/** How values spread. */
 export interface Spread {
   /** Their median. */
   readonly median: number;
-  /** The least. */
+  /** The least value. */
   readonly min: number;
-  /** The greatest. */
+  /** The greatest value. */
   readonly max: number;
-  /** A quarter of them lies below. */
+  /** The lower quartile. */
   readonly q1: number;
-  /** A quarter of them lies above. */
+  /** The upper quartile. */
   readonly q3: number;
 }
 
 /**
- * How some values spread.
+ * Computes how values spread.
  *
  * @example
  * ```ts
@@ -95,9 +104,9 @@ export interface Spread {
  * assertEquals(spreadOf([5, 1, 3, 2, 4]), { median: 3, min: 1, max: 5, q1: 2, q3: 4 });
  * ```
  *
- * @param values The values, in any order.
+ * @param values At least one value, in any order.
  * @returns Their spread; quantiles between two values are interpolated.
- * @throws {RangeError} Where there is none.
+ * @throws {RangeError} If there are no values.
  */
 export function spreadOf(values: readonly number[]): Spread {
   if (values.length === 0) throw new RangeError("Cannot tell the spread of no values");
@@ -113,16 +122,19 @@ export function spreadOf(values: readonly number[]): Spread {
 const ENTRIES = 2048;
 const WORDS = 4096;
 const TIMES = 200;
-/** A prime, so that offsets come in no order; and pages of a large slot. */
+/** A prime, so that offsets are in no order. */
 const STEP = 7919;
 const PAGES = 2 ** 22;
 
-/** V8 throws compiled code away with the last object of the shape that it was compiled for: these stay. */
+/**
+ * These stay alive: V8 drops compiled code with the last object of the shape that it was compiled
+ * for.
+ */
 const kept: (Harvester | PageNumbers)[] = [];
 
 /**
- * Lets V8 compile the loops whose time is measured, on made-up rings and bitmaps: whichever is measured first
- * would otherwise pay for it.
+ * Lets V8 compile the loops that are measured, on made-up rings and bitmaps. Otherwise whatever is
+ * measured first would pay for the compilation.
  */
 export function warmBench(): void {
   if (kept.length > 0) return;
@@ -137,7 +149,7 @@ export function warmBench(): void {
       ring[entry * ENTRY_WORDS] = DIRTY;
       ring[entry * ENTRY_WORDS + OFFSET] = (entry * STEP * (n + 1)) % PAGES;
     }
-    // Few entries are sorted in another way than many.
+    // Few entries are sorted in another way than many: warm up both.
     harvester.takeSorted(n % 2 === 0 ? ENTRIES : ENTRIES / 16);
     for (let word = n % 64; word < WORDS; word += 64) {
       bitmap[word] = bitmap[word]! ^ (1 << (n % 32));

@@ -1,3 +1,5 @@
+// Which checks `dirtyring check` makes, and how they are shown while it runs.
+
 import { nearest } from "../../cli/nearest.ts";
 import type { Watcher } from "../../conformance/runner/conformance.ts";
 import {
@@ -10,11 +12,11 @@ import { printable } from "../../text/printable.ts";
 import { checkHeadText, checkResultNdjson, checkResultText } from "./check_text.ts";
 
 /**
- * The checks that a command line asks for.
+ * Selects the checks that a command line asks for.
  *
  * @param selection Its globs.
- * @returns Those, in their order.
- * @throws {UsageError} Where a glob matches nothing, or nothing is left.
+ * @returns The selected checks, in their order.
+ * @throws {UsageError} If a glob matches nothing, or no check is left.
  */
 export function checksAskedFor<One extends { readonly id: string }>(
   checks: readonly One[],
@@ -50,15 +52,15 @@ function noSuchCheck(
   }: matches no check${hint} (dirtyring check --list shows all)`;
 }
 
-/** Prints a part of a result; answers whether somebody still reads. */
+/** Prints a part of a result. Returns whether anybody still reads. */
 export type Print = (chunks: Iterable<string>) => boolean;
 
 /**
  * Shows checks to a person as they end.
  *
  * @param print Prints a part of the result.
- * @param ids The ids of all that are to come.
- * @param isGrouped Whether they come by groups.
+ * @param ids The ids of all checks to come.
+ * @param isGrouped Whether the checks come group by group.
  */
 export function textProgress(print: Print, ids: readonly string[], isGrouped: boolean): Watcher {
   const width = Math.max(...ids.map((id) => id.length));
@@ -74,7 +76,7 @@ export function textProgress(print: Print, ids: readonly string[], isGrouped: bo
 }
 
 /**
- * Hands checks to a program as they end.
+ * Prints checks as NDJSON as they end.
  *
  * @param print Prints a part of the result.
  */

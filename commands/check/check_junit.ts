@@ -1,3 +1,5 @@
+// `dirtyring check` as JUnit: for one kernel, and for several.
+
 import { type CheckResult, type CheckStatus, hasFailed } from "../../conformance/kit/check.ts";
 import type { CheckReport } from "../../conformance/runner/check_report.ts";
 import type { KernelsReport } from "../../conformance/runner/kernels_report.ts";
@@ -6,17 +8,17 @@ import { escapeXml } from "../../report/chart/style.ts";
 import { problemText } from "../../report/kernels_text.ts";
 import { incompleteText, lostLogText, reportLines, unreadLogText } from "../../report/notes.ts";
 
-/** What the schema wants to know beyond the result. */
+/** What JUnit needs beyond the result. */
 export interface JunitFacts {
   /** When the checks were made. */
   readonly when: Date;
 }
 
 /**
- * `dirtyring check` as JUnit: a suite for each group. Valid by the schemas of Ant's and of Jenkins' JUnit;
- * the former wants a time stamp, and `localhost` where the host's name is not known.
+ * Formats the result of `dirtyring check` as JUnit: one suite for each group. It is valid by the
+ * schemas of Ant's and Jenkins' JUnit. Ant's requires a time stamp, and `localhost` if the host's
+ * name is not known.
  *
- * @param facts What else is to be said.
  * @returns Lines with their ends.
  */
 export function* checkJunit(report: CheckReport, facts: JunitFacts): Generator<string> {
@@ -27,28 +29,27 @@ export function* checkJunit(report: CheckReport, facts: JunitFacts): Generator<s
 
 /** The lines before the first suite. */
 export const JUNIT_BEGIN = '<?xml version="1.0" encoding="UTF-8"?>\n<testsuites>\n';
-/** The line behind the last. */
+/** The line after the last suite. */
 export const JUNIT_END = "</testsuites>\n";
 
-/** How the suites of a report differ from those of others in the same file. */
+/** How the suites of a report differ from those of other reports in the same file. */
 export interface JunitPlace {
-  /** The number of the first. */
+  /** The number of the first suite. */
   readonly first: number;
-  /** What stands before the name of a group in that of its suite. */
+  /** The prefix of a group's name in the name of its suite. */
   readonly suite: string;
-  /** What stands before it in the class of its tests. */
+  /** The prefix of a group's name in the class of its tests. */
   readonly classname: string;
-  /** Properties beside those of the report. */
+  /** Properties in addition to those of the report. */
   readonly properties: Readonly<Record<string, string>>;
 }
 
 const PLAIN: JunitPlace = { first: 0, suite: "", classname: "dirtyring.", properties: {} };
 
 /**
- * A suite for each group of a report.
+ * Formats a report as suites, one for each group.
  *
- * @param facts What else is to be said.
- * @param place Where the suites stand.
+ * @param place How these suites differ from others in the same file.
  * @returns Lines with their ends.
  */
 export function* junitSuites(
@@ -90,7 +91,7 @@ function* properties({ kernel, complete }: CheckReport, place: JunitPlace): Gene
   yield "    </properties>\n";
 }
 
-// What kind of failure it is, where it is not the plain one.
+// The type of a failure, if it is not a plain one.
 const TYPES: Partial<Readonly<Record<CheckStatus, string>>> = {
   known: "known defect",
   timeout: "timeout",
@@ -120,7 +121,8 @@ function* testcase(
   }
 }
 
-// What a test that passed says: the schemas have no place in the test for it.
+// What passed tests have to say: it stands in the suite, because the schemas have no place for it
+// in a test.
 function words(report: CheckReport, results: readonly CheckResult[]): string[] {
   const { kernelLog: log } = report;
   const missing = [unreadLogText(log), lostLogText(log), incompleteText(report)];
@@ -152,10 +154,9 @@ function story({ statement, detail, expected, seen, reports, source }: CheckResu
 }
 
 /**
- * `dirtyring check` on several kernels as JUnit: a suite for each group of each kernel, and one with an error for each
- * kernel that told not all.
+ * Formats the result of `dirtyring check` on several kernels as JUnit: one suite for each group of
+ * each kernel, and one with an error for each kernel without a whole report.
  *
- * @param facts What else is to be said.
  * @returns Lines with their ends.
  */
 export function* checkKernelsJunit(
@@ -206,18 +207,13 @@ function* errorSuite(
   yield "    <system-out></system-out>\n    <system-err></system-err>\n  </testsuite>\n";
 }
 
-/**
- * A point in time as JUnit's schema wants it.
- *
- * @param when The point in time.
- * @returns It, in UTC, in seconds.
- */
+/** A time stamp as JUnit's schema requires it: in UTC, without fractions of a second. */
 export function timestamp(when: Date): string {
   return when.toISOString().slice(0, 19);
 }
 
 /**
- * A time as JUnit has it.
+ * A duration as JUnit has it: in seconds.
  *
  * @param ms Milliseconds.
  */
@@ -226,9 +222,9 @@ export function seconds(ms: number): string {
 }
 
 /**
- * Attributes of an element.
+ * Formats the attributes of an element.
  *
- * @param values Their values by name.
+ * @param values The attributes' values by name.
  * @returns The attributes, each with a space before it.
  */
 export function attributes(values: Readonly<Record<string, string>>): string {

@@ -23,15 +23,16 @@ const WORDS: Readonly<Record<CheckStatus, string>> = {
   skip: "skip",
   known: "known",
 };
-/** What was not asked. */
+/** Stands for a check that was not made. */
 const NONE = "-";
 
 /**
- * `dirtyring check` on several kernels for people: a line for each statement whose answer differs, the counts, and
- * below them all that failures know, those of every kernel, too.
+ * Formats the result of `dirtyring check` on several kernels for people: one line for each
+ * statement with differing answers, then counts, then the details of all failures, including those
+ * that every kernel has.
  *
- * @param width The characters that a line may have: longer labels are numbers in the table.
- * @returns Lines with their ends.
+ * @param width The most characters in a line: if labels are too long, the table has numbers
+ * instead.
  */
 export function* checkKernelsText(
   report: KernelsReport,
@@ -71,7 +72,7 @@ function countRows(kernels: readonly Run[]): string[][] {
     name,
     ...kernels.map(({ report }) => report === null ? NONE : `${count(report)}`),
   ];
-  // Only where there is one.
+  // A row that is shown only if some count is not zero.
   const seldom = (name: string, count: (report: CheckReport) => number) =>
     kernels.some(({ report }) => report !== null && count(report) > 0) ? [row(name, count)] : [];
   return [
@@ -87,7 +88,7 @@ function countRows(kernels: readonly Run[]): string[][] {
   ];
 }
 
-/** A failure, and the kernels that have the very same. */
+/** A failure, and the kernels on which it is exactly the same. */
 interface Failure {
   readonly result: CheckResult;
   readonly kernels: readonly Run[];

@@ -1,3 +1,5 @@
+// `dirtyring check` as KTAP: for one kernel, and for several.
+
 import { type CheckResult, hasFailed } from "../../conformance/kit/check.ts";
 import type { CheckReport } from "../../conformance/runner/check_report.ts";
 import type { KernelsReport } from "../../conformance/runner/kernels_report.ts";
@@ -7,9 +9,10 @@ import { incompleteText, lostLogText, reportLines, unreadLogText } from "../../r
 import { oneLine } from "../../report/table.ts";
 
 /**
- * `dirtyring check` as KTAP, version 1 (Documentation/dev-tools/ktap.rst): a test for each group, its checks as
- * subtests. A known defect is an "ok" with XFAIL, as kselftest's own ksft_test_result_xfail() writes it: kunit.py
- * knows no directive but SKIP, and goes by the "ok" or "not ok" of a line that has another.
+ * Formats the result of `dirtyring check` as KTAP, version 1 (Documentation/dev-tools/ktap.rst): a
+ * test for each group, with its checks as subtests. A known defect is an "ok" with XFAIL, as
+ * kselftest's ksft_test_result_xfail() writes it. kunit.py knows no directive but SKIP; with any
+ * other it goes by the "ok" or "not ok" of the line.
  *
  * @returns Lines with their ends.
  */
@@ -19,7 +22,7 @@ export function* checkKtap(report: CheckReport): Generator<string> {
 }
 
 /**
- * All that stands below the version: the plan, what is to be said of the kernel, and the groups.
+ * Formats all that follows the version line: the plan, facts about the kernel, and the groups.
  *
  * @returns Lines with their ends, not indented.
  */
@@ -35,7 +38,7 @@ export function* ktapGroups(report: CheckReport): Generator<string> {
   }
   for (const [n, { group, checks: count }] of planned.entries()) {
     const results = checks.filter((one) => one.group === group);
-    if (results.length === 0) continue; // missed by an interrupt
+    if (results.length === 0) continue; // not made because of an interrupt
     yield* subtests(group, count, results, strict);
     const failed = results.some((one) => hasFailed(one, strict));
     const isSkipped = results.every(({ status }) => status === "skip");
@@ -61,7 +64,7 @@ function* subtests(
   }
 }
 
-// Diagnostics stand before the line of their test.
+// Diagnostic lines must stand before the line of their test.
 function* diagnostics(result: CheckResult, strict: boolean): Generator<string> {
   const { id, status, statement, detail, expected, seen, reports, source } = result;
   const isKnown = status === "known";
@@ -87,14 +90,15 @@ function directive({ status, detail }: CheckResult, strict: boolean): string {
   return word === null ? "" : ` # ${word} ${escaped(detail ?? "")}`.trimEnd();
 }
 
-// A # begins a directive.
+// A # would begin a directive.
 function escaped(text: string): string {
   return oneLine(text).replaceAll("\\", "\\\\").replaceAll("#", "\\#");
 }
 
 /**
- * `dirtyring check` on several kernels as KTAP, version 1: a test for each kernel, with its groups as subtests. One
- * that told not all is "not ok", with the end of its console as diagnostic lines.
+ * Formats the result of `dirtyring check` on several kernels as KTAP, version 1: a test for each
+ * kernel, with its groups as subtests. A kernel without a whole report is "not ok", with the end of
+ * its console as diagnostic lines.
  *
  * @returns Lines with their ends.
  */
@@ -130,7 +134,8 @@ function skip(kernel: KernelRun<CheckReport>): string {
   return isSkipped ? " # SKIP all of it" : "";
 }
 
-// Behind its subtests, before its line: words first, so that no line of a console is taken for KTAP.
+// The lines between a kernel's subtests and its own line. Each begins with a word, so that no line
+// of a console can be taken for KTAP.
 function* kernelDiagnostics(
   kernel: KernelRun<CheckReport>,
   interrupted: KernelsReport["interrupted"],
@@ -140,12 +145,12 @@ function* kernelDiagnostics(
   for (const line of kernel.console) yield unended(`console: ${oneLine(line)}`.trimEnd());
 }
 
-// kunit.py knows no way to write a # in a name, and takes "- " before one for none of it.
+// kunit.py has no escape for a # in a name, and does not take a leading "- " for part of the name.
 function nameText(kernel: KernelRun<CheckReport>): string {
   return labelText(kernel).replaceAll("#", "?").trim().replace(/^- /, "-");
 }
 
-// What kunit.py takes for the end of a kernel's output, wherever it stands.
+// What kunit.py takes for the end of a kernel's output, anywhere in a line.
 const ENDS = /(List of all partitions|Kernel panic - not syncing: VFS|reboot): */g;
 
 function unended(line: string): string {

@@ -1,3 +1,5 @@
+// `dirtyring check` on a kernel that is booted in a machine of its own.
+
 import { interruptStatus } from "../../cli/command.ts";
 import type { Lanes } from "../../cli/compare_machines.ts";
 import { withoutOptions } from "../../cli/global_options.ts";
@@ -28,63 +30,67 @@ import type { Machine } from "../../vm/machine.ts";
 import type { PreparedMachine } from "../../vm/prepare.ts";
 import { VmFailure } from "../../vm/vm_failure.ts";
 
-/** Who sees what a kernel answers before the end. */
+/** Is told what a kernel answers, as it happens. */
 export interface CheckWatcher {
   /** The kernel has booted. */
   booted(facts: KernelFacts): void;
-  /** A check has ended, in the order of the plan. Answers whether more is wanted. */
+  /** A check has ended; checks come in the order of the plan. Returns whether more are wanted. */
   result(result: CheckResult): boolean;
-  /** A line of the command's standard error. */
+  /** The command has written a line to its standard error. */
   say(line: string): void;
 }
 
 /** What a kernel answered. */
 export interface CheckedKernel {
-  /** What its checks came to, also where not all of them were made; `null` where none was. */
+  /** The report, even if not all checks were made; `null` if none was made. */
   readonly report: CheckReport | null;
-  /** The exit status of the command in its machine; 125 where that failed. */
+  /** The exit status of the command in its machine; 125 if the machine failed. */
   readonly status: number;
   /** Why the machine failed, or `null`. */
   readonly failure: VmFailure | null;
 }
 
-/** What `check` is to be asked of a kernel. */
+/** What to ask a kernel. */
 export interface CheckQuestion {
   /** The checks, in their order. */
   readonly plan: readonly PlannedCheck[];
   /** The command line, as it was given. */
   readonly args: readonly string[];
-  /** Machines run in these. */
+  /** Limits how many machines run at a time. */
   readonly lanes: Lanes;
-  /** Machines that run now: an interrupt is for all of them. */
+  /** The machines that are running: an interrupt goes to all of them. */
   readonly running: Set<Machine>;
-  /** The interrupt: after it no other machine is started. */
+  /** The interrupt; after it no further machine is started. */
   readonly interrupt: Pick<Interrupt, "signal">;
 }
 
-/** What a machine is told in another way. */
+/** Options that are replaced by others in the machine. */
 const FORMAT = ["format", "output"];
-/** What one check alone has no use for. */
+/** Options that make no sense for a single check. */
 const CHOOSING = ["only", "skip", "seed"];
-/** What the status means to git is this side's affair, and what is allowed goes by the machine. */
+/**
+ * Options that are not passed on. What the exit status means to git is decided on this side, and
+ * what a check is allowed to do depends on the machine.
+ */
 const NOT_THERE = ["--bisect", "--allow-warn", "--allow-harm"];
-/** Lines of a console that are shown of a check that cost the machine. */
+/** How many lines of the console are shown if a check cost the machine. */
 const LAST_LINES = 8;
 
 interface Told {
-  /** All of the report but its checks; `null` where the command came to no end. */
+  /** All of the report except its checks; `null` if the command did not get to its end. */
   readonly rest: ReportRest | null;
   readonly status: number;
   readonly failure: VmFailure | null;
 }
 
 /**
- * Asks a kernel, in a machine of its own. What could harm it is asked last there, since it is thrown away; what makes it
- * warn, in one more machine for each, since a kernel that is tainted is no longer what was to be asked.
+ * Checks a kernel in a machine of its own. Checks that could harm the kernel come last there,
+ * because the machine is thrown away afterwards. Checks that make the kernel warn get another
+ * machine each, because a tainted kernel is not the kernel that was to be checked.
  *
  * @param prepared The machine's parts.
- * @param watcher Sees what there is before the end.
- * @throws {HostError} Where there is no emulator, or this kernel has no KVM.
+ * @param watcher Is told what there is before the end.
+ * @throws {HostError} If there is no emulator, or this kernel has no KVM.
  */
 export async function checkMachine(
   prepared: PreparedMachine,
@@ -95,7 +101,7 @@ export async function checkMachine(
   let facts: KernelFacts | null = null;
   const checks: CheckResult[] = [];
   let isWanted = true;
-  // What is shuffled has no last.
+  // In a shuffled order no check can come last.
   const isShuffled = args.some((arg) => arg === "--seed" || arg.startsWith("--seed="));
   const order = isShuffled ? [] : plan.map(({ id }) => id);
   const results = new InOrder<CheckResult>(order, (answer) => {
@@ -137,7 +143,7 @@ export async function checkMachine(
   return { report: wholeReport(facts, question, checks, rest), status, failure };
 }
 
-// A check that cost the machine.
+// The result of a check that cost the machine.
 function costly({ message, console: last }: VmFailure): CheckRun {
   return {
     ...{ status: "fail", detail: message, expected: null, seen: null, withheld: null },
@@ -150,7 +156,7 @@ function guestArgs(args: readonly string[], without: readonly string[]): string[
   return [...rest, "--format", "ndjson"];
 }
 
-// Runs a command that prints a check a line, and at last the rest of its report.
+// Runs a command that prints one check a line, and the rest of its report at the end.
 async function ask(
   prepared: PreparedMachine,
   { running, interrupt, plan }: CheckQuestion,
@@ -193,7 +199,7 @@ async function ask(
   }
 }
 
-// A check that may cost the machine: null where an interrupt left it without an answer.
+// Makes a check that may cost the machine; null if an interrupt left it without an answer.
 async function askAlone(
   prepared: PreparedMachine,
   question: CheckQuestion,
@@ -219,7 +225,8 @@ async function askAlone(
   return { ...withheld, ...costly(told.failure) };
 }
 
-// The report of the machine, with what was asked in others; one that did not come to its end has no more than its checks.
+// Puts together the machine's report and what was checked in other machines. If the command in the
+// machine did not get to its end, the report has only its checks.
 function wholeReport(
   kernel: KernelFacts,
   { plan, interrupt: { signal } }: CheckQuestion,
@@ -243,9 +250,10 @@ function wholeReport(
   };
 }
 
-// What `check --format ndjson` says in a machine, a line at a time. The kernel under test may have it say anything.
+// Reading what `check --format ndjson` prints in a machine, line by line. Nothing of it is trusted:
+// the kernel under test may have printed anything.
 
-/** All of a report but its checks. */
+/** All of a report except its checks. */
 export type ReportRest = Omit<CheckReport, "checks">;
 
 const RUN = record<CheckRun & { readonly id: string }>({
@@ -288,12 +296,12 @@ const REST = record<Omit<ReportRest, "planned">>({
 const ANY: Shape<object> = record<object>({});
 
 /**
- * Reads a line: the result of a check, or all of the report but its checks.
+ * Reads a line: the result of a check, or all of the report except its checks.
  *
- * @param plan What was asked.
- * @param planned The same, counted by groups.
- * @returns Either of them; of a check's result what the plan knows is the plan's.
- * @throws {FrameError} Where it is neither, or of a check that was not asked for.
+ * @param plan The checks that were asked for.
+ * @param planned The same, counted by group.
+ * @returns One of the two. Facts about a check that the plan knows are taken from the plan.
+ * @throws {FrameError} If it is neither, or the result of a check that was not asked for.
  */
 export function checkSaid(
   line: string,
@@ -307,7 +315,7 @@ export function checkSaid(
   throw new FrameError(`the machine answered a check that it was not asked: ${printable(id)}`);
 }
 
-/** Hands things out in their order, each as soon as all before it are there. */
+/** Delivers things in a given order, each as soon as all things before it are there. */
 export class InOrder<Thing> {
   readonly #order: string[];
   readonly #give: (thing: Thing) => void;
@@ -316,10 +324,10 @@ export class InOrder<Thing> {
   #pumping: Promise<void> = Promise.resolve();
 
   /**
-   * Begins with none.
+   * Starts empty.
    *
-   * @param order Their ids; one that is not among them comes after all others.
-   * @param give Takes each in its turn.
+   * @param order Ids in the order of delivery. Ids that are not in it come after all others.
+   * @param give Called with each thing in its turn.
    */
   constructor(order: readonly string[], give: (thing: Thing) => void) {
     this.#order = [...order];
@@ -327,22 +335,22 @@ export class InOrder<Thing> {
   }
 
   /**
-   * Adds one.
+   * Adds a thing.
    *
-   * @param thing The thing, once it is known; `null` where it comes to nothing.
+   * @param thing The thing, once it is known; `null` for none.
    */
   add(id: string, thing: Promise<Thing | null>): void {
     if (!this.#order.includes(id)) this.#order.push(id);
-    // Its failure is told when it is its turn.
+    // A rejection is reported when the thing's turn comes.
     thing.catch(() => {});
     this.#held.set(id, thing);
     this.#pump(false);
   }
 
   /**
-   * Hands out what is left: no more is added, and one that is missing is passed over.
+   * Delivers what is left. No more may be added; missing things are skipped.
    *
-   * @returns When all of it was handed out.
+   * @returns Resolves once everything is delivered.
    */
   rest(): Promise<void> {
     return this.#pump(true);

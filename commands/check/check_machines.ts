@@ -1,3 +1,5 @@
+// `dirtyring check --kernel`: one kernel, or several at the same time.
+
 import type { Context } from "../../cli/command.ts";
 import { interruptAll, Lanes } from "../../cli/compare_machines.ts";
 import { BootStatus, EndedElsewhere } from "../../cli/in_machine.ts";
@@ -15,15 +17,15 @@ import { type CheckedKernel, checkMachine, type CheckQuestion } from "./check_ma
 import { reportStatus } from "./command.ts";
 
 /**
- * Makes checks on the kernel of `--kernel`.
+ * Makes the checks on the kernel of `--kernel`.
  *
  * @param request The machine and the command line.
  * @param plan The checks, in their order.
- * @param watcher Sees what there is before the end.
- * @throws {VmFailure} Where the machine came to no end.
- * @throws {EndedElsewhere} Where the command said there why it has no result.
- * @throws {KernelFileError} Where the kernel, or its modules, cannot be had.
- * @throws {HostError} Where there is no emulator, or this kernel has no KVM.
+ * @param watcher Is told what there is before the end.
+ * @throws {VmFailure} If the machine did not get to its end.
+ * @throws {EndedElsewhere} If the command in the machine has no result, and has said why.
+ * @throws {KernelFileError} If the kernel, or its modules, cannot be found.
+ * @throws {HostError} If there is no emulator, or this kernel has no KVM.
  */
 export async function checkKernel(
   request: MachineRequest,
@@ -50,12 +52,12 @@ export async function checkKernel(
 }
 
 /**
- * Makes checks on several kernels, beside each other as far as processors allow.
+ * Makes the checks on several kernels, as many at a time as there are processors.
  *
  * @param request The machines and the command line.
  * @param plan The checks, in their order.
- * @throws {KernelFileError} Where a kernel, or its modules, cannot be had.
- * @throws {HostError} Where there is no emulator for one.
+ * @throws {KernelFileError} If a kernel, or its modules, cannot be found.
+ * @throws {HostError} If there is no emulator for one of them.
  */
 export async function checkKernels(
   request: MachineRequest,
@@ -93,7 +95,7 @@ interface Seen {
   readonly said: string[];
 }
 
-// A kernel without KVM is an answer here: the others go on.
+// A kernel without KVM counts as an answer here: the other kernels go on.
 async function outcomeOf(
   machine: PreparedMachine,
   question: CheckQuestion,
@@ -123,7 +125,7 @@ function kernelRun(
   const last = said.at(-1)?.replace(/^dirtyring: /, "") ?? null;
   return {
     ...{ kernel, kernelArgs: settings.kernelArgs, cpu: settings.cpu, report },
-    // What was asked in other machines counts, too.
+    // The report also has what was checked in other machines, so its own status counts.
     status: failure === null && report !== null ? reportStatus(report) : status,
     problem: failure?.message ?? (report === null ? last : null),
     console: failure?.console ?? [],

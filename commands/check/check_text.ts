@@ -21,9 +21,9 @@ const WORDS: Readonly<Record<CheckStatus, string>> = {
 };
 
 /**
- * The first lines of `dirtyring check` for people.
+ * Formats the first lines of `dirtyring check` for people.
  *
- * @param log How far its log is looked at.
+ * @param log How far the kernel's log can be read.
  * @returns Lines with their ends.
  */
 export function* checkHeadText(
@@ -36,9 +36,9 @@ export function* checkHeadText(
 }
 
 /**
- * A check for people, as it ends.
+ * Formats a check that has ended for people.
  *
- * @param width Characters of the longest id, so that statements stand below each other.
+ * @param width Characters of the longest id, so that statements align.
  * @param heading Whether its group begins here.
  * @returns Lines with their ends.
  */
@@ -60,7 +60,7 @@ export function* checkResultText(
 }
 
 /**
- * The last lines of `dirtyring check` for people.
+ * Formats the last lines of `dirtyring check` for people.
  *
  * @returns Lines with their ends.
  */
@@ -86,7 +86,7 @@ export function* checkEndText(report: CheckReport): Generator<string> {
 }
 
 /**
- * `dirtyring check` for people, all of it.
+ * Formats the whole result of `dirtyring check` for people.
  *
  * @returns Lines with their ends.
  */
@@ -106,9 +106,8 @@ function* checkResultsText({ checks, seed }: CheckReport): Generator<string> {
 }
 
 /**
- * `dirtyring check --list` for people.
+ * Formats the list of `dirtyring check --list` for people.
  *
- * @param list The checks.
  * @returns Lines with their ends.
  */
 export function checkListText({ checks }: CheckList): Generator<string> {
@@ -122,7 +121,7 @@ function saying({ status, statement, detail }: CheckResult): string {
 }
 
 /**
- * A check as a line of JSON, as it ends.
+ * Formats a check that has ended as a line of JSON.
  *
  * @returns A line with its end.
  */
@@ -131,7 +130,7 @@ export function* checkResultNdjson(result: CheckResult): Generator<string> {
 }
 
 /**
- * The last line: all of the JSON result but its checks.
+ * Formats the last line of NDJSON: all of the result except its checks.
  *
  * @returns A line with its end.
  */

@@ -28,7 +28,7 @@ import { EXIT, UsageError } from "../../host/errors.ts";
 import { kernelsStatus } from "../../host/kernel_run.ts";
 import { backendOptions } from "../lab_options.ts";
 
-/** What `dirtyring check` comes to. */
+/** The results that `dirtyring check` may have. */
 export type CheckOutcome =
   | CheckReport
   | CheckList
@@ -36,7 +36,8 @@ export type CheckOutcome =
 
 type CheckFormat = Formatter<CheckOutcome, unknown>;
 
-// A format of one schema: `run` refuses what comes out in another.
+// Makes a format from one that takes a single schema. `run` rejects options that would give another
+// schema.
 function of<Schema extends CheckOutcome["schema"]>(
   schema: Schema,
   format: (
@@ -50,7 +51,7 @@ function of<Schema extends CheckOutcome["schema"]>(
       : [];
 }
 
-// A table that is as wide as the terminal.
+// The same for a format that uses the terminal's width.
 function withColumns<Schema extends CheckOutcome["schema"]>(
   schema: Schema,
   format: (
@@ -61,7 +62,7 @@ function withColumns<Schema extends CheckOutcome["schema"]>(
   return of(schema, (outcome, columns) => format(outcome, columns ?? undefined));
 }
 
-// Of one kernel, head and checks are printed as they come.
+// For a single kernel, the head and the checks were printed as they came.
 const text: LateFormatter<CheckOutcome, unknown> = async ({ schema }) => {
   switch (schema) {
     case "dirtyring.check/1":
@@ -100,9 +101,10 @@ export const CHECK_FORMATS: Readonly<Record<string, LateFormatter<CheckOutcome, 
 };
 
 /**
- * The exit status that a report of checks stands for: README.md, "Exit statuses".
+ * The exit status for a report of checks: README.md, "Exit statuses".
  *
- * @returns 1 where a check failed, 70 where that was by defects of this program alone, 4 where none could be made.
+ * @returns 1 if a check failed; 70 if all failures are defects of this program; 4 if no check could
+ * be made; otherwise as for an interrupt, a closed pipe, or 0.
  */
 export function reportStatus(report: CheckReport): number {
   const { checks, summary, strict, complete, interrupted } = report;
@@ -150,7 +152,7 @@ async function run(options: CheckOptions, context: Context): Promise<CheckOutcom
   const { checksAskedFor } = await import("./check.ts");
   const { ALL_CHECKS } = await import("../../conformance/statements/all_checks.ts");
   const asked = checksAskedFor(ALL_CHECKS, options);
-  // A kernel that was harmed is asked nothing more.
+  // Harmful checks come last: a kernel that was harmed is not asked anything else.
   const plan = options["allow-harm"] && context.machines === null && !list
     ? [...asked.filter(({ harms }) => !harms), ...asked.filter(({ harms }) => harms)]
     : asked;
@@ -182,7 +184,7 @@ async function run(options: CheckOptions, context: Context): Promise<CheckOutcom
   );
 }
 
-// Options that say nothing of machines, or of several.
+// Rejects options that cannot be combined with machines, or with several of them.
 function refuseMachines(
   { list, format, bisect }: CheckOptions,
   { choices }: NonNullable<Context["machines"]>,
@@ -200,7 +202,7 @@ function statusOf(outcome: CheckOutcome, { bisect }: Pick<CheckOptions, "bisect"
     case "dirtyring.check-list/1":
       return 0;
     case "dirtyring.check/1":
-      // Who interrupts a bisection wants it to end, whatever was found by then.
+      // Whoever interrupts a bisection wants it to end, whatever was found so far.
       if (bisect && outcome.interrupted !== null) return interruptStatus(outcome.interrupted);
       return reportStatus(outcome);
     default: {

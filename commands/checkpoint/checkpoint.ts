@@ -22,35 +22,34 @@ import { Replica } from "./replica.ts";
 export interface KeepRequest extends BackendSelection, Omit<LabRequest, "rounds" | "passes"> {
   /** How dirty pages are tracked. */
   readonly tracking: TrackingKind;
-  /** Milliseconds of an epoch. */
+  /** Length of an epoch in milliseconds. */
   readonly interval: number;
-  /** Dirty pages at which an epoch ends early. */
+  /** Number of dirty pages that ends an epoch early. */
   readonly "max-dirty": number | undefined;
-  /** Milliseconds to run. */
+  /** How long to run, in milliseconds. */
   readonly duration: number | undefined;
-  /** Epochs. */
+  /** How many epochs to run. */
   readonly epochs: number | undefined;
-  /** Stores to make. */
+  /** How many stores to make. */
   readonly stores: number | undefined;
-  /** A folder for files. */
+  /** The folder for the files, if any are to be written. */
   readonly output: string | undefined;
   /** How the result is written. */
   readonly format: "text" | "json" | "ndjson";
 }
 
-/** Milliseconds that it takes, unless something else is said to end it. */
+/** How long to run by default, in milliseconds, if neither epochs nor stores are given. */
 const DURATION_MS = 1000;
 /**
- * A vCPU's list is at least this long, so that it is seldom begun again. It is no longer, since every file holds
- * the lists.
+ * The least length of a vCPU's list, so that the vCPU does not start over too often. Not longer,
+ * because every file holds the lists.
  */
 const LEAST_BLOCK = 1 << 11;
 
 /**
- * `dirtyring checkpoint`.
+ * Runs `dirtyring checkpoint`.
  *
- * @param request What the command line asks for.
- * @throws {UsageError} Where options do not go together, or the folder cannot be used.
+ * @throws {UsageError} If options contradict each other, or the folder cannot be used.
  */
 export async function keepReplica(
   request: KeepRequest,
@@ -88,13 +87,13 @@ export async function keepReplica(
 }
 
 /**
- * Keeps a replica of a running guest, epoch by epoch, and at the end compares it with the guest.
+ * Keeps a replica of a running guest, epoch by epoch, and compares it with the guest at the end.
  *
  * @param vm The VM, fresh.
- * @param interrupt Ends it early; what was gathered is answered.
- * @returns What it came to, also where a vCPU or a file failed meanwhile: `error` says how.
- * @throws {HostError} Where vCPUs cannot be started.
- * @throws {KernelError} Where the replica cannot be mapped.
+ * @param interrupt Ends the run early; the result then covers what was gathered.
+ * @returns The result, even if a vCPU or a file failed on the way: see its `error`.
+ * @throws {HostError} If vCPUs cannot be started.
+ * @throws {KernelError} If the replica cannot be mapped.
  */
 export async function checkpoint(
   vm: GuestVm,

@@ -1,3 +1,5 @@
+// Options and result of `dirtyring checkpoint`, and the log of its epochs.
+
 import type { CheckpointWriter, WrittenFiles } from "../../checkpoint/checkpoint_writer.ts";
 import type { InterruptSignal } from "../../host/interrupt.ts";
 import type { TrackingKind } from "../../machine/dirty_tracker.ts";
@@ -7,84 +9,98 @@ import type { DifferingPages } from "./replica.ts";
 
 /** How a replica is kept. */
 export interface CheckpointOptions {
-  /** Milliseconds that an epoch takes. */
+  /** Length of an epoch in milliseconds. */
   readonly intervalMs: number;
-  /** Dirty pages at which an epoch ends before its time; `null` for any number. With a ring alone. */
+  /**
+   * Number of dirty pages that ends an epoch early; `null` for no limit. Works with a ring only.
+   */
   readonly maxDirty: number | null;
-  /** Milliseconds to run; `null` where something else ends it. */
+  /** Milliseconds to run; `null` if something else ends the run. */
   readonly durationMs: number | null;
-  /** Epochs; `null` where something else ends it. */
+  /** Epochs to run; `null` if something else ends the run. */
   readonly epochs: number | null;
-  /** Stores to make, over all vCPUs; `null` for as many as they can in the time. */
+  /** Stores to make, over all vCPUs; `null` for as many as fit into the time. */
   readonly stores: number | null;
   /** Writes a file for each epoch; `null` to write none. */
   readonly writer: CheckpointWriter | null;
-  /** Is told of each epoch once it is over and its file written; answers whether the run shall go on. */
+  /**
+   * Called for each epoch once it is over and its file is written. Returns whether the run shall go
+   * on.
+   */
   readonly watch?: (epoch: Epoch) => boolean;
-  /** The program of a vCPU's thread, for a test that breaks it. */
+  /** The program of a vCPU's thread; set by tests that need a broken one. */
   readonly thread?: URL;
 }
 
-/** `dirtyring checkpoint`: a replica of a running guest. */
+/** The result of `dirtyring checkpoint`. */
 export interface CheckpointResult extends LabResult {
-  /** What it is. */
+  /** Name and version of this format. */
   readonly schema: "dirtyring.checkpoint/1";
   /** How dirty pages were tracked. */
   readonly tracking: TrackingKind;
   /** Nanoseconds that an epoch takes, unless it ends early. */
   readonly intervalNs: number;
-  /** Dirty pages at which an epoch ends early; `null` for any number. */
+  /** Number of dirty pages that ends an epoch early; `null` for no limit. */
   readonly maxDirty: number | null;
-  /** Nanoseconds from letting the vCPUs run until all stood still for good; by the model's clock on a model. */
+  /**
+   * Nanoseconds from starting the vCPUs until all had stopped for good; by the model's clock on a
+   * model.
+   */
   readonly elapsedNs: number;
   /** How many epochs there were. */
   readonly epochCount: number;
-  /** The first thousand of them. */
+  /** The first thousand epochs. */
   readonly epochs: readonly Epoch[];
-  /** All of them, summed up. */
+  /** Statistics of all epochs. */
   readonly summary: EpochSummary;
   /** Stores made, over all vCPUs. */
   readonly stores: number;
-  /** The files written; `null` where none were to be. */
+  /** The files that were written; `null` if none were asked for. */
   readonly output: WrittenFiles | null;
   /** Logged pages in which the replica differs from the guest. */
   readonly differing: DifferingPages;
-  /** Whether slot 0 is the same in the replica and in the guest. */
+  /** Whether the replica's slot 0 equals the guest's. */
   readonly slot0Equal: boolean;
-  /** Whether the replica is the guest's memory, byte for byte; `null` where a signal or an error came first. */
+  /**
+   * Whether the replica equals the guest's memory, byte for byte; `null` if a signal or an error
+   * came first.
+   */
   readonly equal: boolean | null;
-  /** What did not hold beside that. */
+  /** What else did not hold. */
   readonly problems: readonly string[];
-  /** Whether all that was checked holds. */
+  /** Whether everything that was checked held. */
   readonly ok: boolean;
-  /** What ended it before its time, in words: a guest, a call or a file that failed; `null` where nothing did. */
+  /**
+   * The failure of a guest, a call or a file that ended the run early, in words; `null` if none
+   * did.
+   */
   readonly error: string | null;
   /** The signal that ended it early, or `null`. */
   readonly interrupted: InterruptSignal | null;
-  /** Whether whom it was printed for went away and so ended it. */
+  /** Whether the run ended because nobody read its output any more. */
   readonly closed: boolean;
 }
 
 /** What ended an epoch. */
 export type EpochEnd =
-  /** Its time was over. */
+  /** Its time was up. */
   | "interval"
-  /** A harvest reached the most pages that may be dirty. */
+  /** A harvest reached the limit of dirty pages. */
   | "max-dirty"
-  /** The time of the whole run was over. */
+  /** The time of the whole run was up. */
   | "duration"
   /** All stores were made. */
   | "stores"
-  /** A signal. */
+  /** A signal came. */
   | "interrupt"
-  /** Nobody reads what is printed any more. */
+  /** Nobody reads the output any more. */
   | "closed"
   /** A ring overflowed. */
   | "overflow"
   /** A vCPU, or a call, failed. */
   | "error";
 
-/** An epoch: vCPUs run, then all stand still and what they dirtied goes to the replica. */
+/** An epoch: the vCPUs run, then all stop, and what they dirtied is copied to the replica. */
 export interface Epoch {
   /** Its number, from 1. */
   readonly epoch: number;
@@ -94,40 +110,46 @@ export interface Epoch {
   readonly ranNs: number;
   /** Pages that were dirty at its end. */
   readonly dirtyPages: number;
-  /** Of them, those beyond the most that may be; `null` where any number may be. */
+  /** Dirty pages beyond the limit; `null` without a limit. */
   readonly overshoot: number | null;
   /** `KVM_EXIT_DIRTY_RING_FULL` exits. */
   readonly fullExits: number;
-  /** Nanoseconds of the pause: from asking the vCPUs to stop until the last one is resumed, or all is copied. */
+  /**
+   * Nanoseconds of the pause: from asking the vCPUs to stop until the last one is resumed or, in
+   * the last epoch, all is copied.
+   */
   readonly pauseNs: number;
-  /** Of the pause: until all vCPUs stood still. */
+  /** Part of the pause: until all vCPUs had stopped. */
   readonly stopNs: number;
-  /** Of the pause: waiting for the file of the epoch before, which is still being written from the replica. */
+  /**
+   * Part of the pause: waiting until the epoch before is written, because its file is written from
+   * the replica.
+   */
   readonly waitNs: number;
-  /** Of the pause: harvesting the rings, or getting the bitmaps. */
+  /** Part of the pause: harvesting the rings, or getting the bitmaps. */
   readonly learnNs: number;
-  /** Of the pause: `KVM_RESET_DIRTY_RINGS`, or clearing the bitmaps. */
+  /** Part of the pause: `KVM_RESET_DIRTY_RINGS`, or clearing the bitmaps. */
   readonly rearmNs: number;
-  /** Of the pause: copying the dirty pages, their sorting included. */
+  /** Part of the pause: sorting and copying the dirty pages. */
   readonly copyNs: number;
-  /** Of the pause: copying what is not logged, slot 0 and registers, where that is wanted. */
+  /** Part of the pause: copying what is not logged (slot 0 and registers), if it is needed. */
   readonly stateNs: number;
-  /** Of the pause: resuming the vCPUs. */
+  /** Part of the pause: resuming the vCPUs. */
   readonly resumeNs: number;
-  /** Bytes of the dirty pages. */
+  /** Size of the dirty pages in bytes. */
   readonly bytes: number;
-  /** Nanoseconds to write its file, while vCPUs ran again; `null` without a file. */
+  /** Nanoseconds to write its file, while vCPUs run again; `null` without a file. */
   readonly writeNs: number | null;
-  /** Bytes of its file; `null` without one. */
+  /** Size of its file in bytes; `null` without one. */
   readonly fileBytes: number | null;
 }
 
-/** Epochs that are listed; the rest is in the distributions. */
+/** How many epochs are listed; the others only count in the distributions. */
 const LISTED = 1000;
-/** Shares are counted in these: a distribution is one of whole numbers. */
+/** The unit of shares: a distribution holds integers only. */
 const SHARE = 10_000;
 
-/** A figure of an epoch that is summed up. */
+/** The figures of an epoch that have a distribution. */
 export type EpochFigure =
   | "ranNs"
   | "dirtyPages"
@@ -147,24 +169,27 @@ const FIGURES: readonly EpochFigure[] = [
   ...["rearmNs", "copyNs", "stateNs", "resumeNs", "writeNs"] as const,
 ];
 
-/** All epochs, summed up. */
+/** Statistics of all epochs. */
 export interface EpochSummary {
-  /** The distribution of each figure over the epochs that have it. */
+  /** The distribution of each figure, over the epochs that have it. */
   readonly figures: Readonly<Record<EpochFigure, Quantiles>>;
-  /** What part of the pauses was copying dirty pages, from 0 to 1. */
+  /** The share of copying dirty pages in the pauses, from 0 to 1. */
   readonly copyShare: {
-    /** Of all pauses together; `null` without one. */
+    /** In the sum of all pauses; `null` if there were none. */
     readonly overall: number | null;
-    /** The median of the epochs' own. */
+    /** The median over the epochs. */
     readonly median: number | null;
   };
-  /** Bytes copied. */
+  /** Bytes of dirty pages that were copied. */
   readonly bytes: number;
   /** `KVM_EXIT_DIRTY_RING_FULL` exits. */
   readonly fullExits: number;
 }
 
-/** The epochs of a run, in a memory that does not grow with their number: the first thousand, and sums. */
+/**
+ * Collects the epochs of a run in constant memory: it keeps the first thousand, and statistics of
+ * all.
+ */
 export class EpochLog {
   readonly #distributions: ReadonlyMap<EpochFigure, Distribution> = new Map(
     FIGURES.map((name) => [name, new Distribution()]),
@@ -173,10 +198,10 @@ export class EpochLog {
   #count = 0;
   #bytes = 0;
   #fullExits = 0;
-  /** The first thousand. */
+  /** The first thousand epochs. */
   readonly epochs: Epoch[] = [];
 
-  /** How many there are. */
+  /** How many epochs there were. */
   get count(): number {
     return this.#count;
   }
@@ -193,7 +218,7 @@ export class EpochLog {
     }
   }
 
-  /** What they come to. */
+  /** Statistics of all epochs so far. */
   get summary(): EpochSummary {
     const figures = Object.fromEntries(
       FIGURES.map((name) => [name, this.#distributions.get(name)!.quantiles()]),

@@ -18,59 +18,62 @@ import {
 } from "./checkpoint_result.ts";
 import type { Replica } from "./replica.ts";
 
-/** What a file's header says of the machine, whatever the epoch. */
+/** The part of a file's header that is the same for every epoch. */
 export type MachineHeader = Pick<CheckpointHeader, "kernel" | "tracking" | "lab">;
 
-/** What a run is made of. */
+/** What a run works with. */
 export interface CheckpointParts {
   /** The VM, fresh. */
   readonly vm: GuestVm;
-  /** Its vCPUs, standing still. */
+  /** Its vCPUs, stopped. */
   readonly vcpus: LiveVcpus;
   /** The replica. */
   readonly replica: Replica;
-  /** What every file's header says of the machine. */
+  /** The part of the file header that is the same for every epoch. */
   readonly header: MachineHeader;
-  /** Ends it early. */
+  /** Ends the run early. */
   readonly interrupt: InterruptWatch;
-  /** How it goes. */
+  /** The options. */
   readonly options: CheckpointOptions;
 }
 
-/** The event loop gets a turn this often, in which signals, and the end of threads, are seen. */
+/** Milliseconds between turns of the event loop, in which signals and ended threads are noticed. */
 const TURN_MS = 20;
-/** As often while a file is written: that goes on in these turns. */
+/** The same while a file is being written: the writing proceeds in these turns. */
 const WRITING_TURN_MS = 2;
-/** As often rings are harvested where the number of dirty pages is limited. */
+/** Milliseconds between harvests if the number of dirty pages is limited. */
 const LOOK_MS = 1;
 
-/** What ends the whole run with its epoch. */
+/** Ends of an epoch that end the whole run. */
 const LAST: ReadonlySet<EpochEnd> = new Set<EpochEnd>(
   ["duration", "stores", "interrupt", "closed", "overflow", "error"],
 );
 
 /**
- * The loop that keeps a replica: epoch after epoch vCPUs run, then all stand still while what they dirtied is
- * learned, re-armed and copied. What a vCPU stores between its stop and its resumption is nothing, so no store comes
- * between the three.
+ * The loop that keeps a replica. In each epoch the vCPUs run; then all stop, and what they dirtied
+ * is learned, re-armed and copied. A vCPU makes no stores between its stop and its resumption, so
+ * none can fall between the three steps.
  *
- * A vCPU whose ring is full in mid-epoch is harvested, reset and resumed alone. Otherwise entries are only marked
- * in mid-epoch, where the number of dirty pages is limited, and not reset: a reset would re-protect pages which
- * the epoch copies in any case, and each would fault, be pushed and be harvested once more when it is stored to
- * again. Only room in the ring is worth that.
+ * A vCPU whose ring is full in the middle of an epoch is harvested, reset and resumed alone. If the
+ * number of dirty pages is limited, rings are also harvested in between, but those entries are only
+ * marked, not reset. A reset would re-protect pages that the epoch copies anyway: the next store to
+ * each would fault, be pushed and be harvested once more. Only room in a full ring is worth that.
  *
- * A file is written from the replica while vCPUs run on; the next pause has to wait until that is done.
+ * A file is written from the replica while the vCPUs run on. The next pause waits until the file is
+ * done.
  */
 export class CheckpointRun {
   readonly #parts: CheckpointParts;
   readonly #ids: readonly number[];
-  /** vCPUs with stores left to make. */
+  /** vCPUs that have stores left to make. */
   readonly #going: Set<number>;
-  /** vCPUs that stand still for a full ring which is counted. */
+  /** vCPUs that stopped because of a full ring and were counted already. */
   readonly #full = new Set<number>();
   /**
-   * What was learned of each vCPU before it was let run last. Its ring may be harvested and reset between its full
-   * exit and the moment when that is seen: nothing is left to learn then, and all is well.
+   * What had been learned of each vCPU when it was last resumed. A full exit with nothing learned
+   * since then means that the ring is wedged. It must be compared with the last resume, not with
+   * the last look: a look may harvest the ring after the exit but before the exit is noticed, and
+   * then nothing is left to learn although all is well.
    */
   readonly #learnedBefore: number[] = [];
   readonly #pages: DirtySet;
@@ -82,22 +85,18 @@ export class CheckpointRun {
   #writing: Promise<void> | null = null;
   #writeError: unknown = null;
   #epoch = 0;
-  /** The steps by which it learns what is dirty. */
+  /** The steps that learn what is dirty. */
   readonly cycle: HarvestCycle;
   /** The epochs. */
   readonly log: EpochLog = new EpochLog();
-  /** Nanoseconds from letting the vCPUs run until all stood still for good. */
+  /** Nanoseconds from starting the vCPUs until all had stopped for good. */
   elapsedNs = 0;
-  /** What ended it before its time. */
+  /** The failure that ended the run early, if any. */
   error: string | null = null;
-  /** Whether the watcher ended it. */
+  /** Whether `watch` ended the run. */
   isClosed = false;
 
-  /**
-   * Makes ready.
-   *
-   * @param parts What it is made of.
-   */
+  /** Prepares a run. */
   constructor(parts: CheckpointParts) {
     this.#parts = parts;
     const { vm } = parts;
@@ -108,28 +107,30 @@ export class CheckpointRun {
     this.#snapshots = new VcpuSnapshots(vm.vcpus.length);
   }
 
-  /** Whether the replica has all that the guest stored: the last epoch came to its end. */
+  /**
+   * Whether the replica has all that the guest stored, which it has once the last epoch is over.
+   */
   get hasCopiedAll(): boolean {
     return this.#hasCopiedAll;
   }
 
-  /** Runs to the end, whatever ends it, and closes the last epoch. */
+  /** Runs to the end, whatever causes it, and closes the last epoch. */
   async toEnd(): Promise<void> {
     const { vcpus } = this.#parts;
     try {
       await this.#failing(() => this.#loop());
     } finally {
       vcpus.stop();
-      await this.#writing; // it reads the replica
+      await this.#writing; // the writing reads the replica
     }
-    // What failed may have left an epoch open: the replica is brought up to date, as far as that can be done.
+    // A failure may have left an epoch open. Bring the replica up to date as far as possible.
     if (this.error !== null && !this.#hasCopiedAll) {
       await this.#failing(() => this.#endEpoch("error", true, false));
     }
     this.cycle.conclude();
   }
 
-  // What a kernel, a guest or a disk brings about ends the run; anything else is a defect, and passes.
+  // An error of a kernel, a guest or a disk ends the run. Anything else is a bug and is rethrown.
   async #failing(work: () => Promise<void>): Promise<void> {
     try {
       await work();
@@ -169,7 +170,8 @@ export class CheckpointRun {
       const isWriting = this.#writing !== null;
       if (now >= due && !isWriting) return "interval";
       const left = Math.min(now >= due ? Infinity : due - now, end - now);
-      // Each look learns: as often, then, whatever the kernel, or a run on the model would come out otherwise.
+      // With a limit every look harvests. The turn must then not depend on the kernel, or a run on
+      // the model would not be repeatable.
       const turn = maxDirty !== null
         ? LOOK_MS
         : Math.min(isWriting ? WRITING_TURN_MS : TURN_MS, vcpus.turnMs);
@@ -180,7 +182,7 @@ export class CheckpointRun {
     }
   }
 
-  // Looks after the vCPUs that run: rings that are full, and the number of dirty pages.
+  // Looks after the running vCPUs: full rings, and the number of dirty pages.
   #serve(): "max-dirty" | "overflow" | null {
     const { vm: { tracker, pages }, options: { maxDirty } } = this.#parts;
     const full = this.#ids.filter((id) => this.#noteStop(id) === "full");
@@ -191,7 +193,7 @@ export class CheckpointRun {
       this.cycle.noteWedged(wedged);
       return "overflow";
     }
-    // A full ring then stays full, and its vCPU stands still, until the epoch's end.
+    // In that case a full ring stays full, and its vCPU stopped, until the end of the epoch.
     if (maxDirty !== null && this.#pages.count >= maxDirty) return "max-dirty";
     if (full.length === 0) return null;
     this.cycle.rearm();
@@ -199,7 +201,7 @@ export class CheckpointRun {
     return null;
   }
 
-  // Takes note of how a vCPU stopped; null where it runs.
+  // Records how a vCPU stopped; null if it runs.
   #noteStop(id: number): ExpectedStop | null {
     const { vm, vcpus } = this.#parts;
     const stop = expectedStop(vm, id, vcpus.stopOf(id));
@@ -222,7 +224,7 @@ export class CheckpointRun {
     for (const id of this.#going) this.#resume(id);
   }
 
-  // The pause.
+  // Ends an epoch: this is the pause.
   async #endEpoch(endedBy: EpochEnd, isLast: boolean, isKept: boolean): Promise<void> {
     const { vm, vcpus, replica } = this.#parts;
     const times = [performance.now()];
@@ -279,7 +281,7 @@ export class CheckpointRun {
     this.#began = vcpus.now();
     if (kept === null) return this.#tell(epoch);
     this.#beginWriting(epoch, kept);
-    // On a kernel in memory no time passes while a file is written, so that a run is the same every time.
+    // On the model no time may pass while a file is written, so that every run is the same.
     if (vm.kernel.backend === "model") await this.#written();
   }
 
@@ -313,7 +315,7 @@ export class CheckpointRun {
       }
       this.#tell(written);
     };
-    // Never rejected, also where who watches throws: it is looked at later.
+    // Never rejects, even if `watch` throws: the error is kept and checked later.
     this.#writing = write().catch((error) => this.#writeError ??= error)
       .finally(() => this.#writing = null);
   }
@@ -339,33 +341,29 @@ function lapsOf(times: readonly number[]): number[] {
   return times.slice(1).map((time, n) => nanoseconds(time - times[n]!));
 }
 
-/** The registers of all vCPUs, and where each is in its stores, as they were in one pause. */
+/** The registers of all vCPUs, and how far each is in its stores, taken in the same pause. */
 class VcpuSnapshots {
   readonly #completed = new Set<number>();
   /** The registers, by vCPU: {@linkcode VCPU_STATE_BYTES} each. */
   readonly registers: Uint8Array<ArrayBuffer>;
-  /** Where they are in their stores. */
+  /** How far each vCPU is in its stores. */
   readonly places: VcpuPlace[] = [];
 
-  /**
-   * Makes room.
-   *
-   * @param vcpus How many vCPUs there are.
-   */
+  /** Allocates the space. */
   constructor(vcpus: number) {
     this.registers = new Uint8Array(vcpus * VCPU_STATE_BYTES);
   }
 
   /**
-   * Saves all vCPUs, which stand still.
+   * Saves all vCPUs, which must have stopped.
    *
-   * @param vcpus What runs its vCPUs.
-   * @throws {KernelError} Where the kernel fails a call.
+   * @throws {KernelError} If the kernel fails a call.
    */
   take(vm: GuestVm, vcpus: LiveVcpus): void {
     vm.vcpus.forEach(({ vcpu }, id) => {
-      // One that is done stopped with KVM_EXIT_IO and is not run again. For the others the KVM_RUN that was
-      // interrupted, or found the ring full, has completed what came before it.
+      // A vCPU that is done stopped with KVM_EXIT_IO and is not run again, so its exit must be
+      // completed here. For the others, the KVM_RUN that was interrupted or found the ring full has
+      // completed what came before it.
       if (vcpus.stopOf(id)?.kind === "done" && !this.#completed.has(id)) {
         completeExit(vcpu);
         this.#completed.add(id);

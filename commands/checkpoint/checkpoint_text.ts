@@ -13,11 +13,11 @@ import {
 import { printable } from "../../text/printable.ts";
 import type { CheckpointResult, Epoch, EpochFigure } from "./checkpoint_result.ts";
 
-/** Epochs, and pages, that are shown one by one. */
+/** How many epochs, or pages, are shown one by one. */
 const SHOWN = 10;
 const MIB = 2 ** 20;
 
-// What the two steps are called by how dirty pages are tracked.
+// The names of the two steps for each kind of tracking.
 const LEARN: Readonly<Record<TrackingKind, string>> = {
   ring: "harvest",
   bitmap: "get log",
@@ -30,10 +30,9 @@ const REARM: Readonly<Record<TrackingKind, string>> = {
 };
 
 /**
- * What machine it was.
+ * Describes the machine.
  *
  * @param isModel Whether a model ran it.
- * @param tracking How its dirty pages were tracked.
  * @returns Lines with their ends.
  */
 export function* machineText(
@@ -51,7 +50,7 @@ export function* machineText(
 }
 
 /**
- * `dirtyring checkpoint` for people.
+ * Formats the result of `dirtyring checkpoint` for people.
  *
  * @returns Lines with their ends.
  */

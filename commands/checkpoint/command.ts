@@ -29,7 +29,7 @@ async function text(): Promise<Formatter<Watched<CheckpointResult>, unknown>> {
   };
 }
 
-// The epochs have been printed by then.
+// The epochs were streamed before.
 function ndjson(): Promise<Formatter<Watched<CheckpointResult>, unknown>> {
   return Promise.resolve(({ epochs: _printed, ...rest }) => [`${JSON.stringify(rest)}\n`]);
 }

@@ -4,7 +4,7 @@ import type { GuestVm } from "../../machine/guest_vm.ts";
 import { TouchedPages } from "../../machine/touched_pages.ts";
 import { PAGE_WORDS, type PageName, runEnd } from "../../ring/entry.ts";
 
-/** Pages that differ: their number, and the first hundred of them. */
+/** Pages that differ: how many there are, and the first hundred. */
 export interface DifferingPages {
   /** How many there are. */
   readonly count: number;
@@ -13,10 +13,10 @@ export interface DifferingPages {
 }
 
 const LISTED = 100;
-/** Pages that are compared between two looks for an interrupt: some ten milliseconds, or a tenth of a second on the model. */
+/** Pages to compare before the next check for an interrupt: some 10 ms, or 100 ms on the model. */
 const CHUNK_PAGES = 1 << 11;
 
-/** A copy of a guest's memory, which is brought up to date page by page. */
+/** A copy of a guest's memory, kept up to date page by page. */
 export class Replica implements Disposable {
   readonly #vm: GuestVm;
   readonly #mapping: Mapping;
@@ -25,10 +25,10 @@ export class Replica implements Disposable {
   readonly #to: Uint32Array<ArrayBuffer>;
 
   /**
-   * Begins with a copy of slot 0 and logged memory that is all zero, as that of a fresh guest is. Its memory is
-   * populated where it is written to.
+   * Starts with a copy of slot 0. Logged memory starts as zeros, like that of a fresh guest, and is
+   * populated only where it is written to.
    *
-   * @throws {KernelError} Where memory cannot be mapped.
+   * @throws {KernelError} If memory cannot be mapped.
    */
   constructor(vm: GuestVm) {
     this.#vm = vm;
@@ -43,18 +43,19 @@ export class Replica implements Disposable {
     return this.#slot0;
   }
 
-  /** Its copy of all logged memory; not to be touched once the replica is disposed. */
+  /** Its copy of all logged memory. Must not be used once the replica is disposed. */
   get bytes(): Uint8Array<ArrayBuffer> {
     return this.#mapping.bytes;
   }
 
   /**
-   * Copies pages from the guest, whose vCPUs stand still. Neighbours are copied together, which takes half as long
-   * where many pages are dirty: 0.7 µs a page against 1.2. A single page is copied whole, not in two halves as
-   * `ring/harvest.ts` would have it: guest pages lie outside of the caches, and there `rep movsb` is the faster one
-   * (1.1 against 1.4 µs a page for 1000 random pages). Sorting them first costs 0.04 µs a page.
+   * Copies pages from the guest, whose vCPUs must have stopped. Neighbours are copied together,
+   * which pays if many pages are dirty: 0.7 µs a page instead of 1.2. A page is copied whole, not
+   * in spans of 2 KiB as in `ring/harvest.ts`: guest pages are outside the caches, and there
+   * `rep movsb` is faster (1.1 against 1.4 µs a page for 1000 random pages). Sorting the pages
+   * first costs 0.04 µs a page.
    *
-   * @param pages Page numbers over all logged slots, in order.
+   * @param pages Page numbers over all logged slots, in ascending order.
    */
   copy(pages: Uint32Array): void {
     const from = this.#from;
@@ -66,22 +67,23 @@ export class Replica implements Disposable {
     }
   }
 
-  /** Copies slot 0, which is not logged, from the guest, whose vCPUs stand still. */
+  /** Copies slot 0, which is not logged, from the guest, whose vCPUs must have stopped. */
   copySlot0(): void {
     this.#slot0.set(this.#vm.slot0);
   }
 
-  /** Whether slot 0 is the same in the guest and here, byte for byte. */
+  /** Whether the guest's slot 0 and this copy are equal, byte for byte. */
   get isSlot0Equal(): boolean {
     const guest = this.#vm.slot0;
     return this.#slot0.every((byte, at) => byte === guest[at]);
   }
 
   /**
-   * Compares all logged memory with the guest's, byte for byte. A page that was never touched in either is zero in
-   * both, and is left untouched.
+   * Compares all logged memory with the guest's, byte for byte. Pages that neither side ever
+   * touched are zero on both, and are skipped.
    *
-   * @returns The pages that differ, or `null` where a signal came meanwhile, or before and there is much to compare.
+   * @returns The pages that differ; `null` if a signal came meanwhile, or came before and the
+   * comparison takes too long.
    */
   async compare(interrupt: InterruptWatch): Promise<DifferingPages | null> {
     const goesOn = lastLook(interrupt);
@@ -102,13 +104,13 @@ export class Replica implements Disposable {
     return { count, pages };
   }
 
-  /** Gives its memory back. */
+  /** Unmaps its memory. */
   [Symbol.dispose](): void {
     this.#mapping[Symbol.dispose]();
   }
 }
 
-// The numbers of two lists, in order, each once.
+// The numbers of two lists, in order, without duplicates.
 function eitherOf(one: Uint32Array, other: Uint32Array): Uint32Array {
   const both = new Uint32Array(one.length + other.length);
   both.set(one);

@@ -17,58 +17,58 @@ import {
 
 /** An entry as it stands in the ring. */
 export interface DumpedEntry {
-  /** Position in the mapping. */
+  /** Index of the entry in the ring. */
   readonly index: number;
   /** Flags: bit 0 dirty, bit 1 harvested. */
   readonly flags: number;
-  /** What the flags stand for. */
+  /** The state that the flags stand for. */
   readonly state: EntryState;
   /** The slot's address space. */
   readonly addressSpace: number;
   /** The slot's id. */
   readonly slot: number;
-  /** Pages from the slot's base; a string where it is not exact as a number, beyond 2^53. */
+  /**
+   * Offset from the slot's base in pages; a string beyond 2^53, where a number would not be exact.
+   */
   readonly offset: number | string;
-  /** The guest frame; `null` where no slot has such a page. */
+  /** The guest frame number; `null` if no slot has such a page. */
   readonly gfn: number | null;
 }
 
 /** A vCPU's ring, and how the vCPU stopped. */
 export interface DumpedRing extends VcpuRun {
-  /** The kernel's own state of the ring after the round; `null` where not asked for. */
+  /** The kernel's own state of the ring after the round; `null` if not asked for. */
   readonly kernelState: KernelState | null;
-  /** The entries asked for. */
+  /** The entries that were asked for. */
   readonly entries: readonly DumpedEntry[];
 }
 
-/** `dirtyring dump`: every vCPU's ring after one round. */
+/** The result of `dirtyring dump`: every vCPU's ring after one round. */
 export interface DumpResult extends LabResult {
-  /** What it is. */
+  /** Name and version of this format. */
   readonly schema: "dirtyring.dump/1";
   /** The rings, by vCPU. */
   readonly rings: readonly DumpedRing[];
-  /** Pages that hold a store, but have no dirty entry in any ring. */
+  /** Pages that hold a store but have no dirty entry in any ring. */
   readonly lost: LostPages;
   /** Whether no page was lost. */
   readonly ok: boolean;
 }
 
-/** What of the rings is wanted. */
+/** Which entries are wanted. */
 export interface DumpOptions {
-  /** This vCPU's ring alone. */
+  /** Only this vCPU's ring. */
   readonly vcpu: number | undefined;
   /** Harvested and invalid entries too. */
   readonly all: boolean;
-  /** Asks for the kernel's own state of each ring; not asked for unless given. */
+  /** Reads the kernel's own state of each ring; the state is left out without it. */
   readonly states?: KernelStates | null;
 }
 
 /**
  * Runs one round and reads every ring as it then stands, without harvesting.
  *
- * @param options What of the rings is wanted.
- * @returns The rings.
- * @throws {HostError} Where the kernel's own state is wanted and not told.
+ * @throws {HostError} If the kernel's own state is wanted and cannot be read.
  */
 export async function dump(
   lab: RingVm,
@@ -94,12 +94,12 @@ export async function dump(
 }
 
 /**
- * The entries of a ring as objects, for printing.
+ * Reads the entries of a ring as objects, for printing.
  *
  * @param words The ring's memory.
- * @param slots The slots that they may name.
- * @param all Also those that are harvested or invalid.
- * @returns The entries, in the order of the mapping.
+ * @param slots The slots that entries may name.
+ * @param all Include entries that are harvested or invalid.
+ * @returns The entries, in the order of the ring.
  */
 export function readEntries(
   words: Uint32Array,

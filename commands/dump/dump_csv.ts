@@ -3,8 +3,8 @@ import type { DumpResult } from "./dump.ts";
 const COLUMNS = "vcpu,index,flags,state,addressSpace,slot,offset,gfn";
 
 /**
- * The entries of `dirtyring dump` as CSV (RFC 4180, but for line ends), with a head; no field needs
- * quotes.
+ * Formats the entries of `dirtyring dump` as CSV with a header line (RFC 4180, except for line
+ * ends). No field needs quotes.
  *
  * @returns Lines with their ends.
  */
@@ -18,8 +18,8 @@ export function* dumpCsv(result: DumpResult): Generator<string> {
 }
 
 /**
- * The entries of `dirtyring dump`, one JSON object a line: the fields of the JSON result's entries,
- * after the vCPU's number.
+ * Formats the entries of `dirtyring dump` as NDJSON: the vCPU's number, then the fields of an entry
+ * as in the JSON result.
  *
  * @returns Lines with their ends.
  */

@@ -5,9 +5,9 @@ import type { DumpedEntry, DumpedRing, DumpResult } from "./dump.ts";
 const HEAD = ["index", "flags", "as", "slot", "offset", "gfn", "gpa"];
 
 /**
- * `dirtyring dump` for people.
+ * Formats the result of `dirtyring dump` for people.
  *
- * @param options How many entries of each ring are shown.
+ * @param options `limit`: how many entries of each ring are shown.
  * @returns Lines with their ends.
  */
 export function* dumpText(
@@ -51,10 +51,9 @@ function cells({ index, flags, addressSpace, slot, offset, gfn }: DumpedEntry): 
 }
 
 /**
- * Says that a vCPU stopped because its ring was full.
+ * A note for a vCPU that stopped because its ring was full.
  *
- * @param ring The vCPU's ring.
- * @returns A line without its end, or `null` where the vCPU made all its stores.
+ * @returns A line without its end; `null` if the vCPU stopped for another reason.
  */
 export function ringFullNote({ vcpu, exit, done, stores }: DumpedRing): string | null {
   if (exit !== "KVM_EXIT_DIRTY_RING_FULL") return null;
@@ -63,9 +62,9 @@ export function ringFullNote({ vcpu, exit, done, stores }: DumpedRing): string |
 }
 
 /**
- * An entry's flags by name.
+ * The names of an entry's flags.
  *
- * @returns `-` for none, `DIRTY`, `RESET`, `DIRTY|RESET`, and unknown bits in hexadecimal.
+ * @returns `-` for none, `DIRTY`, `RESET`, `DIRTY|RESET`; unknown bits in hexadecimal.
  */
 export function flagsText(flags: number): string {
   const names = [];

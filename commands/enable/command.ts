@@ -29,7 +29,7 @@ export const command: Command = defineCommand({
 });
 
 /**
- * `dirtyring enable` for people.
+ * Formats the result of `dirtyring enable` for people.
  *
  * @returns Lines with their ends.
  */

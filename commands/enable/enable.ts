@@ -18,24 +18,23 @@ import {
 } from "../../kvm/system.ts";
 import { enableRing } from "../../machine/ring_tracker.ts";
 
-/** `dirtyring enable`: what the kernel answered. */
+/** The result of `dirtyring enable`: what the kernel answered. */
 export interface EnableResult extends Result {
-  /** What it is. */
+  /** Name and version of this format. */
   readonly schema: "dirtyring.enable/1";
   /** The ring that was enabled. */
   readonly ring: RingLimits;
-  /** With `--matrix`: every case, in the order of the statements. */
+  /** With `--matrix`: the answer to every case, in the order of the statements. */
   readonly cases?: readonly EnablingCaseResult[];
 }
 
 /**
- * Enables the ring on a fresh VM and, if asked, asks the kernel every case of the enabling statements.
+ * Enables the ring on a fresh VM. With `matrix`, it then tries every case of the enabling
+ * statements.
  *
- * @param bytes The ring's size, handed to the kernel as it is.
- * @param matrix Whether to ask every case.
- * @returns What the kernel answered.
- * @throws {HostError} Where the host has no usable KVM, or no dirty ring.
- * @throws {KernelError} Where the kernel refuses the size.
+ * @param bytes Size of the ring in bytes, passed to the kernel as it is.
+ * @throws {HostError} If the host has no usable KVM, or no dirty ring.
+ * @throws {KernelError} If the kernel refuses the size.
  */
 export function enable(kernel: Kernel, bytes: number, matrix: boolean): EnableResult {
   using system = System.open(kernel);
@@ -57,8 +56,9 @@ export function enable(kernel: Kernel, bytes: number, matrix: boolean): EnableRe
   return { ...result, cases: cases.map((one) => runEnablingCase(system, largest, one)) };
 }
 
-// The smallest ring that is documented for this host, whatever the kernel accepts: with PML if the module
-// says so; where it says nothing, the size that was found decides between the two.
+// The smallest ring that is documented for this host, whatever the kernel accepts. It depends on
+// PML. If the module does not say whether PML is on, the smallest size that the kernel accepted
+// decides.
 function documentedSmallest(kernel: Kernel, found: number): number {
   const pml = pageModificationLogging(kernel, kvmModule(kernel)) ?? found === SMALLEST_WITH_PML;
   return pml ? SMALLEST_WITH_PML : SMALLEST;

@@ -19,9 +19,9 @@ import type { Watched } from "../../host/kernel_log.ts";
 import { kernelsStatus } from "../../host/kernel_run.ts";
 import { modelOption } from "../lab_options.ts";
 
-/** Programs, unless N says otherwise. */
+/** How many programs to run by default. */
 export const PROGRAMS = 100;
-/** The seed where none is given: without one, a run could not be repeated. */
+/** The default seed: it is fixed, so that every run can be repeated. */
 export const SEED = 1;
 
 type Outcome = Watched<FuzzResult> | FuzzKernels;
@@ -91,14 +91,14 @@ export const command: Command = defineCommand({
     const { runFuzz } = await import("./fuzz.ts");
     return await runFuzz(options, context);
   },
-  // One kernel is asked in its machine; what several say is put together here.
+  // A single kernel runs the command in its machine; the results of several are put together here.
   asksMachines: (_, machines) => machines > 1,
   status(outcome, { bisect }) {
     const interrupted = interruptStatus(outcome.interrupted);
     if (outcome.schema === "dirtyring.fuzz-kernels/1") {
       return kernelsStatus(outcome.kernels.map(({ status }) => status), interrupted);
     }
-    // Who interrupts a bisection wants it to end, whatever was found by then.
+    // Whoever interrupts a bisection wants it to end, whatever was found so far.
     if (bisect && outcome.interrupted !== null) return interrupted;
     return outcome.ok ? interrupted : EXIT.BROKEN;
   },

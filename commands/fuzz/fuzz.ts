@@ -22,29 +22,31 @@ import { printable } from "../../text/printable.ts";
 import { watchKernel } from "../watch_kernel.ts";
 import { PROGRAMS, SEED } from "./command.ts";
 
-/** Bytes that are read of a script at most: two thousand operations with as many stores as one may have. */
+/**
+ * The most bytes that are read of a script: enough for two thousand operations with the most stores
+ * each.
+ */
 const MOST_SCRIPT = 1 << 24;
 
 /** What a command line asks for. */
 export interface FuzzRequest {
-  /** The model that it is held against; by default one of the kernel's version. */
+  /** The model to compare with; by default one of the kernel's version. */
   readonly model: ModelChoice | undefined;
-  /** Programs. */
+  /** How many programs to run. */
   readonly programs: number | undefined;
-  /** The file that holds a program. */
+  /** The file that holds a single program to run instead. */
   readonly file: string | undefined;
-  /** The seed. */
+  /** The seed of the programs. */
   readonly seed: number | undefined;
 }
 
 /**
  * Runs the programs that a command line asks for on a real kernel and on the model.
  *
- * @param request Its options.
- * @returns What was compared.
- * @throws {UsageError} Where its options do not go together, a file cannot be read, or the program in it is wrong.
- * @throws {HostError} Where the host has no usable KVM, or no dirty ring.
- * @throws {KernelError} Where a kernel fails a call that is needed.
+ * @throws {UsageError} If options contradict each other, a file cannot be read, or its program is
+ * wrong.
+ * @throws {HostError} If the host has no usable KVM, or no dirty ring.
+ * @throws {KernelError} If a kernel fails a call that is needed.
  */
 export async function runFuzz(
   request: FuzzRequest,
@@ -67,7 +69,7 @@ export async function runFuzz(
   );
 }
 
-// The decoder passes over a byte-order mark at the beginning.
+// The decoder skips a byte-order mark at the beginning.
 function readScript(file: string): string {
   try {
     return new TextDecoder().decode(readHostFile(file === "-" ? null : file, MOST_SCRIPT));
@@ -91,14 +93,13 @@ function refuse({ programs, file, seed }: FuzzRequest): void {
 }
 
 /**
- * `dirtyring fuzz` on several kernels, as many beside each other as there are processors.
+ * Runs `dirtyring fuzz` on several kernels, as many at a time as there are processors.
  *
  * @param request The machines and the command line.
- * @param file The script that each is to run, if one was named.
- * @param option The option that names it.
- * @returns What each came to.
- * @throws {KernelFileError} Where a kernel, or its modules, cannot be had.
- * @throws {HostError} Where there is no emulator for one.
+ * @param file The script that each is to run, if one was given.
+ * @param option The option that names the script.
+ * @throws {KernelFileError} If a kernel, or its modules, cannot be found.
+ * @throws {HostError} If there is no emulator for one of them.
  */
 export async function fuzzInMachines(
   request: MachineRequest,

@@ -1,15 +1,17 @@
+// `dirtyring fuzz` as text: for one kernel, and for several.
+
 import type { FuzzKernels, FuzzMismatch, FuzzResult } from "../../conformance/fuzz/fuzz.ts";
 import type { Watched } from "../../host/kernel_log.ts";
 import { kernelLegend, kernelProblems, labelText, saidOf } from "../../report/kernels_text.ts";
 import { kernelLine, kernelLogText } from "../../report/notes.ts";
 import { countText, oneLine, table } from "../../report/table.ts";
 
-/** Entries and words shown of a difference. */
+/** How many entries or words of a difference are shown. */
 const SHOWN = 12;
 
 /**
- * `dirtyring fuzz` for people. The lines of a mismatch are a script: its comments tell answers, and
- * `fuzz --file` reads it as printed.
+ * Formats the result of `dirtyring fuzz` for people. A mismatch is printed as a script that
+ * `fuzz --file` can read; the answers are comments in it.
  *
  * @returns Lines with their ends.
  */
@@ -18,7 +20,7 @@ export function* fuzzText(
 ): Generator<string> {
   const { kernel, model, seed, mismatch, interrupted } = result;
   const [comment, say] = mismatch === null ? ["", saying("")] : ["# ", saying("# ")];
-  // The two stand below each other.
+  // Pads both labels to the same width, so that the two lines align.
   yield `${comment}${kernelLine(kernel).replace("kernel", "kernel ")}\n`;
   yield `${comment}${kernelLine(model).replace("kernel", "against")}\n`;
   const name = seed === null ? "" : `, seed ${seed}`;
@@ -48,9 +50,9 @@ function saying(before: string): (text: string) => string {
 }
 
 /**
- * A program as a script: JSON lines, the head first, then an operation a line.
+ * Writes a program as a script: one JSON object a line, the head first, then the operations.
  *
- * @param answers Comments that follow the lines, in order.
+ * @param answers Comments for the lines, in the same order.
  * @returns Lines with their ends.
  */
 export function* programScript(
@@ -113,9 +115,10 @@ function groups(numbers: readonly number[], size: number): number[][] {
 const HEAD = ["", "programs", "calls", "entries", "mismatch"];
 
 /**
- * `dirtyring fuzz` on several kernels for people: a line a kernel, then the script of each mismatch. Where
- * there is one, all the other lines are its comments, so that `fuzz --file` reads the output as printed; of several
- * mismatches it reads one at a time.
+ * Formats the result of `dirtyring fuzz` on several kernels for people: one line for each kernel,
+ * then the script of each mismatch. If there is a mismatch, all other lines are comments, so
+ * `fuzz --file` can read the output as printed. It reads one program, so of several scripts only
+ * one may be in the file.
  *
  * @returns Lines with their ends.
  */
@@ -140,7 +143,7 @@ function* head(result: FuzzKernels): Generator<string> {
   yield* table([HEAD, ...rows], ["left", "right", "right", "right", "left"]);
   for (const kernel of kernels) {
     const { report } = kernel;
-    if (report === null || report.mismatch !== null) continue; // its script tells
+    if (report === null || report.mismatch !== null) continue; // its script says more
     yield* saidOf(kernel, notes(report));
   }
   yield* kernelProblems(result);

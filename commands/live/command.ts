@@ -13,11 +13,11 @@ import { kernelLogText } from "../../report/notes.ts";
 import { labOptions, roundsStatus } from "../lab_options.ts";
 import type { LiveResult } from "./live_result.ts";
 
-/** Milliseconds between two harvests of all rings, unless `--interval` says otherwise. */
+/** Default of `--interval`: milliseconds between two harvests of all rings. */
 const INTERVAL_MS = 10;
-/** Milliseconds that the stores of a live run may take, unless `--timeout` says otherwise. */
+/** Default of `--timeout`: milliseconds that the stores of a live run may take. */
 export const TIMEOUT_MS = 60_000;
-/** Milliseconds that a live run takes, unless `--duration` or `--stores` says otherwise. */
+/** Default of `--duration`: milliseconds that a run takes if `--stores` is not given. */
 export const DURATION_MS = 5000;
 
 async function text(): Promise<Formatter<Watched<LiveResult>, unknown>> {

@@ -27,32 +27,30 @@ import type { TraceWitness, WitnessResult } from "./tracepoint_witness.ts";
 export interface LiveRequest extends BackendSelection, Omit<LabRequest, "rounds" | "passes"> {
   /** Whether entries are sorted in the ring. */
   readonly sort: boolean;
-  /** Milliseconds to run. */
+  /** How long to run, in milliseconds. */
   readonly duration: number | undefined;
-  /** Stores to make. */
+  /** How many stores to make. */
   readonly stores: number | undefined;
-  /** Milliseconds between two harvests. */
+  /** Milliseconds between two harvests of all rings. */
   readonly interval: number;
   /** Milliseconds that the stores may take. */
   readonly timeout: number | undefined;
-  /** Whether tracepoints are to be counted. */
+  /** Whether to compare with the kernel's tracepoints. */
   readonly witness: boolean;
   /** How the result is written. */
   readonly format: "text" | "json" | "ndjson";
 }
 
-/** A vCPU's list is at least this long, so that it is seldom begun again: half a megabyte of slot 0. */
+/** The least length of a vCPU's list, so that the vCPU seldom starts over: half a MiB of slot 0. */
 const LEAST_BLOCK = 1 << 16;
-/** The most pages of the pattern, unless `--pages` says otherwise. */
+/** The most pages of the pattern, unless `--pages` is given. */
 const MOST_PAGES = 1 << 14;
 const PAGE_BYTES = 4096;
 
 /**
- * `dirtyring live`.
+ * Runs `dirtyring live`.
  *
- * @param request What the command line asks for.
- * @returns What the run came to.
- * @throws {UsageError} Where options do not go together.
+ * @throws {UsageError} If options contradict each other.
  */
 export async function runLive(
   request: LiveRequest,
@@ -109,7 +107,7 @@ function refuse(request: LiveRequest): void {
   }
 }
 
-// Who is told of each harvest of all rings; null where nobody is.
+// The function to call after each harvest of all rings; null if nothing is printed meanwhile.
 function watcher(
   { format }: LiveRequest,
   context: Context,
@@ -129,14 +127,14 @@ function watcher(
 }
 
 /**
- * Runs a lab's vCPUs beside the harvester, as a VMM that migrates or checkpoints does, and lets memory prove that
- * nothing was lost: once a second, and at the end, all vCPUs stand still, all rings are harvested, and what was
- * last read of each page must be what it holds.
+ * Runs a lab's vCPUs while their rings are harvested, as a VMM that migrates or checkpoints does,
+ * and checks memory to prove that nothing was lost. Once a second, and at the end, all vCPUs stop,
+ * all rings are harvested, and each page must hold what was last read of it.
  *
  * @param lab The lab, fresh: its counters begin with this run.
- * @param interrupt Ends it early; what was gathered is answered.
- * @returns What it came to, also where a vCPU failed meanwhile: `error` says how.
- * @throws {HostError} Where vCPUs cannot be started, or the kernel does not let itself be witnessed.
+ * @param interrupt Ends the run early; the result then covers what was gathered.
+ * @returns The result, even if a vCPU failed on the way: see its `error`.
+ * @throws {HostError} If vCPUs cannot be started, or the kernel's tracepoints cannot be used.
  */
 export async function live(
   lab: RingVm,
@@ -168,7 +166,9 @@ export async function live(
   return resultOf({ lab, vcpus, reaper, witness, run, interrupt, options, witnessed });
 }
 
-// A thread empties its ring plainly, and its resets are not those that a witness counts on the calling thread.
+// The memory through which vCPU threads hand over rings that they emptied themselves; null if they
+// must not do that, or if there are none, as on the model. A thread does not sort, and a witness
+// counts only the resets of the calling thread.
 function handOversOf(lab: RingVm, options: LiveOptions): readonly HandOver[] | null {
   const { sort = false, witness = false, reaper } = options;
   if (lab.vm.kernel.insight !== null || sort || witness || reaper !== undefined) return null;
@@ -179,7 +179,7 @@ function ringsOf(lab: RingVm, handOvers: readonly HandOver[]) {
   return lab.tracker.rings.map(({ ring }, id) => ({ ring, handOver: handOvers[id]! }));
 }
 
-// Loaded when it is asked for: few runs do.
+// Loaded on demand: few runs use it.
 async function openTraceWitness(lab: RingVm, { tids }: LiveVcpus): Promise<TraceWitness> {
   const { TraceWitness } = await import("./tracepoint_witness.ts");
   return TraceWitness.open(lab.vm, lab.vcpus.map(({ vcpu }, id) => ({ vcpu, tid: tids[id]! })));

@@ -1,35 +1,35 @@
 import { gauge } from "../../report/table.ts";
 import type { LiveProgress } from "./live_result.ts";
 
-/** How a vCPU fares just now. */
+/** The state of a vCPU since the last output. */
 export interface VcpuRate {
   /** The vCPU. */
   readonly vcpu: number;
-  /** Entries harvested of its ring in a second, since what was shown before. */
+  /** Entries harvested from its ring per second, since the last output. */
   readonly perSecond: number;
-  /** The part of its ring that a harvest found dirty, 0 to 1: the most since what was shown before. */
+  /** The largest part of its ring that a harvest found dirty since the last output, from 0 to 1. */
   readonly occupancy: number;
-  /** Full exits in all. */
+  /** Full exits since the run began. */
   readonly fullExits: number;
 }
 
-/** How a live run fares just now. */
+/** The state of a live run since the last output. */
 export interface Rates {
-  /** Seconds since it began. */
+  /** Seconds since the run began. */
   readonly seconds: number;
   /** The vCPUs. */
   readonly vcpus: readonly VcpuRate[];
-  /** Entries harvested in a second, over all vCPUs. */
+  /** Entries harvested per second, over all vCPUs. */
   readonly perSecond: number;
-  /** Full exits in all, over all vCPUs. */
+  /** Full exits since the run began, over all vCPUs. */
   readonly fullExits: number;
 }
 
 /**
- * Turns what a run has come to into rates, at most so often.
+ * Turns the progress of a run into rates, at most once in an interval.
  *
- * @param everyMs Milliseconds, by the run's clock, between two that are answered.
- * @returns A function of the progress that answers rates when they are due, otherwise `null`.
+ * @param everyMs Length of the interval in milliseconds, by the run's clock.
+ * @returns A function that takes the progress and returns rates if they are due, otherwise `null`.
  */
 function liveRates(
   ring: number,
@@ -61,10 +61,10 @@ function liveRates(
 }
 
 /**
- * A rate of pages for people.
+ * Formats a rate for people.
  *
- * @param perSecond Pages in a second.
- * @returns `843`, `47.4k`, `1.29M`.
+ * @param perSecond Pages per second.
+ * @returns Such as `843`, `47.4k`, `1.29M`.
  */
 function rateText(perSecond: number): string {
   if (perSecond < 999.5) return perSecond.toFixed(0);
@@ -75,9 +75,9 @@ function rateText(perSecond: number): string {
 const LINE_EVERY_MS = 1000;
 
 /**
- * A live run's progress as one line a second, for a file or a pipe.
+ * Shows a live run's progress as one line a second, for a file or a pipe.
  *
- * @returns A function of the progress that answers the lines to print.
+ * @returns A function that takes the progress and returns the lines to print.
  */
 export function liveLines(ring: number): (progress: LiveProgress) => Iterable<string> {
   const rates = liveRates(ring, LINE_EVERY_MS);
@@ -102,18 +102,18 @@ function percent(part: number): string {
 
 const FRAME_EVERY_MS = 100;
 const BAR_CELLS = 24;
-/** vCPUs with a line of their own: more would leave a small terminal. */
+/** How many vCPUs get a line of their own; more would not fit into a small terminal. */
 const VCPUS_SHOWN = 16;
 
 const ERASE_LINE = "\x1b[K";
 const ERASE_BELOW = "\x1b[J";
 
 /**
- * A live run's progress redrawn in place, for a terminal.
+ * Shows a live run's progress in place, for a terminal.
  *
  * @param columns The terminal's width.
- * @returns A function of the progress that answers what to print. The cursor is left where the frame begins, so
- * that what follows takes its place.
+ * @returns A function that takes the progress and returns what to print. It leaves the cursor at
+ * the beginning of the frame, so the next frame overwrites it.
  */
 export function liveFrames(
   ring: number,
@@ -142,5 +142,5 @@ export function liveFrames(
   };
 }
 
-/** Erases a frame that is still there: to be printed before what comes after it. */
+/** Erases the last frame; print it before anything else. */
 export const AFTER_FRAMES: string = ERASE_BELOW;

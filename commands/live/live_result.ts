@@ -4,58 +4,58 @@ import type { LostPages, PageList } from "../../memory/witness.ts";
 import type { Quantiles } from "../../ring/distribution.ts";
 import type { WitnessResult } from "./tracepoint_witness.ts";
 
-/** Times of something, in nanoseconds; quantiles are less than 1 % off, `null` where there was none. */
+/** Times in nanoseconds. Quantiles are less than 1 % off; they are `null` if nothing was timed. */
 export interface Times {
-  /** How often it was done. */
+  /** How many times were taken. */
   readonly count: number;
   /** The median. */
   readonly p50Ns: number | null;
-  /** 99 of 100 took no longer. */
+  /** 99 of 100 took no longer than this. */
   readonly p99Ns: number | null;
   /** The longest. */
   readonly maxNs: number | null;
 }
 
-/** Entries that harvests found in a ring. */
+/** How many entries harvests found in a ring. */
 export type Occupancy = Omit<Quantiles, "count">;
 
-/** Entries held against the order of the stores, over all vCPUs. */
+/** How the entries compare with the order of the stores, over all vCPUs. */
 export interface LiveOrder {
-  /** Entries. */
+  /** Entries that were compared. */
   readonly entries: number;
-  /** Those that name the page before once more: no failure. */
+  /** Entries that name the same page as the entry before. This is not a failure. */
   readonly repeated: number;
-  /** Stores for which there should have been an entry and was none. */
+  /** Stores that should have had an entry but had none. */
   readonly missing: number;
-  /** Entries that name no page that the vCPU could have stored to then. */
+  /** Entries for a page that the vCPU could not have stored to at that point. */
   readonly strange: number;
 }
 
-/** How a vCPU fared. */
+/** What one vCPU did. */
 export interface LiveVcpuResult {
   /** The vCPU. */
   readonly vcpu: number;
   /** Stores that it made. */
   readonly stores: number;
-  /** Entries harvested of its ring. */
+  /** Entries harvested from its ring. */
   readonly entries: number;
-  /** Different pages that they named. */
+  /** Distinct pages that those entries named. */
   readonly uniquePages: number;
   /** `KVM_EXIT_DIRTY_RING_FULL` exits. */
   readonly fullExits: number;
-  /** Nanoseconds that it stood still between such an exit and its next `KVM_RUN`. */
+  /** Nanoseconds that it was stopped between such exits and the `KVM_RUN` after each. */
   readonly stoppedNs: number;
-  /** Entries that each harvest found in its ring. */
+  /** How many entries each harvest found in its ring. */
   readonly occupancy: Occupancy;
 }
 
-/** `dirtyring live`: vCPUs that run while their rings are harvested. */
+/** The result of `dirtyring live`. */
 export interface LiveResult extends LabResult {
-  /** What it is. */
+  /** Name and version of this format. */
   readonly schema: "dirtyring.live/1";
-  /** Nanoseconds from letting the vCPUs run until all stood still; by the model's clock on a model. */
+  /** Nanoseconds from starting the vCPUs until all had stopped; by the model's clock on a model. */
   readonly elapsedNs: number;
-  /** What was asked for: stores, over all vCPUs, or nanoseconds; `null` for the other. */
+  /** What was asked for: stores, over all vCPUs, or nanoseconds; the other one is `null`. */
   readonly asked: { readonly stores: number | null; readonly durationNs: number | null };
   /** Nanoseconds between two harvests of all rings. */
   readonly intervalNs: number;
@@ -65,60 +65,63 @@ export interface LiveResult extends LabResult {
   readonly vcpus: readonly LiveVcpuResult[];
   /** Times from a full ring until the vCPU ran again, over all vCPUs. */
   readonly fullStop: Times;
-  /** Times of harvests: each of one ring or more, with the sorting. */
+  /** Times of harvests, including the sorting. A harvest takes one ring or more. */
   readonly harvest: Times;
   /** Times of `KVM_RESET_DIRTY_RINGS`. */
   readonly reset: Times;
   /** Entries that the resets returned. */
   readonly resetEntries: number;
-  /** Times that all vCPUs stood still for a complete harvest and a check of memory, the last one included. */
+  /**
+   * How often all vCPUs were stopped for a complete harvest and a check of memory, including the
+   * last time.
+   */
   readonly audits: number;
-  /** Pages that the audits before the last looked at; the last looks at all. */
+  /** Pages that the audits before the last one checked; the last one checks all pages. */
   readonly auditedPages: number;
-  /** The entries held against the order of the stores; `null` where that cannot be told. */
+  /** How the entries compare with the order of the stores; `null` if that cannot be checked. */
   readonly order: LiveOrder | null;
-  /** Pages that hold a store which no entry announced, or which was read too early. */
+  /** Pages that hold a store that no entry announced, or that were read too early. */
   readonly lost: LostPages;
-  /** Pages harvested without anything new in them: no failure. */
+  /** Pages that were harvested without a new store in them. This is not a failure. */
   readonly spurious: PageList;
-  /** Entries beyond the first for a page in one harvest: no failure. */
+  /** Further entries for the same page in one harvest. This is not a failure. */
   readonly duplicates: number;
-  /** What the kernel itself counted; `null` where it was not asked. */
+  /** What the kernel itself counted; `null` if it was not asked. */
   readonly witness: WitnessResult | null;
   /** What did not hold. */
   readonly problems: readonly string[];
-  /** Whether all that was checked holds. */
+  /** Whether everything that was checked held. */
   readonly ok: boolean;
-  /** What ended it before its time, in words: a guest or a call that failed; `null` where nothing did. */
+  /** The failure of a guest or a call that ended the run early, in words; `null` if none did. */
   readonly error: string | null;
   /** The signal that ended it early, or `null`. */
   readonly interrupted: InterruptSignal | null;
-  /** Whether whom it was printed for went away and so ended it. */
+  /** Whether the run ended because nobody read its output any more. */
   readonly closed: boolean;
 }
 
-/** What a live run has come to, so far. */
+/** The progress of a live run. */
 export interface LiveProgress {
-  /** What it is. */
+  /** Name and version of this format. */
   readonly schema: "dirtyring.live-progress/1";
-  /** Nanoseconds since the vCPUs were let run. */
+  /** Nanoseconds since the vCPUs were started. */
   readonly elapsedNs: number;
   /** The vCPUs. */
   readonly vcpus: readonly {
     /** The vCPU. */
     readonly vcpu: number;
-    /** Entries harvested of its ring so far. */
+    /** Entries harvested from its ring so far. */
     readonly entries: number;
-    /** The most entries that a harvest found in it since the line before. */
+    /** The most entries that a harvest found in its ring since the last progress. */
     readonly occupancy: number;
     /** Full exits so far. */
     readonly fullExits: number;
   }[];
   /** `KVM_RESET_DIRTY_RINGS` calls so far. */
   readonly resets: number;
-  /** Entries that they returned. */
+  /** Entries that those calls returned so far. */
   readonly resetEntries: number;
-  /** Lost pages found so far, as of the last audit. */
+  /** Lost pages found up to the last audit. */
   readonly lost: number;
   /** Audits so far. */
   readonly audits: number;

@@ -17,87 +17,83 @@ import type { PushOrder } from "../../memory/push_order.ts";
 import type { Witness } from "../../memory/witness.ts";
 import type { LiveProgress } from "./live_result.ts";
 
-/** How a live run goes. */
+/** The options of a live run. */
 export interface LiveOptions {
-  /** Stores to make, over all vCPUs; `null` for as many as they can in the time. */
+  /** Stores to make, over all vCPUs; `null` for as many as fit into the time. */
   readonly stores: number | null;
-  /** Milliseconds to run; `null` where the stores end it. */
+  /** Milliseconds to run; `null` if the stores end the run. */
   readonly durationMs: number | null;
   /** Milliseconds between two harvests of all rings. */
   readonly intervalMs: number;
   /** Milliseconds that the stores may take. */
   readonly timeoutMs: number;
-  /** How the result's texts call the stores and the time; by their names unless given. */
+  /** How messages name the stores and the time; by plain names by default. */
   readonly naming?: Naming;
   /** Whether entries are sorted in the ring before they are marked. */
   readonly sort?: boolean;
-  /** Whether the harvest is held against what the kernel itself counts. */
+  /** Whether to compare the harvest with what the kernel itself counts. */
   readonly witness?: boolean;
-  /** Is told after each harvest of all rings; answers whether the run shall go on. */
+  /** Called after each harvest of all rings. Returns whether the run shall go on. */
   readonly watch?: (progress: LiveProgress) => boolean;
-  /** Makes what harvests: a test hands a broken one in. */
+  /** Makes the reaper; set by tests that need a broken one. */
   readonly reaper?: (lab: RingVm, witness: Witness) => Reaper;
-  /** The program of a vCPU's thread, for a test that breaks it. */
+  /** The program of a vCPU's thread; set by tests that need a broken one. */
   readonly thread?: URL;
 }
 
-/** What a live run is made of. */
+/** What a run works with. */
 export interface LiveParts {
   /** The lab. */
   readonly lab: RingVm;
-  /** Its vCPUs, standing still. */
+  /** Its vCPUs, stopped. */
   readonly vcpus: LiveVcpus;
-  /** What harvests. */
+  /** Harvests and resets the rings. */
   readonly reaper: Reaper;
-  /** What remembers the pages read. */
+  /** Remembers what was read of each page. */
   readonly witness: Witness;
-  /** Ends it early. */
+  /** Ends the run early. */
   readonly interrupt: InterruptWatch;
-  /** How it goes. */
+  /** The options. */
   readonly options: LiveOptions;
 }
 
-/** At the first harvest after as long all vCPUs stand still, and memory is checked. */
+/** Milliseconds between audits: at the next harvest all vCPUs stop and memory is checked. */
 const AUDIT_MS = 1000;
-/** Pages that such a check looks at, so that it takes a millisecond or two. */
+/** How many pages an audit checks, so that it takes only a millisecond or two. */
 const AUDIT_PAGES = 1 << 14;
 
-/** The loop of a live run, and what it counts. */
+/** The loop of a live run, and its counts. */
 export class LiveRun {
   readonly #parts: LiveParts;
   readonly #ids: readonly number[];
-  /** vCPUs with stores left to make. */
+  /** vCPUs that have stores left to make. */
   readonly #going: Set<number>;
-  /** vCPUs that stand still, and whose stop is noted. */
+  /** vCPUs that have stopped and whose stop was noted. */
   readonly #noted = new Set<number>();
-  /** Resumed full stops of each vCPU whose times are taken. */
+  /** For each vCPU, how many full stops that it resumed from are in the times already. */
   readonly #fullStops: number[];
   readonly #stores: number[];
-  /** Entries harvested of each ring when its vCPU was let run last. */
+  /** For each ring, the entries that had been harvested when its vCPU was last resumed. */
   readonly #entriesBefore: number[];
-  /** The pages that the pattern names, once each. */
+  /** The pages that the pattern names, each once. */
   readonly #pages: Uint32Array<ArrayBuffer>;
   #auditAt = 0;
   #started = 0;
   #isOver = false;
-  /** Nanoseconds from letting the vCPUs run until all stood still. */
+  /** Nanoseconds from starting the vCPUs until all had stopped. */
   elapsedNs = 0;
-  // Full exits that the harvester served, by vCPU.
+  // For each vCPU, the full exits that the harvester served.
   readonly #fullExits: number[];
-  /** Times that all vCPUs stood still for a check. */
+  /** How often all vCPUs were stopped for a check of memory. */
   audits = 0;
-  /** Pages that were looked at meanwhile, before the end. */
+  /** Pages that were checked before the end. */
   auditedPages = 0;
-  /** What ended it before its time. */
+  /** The failure that ended the run early, if any. */
   error: string | null = null;
-  /** Whether the watcher ended it. */
+  /** Whether `watch` ended the run. */
   isClosed = false;
 
-  /**
-   * Makes ready.
-   *
-   * @param parts What it is made of.
-   */
+  /** Prepares a run. */
   constructor(parts: LiveParts) {
     this.#parts = parts;
     const { lab } = parts;
@@ -111,17 +107,17 @@ export class LiveRun {
     this.#pages = lab.plan.sequence.filter((page) => seen.add(page));
   }
 
-  /** The stores that a vCPU made, once the run is over. */
+  /** The stores that a vCPU made; valid once the run is over. */
   storesOf(id: number): number {
     return this.#stores[id]!;
   }
 
-  /** The full exits of a vCPU, whoever served them. */
+  /** The full exits of a vCPU, whether the harvester or the vCPU's thread served them. */
   fullExitsOf(id: number): number {
     return this.#fullExits[id]! + this.#parts.reaper.servedByThreads[id]!;
   }
 
-  /** Runs to the end, whatever ends it, and checks all memory. */
+  /** Runs to the end, whatever causes it, and checks all memory. */
   async toEnd(): Promise<void> {
     const { vcpus } = this.#parts;
     this.#started = vcpus.now();
@@ -137,8 +133,8 @@ export class LiveRun {
     await this.#conclude();
   }
 
-  // What a kernel or a guest brings about ends the run, and the first of it is told; anything else is a defect, and
-  // passes.
+  // An error of a kernel, a guest or the host ends the run; only the first one is kept. Anything
+  // else is a bug and is rethrown.
   #fail(error: unknown): void {
     if (
       !(error instanceof KernelError || error instanceof GuestError || error instanceof HostError)
@@ -147,9 +143,10 @@ export class LiveRun {
   }
 
   /**
-   * Takes a step that may fail, as on a VM that is dead: what was gathered so far is answered all the same.
+   * Runs a step that may fail, on a dead VM for example. What was gathered so far is still
+   * reported.
    *
-   * @returns Its answer, or `null` where it failed; `error` then says how.
+   * @returns Its result, or `null` if it failed; `error` then says how.
    */
   attempt<Answer>(step: () => Answer): Answer | null {
     try {
@@ -172,7 +169,8 @@ export class LiveRun {
       reaper.collect();
       const now = vcpus.now();
       if (now >= nextHarvest && !this.#isOver) {
-        // An audit is one of the harvests that were asked for, and comes at their intervals.
+        // An audit replaces one of the harvests that were asked for, and so keeps to their
+        // intervals.
         const isAudit = now >= nextAudit;
         if (isAudit) this.#audit();
         else this.#reap(this.#ids);
@@ -185,7 +183,8 @@ export class LiveRun {
     }
   }
 
-  // How far each vCPU has come is known once all stand still; the last store may have come meanwhile.
+  // How far each vCPU got is only known once all have stopped, and the last store may have been
+  // made by then.
   #atEnd(): void {
     const { vcpus, lab, options: { stores, durationMs, timeoutMs } } = this.#parts;
     if (durationMs !== null || stores === null) return;
@@ -196,14 +195,16 @@ export class LiveRun {
     }
   }
 
-  // Who has stopped: the full ones are harvested together, run on, and only then their pages are read.
+  // Serves the vCPUs that have stopped. All full rings are harvested together and their vCPUs
+  // resumed; only then their pages are read, to keep the stop short.
   #serveStopped(): void {
     const { reaper } = this.#parts;
     const full = [...this.#going].filter((id) => this.#noteStop(id) === "full");
     if (full.length === 0) return;
     reaper.reap(full);
     for (const id of full) {
-      // A harvest of all rings may have come between the exit and this one.
+      // Compare with the count at the last resume: a harvest of all rings may have come between the
+      // exit and this harvest.
       if (reaper.rings[id]!.entries === this.#entriesBefore[id]) this.#wedged(id);
       else this.#resume(id);
     }
@@ -217,7 +218,7 @@ export class LiveRun {
     vcpus.resume(id);
   }
 
-  // Takes note of a stop; answers how it came, or null where the vCPU runs.
+  // Records a stop. Returns its kind, or null if the vCPU runs.
   #noteStop(id: number): ExpectedStop | null {
     const { lab, vcpus } = this.#parts;
     const stop = vcpus.stopOf(id);
@@ -230,7 +231,8 @@ export class LiveRun {
     return how;
   }
 
-  // Its thread knows the time once the vCPU runs again: it is taken at its next stop.
+  // A thread knows the duration of a full stop only after it runs again; it is recorded at the next
+  // stop.
   #noteFullStop(id: number): void {
     const { resumed, lastResumedNs } = this.#parts.vcpus.fullStops(id);
     if (resumed === this.#fullStops[id]) return;
@@ -251,7 +253,7 @@ export class LiveRun {
     reaper.inspect();
   }
 
-  // A harvest is complete only while no vCPU runs: with PML entries reach the ring at exits alone.
+  // A harvest is complete only while no vCPU runs: with PML, entries reach the ring only at exits.
   #audit(): void {
     const { vcpus } = this.#parts;
     vcpus.stop();
@@ -273,22 +275,22 @@ export class LiveRun {
     this.audits++;
   }
 
-  // All stand still: the last harvest, and every page.
+  // All vCPUs have stopped: the last harvest, and a check of every page.
   async #conclude(): Promise<void> {
     const { lab, vcpus, reaper, witness, interrupt } = this.#parts;
     const stored: Uint32Array[] = [];
     for (const id of this.#ids) {
       if (vcpus.stopOf(id)?.kind === "full" && !this.#noted.has(id)) this.#fullExits[id]!++;
       this.#noteFullStop(id);
-      // Of a VM that is dead nobody knows how far it came.
+      // A dead VM cannot say how far it got.
       const made = this.attempt(() => vcpus.placeOf(id).stores);
       this.#stores[id] = made ?? 0;
       stored.push(lab.storedTo(id, made ?? Infinity));
     }
     this.attempt(() => this.#reap(this.#ids));
-    // After the last reset a ring holds nothing any more.
+    // After the last reset a ring must be empty.
     for (const id of reaper.cycle.conclude()) witness.noteOverflow(id);
-    // All of these, whatever ended the run; an interrupt may cut the look at the others short.
+    // These pages are always checked; an interrupt may only cut the check of the others short.
     for (const pages of stored) witness.check(pages);
     this.audits++;
     await checkMemory(lab, witness, interrupt);

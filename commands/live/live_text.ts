@@ -16,7 +16,7 @@ import type { LiveOptions } from "./live_run.ts";
 import type { WitnessResult } from "./tracepoint_witness.ts";
 
 /**
- * The head of a live run: which kernel, which lab, how it goes.
+ * Formats the head of a live run: kernel, lab and options.
  *
  * @returns Lines with their ends.
  */
@@ -47,7 +47,7 @@ const VCPU_HEAD = [
 const VCPU_ALIGNS: readonly Align[] = VCPU_HEAD.map(() => "right");
 
 /**
- * The end of a live run for people: all but its head, which was printed when it began.
+ * Formats the end of a live run for people. Its head was printed when it began.
  *
  * @returns Lines with their ends.
  */
@@ -141,7 +141,7 @@ function* verdict(result: LiveResult): Generator<string> {
     }\n`;
     return;
   }
-  // An interrupt does not wait for pages that nobody was to store to.
+  // After an interrupt, pages that nobody was to store to may be left unchecked.
   const pages = result.interrupted === null ? "every page" : "every page that was stored to";
   yield `ok: nothing lost: in the end ${pages} held what was last read of it${audits(result)}\n`;
   if (result.order !== null) {

@@ -1,3 +1,5 @@
+// A second witness of a harvest: what the kernel itself counts, by its tracepoints.
+
 import { HostError } from "../../ffi/errors.ts";
 import type { Insight } from "../../ffi/insight.ts";
 import { THIS_THREAD, Tracepoint } from "../../kvm/tracepoint.ts";
@@ -5,7 +7,7 @@ import type { Vcpu } from "../../kvm/vcpu.ts";
 import type { Vm } from "../../kvm/vm.ts";
 import { type RingIndices, RingWalks } from "../../machine/kernel_state.ts";
 
-/** One vCPU, as the kernel and the harvester counted it, with its ring's indices in the end. */
+/** What the kernel and the harvester counted for one vCPU, and its ring's indices at the end. */
 export interface WitnessedVcpu extends RingIndices {
   /** The vCPU. */
   readonly vcpu: number;
@@ -13,35 +15,43 @@ export interface WitnessedVcpu extends RingIndices {
   readonly pushes: number;
   /** Entries that were harvested. */
   readonly entries: number;
-  /** Guest entries that the kernel refused with a full ring; `null` for the model, which does not tell. */
+  /**
+   * Guest entries that the kernel refused because of a full ring; `null` for the model, which does
+   * not count them.
+   */
   readonly ringFullExits: number | null;
   /** `KVM_EXIT_DIRTY_RING_FULL` exits that were seen. */
   readonly fullExits: number;
 }
 
-/** A harvest held against what the kernel itself counted. */
+/** A comparison of a harvest with what the kernel itself counted. */
 export interface WitnessResult {
-  /** Who counted: the tracepoints of a real kernel, or the model's own indices. */
+  /** Where the counts come from: the tracepoints of a real kernel, or the model's own indices. */
   readonly source: "tracepoints" | "model";
-  /** The vCPUs, in their order. */
+  /** The vCPUs, by id. */
   readonly vcpus: readonly WitnessedVcpu[];
-  /** Rings that the kernel walked, each vCPU's in each reset, empty or not; `null` for the model. */
+  /**
+   * Rings that the kernel walked: each vCPU's ring in each reset, even if empty; `null` for the
+   * model.
+   */
   readonly walks: number | null;
   /** `KVM_RESET_DIRTY_RINGS` calls that were made. */
   readonly resets: number;
   /** Each difference, in words. */
   readonly problems: readonly string[];
-  /** Whether there is none. */
+  /** Whether there are no differences. */
   readonly ok: boolean;
 }
 
 /**
- * Holds a harvest against what the kernel counted meanwhile, independently of the rings' memory. On a real
- * kernel it counts the tracepoints `kvm_dirty_ring_push` and `kvm_dirty_ring_exit` on each vCPU's thread and
- * `kvm_dirty_ring_reset` on the calling one, all exactly, and asks for the rings' indices at the beginning and
- * at the end, with a reset of its own. The model tells its indices.
+ * Compares a harvest with what the kernel counted meanwhile, independently of the rings' memory. On
+ * a real kernel it counts the tracepoints `kvm_dirty_ring_push` and `kvm_dirty_ring_exit` on each
+ * vCPU's thread and `kvm_dirty_ring_reset` on the calling thread. All counts are exact. It gets the
+ * rings' indices at the beginning and at the end from a reset of its own. The model reports its
+ * indices.
  *
- * Closing it takes a tenth of a second: for each tracepoint the kernel waits until no processor is in it.
+ * Closing it takes a tenth of a second: for each tracepoint the kernel waits until no processor is
+ * in it.
  *
  * @example
  * ```ts
@@ -75,13 +85,15 @@ export class TraceWitness implements Disposable {
   }
 
   /**
-   * Begins to count.
+   * Starts counting.
    *
-   * @param vm The VM; all its resets are made on the calling thread.
-   * @param vcpus All its vCPUs by their ids, which stand still, their rings empty. Each of them stays on the
-   * thread that is named for it; several may share one.
-   * @throws {HostError} Where a real kernel's tracepoints cannot be used: what is missing, and what to do.
-   * @throws {KernelError} Where it refuses for another reason: ESRCH where there is no such thread.
+   * @param vm The VM. All its resets must be made on the calling thread.
+   * @param vcpus All its vCPUs, by id. They must have stopped, with empty rings. Each stays on the
+   * thread that is given for it; several may share a thread.
+   * @throws {HostError} If a real kernel's tracepoints cannot be used; it says what is missing, and
+   * what to do.
+   * @throws {KernelError} If the kernel refuses for another reason; ESRCH if a thread does not
+   * exist.
    */
   static open(vm: Vm, vcpus: readonly WatchedVcpu[]): TraceWitness {
     const { insight } = vm.kernel;
@@ -96,12 +108,12 @@ export class TraceWitness implements Disposable {
   }
 
   /**
-   * Holds a harvest against what was counted. All vCPUs stand still, the last harvest is complete, and it is
-   * reset. Their threads may have ended.
+   * Compares a harvest with the counts. All vCPUs must have stopped, and the last harvest must be
+   * complete and reset. The vCPUs' threads may have ended.
    *
    * @param harvest What the harvester counted since the witness was opened.
    * @returns Both sides, and their differences.
-   * @throws {KernelError} Where the kernel fails a call.
+   * @throws {KernelError} If the kernel fails a call.
    */
   result(harvest: HarvestCounts): WitnessResult {
     const counted = this.#counts.read();
@@ -129,14 +141,18 @@ export class TraceWitness implements Disposable {
   }
 }
 
-/** What the harvester counted, from an empty ring on until all vCPUs stood still and all was reset. */
+/**
+ * What the harvester counted, from empty rings until all vCPUs had stopped and everything was
+ * reset.
+ */
 export interface HarvestCounts {
   /** Entries harvested, for each vCPU. */
   readonly entries: readonly number[];
   /**
-   * `KVM_RUN` calls that answered 0 with `KVM_EXIT_DIRTY_RING_FULL`, for each vCPU: each of them, also one that
-   * was made again before a reset, and one that a signal was pending for. `immediate_exit` is looked at before
-   * the ring: that call answers EINTR and is none of them, whatever `exit_reason` still says.
+   * For each vCPU, the `KVM_RUN` calls that returned 0 with `KVM_EXIT_DIRTY_RING_FULL`. Each call
+   * counts, even if it was repeated before a reset or a signal was pending for it. A call with
+   * `immediate_exit` does not count: the kernel checks that before the ring and returns EINTR,
+   * whatever `exit_reason` still says.
    */
   readonly fullExits: readonly number[];
   /** `KVM_RESET_DIRTY_RINGS` calls. */
@@ -144,11 +160,11 @@ export interface HarvestCounts {
 }
 
 /**
- * The differences between what the kernel counted and what a harvester did.
+ * Lists the differences between what the kernel and a harvester counted.
  *
  * @param counted The kernel's counts.
- * @param harvest The harvester's.
- * @returns Each difference, in words; none where they agree.
+ * @param harvest The harvester's counts.
+ * @returns Each difference, in words; none if they agree.
  */
 export function witnessProblems(counted: Counted, harvest: HarvestCounts): string[] {
   const { vcpus, walks, notReset } = counted;
@@ -168,10 +184,11 @@ export function witnessProblems(counted: Counted, harvest: HarvestCounts): strin
 }
 
 /**
- * Entries that the kernel pushed for a vCPU.
+ * The entries that the kernel pushed for a vCPU.
  *
- * @param counted What it counted. The model's index alone tells modulo 2^32: as near to the harvest as can be.
- * @param entries Entries harvested.
+ * @param counted The kernel's counts. If only the model's index is known, the number is known
+ * modulo 2^32: the one nearest to the harvest is taken.
+ * @param entries Entries that were harvested.
  */
 export function pushesOf({ before, after, pushes }: CountedVcpu, entries: number): number {
   return pushes ?? entries + apart(after.dirtyIndex - before.dirtyIndex, entries);
@@ -201,7 +218,7 @@ function* ofVcpu(counted: CountedVcpu, entries: number, fullExits: number): Gene
   }
 }
 
-// How far two numbers are apart as free-running u32 indices see it, the nearer way round.
+// The signed distance of two free-running u32 indices, the shorter way round.
 function apart(one: number, other: number): number {
   return (one - other) | 0;
 }
@@ -210,7 +227,7 @@ function apart(one: number, other: number): number {
 export interface WatchedVcpu {
   /** The vCPU. */
   readonly vcpu: Vcpu;
-  /** The thread that makes its `KVM_RUN` calls, as gettid(2) names it there. The model does not look at it. */
+  /** The id of the thread that makes its `KVM_RUN` calls (gettid(2)). The model ignores it. */
   readonly tid: number;
 }
 
@@ -218,11 +235,11 @@ export interface WatchedVcpu {
 export interface CountedVcpu {
   /** The vCPU's id. */
   readonly vcpu: number;
-  /** Its ring's indices when counting began: equal, since the ring was empty. */
+  /** Its ring's indices when counting began. They are equal, because the ring was empty. */
   readonly before: RingIndices;
   /** Its ring's indices now. */
   readonly after: RingIndices;
-  /** `kvm_dirty_ring_push` events; `null` for the model, whose indices alone tell. */
+  /** `kvm_dirty_ring_push` events; `null` for the model, which has only indices. */
   readonly pushes: number | null;
   /** `kvm_dirty_ring_exit` events; `null` for the model. */
   readonly ringFullExits: number | null;
@@ -230,35 +247,35 @@ export interface CountedVcpu {
 
 /** What the kernel counted. */
 export interface Counted {
-  /** The vCPUs, in their order. */
+  /** The vCPUs, by id. */
   readonly vcpus: readonly CountedVcpu[];
   /** `kvm_dirty_ring_reset` events; `null` for the model. */
   readonly walks: number | null;
-  /** Harvested entries that no reset had taken back before the indices were asked for. */
+  /** Harvested entries that no reset had taken back before the indices were read. */
   readonly notReset: number;
 }
 
-/** Counts what the kernel does with the rings of a VM, from when it is made. */
+/** Counts of what the kernel does with a VM's rings. Counting starts when this object is made. */
 export interface KernelCounts extends Disposable {
-  /** Who tells. */
+  /** Where the counts come from. */
   readonly source: "tracepoints" | "model";
   /**
-   * What was counted until now. The vCPUs stand still.
+   * Reads the counts so far. The vCPUs must have stopped.
    *
-   * @throws {KernelError} Where the kernel fails a call.
+   * @throws {KernelError} If the kernel fails a call.
    */
   read(): Counted;
 }
 
 /**
- * Counts by the tracepoints of a real kernel: pushes and full rings on the threads that run the vCPUs, walks
- * on the calling one. The indices come from resets that find nothing to take.
+ * Counts by the tracepoints of a real kernel: pushes and full rings on the vCPUs' threads, ring
+ * walks on the calling thread. The indices come from resets that find nothing to take back.
  *
- * @param vm The VM; all its resets are made on the calling thread.
- * @param vcpus All its vCPUs, standing still, their rings empty.
- * @returns The counts, which begin at 0.
- * @throws {HostError} Where tracefs, a tracepoint or the permission is missing.
- * @throws {KernelError} Where the kernel refuses for another reason.
+ * @param vm The VM. All its resets must be made on the calling thread.
+ * @param vcpus All its vCPUs, stopped, with empty rings.
+ * @returns The counts, which start at 0.
+ * @throws {HostError} If tracefs, a tracepoint or the permission is missing.
+ * @throws {KernelError} If the kernel refuses for another reason.
  */
 export function tracedCounts(vm: Vm, vcpus: readonly WatchedVcpu[]): KernelCounts {
   const { kernel } = vm;
@@ -269,7 +286,8 @@ export function tracedCounts(vm: Vm, vcpus: readonly WatchedVcpu[]): KernelCount
   before.forEach(checkEmpty);
 
   const counters = vcpus.map(({ vcpu: { id }, tid }) => {
-    // A thread that runs several vCPUs is told apart by what the events say, at a little cost.
+    // If a thread runs several vCPUs, a filter on the events' fields tells them apart, at a little
+    // cost.
     const isShared = vcpus.filter((other) => other.tid === tid).length > 1;
     const open = (name: string, field: string) =>
       resources.use(
@@ -307,11 +325,10 @@ export function tracedCounts(vm: Vm, vcpus: readonly WatchedVcpu[]): KernelCount
 }
 
 /**
- * Counts by the indices that the model tells.
+ * Counts by the indices that the model reports.
  *
- * @param insight What it tells.
- * @param vcpus All vCPUs, their rings empty.
- * @returns The counts, which begin at 0.
+ * @param vcpus All vCPUs, with empty rings.
+ * @returns The counts, which start at 0.
  */
 export function modelCounts(insight: Insight, vcpus: readonly WatchedVcpu[]): KernelCounts {
   const indicesOf = ({ vcpu }: WatchedVcpu): RingIndices => {

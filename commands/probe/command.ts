@@ -30,7 +30,7 @@ const NOT_USABLE =
   "no: the other commands run here on the model of a kernel alone (--backend model)";
 
 /**
- * `dirtyring probe` for people.
+ * Formats the result of `dirtyring probe` for people.
  *
  * @returns Lines with their ends.
  */

@@ -1,3 +1,5 @@
+// What a host offers: KVM, its dirty ring and its limits; and who may open /dev/kvm.
+
 import { HostError, KernelError } from "../../ffi/errors.ts";
 import type { Kernel } from "../../ffi/kernel.ts";
 import * as constants from "../../ffi/kvm_constants.ts";
@@ -6,51 +8,57 @@ import { kvm_dirty_gfn, struct } from "../../ffi/kvm_structs.ts";
 import { kernelFacts, pageModificationLogging, readText, type Result } from "../../host/facts.ts";
 import { DEVICE, inferReserved, largestRing, smallestRing, System } from "../../kvm/system.ts";
 
-/** Something that is missing. */
+/** Something that this host lacks. */
 export interface Problem {
-  /** What, with what the system answered. */
+  /** What is missing, with the system's answer. */
   readonly what: string;
   /** What to do about it. */
   readonly advice: string;
 }
 
-/** What the ring can be. */
+/** The ring sizes that a kernel takes. */
 export interface RingRange {
-  /** The largest ring, as the kernel answers. */
+  /** Entries of the largest ring, as the kernel answers. */
   readonly maxEntries: number;
-  /** The smallest ring, found by asking. */
+  /** Entries of the smallest ring, found by trying. */
   readonly minEntries: number;
-  /** Entries kept free. Inferred. */
+  /** Entries that the kernel keeps free. Inferred. */
   readonly reserved: number | null;
-  /** Soft limit of the largest ring. Inferred. */
+  /** Soft limit of the largest ring, in entries. Inferred. */
   readonly softLimitOfMax: number | null;
-  /** `reserved` and `softLimitOfMax` are inferred from the smallest ring: the kernel answers neither. */
+  /**
+   * `reserved` and `softLimitOfMax` are inferred from the smallest ring; the kernel reports
+   * neither.
+   */
   readonly inferred: true;
 }
 
-/** `dirtyring probe`: what this host offers. Where KVM cannot be used, most of it is `null`. */
+/**
+ * The result of `dirtyring probe`: what this host offers. If KVM cannot be used, most of it is
+ * `null`.
+ */
 export interface ProbeResult extends Result {
-  /** What it is. */
+  /** Name and version of this format. */
   readonly schema: "dirtyring.probe/1";
   /** Whether the other commands can run here. */
   readonly usable: boolean;
   /** What is missing. */
   readonly problems: readonly Problem[];
-  /** `/dev/kvm` itself; `null` where it does not exist. */
+  /** `/dev/kvm` itself; `null` if it does not exist. */
   readonly device: DeviceFacts | null;
-  /** The KVM interface's version: 12. */
+  /** Version of the KVM interface, which is 12. */
   readonly apiVersion: number | null;
   /** Capabilities by name, with their values. */
   readonly capabilities: Readonly<Record<string, number>>;
-  /** What the ring can be. */
+  /** The ring sizes that this kernel takes. */
   readonly ring: RingRange | null;
-  /** Page-modification logging, if the module says. */
+  /** Whether page-modification logging is on; `null` if the module does not say. */
   readonly pml: boolean | null;
-  /** vCPUs: as many as are recommended, and at most. */
+  /** How many vCPUs a VM may have: the recommended number, and the most. */
   readonly vcpus: { readonly recommended: number; readonly max: number } | null;
-  /** Memory slots in an address space. */
+  /** How many memory slots an address space has. */
   readonly memorySlots: number | null;
-  /** Bytes of the `kvm_run` mapping. */
+  /** Size of the `kvm_run` mapping in bytes. */
   readonly kvmRunBytes: number | null;
 }
 
@@ -68,11 +76,7 @@ const CAPABILITIES = [
   "KVM_CAP_BINARY_STATS_FD",
 ] as const;
 
-/**
- * Finds out what a host offers. What is missing is part of the answer, not an error.
- *
- * @returns The facts.
- */
+/** Finds out what a host offers. Something that is missing is part of the result, not an error. */
 export function probe(kernel: Kernel): ProbeResult {
   const problems: Problem[] = [];
   const found = attempt(problems, () => ask(kernel, problems));
@@ -127,7 +131,7 @@ function askRing(system: System, largest: number): RingRange {
   };
 }
 
-// What a step finds, or null with its failure noted as a problem.
+// Runs a step; if it fails, notes the failure as a problem and returns null.
 function attempt<T>(problems: Problem[], step: () => T): T | null {
   try {
     return step();
@@ -141,19 +145,19 @@ function attempt<T>(problems: Problem[], step: () => T): T | null {
   }
 }
 
-/** Who may open `/dev/kvm`. */
+/** The type, the permissions and the owners of `/dev/kvm`. */
 export interface DeviceFacts {
   /** Its path. */
   readonly path: string;
   /** Type and permissions, as `ls -l` shows them. */
   readonly mode: string;
-  /** The owner's name, or number where it has none. */
+  /** Name of the owner, or its number if it has no name. */
   readonly owner: string;
-  /** The group's name, or number where it has none. */
+  /** Name of the group, or its number if it has no name. */
   readonly group: string;
 }
 
-// The head of `struct statx` of <linux/stat.h>.
+// The first fields of `struct statx` of <linux/stat.h>.
 const statx = struct("statx", {
   stx_mask: "u32",
   stx_blksize: "u32",
@@ -164,7 +168,7 @@ const statx = struct("statx", {
   stx_mode: "u16",
 });
 const STATX_BYTES = 256;
-/** More than the users and groups of any host. */
+/** The most bytes to read of a user or group file: more than any host has. */
 const MOST_NAMES = 1 << 24;
 
 const TYPE_MASK = 0o170000;
@@ -178,9 +182,9 @@ const TYPES: ReadonlyMap<number, string> = new Map([
 ]);
 
 /**
- * Who may open `/dev/kvm`.
+ * Finds out who may open `/dev/kvm`.
  *
- * @returns The facts, or `null` where there is no such file.
+ * @returns The facts; `null` if the file does not exist.
  */
 export function deviceFacts(kernel: Kernel): DeviceFacts | null {
   const bytes = new Uint8Array(STATX_BYTES);
@@ -206,7 +210,7 @@ export function deviceFacts(kernel: Kernel): DeviceFacts | null {
  * ```
  *
  * @param mode `st_mode`.
- * @returns Ten letters.
+ * @returns Ten characters.
  */
 export function modeText(mode: number): string {
   let text = TYPES.get(mode & TYPE_MASK) ?? "?";
@@ -216,7 +220,7 @@ export function modeText(mode: number): string {
   return text;
 }
 
-// The name in the first field of the line whose third field is the number.
+// In a file like /etc/passwd, the name (first field) of the line with this id (third field).
 function nameOf(kernel: Kernel, file: string, id: number): string {
   for (const line of (readText(kernel, file, MOST_NAMES) ?? "").split("\n")) {
     const [name, , number] = line.split(":");

@@ -8,44 +8,44 @@ import { vcpuBits } from "../../machine/plan.ts";
 import { type LostPages, Witness } from "../../memory/witness.ts";
 import { ENTRY_WORDS } from "../../ring/entry.ts";
 
-/** `dirtyring reset`: a round, harvested and reset. */
+/** The result of `dirtyring reset`: one round, harvested and reset. */
 export interface ResetResult extends LabResult {
-  /** What it is. */
+  /** Name and version of this format. */
   readonly schema: "dirtyring.reset/1";
   /** How each vCPU stopped. */
   readonly vcpus: readonly VcpuRun[];
-  /** One, or two where the first left entries behind on purpose. */
+  /** One pass, or two if the first left entries behind on purpose. */
   readonly passes: readonly ResetPass[];
-  /** What sorting in the ring cost and saved; `null` where entries were not sorted. */
+  /** What sorting in the ring cost and saved; `null` if entries were not sorted. */
   readonly sort: SortCost | null;
-  /** Pages that hold a store, but were in no entry harvested. */
+  /** Pages that hold a store but were in no harvested entry. */
   readonly lost: LostPages;
   /** What did not hold. */
   readonly problems: readonly string[];
-  /** Whether all held. */
+  /** Whether everything held. */
   readonly ok: boolean;
 }
 
 /** What the first pass leaves behind, and what else is wanted. */
 export interface ResetOptions {
-  /** Harvest only the first entries of each ring. */
+  /** Harvest only this many entries of each ring. */
   readonly harvestFirst: number | undefined;
-  /** Leave this entry of each ring unharvested, and harvest the rest. */
+  /** Leave this entry of each ring unharvested, and harvest the others. */
   readonly gap: number | undefined;
-  /** Sort all entries in the ring before they are marked, and measure that; nothing is left behind. */
+  /**
+   * Sort all entries in the ring before they are marked, and measure that. Nothing is left behind.
+   */
   readonly sort?: boolean;
-  /** Asks for the kernel's own state of each ring; not asked for unless given. */
+  /** Reads the kernel's own state of each ring; the state is left out without it. */
   readonly states?: KernelStates | null;
 }
 
 /**
- * Runs one round, harvests and resets: all at once, or in two passes of which the first leaves entries
- * behind (`harvest.in-order`, `harvest.gap-stops`, `harvest.gap-filled`).
+ * Runs one round, harvests and resets: all at once, or in two passes of which the first leaves
+ * entries behind (`harvest.in-order`, `harvest.gap-stops`, `harvest.gap-filled`).
  *
- * @param options What the first pass leaves behind, and what else is wanted.
- * @returns The passes.
- * @throws {UsageError} Where a ring holds no entry at the gap.
- * @throws {HostError} Where the kernel's own state is wanted and not told.
+ * @throws {UsageError} If a ring holds no entry at the gap.
+ * @throws {HostError} If the kernel's own state is wanted and cannot be read.
  */
 export async function reset(
   lab: RingVm,
@@ -91,7 +91,7 @@ export async function reset(
   };
 }
 
-// A ring that an overflow wedged cannot go on.
+// A ring that is wedged by an overflow cannot take another round, so nothing is measured then.
 async function costOfSorting(
   lab: RingVm,
   driver: InlineDriver,

@@ -7,7 +7,7 @@ import type { ResetResult } from "./reset.ts";
 const ALIGNS: readonly Align[] = ["left", "right", "right", "right", "right", "right"];
 
 /**
- * `dirtyring reset` for people.
+ * Formats the result of `dirtyring reset` for people.
  *
  * @returns Lines with their ends.
  */

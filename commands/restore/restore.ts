@@ -32,14 +32,13 @@ export interface RestoreRequest extends BackendSelection {
   readonly folder: string;
 }
 
-/** Files that are not used and named one by one; the result names them all. */
+/** How many unused files are named in notes; the result names them all. */
 const NOTED = 3;
 
 /**
- * `dirtyring restore`.
+ * Runs `dirtyring restore`.
  *
- * @param request What the command line asks for.
- * @throws {UsageError} Where no checkpoint of the folder is whole.
+ * @throws {UsageError} If no checkpoint of the folder is whole.
  */
 export async function restoreCheckpoint(
   request: RestoreRequest,
@@ -47,7 +46,7 @@ export async function restoreCheckpoint(
 ): Promise<Watched<RestoreResult>> {
   const { folder } = request;
   const chain = await readChain(folder);
-  const last = chain.files.at(-1)!.header.epoch; // a chain has a file at least
+  const last = chain.files.at(-1)!.header.epoch; // a chain has at least one file
   for (const { file, reason } of chain.skipped.slice(0, NOTED)) {
     context.note(`${printable(`${folder}/${file}`)}: ${reason}; epoch ${last} is restored`);
   }
@@ -70,15 +69,17 @@ export async function restoreCheckpoint(
 }
 
 /**
- * Makes a machine again from its checkpoints and runs it on: first memory and registers must agree, then each vCPU
- * finishes the pass of its list that it was in, then it makes another. Each time every page must hold exactly what
- * the stores made so far must have left there.
+ * Makes a machine again from its checkpoints and runs it on. First memory and registers must agree
+ * with the files. Then each vCPU finishes the pass of its list that it was in, and then makes
+ * another one. After each step every page must hold exactly what the stores so far must have left
+ * there.
  *
- * @param kernel The kernel that answers: it need not be the one that ran the machine before.
- * @returns What it came to, also where a vCPU failed meanwhile: `error` says how.
- * @throws {UsageError} Where the checkpoints are of a machine that this kernel, or the host's memory, cannot take.
- * @throws {HostError} Where the host has no usable KVM, or vCPUs cannot be started.
- * @throws {KernelError} Where the kernel refuses a call that makes the machine.
+ * @param kernel The kernel to run on; it need not be the one that ran the machine before.
+ * @returns The result, even if a vCPU failed on the way: see its `error`.
+ * @throws {UsageError} If this kernel, or the host's memory, cannot hold the machine of the
+ * checkpoints.
+ * @throws {HostError} If the host has no usable KVM, or vCPUs cannot be started.
+ * @throws {KernelError} If the kernel refuses a call that makes the machine.
  */
 export async function restore(
   kernel: Kernel,
@@ -130,7 +131,7 @@ export async function restore(
   };
 }
 
-// A file that was whole a moment ago.
+// Reads a file that was whole a moment ago; if it no longer is, it has changed meanwhile.
 async function unbroken<T>(folder: string, read: () => Promise<T>): Promise<T> {
   try {
     return await read();
@@ -145,13 +146,13 @@ async function unbroken<T>(folder: string, read: () => Promise<T>): Promise<T> {
 }
 
 /**
- * Thinks the machine of a checkpoint out, from its header. A pattern that came from a file is taken from the access
- * list in slot 0.
+ * Plans the machine of a checkpoint from its header. A pattern that came from a file is read back
+ * from the access list in slot 0.
  *
- * @param header The header, of a file that was checked.
- * @param slot0 The slot 0 that belongs to it.
- * @param path The file, for the error.
- * @throws {UsageError} Where the access list names what is no page.
+ * @param header The header of a file that was checked.
+ * @param slot0 Slot 0 of the same file.
+ * @param path The file's path, for errors.
+ * @throws {UsageError} If the access list holds an address outside logged memory.
  */
 export function restorePlan(
   header: CheckpointHeader,
@@ -165,7 +166,7 @@ export function restorePlan(
   return planLab(options, isListed ? () => readList(header, slot0, path) : undefined);
 }
 
-// The pattern, from the first pass of each vCPU's block.
+// Reads the pattern back from the first pass of each vCPU's block.
 function readList(
   { lab, slot0Bytes }: CheckpointHeader,
   slot0: Uint8Array<ArrayBuffer>,
@@ -198,13 +199,14 @@ function readList(
 }
 
 /**
- * Looks whether a kernel takes a machine, before it is made: who restores it cannot give other options, so that what
- * is said is said of the file.
+ * Checks that a kernel can take a machine, before it is made. Whoever restores it cannot change its
+ * options, so an error is about the file, not about an option.
  *
- * @param file The file that tells of the machine.
- * @throws {UsageError} Where it has more vCPUs or slots than the kernel allows, or rings of another size.
- * @throws {HostError} Where the host has no usable KVM, or no dirty ring.
- * @throws {KernelError} Where the kernel fails a call.
+ * @param file The file that describes the machine.
+ * @throws {UsageError} If it has more vCPUs or slots than the kernel allows, or rings of a size
+ * that the kernel refuses.
+ * @throws {HostError} If the host has no usable KVM, or no dirty ring.
+ * @throws {KernelError} If the kernel fails a call.
  */
 export function checkLimits(kernel: Kernel, { path, header: { lab, tracking } }: WholeFile): void {
   using system = System.open(kernel);
@@ -230,12 +232,12 @@ export function checkLimits(kernel: Kernel, { path, header: { lab, tracking } }:
 }
 
 /**
- * Makes what a checkpoint tells of, or says that there is no memory for it.
+ * Makes something that a checkpoint describes, and reports it if memory is too short for it.
  *
- * @param file The file that tells of it.
+ * @param file The file that describes it.
  * @param make Makes it.
- * @returns What it made.
- * @throws {UsageError} Where the host has no memory for it.
+ * @returns What `make` returned.
+ * @throws {UsageError} If the host has too little memory.
  */
 export async function fitting<T>(
   { path, header: { lab } }: WholeFile,
@@ -255,7 +257,7 @@ export async function fitting<T>(
   }
 }
 
-// The kernel says ENOMEM; V8 has no class of its own for an array that it finds no memory for.
+// The kernel says ENOMEM. V8 has no error class of its own for an array that it cannot allocate.
 function wantOfMemory(error: unknown): string | null {
   if (error instanceof KernelError && error.errno === ERRNO.ENOMEM) return `${error.call}: ENOMEM`;
   const isAllocation = error instanceof RangeError &&

@@ -1,3 +1,5 @@
+// The result of `dirtyring restore`, and the check of every page behind it.
+
 import type { SkippedFile } from "../../checkpoint/checkpoint_chain.ts";
 import type { CheckpointHeader } from "../../checkpoint/checkpoint_header.ts";
 import type { InterruptSignal } from "../../host/interrupt.ts";
@@ -5,35 +7,38 @@ import type { TrackingKind } from "../../machine/dirty_tracker.ts";
 import type { GuestVm, LabResult } from "../../machine/guest_vm.ts";
 import { PAGE_WORDS, type PageName } from "../../ring/entry.ts";
 
-/** A look at all pages of a restored machine while its vCPUs stood still. */
+/** A check of all pages of a restored machine, made while its vCPUs were stopped. */
 export interface RestoreCheck {
-  /** When: as it was restored, when each vCPU had finished the pass that it was in, and after a pass more. */
+  /**
+   * When: right after restoring, after each vCPU had finished its current pass, and after one more
+   * pass.
+   */
   readonly when: "restored" | "pass finished" | "another pass";
-  /** Stores made since the beginning of the machine that was checkpointed, over all vCPUs. */
+  /** Stores made since the checkpointed machine began, over all vCPUs. */
   readonly stores: number;
-  /** Pages that did not hold what so many stores must have left there. */
+  /** Pages that did not hold what that many stores must have left there. */
   readonly wrong: WrongPages;
 }
 
-/** `dirtyring restore`: a machine made again from its checkpoints, and run on. */
+/** The result of `dirtyring restore`. */
 export interface RestoreResult extends LabResult {
-  /** What it is. */
+  /** Name and version of this format. */
   readonly schema: "dirtyring.restore/1";
   /** The folder of the checkpoints. */
   readonly folder: string;
   /** The kernel that ran the machine before. */
   readonly from: CheckpointHeader["kernel"];
-  /** How dirty pages were, and are, tracked. */
+  /** How dirty pages were tracked, and are again. */
   readonly tracking: TrackingKind;
-  /** The epoch that was restored: 0 is the beginning. */
+  /** The epoch that was restored; 0 is the beginning. */
   readonly epoch: number;
-  /** Files that were used. */
+  /** How many files were used. */
   readonly files: number;
   /** Files that were not used. */
   readonly skipped: readonly SkippedFile[];
-  /** Pages of logged memory that the files hold, each counted once. */
+  /** Pages of logged memory in the files; each counts once. */
   readonly pages: number;
-  /** The vCPUs, with the stores of each since the beginning: when it was restored, and at the end. */
+  /** Each vCPU's stores since the beginning. */
   readonly vcpus: readonly {
     /** The vCPU. */
     readonly vcpu: number;
@@ -42,37 +47,43 @@ export interface RestoreResult extends LabResult {
     /** Stores at the end. */
     readonly storesAfter: number;
   }[];
-  /** vCPUs whose RFLAGS were saved without the IOPL of their program, and got it again. */
+  /** vCPUs whose RFLAGS were saved without the IOPL of their program; it was set again. */
   readonly withoutIopl: number;
-  /** What was looked at; not all of it where something did not hold. */
+  /** The checks that were made. Later ones are left out once something does not hold. */
   readonly checks: readonly RestoreCheck[];
-  /** What did not hold beside wrong pages. */
+  /** What did not hold, apart from wrong pages. */
   readonly problems: readonly string[];
   /** Whether memory and registers agreed, and no step was lost. */
   readonly ok: boolean;
-  /** What ended it before its time, in words: a guest or a call that failed; `null` where nothing did. */
+  /** The failure of a guest or a call that ended the run early, in words; `null` if none did. */
   readonly error: string | null;
   /** The signal that ended it early, or `null`. */
   readonly interrupted: InterruptSignal | null;
 }
 
-/** What a vCPU has stored, told by counting. */
+/** How many stores a vCPU has made. */
 export interface StoreCount {
   /** Stores made since the beginning. */
   readonly stores: number;
-  /** The store that went to the first element of its list, from which on elements follow each other. */
+  /**
+   * The number of the store that went to the first element of its list; the stores after it follow
+   * the list.
+   */
   readonly origin: number;
 }
 
-/** A page that does not hold what was stored to it last. */
+/** A page that does not hold what was last stored to it. */
 export interface WrongPage extends PageName {
   /** The counter that it holds. */
   readonly found: number;
-  /** What it should hold: a vCPU's last store to it; `null` where the counter is right, and what is behind it not. */
+  /**
+   * What it should hold: a vCPU's last store to it; `null` if the counter is right but the rest of
+   * the page is not zero.
+   */
   readonly expected: number | null;
 }
 
-/** Wrong pages: their number, and the first hundred of them. */
+/** Wrong pages: how many there are, and the first hundred. */
 export interface WrongPages {
   /** How many there are. */
   readonly count: number;
@@ -83,39 +94,39 @@ export interface WrongPages {
 const LISTED = 100;
 const WRAP = 2 ** 32;
 
-// What is known of a page.
+// What is known of a page: bits.
 const IN_USE = 1;
 const STORED = 2;
 const RIGHT = 4;
 
 /**
- * Computes what each page of a machine must hold from nothing but how many stores its vCPUs made, and compares: the
- * guests store a counter, so that the n-th store of a vCPU goes to a known page with a known value. Where more than
- * one vCPU stores to a page, it may hold the last store of any of them.
+ * Computes what each page of a machine must hold, knowing only how many stores its vCPUs made, and
+ * compares. The guests store a counter, so the n-th store of a vCPU puts a known value into a known
+ * page. If several vCPUs store to the same page, it may hold the last store of any of them.
  */
 export class Counters {
   readonly #vm: GuestVm;
   readonly #known: Uint8Array<ArrayBuffer>;
-  /** The first value of each vCPU, and what it grows by. */
+  /** The first value of each vCPU, and its increment. */
   readonly #values: readonly { readonly value: number; readonly step: number }[];
 
   /**
-   * Makes ready.
+   * Prepares the comparison.
    *
-   * @param vm The machine, fresh: its own counters begin where those of its vCPUs did.
+   * @param vm The machine, fresh: its counters start where those of the checkpointed machine did.
    */
   constructor(vm: GuestVm) {
     this.#vm = vm;
     this.#known = new Uint8Array(vm.pages.total);
-    this.#values = vm.vcpus.map((_, id) => vm.errand(id, 0, 0)); // of no stores
+    this.#values = vm.vcpus.map((_, id) => vm.errand(id, 0, 0)); // an errand of no stores
   }
 
-  /** Pages that are in use: named by a file. */
+  /** How many pages a file named. */
   get pages(): number {
     return this.#known.reduce((sum, known) => sum + (known & IN_USE), 0);
   }
 
-  /** Takes a page into the comparison even if no vCPU stores to it: it must then be zero. */
+  /** Includes a page in the comparison even if no vCPU stores to it; it must then be zero. */
   use(page: number): void {
     this.#known[page]! |= IN_USE;
   }
@@ -123,7 +134,7 @@ export class Counters {
   /**
    * The value of a vCPU's n-th store.
    *
-   * @param n The store, from 0.
+   * @param n Number of the store, from 0.
    */
   valueOf(id: number, n: number): number {
     const { value, step } = this.#values[id]!;
@@ -131,16 +142,17 @@ export class Counters {
   }
 
   /**
-   * Compares all pages that are in use, or were stored to, with what they must hold; the rest of each must be zero.
+   * Checks all pages that a file named or a vCPU stored to. Behind the counter each must be zero.
    *
-   * @param counts What each vCPU has stored.
+   * @param counts How many stores each vCPU has made.
    */
   compare(counts: readonly StoreCount[]): WrongPages {
     const known = this.#known;
     const { memory } = this.#vm;
     for (let page = 0; page < known.length; page++) known[page]! &= IN_USE;
     const expected = new Uint32Array(known.length);
-    // The vCPU, from 1, whose last store to a page is known.
+    // For each page, the last vCPU (from 1) that was found to store to it: older stores of the same
+    // vCPU are skipped.
     const last = new Uint32Array(known.length);
     counts.forEach(({ stores, origin }, id) => {
       const { first, stores: block } = this.#vm.vcpus[id]!;
@@ -162,7 +174,7 @@ export class Counters {
       const isRight = (of & STORED) === 0 ? found === 0 : (of & RIGHT) !== 0;
       if (isRight && this.#isRestZero(page)) continue;
       if (count++ >= LISTED) continue;
-      // Where nothing was stored, 0 is expected.
+      // 0 is expected in a page that no vCPU stored to.
       const wanted = isRight ? null : expected[page]!;
       pages.push({ ...this.#vm.pages.name(page), found, expected: wanted });
     }

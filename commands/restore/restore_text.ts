@@ -4,7 +4,7 @@ import { printable } from "../../text/printable.ts";
 import { machineText } from "../checkpoint/checkpoint_text.ts";
 import type { RestoreCheck, RestoreResult } from "./restore_result.ts";
 
-/** Pages that are shown one by one. */
+/** How many pages are shown one by one. */
 const SHOWN = 10;
 
 const WHEN: Readonly<Record<RestoreCheck["when"], string>> = {
@@ -14,7 +14,7 @@ const WHEN: Readonly<Record<RestoreCheck["when"], string>> = {
 };
 
 /**
- * `dirtyring restore` for people.
+ * Formats the result of `dirtyring restore` for people.
  *
  * @returns Lines with their ends.
  */

@@ -12,29 +12,29 @@ import type { GuestVm } from "../../machine/guest_vm.ts";
 import { DirtySet } from "../../memory/page_sets.ts";
 import { Counters, type RestoreCheck, type StoreCount } from "./restore_result.ts";
 
-/** A restored machine that is run on, and what was found out about it. */
+/** Runs a restored machine on and checks it. */
 export class RestoredRun {
   readonly #vm: GuestVm;
   readonly #cycle: HarvestCycle;
   readonly #interrupt: InterruptWatch;
-  /** What its pages must hold. */
+  /** What the machine's pages must hold. */
   readonly counters: Counters;
-  /** What was looked at. */
+  /** The checks that were made. */
   readonly checks: RestoreCheck[] = [];
-  /** What did not hold beside wrong pages. */
+  /** What did not hold, apart from wrong pages. */
   readonly problems: string[] = [];
-  /** vCPUs that were saved without the IOPL of their program. */
+  /** How many vCPUs were saved without the IOPL of their program. */
   withoutIopl = 0;
-  /** Where its vCPUs are. */
+  /** How far its vCPUs are in their stores. */
   places: readonly VcpuPlace[];
-  /** What ended it before its time. */
+  /** The failure that ended the run early, if any. */
   error: string | null = null;
 
   /**
-   * Makes ready.
+   * Prepares a run.
    *
    * @param vm The VM, fresh.
-   * @param places Where its vCPUs were.
+   * @param places How far its vCPUs were in their stores.
    */
   constructor(
     vm: GuestVm,
@@ -49,9 +49,9 @@ export class RestoredRun {
   }
 
   /**
-   * Loads slot 0 and the registers, and holds each against what it must be.
+   * Loads slot 0 and the registers, and checks both.
    *
-   * @throws {KernelError} Where the kernel refuses the registers.
+   * @throws {KernelError} If the kernel refuses the registers.
    */
   load({ slot0, registers }: CheckpointState): void {
     const vm = this.#vm;
@@ -72,7 +72,7 @@ export class RestoredRun {
     });
   }
 
-  // What is wrong with where a vCPU is said to be; null where nothing is.
+  // Says what is wrong with the recorded place of a vCPU; null if nothing is.
   #wrongPlace(id: number): string | null {
     const { stores: block } = this.#vm.vcpus[id]!;
     const { stores, value, passStores, passMade } = this.places[id]!;
@@ -91,7 +91,9 @@ export class RestoredRun {
     return `its registers leave ${left} stores to make, its place ${passStores - passMade}`;
   }
 
-  /** Compares, lets each vCPU finish its pass, compares, lets each make a pass more, and compares. */
+  /**
+   * Compares, lets each vCPU finish its pass, compares, lets each make one more pass, and compares.
+   */
   async toEnd(): Promise<void> {
     const vm = this.#vm;
     const finished = this.places.map(({ stores, passStores, passMade }) =>
@@ -122,7 +124,7 @@ export class RestoredRun {
     });
   }
 
-  // Sets a vCPU's registers to begin its list again.
+  // Sets a vCPU's registers to the beginning of its list.
   #beginPass(id: number, stores: number): VcpuPlace {
     const vm = this.#vm;
     const { vcpu, first, stores: passStores } = vm.vcpus[id]!;
@@ -132,7 +134,8 @@ export class RestoredRun {
     return { stores, value, passStores, passMade: 0 };
   }
 
-  // Looks at all pages, unless something else is wrong already, or a signal came: answers whether all is right.
+  // Checks all pages, unless a problem was found or a signal came before. Returns whether all is
+  // right.
   #check(when: RestoreCheck["when"], counts: readonly StoreCount[]): boolean {
     if (this.problems.length > 0 || this.#interrupt.signal !== null) return false;
     const stores = counts.reduce((sum, count) => sum + count.stores, 0);
@@ -143,11 +146,11 @@ export class RestoredRun {
 }
 
 const TURN_MS = 20;
-/** Milliseconds that it may take: a guest that was restored wrong may never end. */
+/** Time limit in milliseconds: a guest that was restored wrong may never end. */
 const MOST_MS = 60_000;
 /**
- * As many on the model, for all vCPUs together, by its own clock, which no other work on the host slows down; and ten
- * times as many for a store as it takes.
+ * The time limit on the model: these milliseconds are shared by all vCPUs, and each store adds ten
+ * times what it takes. The model's own clock counts, so other work on the host does not matter.
  */
 const MODEL_MS = 1000;
 const MODEL_STORE_MS = 0.02;
@@ -155,15 +158,17 @@ const ADVICE =
   "it was restored wrong, or this host is busy with other work: try again when it is not";
 
 /**
- * Runs vCPUs on from where they are until each has made so many stores; rings that are full meanwhile are emptied.
+ * Runs vCPUs on from where they are until each has made its stores. Rings that get full are
+ * emptied.
  *
- * @param cycle Empties its rings.
- * @param places Where each vCPU is, its registers set. One that is in no pass stands still.
- * @param quotas Stores since the beginning at which each stops.
- * @returns Where they are then.
- * @throws {GuestError} Where they do not end in time, or one stops in a way that the guest never brings about.
- * @throws {KernelError} Where the kernel fails a call.
- * @throws {HostError} Where vCPUs cannot be started.
+ * @param cycle Empties the rings.
+ * @param places Where each vCPU is; its registers are set. A vCPU that is in no pass stays stopped.
+ * @param quotas Stores since the beginning at which each vCPU stops.
+ * @returns Where the vCPUs are at the end.
+ * @throws {GuestError} If they do not end in time, or one stops in a way that the guest never
+ * causes.
+ * @throws {KernelError} If the kernel fails a call.
+ * @throws {HostError} If vCPUs cannot be started.
  */
 async function finishStores(
   vm: GuestVm,
@@ -173,7 +178,7 @@ async function finishStores(
   interrupt: InterruptWatch,
 ): Promise<readonly VcpuPlace[]> {
   await using vcpus = await startVcpus(vm, { quotas, places });
-  const dirty = new DirtySet(vm.pages.total); // nobody asks for them: a ring has to be emptied all the same
+  const dirty = new DirtySet(vm.pages.total); // not used, but rings have to be emptied
   const going = new Set(places.keys().filter((id) => places[id]!.passStores > 0));
   const left = Math.max(...going.values().map((id) => quotas[id]! - places[id]!.stores), 0);
   const most = vm.kernel.backend === "model"
@@ -210,17 +215,17 @@ async function finishStores(
   return places.map((_, id) => vcpus.placeOf(id));
 }
 
-/** The bits of RFLAGS that are the privilege level for I/O instructions. */
+/** The I/O privilege level in RFLAGS. */
 const IOPL = 0x3000n;
 
 /**
- * Gives saved registers the IOPL of the guest's program, which never changes it. A KVM may answer `KVM_GET_REGS`
- * without it: kvm_pvm does once a guest has run, since it judges I/O instructions by other means. Another KVM would
- * let the guest fault at its OUT.
+ * Sets the IOPL of the guest's program in saved registers; the program never changes it. A KVM may
+ * answer `KVM_GET_REGS` without it: kvm_pvm does once a guest has run, since it checks I/O
+ * instructions by other means. On another KVM the guest would then fault at its OUT.
  *
  * @param registers A `struct kvm_regs`, changed in place.
  * @param rflags The RFLAGS that the program begins with.
- * @returns Whether it was another one.
+ * @returns Whether the saved IOPL was a different one.
  */
 function giveIopl(registers: Uint8Array<ArrayBuffer>, rflags: bigint): boolean {
   const view = new DataView(registers.buffer, registers.byteOffset);

@@ -5,7 +5,7 @@ import { sortText } from "../../report/sort_text.ts";
 import { type Align, countText, table, timeText } from "../../report/table.ts";
 import { checkText, statisticsText } from "../stats/stats_text.ts";
 
-/** Rounds that are shown one by one. */
+/** How many rounds are shown one by one. */
 const SHOWN = 10;
 
 const HEAD = [
@@ -22,7 +22,7 @@ const HEAD = [
 const ALIGNS: readonly Align[] = HEAD.map(() => "right");
 
 /**
- * `dirtyring run` for people.
+ * Formats the result of `dirtyring run` for people.
  *
  * @returns Lines with their ends.
  */

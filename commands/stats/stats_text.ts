@@ -7,7 +7,7 @@ import type { Bucket, Statistics } from "../../ring/statistics.ts";
 const BAR_WIDTH = 40;
 
 /**
- * `dirtyring stats` for people.
+ * Formats the result of `dirtyring stats` for people.
  *
  * @returns Lines with their ends.
  */
@@ -18,12 +18,12 @@ export function* statsText(result: StatsResult): Generator<string> {
 }
 
 /**
- * The coalescing statistics and what was measured beside them.
+ * Formats the coalescing statistics, and what was measured beside them.
  *
- * @param report The statistics.
  * @param backend Which kernel answered.
- * @param isSorted Whether the entries were sorted in the ring: then they are compared with nothing.
- * @returns Lines with their ends, the first one blank.
+ * @param isSorted Whether the entries were sorted in the ring. The column for sorted entries is
+ * then left out.
+ * @returns Lines with their ends; the first line is blank.
  */
 export function* statisticsText(
   report: StatsReport,
@@ -129,9 +129,8 @@ function* measuredText(
 }
 
 /**
- * What a run found out about its own honesty.
+ * Formats what the check of a run found: an interrupt, problems and lost pages.
  *
- * @param check What it found.
  * @returns Lines with their ends.
  */
 export function* checkText(check: RoundsCheck): Generator<string> {

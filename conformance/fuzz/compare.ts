@@ -1,24 +1,27 @@
+// Compares a fuzz program's run on a real kernel with its run on the model.
 import { PROT_EXEC } from "../../ffi/linux.ts";
 import { DIRTY } from "../../ring/entry.ts";
 import { ENTRY_NUMBERS, type FuzzStep } from "./machine.ts";
 import type { FuzzOp, FuzzProgram } from "./program.ts";
 
-/** What docs/abi.md leaves open: a difference that it covers is no mismatch. */
+/**
+ * Behaviour that docs/abi.md leaves open. A difference that one of these covers is not a mismatch.
+ */
 export type FuzzAllowance =
-  /** Pages that the guest only reads or fetches may be pushed, too. */
+  /** Pages that the guest only reads or executes may be pushed, too. */
   | "push.read-may-push"
-  /** A page may be pushed again where the host moved its memory meanwhile. */
+  /** A page may be pushed again without a reset where the host moved its memory meanwhile. */
   | "push.once-until-reset"
   /** Mapping a ring for execution is refused with EINVAL or with EPERM. */
   | "mmap.exec";
 
-/** What differs first between two kernels. */
+/** The first difference between two runs of a program. */
 export interface FuzzDifference {
-  /** What the real kernel answered in the steps before, in order. */
+  /** The real kernel's answers in the steps before, in order. */
   readonly answers: readonly string[];
-  /** The step: 0 is the making of the VM, n the nth operation. */
+  /** The step that differs: 0 is the making of the VM, n is the nth operation. */
   readonly step: number;
-  /** Which part of it. */
+  /** Which part of the step differs. */
   readonly part: keyof FuzzStep;
   /** What the model did. */
   readonly expected: FuzzStep;
@@ -26,25 +29,25 @@ export interface FuzzDifference {
   readonly seen: FuzzStep;
 }
 
-/** Two runs of a program held against each other. */
+/** The comparison of two runs of a program. */
 export interface FuzzComparison {
-  /** What differs, or `null`. */
+  /** The first difference, or `null`. */
   readonly difference: FuzzDifference | null;
-  /** Steps compared. */
+  /** The number of steps compared. */
   readonly steps: number;
-  /** Entries compared: those that changed in a step. */
+  /** The number of entries compared: those that changed in a step. */
   readonly entries: number;
   /** Allowances used, in order. */
   readonly allowances: readonly FuzzAllowance[];
-  /** Whether the rest of the program was not compared: after an allowance the rings are out of step. */
+  /** Whether the comparison stopped early, because the rings are out of step after an allowance. */
   readonly endedEarly: boolean;
 }
 
 const PARTS = ["answer", "remaining", "entries", "words"] as const;
 
 /**
- * Holds what a real kernel did against what the model did, step by step, up to the first difference that
- * no allowance covers.
+ * Compares what a real kernel did with what the model did, step by step, up to the first difference
+ * that no allowance covers.
  *
  * @param seen What the real kernel did.
  * @param expected What the model did.
@@ -57,7 +60,7 @@ export function compareRuns(
   const allowances: FuzzAllowance[] = [];
   let entries = 0;
   for (const [step, wanted] of expected.entries()) {
-    // Of both runs the same operations are told, or only the making of the VM.
+    // Both runs have the same steps, unless one of them ended after the making of the VM.
     const got = seen[step];
     if (got === undefined) break;
     entries += wanted.entries.length / ENTRY_NUMBERS;
@@ -86,7 +89,8 @@ function isSame(one: FuzzStep[keyof FuzzStep], other: FuzzStep[keyof FuzzStep]):
   return one.length === other.length && one.every((value, n) => value === other[n]);
 }
 
-// A refusal in both, each with one of the two errnos that are documented, and nothing else differs.
+// Whether both kernels refused, each with one of the two documented errnos, and nothing else
+// differs.
 function isExecErrno(op: FuzzOp, one: FuzzStep, other: FuzzStep): boolean {
   return op.do === "map" && (op.protection & PROT_EXEC) !== 0 &&
     [one, other].every(({ answer }) => answer === "EINVAL" || answer === "EPERM") &&
@@ -96,7 +100,7 @@ function isExecErrno(op: FuzzOp, one: FuzzStep, other: FuzzStep): boolean {
 const RUNS: readonly string[] = ["store", "resume"];
 const FULL = "KVM_EXIT_DIRTY_RING_FULL";
 
-// A push as it can be compared where indices are out of step.
+// Splits a list of entries into one list for each entry.
 function pushes(entries: readonly number[]): number[][] {
   return Array.from(
     { length: entries.length / ENTRY_NUMBERS },
@@ -104,8 +108,8 @@ function pushes(entries: readonly number[]): number[][] {
   );
 }
 
-// Only pages of the guest's own slot, which it never stores to, were pushed by one and not the other. A
-// ring that those pages filled stops the guest before stores that the other makes.
+// Whether the runs differ only in pages of the guest's own slot, which the guest never stores to.
+// If such pages filled one ring, that guest stopped before stores that the other still made.
 function isReadPush(
   { logProgram }: FuzzProgram,
   op: FuzzOp,
@@ -128,12 +132,11 @@ function isReadPush(
 }
 
 /**
- * Whether a difference is what `push.once-until-reset` leaves to a host that moves memory: the real kernel
- * pushed all that the model did, in its order, and pages again that were pushed before. It is for who
- * has seen that the program does not differ again.
+ * Whether a difference may come from a host that moves memory (`push.once-until-reset`): the real
+ * kernel pushed all that the model did, in the same order, and in addition pages that had been
+ * pushed before. Only meaningful once the caller has seen that the program does not differ again.
  *
  * @param earlier What the real kernel did in the steps before.
- * @returns Whether it may be that.
  */
 export function isPushedAgain(difference: FuzzDifference, earlier: readonly FuzzStep[]): boolean {
   const { part, seen, expected } = difference;

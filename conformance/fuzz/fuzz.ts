@@ -1,3 +1,5 @@
+// Runs fuzz programs on a real kernel and on the model, repeats and shrinks a mismatch, and
+// reports.
 import type { Kernel } from "../../ffi/kernel.ts";
 import type { KernelFacts } from "../../host/facts.ts";
 import type { InterruptSignal, InterruptWatch } from "../../host/interrupt.ts";
@@ -17,29 +19,33 @@ import type { FuzzProgram } from "./program.ts";
 import { ENDLESS } from "./ring.ts";
 import { shrinkProgram } from "./shrink.ts";
 
-/** How many programs, and which. */
+/** Options of {@linkcode fuzz}. */
 export interface FuzzOptions {
-  /** Programs. */
+  /** The number of programs. */
   readonly programs: number;
-  /** The seed: the same seed gives the same programs on every host with, and on every host without PML. */
+  /**
+   * The random seed. It gives the same programs on all hosts with PML, and the same on all hosts
+   * without.
+   */
   readonly seed: number;
 }
 
-/** Runs of a program that differed, to tell whether it does so always. */
+/** How often a program that differed is run again, to tell whether it always differs. */
 const REPEATED = 3;
-/** Programs that are tried at most to shrink one of no end: each is waited for, two seconds on a real kernel. */
+/**
+ * The most candidates tried to shrink a program whose KVM_RUN does not end. Each of them takes two
+ * seconds on a real kernel.
+ */
 const ENDLESS_TRIALS = 60;
 
 /**
- * Runs random programs of kernel calls on a real kernel and on the model, and compares answers, rings and
- * memory call by call, up to the first mismatch, which is shrunk.
+ * Runs random programs of kernel calls on a real kernel and on the model, and compares answers,
+ * rings and memory call by call, up to the first mismatch, which is shrunk.
  *
- * @param model The kernel that it is held against.
- * @param options How many programs, and which.
- * @param interrupt Ends it early; what was compared so far is answered.
- * @returns What was compared, and the mismatch if there is one.
+ * @param model The model to compare with.
+ * @param interrupt Ends it early, with a result of what was compared so far.
  * @throws {HostError} Where a kernel has no usable KVM, or no dirty ring.
- * @throws {KernelError} Where a kernel fails a call that no program is to see.
+ * @throws {KernelError} Where a kernel fails a call that is not part of a program.
  */
 export async function fuzz(
   real: Kernel,
@@ -56,12 +62,13 @@ export async function fuzz(
 }
 
 /**
- * Runs one program on a real kernel and on the model, such as a mismatch was printed as.
+ * Runs one program on a real kernel and on the model, for example one that an earlier mismatch
+ * printed.
  *
- * @param model The kernel that it is held against.
- * @returns As {@linkcode fuzz}; the program is shrunk further where it can be.
+ * @param model The model to compare with.
+ * @returns As for {@linkcode fuzz}; the program is shrunk further where possible.
  * @throws {HostError} Where a kernel has no usable KVM, or no dirty ring.
- * @throws {KernelError} Where a kernel fails a call that no program is to see.
+ * @throws {KernelError} Where a kernel fails a call that is not part of a program.
  */
 export async function replay(
   real: Kernel,
@@ -108,7 +115,7 @@ class Pair implements Disposable {
     return this.#mismatch === null && this.#interrupt.signal === null;
   }
 
-  // An interrupted program tells nothing.
+  // Runs a program on both kernels. There is no difference where an interrupt cut a run short.
   async #compare(
     program: FuzzProgram,
   ): Promise<FuzzComparison & { readonly wasPushedAgain: boolean }> {
@@ -131,7 +138,7 @@ class Pair implements Disposable {
     if (this.#interrupt.signal !== null) return;
     if (first.difference !== null) {
       const { again, repeated } = await this.#repeat(program);
-      // Called off before it was known whether the difference is more than a chance.
+      // Interrupted before it was known whether the difference is more than chance.
       if (again === 0 && repeated < REPEATED) return;
       if (again === 0 && first.wasPushedAgain) {
         this.#allowances["push.once-until-reset"]++;
@@ -139,7 +146,7 @@ class Pair implements Disposable {
       } else {
         const { difference } = first;
         const shrunk = again === 0 ? program : await this.#shrink(program, difference);
-        // What does not differ each time may agree once more.
+        // A difference that comes and goes may be absent from this run.
         const last = shrunk === program ? null : (await this.#compare(shrunk)).difference;
         this.#mismatch = {
           number,
@@ -158,7 +165,8 @@ class Pair implements Disposable {
     if (first.endedEarly) this.#endedEarly++;
   }
 
-  // How often a program differs in some more runs: in fewer where a signal comes.
+  // Runs a program again and counts how often it differs. There are fewer runs where a signal
+  // comes.
   async #repeat(program: FuzzProgram): Promise<Pick<FuzzMismatch, "again" | "repeated">> {
     let again = 0;
     for (let repeated = 0; repeated < REPEATED; repeated++) {
@@ -208,41 +216,44 @@ class Pair implements Disposable {
   }
 }
 
-/** A program that two kernels do not agree on. */
+/** A program on which the real kernel and the model differ. */
 export interface FuzzMismatch extends FuzzDifference {
-  /** The program's number under the seed; 0 for one that was read from a file. */
+  /** The program's number under the seed; 0 for a program from a file. */
   readonly number: number;
-  /** How often it differed again, of {@linkcode FuzzMismatch.repeated} more runs. */
+  /** In how many of the {@linkcode FuzzMismatch.repeated} further runs it differed again. */
   readonly again: number;
-  /** More runs. */
+  /** The number of further runs. */
   readonly repeated: number;
   /** The program as it was generated. */
   readonly program: FuzzProgram;
-  /** The shortest that still differs: `answers`, `step`, `expected` and `seen` tell of its run. */
+  /**
+   * The shortest program found that still differs; `answers`, `step`, `expected` and `seen` are of
+   * its run.
+   */
   readonly shrunk: FuzzProgram;
 }
 
-/** `dirtyring fuzz`: programs run on a real kernel and on the model. */
+/** The result of `dirtyring fuzz`. */
 export interface FuzzResult {
-  /** What it is. */
+  /** The name and version of this format. */
   readonly schema: "dirtyring.fuzz/1";
   /** The real kernel. */
   readonly kernel: KernelFacts;
-  /** The kernel that it was held against. */
+  /** The model that it was compared with. */
   readonly model: KernelFacts;
-  /** The seed; `null` where the program was read from a file. */
+  /** The random seed; `null` for a program from a file. */
   readonly seed: number | null;
-  /** Programs asked for. */
+  /** The number of programs asked for. */
   readonly planned: number;
-  /** Programs run on both kernels. */
+  /** The number of programs run on both kernels. */
   readonly programs: number;
-  /** Operations whose answers were compared. */
+  /** The number of operations whose answers were compared. */
   readonly calls: number;
-  /** Entries compared: those that an operation changed. */
+  /** The number of entries compared: those that an operation changed. */
   readonly entries: number;
   /** How often each allowance was used. */
   readonly allowances: Readonly<Record<FuzzAllowance, number>>;
-  /** Programs that were compared only up to an allowance. */
+  /** The number of programs that were compared only up to an allowance. */
   readonly endedEarly: number;
   /** The first mismatch, which ends the run; `null` where there is none. */
   readonly mismatch: FuzzMismatch | null;
@@ -254,15 +265,14 @@ export interface FuzzResult {
 
 /** `dirtyring fuzz` on several kernels. */
 export interface FuzzKernels extends KernelRuns<Watched<FuzzResult>> {
-  /** What it is. */
+  /** The name and version of this format. */
   readonly schema: "dirtyring.fuzz-kernels/1";
 }
 
 /**
- * Puts what the same programs came to on several kernels beside each other.
+ * Combines the results of the same programs on several kernels.
  *
- * @param runs The kernels, as they were given.
- * @param interrupted The signal that ended it early, or `null`.
+ * @param runs One for each kernel, in the order of the command line.
  */
 export function fuzzKernels(
   runs: readonly UnlabelledRun<Watched<FuzzResult>>[],

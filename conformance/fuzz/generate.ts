@@ -1,3 +1,4 @@
+// Generates random fuzz programs from a seed.
 import {
   KVM_CAP_DIRTY_LOG_RING,
   KVM_CAP_DIRTY_LOG_RING_ACQ_REL,
@@ -17,11 +18,11 @@ import {
   TOO_MANY_PAGES,
 } from "./program.ts";
 
-/** Ring sizes, in the smallest that the host accepts. */
+/** Ring sizes, as multiples of the smallest that the host accepts. */
 const RINGS: readonly number[] = [1, 1, 1, 1, 2, 4];
 const ALL = 65536;
 
-/** How often each operation comes: its share of the sum. */
+/** How often each operation is drawn, as a share of the sum. */
 const SHARES: Readonly<Record<FuzzOpName, number>> = {
   store: 30,
   harvest: 20,
@@ -44,7 +45,10 @@ const DECK = (Object.keys(SHARES) as FuzzOpName[]).flatMap((name) =>
   Array.from({ length: SHARES[name] }, () => name)
 );
 
-/** What often comes after an operation, so that programs get somewhere. */
+/**
+ * Operations that make sense after an operation. They are drawn half of the time, so that programs
+ * get somewhere.
+ */
 const SEQUELS: Readonly<Partial<Record<FuzzOpName, readonly FuzzOpName[]>>> = {
   store: ["harvest", "harvest", "harvest", "skip", "resume"],
   harvest: ["reset", "reset", "reset", "forge", "mark"],
@@ -57,8 +61,8 @@ const SEQUELS: Readonly<Partial<Record<FuzzOpName, readonly FuzzOpName[]>>> = {
 };
 
 /**
- * One of many programs: the same seed and number give the same program on every host whose smallest ring is
- * of the same size. With PML that is 16 KiB, and smaller ones would only be refused.
+ * Generates a program. The same seed and number give the same program on every host with the same
+ * smallest ring. With PML that is 16 KiB; smaller rings would only be refused.
  *
  * @example
  * ```ts
@@ -76,7 +80,7 @@ export function generateProgram(
   number: number,
   smallestRing: number = PAGE_SIZE,
 ): FuzzProgram {
-  // A seed of its own for each: neighbours in a series would share their first numbers.
+  // Give each program a seed of its own: consecutive seeds would share their first random numbers.
   const random = seeded(seeded(seed)(2 ** 21) * 2 ** 32 + (seed + number) % 2 ** 32);
   const ringBytes = pick(random, RINGS) * smallestRing;
   const vcpus = random(24) === 0 ? 0 : 1 + Math.min(random(4), random(4));
@@ -92,7 +96,7 @@ export function generateProgram(
   for (let n = 5 + random(36); n > 0; n--) {
     const sequels: readonly FuzzOpName[] | undefined = random(2) === 0 ? SEQUELS[last] : undefined;
     last = pick(random, sequels ?? DECK);
-    // Mostly the vCPU of the operation before; seldom one that is not there.
+    // A sequel keeps the vCPU. Seldom, choose a vCPU that does not exist.
     if (sequels === undefined) vcpu = random(60) === 0 ? vcpus : random(vcpus);
     ops.push(operation(last, random, vcpu, vcpus, slots, stores));
   }
@@ -153,7 +157,8 @@ function operation(
 }
 
 function mark(random: Random, vcpu: number): FuzzOp {
-  // Where no push wrote, an entry that is marked harvested ends the vCPU's runs.
+  // Mostly close to the reset index: marking an entry that was never pushed as harvested ends the
+  // vCPU's runs.
   const at = random(8) === 0 ? random(300) : random(6);
   return { do: "mark", vcpu, at, flags: pick(random, [0, 1, 1, 1, 2, 3]) };
 }
@@ -166,7 +171,8 @@ function forge(random: Random, vcpu: number, slots: FuzzSlots): FuzzOp {
     : id === 6
     ? random(8)
     : pick(random, [1 << 16, 0xffff, 2 ** 31]);
-  // Mostly so near to genuine ones that a batch takes both; past the slot's end it is then dropped.
+  // Mostly so near to genuine offsets that one batch takes both. A batch that reaches past the
+  // slot's end is dropped.
   const end = known.pages;
   const offset = pick(random, [random(64), end - 1 + random(8), end + random(64), random(5000)]);
   return { do: "forge", vcpu, at: random(random(3) === 0 ? 64 : 8), slot, offset };
@@ -190,20 +196,20 @@ function enable(random: Random): FuzzOp {
   return { do: "enable", capability, argument };
 }
 
-/** An operation that asks for a slot. */
+/** An operation that sets a memory slot. */
 export type SlotOp = Extract<FuzzOp, { readonly do: "slot" }>;
 
-/** Where a slot may lie: areas of so many pages, some of them beyond 4 GiB. */
+/** Where slots lie: areas of this many pages, the last of which is at 4 GiB. */
 const AREA_PAGES = 0x200;
 const AREAS = 6;
 const HIGH_GFN = 0x10_0000;
 const SLOT_IDS = 6;
-/** `KVM_MEM_READONLY`: a store to such a slot ends in an exit. */
+/** `KVM_MEM_READONLY`: a store to such a slot exits to userspace. */
 const READ_ONLY = 2;
 
 /**
- * The slots that a program has if all goes as documented, so that its next operations meet them. Nothing
- * is compared with this.
+ * Tracks the slots that a program has if the kernel behaves as documented, so that later operations
+ * refer to real slots. It only guides the generator; no result is compared with it.
  */
 class FuzzSlots {
   readonly #random: Random;
@@ -211,10 +217,10 @@ class FuzzSlots {
   readonly #slots = new Map<number, SlotOp>();
 
   /**
-   * Begins without slots.
+   * Starts without slots.
    *
-   * @param random Draws.
-   * @param isLarge Whether slots have to be large for their pages to fill a ring.
+   * @param random The source of random numbers.
+   * @param isLarge Whether slots must be large so that their pages can fill a ring.
    */
   constructor(random: Random, isLarge: boolean) {
     this.#random = random;
@@ -231,7 +237,7 @@ class FuzzSlots {
   }
 
   /**
-   * A slot that may well be new: it may also overlap another, or have the id of one.
+   * Sets a slot that is probably new, but may overlap another or reuse its id.
    *
    * @returns The operation.
    */
@@ -275,10 +281,10 @@ class FuzzSlots {
       case 7:
         return this.#note({ ...one, gfn: one.gfn + AREA_PAGES, flags: one.flags ^ logged });
       case 8:
-        // Another slot over the same host memory.
+        // A second slot over the same host memory.
         return this.#note({ ...one, slot: this.#random(SLOT_IDS) + 1, gfn: one.gfn + AREA_PAGES });
       case 9:
-        // Over the guest's own slot, or as it was.
+        // A slot over the guest's own, or the same slot again.
         return this.#random(2) === 0 ? { ...one, slot: 7, gfn: this.#random(8) } : one;
       case 10:
         return { ...one, pages: this.#pick([one.pages > 1 ? 1 : 2, TOO_MANY_PAGES]) };
@@ -297,7 +303,7 @@ class FuzzSlots {
     }
   }
 
-  // What becomes of the slots if the kernel keeps the rules that abi.md stands on.
+  // Updates the slots as the kernel does, if it follows the rules of KVM_SET_USER_MEMORY_REGION.
   #note(op: SlotOp): SlotOp {
     const old = this.#slots.get(op.slot);
     if (op.pages === 0) this.#slots.delete(op.slot);
@@ -311,10 +317,10 @@ class FuzzSlots {
   }
 }
 
-/** A guest frame that no slot of a program has. */
+/** A guest frame outside of all slots. */
 const HOLE_GFN = 0x8_0000;
 
-/** The lists of pages that a program stores to. */
+/** Generates the lists of pages that a program stores to. */
 class FuzzStores {
   readonly #random: Random;
   readonly #slots: FuzzSlots;
@@ -322,11 +328,11 @@ class FuzzStores {
   #last: readonly number[] = [];
 
   /**
-   * Begins without a list.
+   * Starts without a list.
    *
-   * @param random Draws.
-   * @param slots The slots that there may be.
-   * @param isLong Whether lists have to be long to fill a ring.
+   * @param random The source of random numbers.
+   * @param slots The slots to choose pages from.
+   * @param isLong Whether lists must be long to fill a ring.
    */
   constructor(random: Random, slots: FuzzSlots, isLong: boolean) {
     this.#random = random;
@@ -335,7 +341,8 @@ class FuzzStores {
   }
 
   /**
-   * Guest frames to store to: the last ones again, which shows what was re-protected, or others.
+   * Returns guest frames to store to: either the last list again, which shows what was
+   * re-protected, or a new one.
    *
    * @returns The frames, in order.
    */
@@ -347,11 +354,11 @@ class FuzzStores {
   }
 }
 
-// In order, backward, strided, at random or a few of them over and over, in one slot or across all.
+// Pages in order, backward, strided, at random or a few over and over; in one slot or across all.
 function storeGfns(random: Random, slots: readonly SlotOp[], isLong: boolean): number[] {
   const [first] = slots;
   if (first === undefined) return [HOLE_GFN + random(4)];
-  // Few fill a ring: a store to a clean page costs a real kernel 20 µs.
+  // Only a few lists fill a ring: a store to a clean page costs a real kernel 20 µs.
   const many = isLong ? 400 : 150;
   const length = random(4) === 0 ? many + random(80) : 1 + random(24);
   const across = slots.length > 1 && random(3) === 0;
@@ -361,13 +368,13 @@ function storeGfns(random: Random, slots: readonly SlotOp[], isLong: boolean): n
     const slot = across ? slots[n % slots.length]! : one;
     return slot.gfn + page(across ? Math.floor(n / slots.length) : n) % slot.pages;
   });
-  // A page behind which there is no slot, seldom.
+  // Seldom, add a page without a slot.
   if (random(40) === 0) gfns.splice(random(length), 0, HOLE_GFN);
   if (random(60) === 0) gfns.push(Math.max(PROGRAM_GFNS, one.gfn + one.pages));
   return gfns;
 }
 
-// Answers the page of a store, by its number.
+// Returns a function from a store's number to its page.
 function pattern(random: Random, length: number): (n: number) => number {
   const start = random(256);
   const few = 1 + random(5);

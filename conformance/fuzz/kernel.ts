@@ -1,3 +1,4 @@
+// A kernel that runs fuzz programs, and the choice of the model that matches a real kernel.
 import type { ModelVersion } from "../../ffi/insight.ts";
 import type { Kernel } from "../../ffi/kernel.ts";
 import { MADV_NOHUGEPAGE, PAGE_SIZE } from "../../ffi/linux.ts";
@@ -18,7 +19,10 @@ import { HOST_PAGES, MOST_STORES, MOST_VCPUS } from "./program.ts";
 
 const LIST_BYTES = MOST_STORES * long64.listElement;
 
-/** A kernel that runs programs, and the memory that they all use: made once, since that is slow. */
+/**
+ * A kernel that runs programs, and the guest memory that all of them share. It is made once because
+ * populating the memory is slow.
+ */
 export class FuzzKernel implements Disposable {
   readonly #resources: DisposableStack;
   readonly #program: Mapping;
@@ -26,7 +30,7 @@ export class FuzzKernel implements Disposable {
   readonly #seen: Uint32Array<ArrayBuffer> = new Uint32Array(HOST_PAGES);
   /** `/dev/kvm`. */
   readonly system: System;
-  /** Which kernel it is. */
+  /** Facts about the kernel. */
   readonly facts: KernelFacts;
   /** Bytes of the smallest ring that it accepts. */
   readonly smallestRing: number;
@@ -49,9 +53,10 @@ export class FuzzKernel implements Disposable {
     const low = long64.listAt + MOST_VCPUS * LIST_BYTES;
     this.#program = resources.use(Mapping.anonymous(kernel, low, "guest code and lists"));
     this.#host = resources.use(Mapping.anonymous(kernel, HOST_PAGES * PAGE_SIZE, "guest memory"));
-    // A page that the host populates only later would leave the guest's page tables once more.
-    // So would one of a huge page: as logging ends KVM drops it, for a huge one to be mapped in its place. A kernel
-    // without huge pages refuses the advice, and needs none.
+    // Populate all pages now: one that the host populates later would drop out of the guest's page
+    // tables, and be pushed once more. Avoid huge pages for the same reason: when logging ends, KVM
+    // drops small pages so that it can map a huge one instead. A kernel without huge pages refuses
+    // the advice, and does not need it.
     for (const { address, bytes } of [this.#program, this.#host]) {
       kernel.madvise(address, bytes.length, MADV_NOHUGEPAGE);
       for (let at = 0; at < bytes.length; at += PAGE_SIZE) bytes[at] = 0;
@@ -60,17 +65,17 @@ export class FuzzKernel implements Disposable {
     this.#resources = resources.move();
   }
 
-  /** Where the guest's code and lists lie in this process: from guest address 0 on. */
+  /** Where the guest's code and lists are in this process. In the guest they start at address 0. */
   get program(): { readonly address: number; readonly length: number } {
     return this.#program;
   }
 
-  /** Where the memory behind all slots lies in this process. */
+  /** Address, in this process, of the memory behind all slots. */
   get hostAddress(): number {
     return this.#host.address;
   }
 
-  /** Clears the words that guests store to, before a program. */
+  /** Clears the words that guests store to. Called before each program. */
   clear(): void {
     const { words } = this.#host;
     for (let page = 0; page < HOST_PAGES; page++) words[page * PAGE_WORDS] = 0;
@@ -78,10 +83,10 @@ export class FuzzKernel implements Disposable {
   }
 
   /**
-   * Writes a vCPU's list.
+   * Writes a vCPU's list of addresses to store to.
    *
-   * @param gfns Guest frames of the pages.
-   * @returns Guest address of the list.
+   * @param gfns The pages' guest frames.
+   * @returns The guest address of the list.
    */
   writeList(vcpu: number, gfns: readonly number[]): number {
     const list = long64.listAt + vcpu * LIST_BYTES;
@@ -95,9 +100,9 @@ export class FuzzKernel implements Disposable {
   }
 
   /**
-   * What guests stored since the last look: the first word of each host page that changed.
+   * What guests have stored since the last call: the first word of each host page that changed.
    *
-   * @returns Page and value, for each.
+   * @returns Two numbers for each: page and value.
    */
   storedWords(): number[] {
     const stored: number[] = [];
@@ -111,15 +116,15 @@ export class FuzzKernel implements Disposable {
     return stored;
   }
 
-  /** Closes `/dev/kvm` and gives the memory back. */
+  /** Closes `/dev/kvm` and unmaps the memory. */
   [Symbol.dispose](): void {
     this.#resources.dispose();
   }
 }
 
 /**
- * The first release of each version's rules, the newest first. v6.12 stands for v6.11 as well: what changed before
- * it was there already.
+ * For each model version, the first kernel release that follows its rules; the newest first. The
+ * rules of v6.12 already hold for v6.11.
  */
 const RELEASES: readonly (readonly [number, ModelVersion])[] = [
   [6_017, "latest"],
@@ -130,14 +135,13 @@ const RELEASES: readonly (readonly [number, ModelVersion])[] = [
 ];
 
 /**
- * The model that a real kernel is to be held against: of its version, with its processor's way of logging.
- *
- * @param kernel The real kernel.
+ * The model to compare a real kernel with: of the same version, and with PML if the processor has
+ * it.
  */
 export function modelLike(kernel: Kernel): ModelChoice {
   const release = releaseNumber(kernelRelease(kernel));
   const version = RELEASES.find(([first]) => release >= first)?.[1] ?? "v5.11";
   const pml = pageModificationLogging(kernel, kvmModule(kernel)) ?? false;
-  // The guest runs in long mode, which no KVM emulates.
+  // The guest of the fuzzer runs in long mode, which no KVM emulates.
   return { version, pml, emulator: false, text: pml ? `${version}+pml` : version };
 }

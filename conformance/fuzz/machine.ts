@@ -1,3 +1,4 @@
+// Runs a fuzz program on one kernel and records all that the program can see.
 import { checked, errnoName } from "../../ffi/errors.ts";
 import { KVM_CAP_DIRTY_LOG_RING } from "../../ffi/kvm_constants.ts";
 import {
@@ -16,11 +17,16 @@ import type { FuzzKernel } from "./kernel.ts";
 import { type FuzzOp, type FuzzProgram, MOST_VCPUS } from "./program.ts";
 import { type FuzzPause, type FuzzRing, FuzzVcpu, INTERRUPTED } from "./ring.ts";
 
-/** What an operation came to: all that a program can see. */
+/** The outcome of an operation: all that a program can see. */
 export interface FuzzStep {
-  /** What the kernel answered: a number, an errno's name, an exit's; or why it was not asked. */
+  /**
+   * The kernel's answer: a number, the name of an errno or of an exit reason, or why the kernel was
+   * not asked.
+   */
   readonly answer: string;
-  /** Stores that the operation's vCPU has still to make; `null` where there is no such vCPU. */
+  /**
+   * Stores that the operation's vCPU has left; `null` where there is no such vCPU, or it is closed.
+   */
   readonly remaining: number | null;
   /** Entries that changed, six numbers each: vCPU, index, flags, slot, offset low and high. */
   readonly entries: readonly number[];
@@ -28,19 +34,20 @@ export interface FuzzStep {
   readonly words: readonly number[];
 }
 
-/** Numbers of an entry in {@linkcode FuzzStep.entries}. */
+/** How many numbers describe an entry in {@linkcode FuzzStep.entries}. */
 export const ENTRY_NUMBERS = 6;
 
-/** Half a page, or less: what makes an address or a size no multiple of a page. */
+/** Less than a page: added to an address or a size so that it is no multiple of a page. */
 const SKEW = 512;
 
 /**
  * Runs a program on a fresh VM.
  *
- * @param pause Called while a vCPU runs on and on; answers whether the program may go on.
- * @returns What was seen: first after the making of the VM, then after each operation. Where the ring is
- * refused that is all.
- * @throws {KernelError} Where the kernel fails a call that no program is to see: it is out of memory.
+ * @param pause Called while a vCPU runs without an exit; returns whether the program may go on.
+ * @returns The outcome of making the VM, then of each operation. Only the first where the kernel
+ * refuses the ring; fewer where `pause` ended the program.
+ * @throws {KernelError} Where the kernel fails a call that is not part of the program, for example
+ * for lack of memory.
  */
 export async function runProgram(
   kernel: FuzzKernel,
@@ -61,7 +68,9 @@ export async function runProgram(
 type VcpuOp = Extract<FuzzOp, { readonly vcpu: number }>;
 type RingOp = Extract<FuzzOp, { readonly do: "harvest" | "skip" | "fill" | "mark" | "forge" }>;
 
-// The VM of a program, which does whatever the program says: as `Machine` for a check.
+// The VM of one fuzz program. Like the checks' `Machine` (`conformance/kit/machine.ts`) it may be
+// driven wrongly and in any order, but it executes a program's operations and records after each
+// all that changed in its rings and memory.
 class FuzzVm implements Disposable {
   readonly #resources: DisposableStack;
   readonly #kernel: FuzzKernel;
@@ -109,7 +118,7 @@ class FuzzVm implements Disposable {
     return { answer, remaining, entries, words: this.#kernel.storedWords() };
   }
 
-  // What a vCPU is driven to do, or is done with its ring.
+  // Executes an operation on a vCPU or on its ring.
   #drive(op: VcpuOp, vcpu: FuzzVcpu, pause: FuzzPause): string | Promise<string> {
     switch (op.do) {
       case "store":
@@ -141,7 +150,7 @@ class FuzzVm implements Disposable {
     }
   }
 
-  // What the VM is asked.
+  // Executes an operation on the VM.
   #ask(op: Exclude<FuzzOp, VcpuOp>): string {
     switch (op.do) {
       case "slot":
@@ -155,7 +164,7 @@ class FuzzVm implements Disposable {
         return answerText(this.#vm.enableCap(op.capability, op.argument));
       case "log": {
         const struct = new Uint8Array((op.clear === 1 ? kvm_clear_dirty_log : kvm_dirty_log).size);
-        // The slot is the first field of both.
+        // The slot is the first field of both structs.
         new DataView(struct.buffer).setUint32(kvm_dirty_log.at.slot, op.slot, true);
         const request = op.clear === 1 ? KVM_CLEAR_DIRTY_LOG : KVM_GET_DIRTY_LOG;
         return answerText(this.#vm.ioctl(request, struct));
@@ -194,7 +203,7 @@ class FuzzVm implements Disposable {
   }
 }
 
-// What is done with a ring, without the kernel.
+// Executes an operation on a ring, without a call to the kernel.
 function mark(op: RingOp, ring: FuzzRing): string {
   switch (op.do) {
     case "harvest":

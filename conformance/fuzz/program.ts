@@ -1,3 +1,5 @@
+// Fuzz programs: their operations, the ranges of all numbers, and the text form that `fuzz --file`
+// reads.
 import {
   KVM_CAP_DIRTY_LOG_RING,
   KVM_CAP_DIRTY_LOG_RING_ACQ_REL,
@@ -7,9 +9,15 @@ import {
 import { UsageError } from "../../host/errors.ts";
 import { printable, quoted } from "../../text/printable.ts";
 
-/** A program's operation: `do` names it, and a `vcpu` counts the program's vCPUs as they were made. */
+/**
+ * An operation of a program. `do` names it; `vcpu` is an index into the program's vCPUs, in the
+ * order in which they were made.
+ */
 export type FuzzOp =
-  /** `KVM_SET_USER_MEMORY_REGION`; a skew of 1 breaks the size, 2 the guest's address, 3 the host's. */
+  /**
+   * `KVM_SET_USER_MEMORY_REGION`. A `skew` other than 0 misaligns a field: 1 the size, 2 the
+   * guest's address, 3 the host's address.
+   */
   | {
     readonly do: "slot";
     readonly slot: number;
@@ -19,21 +27,21 @@ export type FuzzOp =
     readonly hostPage: number;
     readonly skew: number;
   }
-  /** Begins to store to pages, and runs the vCPU once. */
+  /** Starts a list of stores to pages, and runs the vCPU until it exits. */
   | { readonly do: "store"; readonly vcpu: number; readonly gfns: readonly number[] }
-  /** Runs a vCPU on that has stores left. */
+  /** Runs a vCPU that has stores left. */
   | { readonly do: "resume"; readonly vcpu: number }
-  /** The same with `immediate_exit` set. */
+  /** As `resume`, with `immediate_exit` set. */
   | { readonly do: "interrupted"; readonly vcpu: number }
-  /** Harvests in order, entries at most. */
+  /** Harvests up to `count` entries in ring order. */
   | { readonly do: "harvest"; readonly vcpu: number; readonly count: number }
-  /** Leaves a gap: moves the fetch index on over pushed entries. */
+  /** Leaves a gap: moves the fetch index over up to `count` pushed entries. */
   | { readonly do: "skip"; readonly vcpu: number; readonly count: number }
-  /** Harvests entries at most that were skipped. */
+  /** Harvests up to `count` entries that were skipped. */
   | { readonly do: "fill"; readonly vcpu: number; readonly count: number }
-  /** Writes the flags of an entry, counted from the next that a reset takes. */
+  /** Writes the flags of an entry; `at` counts from the next entry that a reset takes. */
   | { readonly do: "mark"; readonly vcpu: number; readonly at: number; readonly flags: number }
-  /** Writes what an entry names. */
+  /** Writes the slot and offset of an entry; `at` counts as for `mark`. */
   | {
     readonly do: "forge";
     readonly vcpu: number;
@@ -41,17 +49,17 @@ export type FuzzOp =
     readonly slot: number;
     readonly offset: number;
   }
-  /** `KVM_RESET_DIRTY_RINGS`, with an argument that it ignores. */
+  /** `KVM_RESET_DIRTY_RINGS`, with an argument that the kernel ignores. */
   | { readonly do: "reset"; readonly argument: number }
   /** `KVM_ENABLE_CAP`. */
   | { readonly do: "enable"; readonly capability: number; readonly argument: number }
-  /** `KVM_GET_DIRTY_LOG`, or with clear 1 `KVM_CLEAR_DIRTY_LOG`. */
+  /** `KVM_GET_DIRTY_LOG`, or `KVM_CLEAR_DIRTY_LOG` where `clear` is 1. */
   | { readonly do: "log"; readonly slot: number; readonly clear: number }
   /** `KVM_CREATE_VCPU`. */
   | { readonly do: "create"; readonly id: number }
-  /** Closes a vCPU's file descriptor; with unmap 1 its ring goes out of sight, too. */
+  /** Closes a vCPU's file descriptor; where `unmap` is 1, also unmaps its ring. */
   | { readonly do: "close"; readonly vcpu: number; readonly unmap: number }
-  /** Maps pages of a vCPU's file, and unmaps them at once. */
+  /** Maps pages of a vCPU's file descriptor, and unmaps them at once. */
   | {
     readonly do: "map";
     readonly vcpu: number;
@@ -64,13 +72,13 @@ export type FuzzOp =
 /** The name of an operation. */
 export type FuzzOpName = FuzzOp["do"];
 
-/** A program: how the VM is made, and what is done with it. */
+/** A program: how to make the VM, and what to do with it. */
 export interface FuzzProgram {
   /** Bytes of each ring. */
   readonly ringBytes: number;
-  /** vCPUs that it begins with. */
+  /** The number of vCPUs at the start. */
   readonly vcpus: number;
-  /** 1 where the slot that holds the guest's own code and lists is logged, too; otherwise 0. */
+  /** 1 where the slot with the guest's own code and lists is logged, too; otherwise 0. */
   readonly logProgram: number;
   /** The operations. */
   readonly ops: readonly FuzzOp[];
@@ -78,18 +86,21 @@ export interface FuzzProgram {
 
 /** Pages of host memory behind all slots of a program. */
 export const HOST_PAGES = 512;
-/** The most vCPUs that a program has, those included that it makes on its way. */
+/** The most vCPUs of a program, including those that it creates itself. */
 export const MOST_VCPUS = 8;
 /** The most stores of one operation. */
 export const MOST_STORES = 1024;
-/** The first guest frame that a program stores to: what lies below is the guest's own. */
+/** The first guest frame that a program may store to. Below lie the guest's code and lists. */
 export const PROGRAM_GFNS = 0x1000;
-/** Pages of which KVM makes no slot: the least number. */
+/** The smallest number of pages that KVM refuses for a slot. */
 export const TOO_MANY_PAGES: number = 2 ** 31;
-/** The largest offset that is forged: far from where a kernel's arithmetic wraps. */
+/** The largest offset that is forged, far from where a kernel's arithmetic wraps. */
 const LARGEST_OFFSET = 2 ** 20;
 
-/** What programs ask to be enabled: another capability could take exits away, without which no guest ends. */
+/**
+ * The capabilities that a program may enable. Any other could disable exits, and then no guest
+ * would end.
+ */
 const ENABLED: readonly number[] = [
   KVM_CAP_DIRTY_LOG_RING,
   KVM_CAP_DIRTY_LOG_RING_ACQ_REL,
@@ -97,10 +108,10 @@ const ENABLED: readonly number[] = [
   KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2,
 ];
 
-/** The least and the most that a number may be. */
+/** The smallest and the largest value of a number. */
 export type FuzzRange = readonly [number, number];
 
-/** The range of each number of an operation; of `gfns` that of its elements. */
+/** The range of each number of an operation; for `gfns` that of its elements. */
 export const FUZZ_RANGES: {
   readonly [Name in FuzzOpName]: Readonly<
     Record<Exclude<keyof Extract<FuzzOp, { do: Name }>, "do">, FuzzRange>
@@ -144,15 +155,16 @@ export const FUZZ_RANGES: {
 /**
  * Why an operation must not reach a real kernel.
  *
- * @param op The operation, its numbers in their ranges.
- * @returns The reason, or `null`.
+ * @param op An operation whose numbers are in their ranges.
+ * @returns The reason, or `null` where it is safe.
  */
 export function unsafeReason(op: FuzzOp): string | null {
   switch (op.do) {
     case "slot":
-      // Without its code and its lists a guest runs into nothing, and may never come out.
+      // A guest without its code and lists runs into unmapped memory, and may never exit.
       if (op.slot === 0) return "slot 0: the guest's own, with its code and its lists of pages";
-      // A slot that is taken must lie in host memory of the program: a guest could write beyond it.
+      // A slot that the kernel accepts must lie within the program's host memory, or a guest could
+      // write beyond it.
       return op.pages >= TOO_MANY_PAGES || op.hostPage + op.pages <= HOST_PAGES
         ? null
         : `hostPage + pages: more than the ${HOST_PAGES} pages behind all slots`;
@@ -160,7 +172,8 @@ export function unsafeReason(op: FuzzOp): string | null {
       if (!ENABLED.includes(op.capability)) {
         return `capability ${op.capability}: programs enable ${ENABLED.join(", ")} alone`;
       }
-      // Pages that were mapped before logging began then go unlogged: which, the host decides.
+      // Pages that were mapped before logging began then go unlogged. Which ones depends on the
+      // host.
       return op.capability === KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 && op.argument === 3
         ? "argument 3: which pages are logged then depends on the host"
         : null;
@@ -176,8 +189,8 @@ const HEAD: Readonly<Record<Exclude<keyof FuzzProgram, "ops">, FuzzRange>> = {
 };
 
 /**
- * Reads a program as a mismatch is printed: JSON lines, the head first, then an operation a line. What a
- * real kernel must not be asked is refused.
+ * Parses a program in the form in which a mismatch is printed: JSON lines, first the head, then one
+ * operation on each line. Operations that are unsafe on a real kernel are refused.
  *
  * @example
  * ```ts
@@ -188,8 +201,8 @@ const HEAD: Readonly<Record<Exclude<keyof FuzzProgram, "ops">, FuzzRange>> = {
  * assertEquals(parseProgram(text).ops, [{ do: "reset", argument: 0 }]);
  * ```
  *
- * @param text The lines; empty ones and those that begin with # are passed over.
- * @throws {UsageError} Where a line is wrong, with its number.
+ * @param text The lines. Empty lines and those that begin with # are skipped.
+ * @throws {UsageError} Where a line is wrong; the error has its number.
  */
 export function parseProgram(text: string): FuzzProgram {
   const lines = text.split("\n").map((line, n) => [line.trim(), n + 1] as const)
@@ -228,13 +241,13 @@ function isName(name: unknown): name is FuzzOpName {
 function operation({ do: name, ...fields }: Readonly<Record<string, unknown>>, n: number): FuzzOp {
   if (!isName(name)) throw wrong(n, `do: no operation ${operationText(name)}`);
   checkFields(fields, FUZZ_RANGES[name], n);
-  const op = { do: name, ...fields } as FuzzOp; // each of its fields was checked
+  const op = { do: name, ...fields } as FuzzOp; // all fields were checked
   const reason = unsafeReason(op);
   if (reason !== null) throw wrong(n, reason);
   return op;
 }
 
-// What stands where the name of an operation should, which may be anything.
+// Text for whatever stands in place of an operation's name.
 function operationText(name: unknown): string {
   return typeof name === "string"
     ? quoted(name)

@@ -1,3 +1,4 @@
+// A fuzz program's view of a vCPU and of its ring.
 import { Patience } from "../../drive/inline_driver.ts";
 import { ERRNO, errnoName } from "../../ffi/errors.ts";
 import { exitName } from "../../ffi/kvm_constants.ts";
@@ -8,16 +9,17 @@ import { type DirtyRing, Mapping } from "../../kvm/mapping.ts";
 import type { Vcpu } from "../../kvm/vcpu.ts";
 import { DIRTY, ENTRY_WORDS, FLAGS, HARVESTED, OFFSET, SLOT } from "../../ring/entry.ts";
 
-/** Slot word of an entry that no push wrote: no slot has this id. */
+/** Slot word for an entry that KVM has not pushed: no slot has this id. */
 const UNPUSHED_SLOT = 0xffff;
 
 /**
- * A ring as the program sees it, and what follows of KVM's two indices from looking on: which entries
- * were pushed, and which were taken by resets. Nothing here is known from a rule of the ring.
+ * A ring as the program sees it. By watching which entries change, it infers KVM's two indices: how
+ * many entries were pushed, and how many were taken by resets. It assumes no other rule of the
+ * ring.
  */
 export class FuzzRing {
   readonly #words: Uint32Array<ArrayBuffer>;
-  // The ring when it was last looked at.
+  // The ring's content when it was last looked at.
   readonly #seen: Uint32Array<ArrayBuffer>;
   readonly #entries: number;
   #pushed = 0;
@@ -26,9 +28,9 @@ export class FuzzRing {
   #isSpent = false;
 
   /**
-   * Looks at a fresh ring.
+   * Starts to watch a fresh ring.
    *
-   * @param ring The ring; to be kept mapped as long as it is looked at.
+   * @param ring The ring. The caller must keep it mapped while this object is used.
    */
   constructor({ words, entries }: DirtyRing) {
     this.#words = words;
@@ -37,8 +39,9 @@ export class FuzzRing {
   }
 
   /**
-   * Whether its vCPU must not run any more: an entry that was not pushed is marked harvested. A reset that
-   * takes it moves past KVM's push index, and the next push makes a kernel warn of an overflow.
+   * Whether its vCPU must not run any more, because an entry that was not pushed is marked
+   * harvested. A reset that takes such an entry moves KVM's reset index past its push index, and
+   * the next push would make the kernel warn of an overflow.
    */
   get isSpent(): boolean {
     return this.#isSpent;
@@ -58,13 +61,19 @@ export class FuzzRing {
     return false;
   }
 
-  /** Counts what a run has just pushed: entries that changed, from the first that was not pushed on. */
+  /**
+   * Counts the entries that a run has just pushed: those that changed, from the first one not yet
+   * pushed.
+   */
   notePushes(): void {
     const end = this.#pushed + this.#entries;
     while (this.#pushed < end && this.#hasChanged(this.#pushed)) this.#pushed++;
   }
 
-  /** Counts what a reset has just taken: entries that were harvested and are invalid. */
+  /**
+   * Counts the entries that a reset has just taken: those that were harvested and whose flags are
+   * now 0.
+   */
   noteReset(): void {
     const end = this.#taken + this.#entries;
     while (
@@ -78,8 +87,8 @@ export class FuzzRing {
   /**
    * Harvests in order, from the fetch index on, up to the first entry that is not dirty.
    *
-   * @param count The most entries.
-   * @returns Entries harvested.
+   * @param count The maximum number of entries.
+   * @returns The number of entries harvested.
    */
   harvest(count: number): number {
     const first = this.#fetch;
@@ -92,8 +101,8 @@ export class FuzzRing {
   /**
    * Moves the fetch index over pushed entries.
    *
-   * @param count The most entries.
-   * @returns Entries passed over.
+   * @param count The maximum number of entries.
+   * @returns The number of entries skipped.
    */
   skip(count: number): number {
     const first = this.#fetch;
@@ -102,10 +111,10 @@ export class FuzzRing {
   }
 
   /**
-   * Harvests what was passed over and is still dirty.
+   * Harvests entries that were skipped and are still dirty.
    *
-   * @param count The most entries.
-   * @returns Entries harvested.
+   * @param count The maximum number of entries.
+   * @returns The number of entries harvested.
    */
   fill(count: number): number {
     let filled = 0;
@@ -120,22 +129,22 @@ export class FuzzRing {
   /**
    * Writes an entry's flags.
    *
-   * @param at Entries from the next that a reset takes.
+   * @param at The entry's position, counted from the next entry that a reset takes.
    */
   mark(at: number, flags: number): void {
     const index = this.#taken + at % this.#entries;
     if (index >= this.#pushed) {
       if ((flags & HARVESTED) !== 0) this.#isSpent = true;
-      // So that a push that comes here is seen as a change.
+      // A later push here must be visible as a change.
       if (flags === DIRTY) this.#words[this.#at(index) + SLOT] = UNPUSHED_SLOT;
     }
     this.#words[this.#at(index) + FLAGS] = flags;
   }
 
   /**
-   * Writes what an entry names.
+   * Overwrites the slot and offset of an entry.
    *
-   * @param at Entries from the next that a reset takes.
+   * @param at The entry's position, counted from the next entry that a reset takes.
    * @param slot Address space << 16 | slot id.
    * @param offset Pages from the slot's base.
    */
@@ -147,11 +156,11 @@ export class FuzzRing {
   }
 
   /**
-   * What has changed since the last look: all of the ring is looked at, stale words included.
+   * Reports what has changed since the last look, anywhere in the ring, stale words included.
    *
-   * @param vcpu Whose ring it is: the first number of each change.
-   * @param into Gets six numbers for each entry that changed: vCPU, index, flags, slot, offset low and
-   * high.
+   * @param vcpu The index of the ring's vCPU, the first number of each change.
+   * @param into Receives six numbers for each entry that changed: vCPU, index, flags, slot, offset
+   * low and high.
    */
   changes(vcpu: number, into: number[]): void {
     for (let index = 0; index < this.#entries; index++) {
@@ -163,32 +172,32 @@ export class FuzzRing {
   }
 }
 
-/** What an operation came to whose `KVM_RUN` had no end. */
+/** The answer of an operation whose `KVM_RUN` did not end. */
 export const ENDLESS = "no exit, and no store any more";
 
-/** What an operation came to that was called off. */
+/** The answer of an operation that was interrupted. */
 export const INTERRUPTED = "interrupted";
 
-/** Lets signals be seen; answers whether a program may go on. */
+/** Lets this process handle signals; returns whether the program may go on. */
 export type FuzzPause = () => Promise<boolean>;
 
-/** Looks after which a vCPU is given up that neither exits nor makes a store: stores are few. */
+/** How many looks at a vCPU that neither exits nor stores before it is given up. */
 const LOOKS = 20;
-/** Exits after which a vCPU can go on with its stores. */
+/** Exits after which a vCPU can continue its stores. */
 const GOES_ON: readonly string[] = ["KVM_EXIT_DIRTY_RING_FULL", "KVM_EXIT_MMIO"];
 
-/** A vCPU of a program: its ring, and how far its stores are. */
+/** A vCPU of a program, with its ring and the state of its stores. */
 export class FuzzVcpu implements Disposable {
   readonly #resources: DisposableStack;
   #hasBegun = false;
   #canGoOn = false;
   /** The vCPU; its fd is -1 once it is closed. */
   readonly vcpu: Vcpu;
-  /** Its ring; out of sight where it is unmapped. */
+  /** Its ring; `null` once it is unmapped. */
   ring: FuzzRing | null;
 
   /**
-   * Takes a vCPU over and maps its ring.
+   * Takes ownership of a vCPU and maps its ring.
    *
    * @throws {KernelError} Where the kernel refuses a call.
    */
@@ -208,7 +217,7 @@ export class FuzzVcpu implements Disposable {
   /**
    * Closes its file descriptor.
    *
-   * @param hidesRing Whether its ring is unmapped, too.
+   * @param hidesRing Whether to unmap its ring, too.
    */
   close(hidesRing: boolean): void {
     if (hidesRing) {
@@ -220,9 +229,9 @@ export class FuzzVcpu implements Disposable {
   /**
    * Sets it up for stores.
    *
-   * @param list Guest address of the pages' addresses.
-   * @param stores Their number.
-   * @param value The first store's value.
+   * @param list The guest address of the list of addresses to store to.
+   * @param stores The number of stores.
+   * @param value The value of the first store.
    */
   begin(list: number, stores: number, value: number): void {
     this.vcpu.setRegisters(long64.begin({ list, stores, value, step: 1 }));
@@ -230,23 +239,24 @@ export class FuzzVcpu implements Disposable {
     this.#canGoOn = true;
   }
 
-  /** Stores that it has still to make; `null` where it is closed. */
+  /** Stores that it has left; `null` where it is closed. */
   get remaining(): number | null {
     if (this.isClosed) return null;
     return this.#hasBegun ? long64.remaining((name) => this.vcpu.register(name)) : 0;
   }
 
   /**
-   * Runs it, where that leads nowhere but into its program.
+   * Runs it, unless it could leave the guest's program.
    *
-   * @param isInterrupted Whether `immediate_exit` is set meanwhile.
-   * @param pause Called while it runs on and on; answers whether it shall.
-   * @returns The exit's name, an errno's, or why it was not run, or not to its end.
+   * @param isInterrupted Whether to set `immediate_exit` for the run.
+   * @param pause Called while it runs without an exit; returns whether it may go on.
+   * @returns The name of the exit reason or of an errno, or why the vCPU was not run, or not to an
+   * exit.
    */
   async run(isInterrupted: boolean, pause: FuzzPause): Promise<string> {
     if (this.isClosed) return "closed";
     if (this.ring?.isSpent !== false) return "spent";
-    // After its last store it ends by OUT: beyond that is no program.
+    // After its last store the guest exits by OUT. There is no code behind that.
     if (!this.#canGoOn) return "nothing to do";
     const answer = isInterrupted ? this.#runInterrupted() : await this.#runToExit(pause);
     this.ring.notePushes();
@@ -257,7 +267,7 @@ export class FuzzVcpu implements Disposable {
     return exit;
   }
 
-  // What KVM_RUN answers in the end, or why that was not waited for.
+  // Runs until KVM_RUN returns. Returns its answer, or why the wait was given up.
   async #runToExit(pause: FuzzPause): Promise<number | string> {
     const patience = new Patience(this.vcpu, LOOKS);
     for (;;) {

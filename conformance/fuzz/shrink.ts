@@ -1,3 +1,4 @@
+// Shrinks a fuzz program that shows a mismatch.
 import {
   FUZZ_RANGES,
   type FuzzOp,
@@ -6,16 +7,16 @@ import {
   unsafeReason,
 } from "./program.ts";
 
-/** Answers whether a program still does what it is shrunk for. */
+/** Returns whether a smaller program still shows what the original showed. */
 export type StillDoes = (program: FuzzProgram) => Promise<boolean>;
 
-/** Programs tried at most. */
+/** The most candidates that are tried. */
 const TRIALS = 3000;
 const SMALLEST_RING = 4096;
 
 /**
- * Shrinks a program: operations are left out, lists shortened, numbers made smaller, as long as it still
- * does the same.
+ * Shrinks a program: leaves out operations, shortens lists and reduces numbers, as long as the
+ * program still shows the same.
  *
  * @example
  * ```ts
@@ -31,9 +32,9 @@ const SMALLEST_RING = 4096;
  * assertEquals(shrunk.ops, [{ do: "reset", argument: 0 }]);
  * ```
  *
- * @param stillDoes Tells whether a smaller one does the same. It may answer false to come to an end.
- * @param mostTrials Smaller programs that are tried at most.
- * @returns The smallest that was found.
+ * @param stillDoes Tests a candidate. It may return false in order to end the search.
+ * @param mostTrials The most candidates that are tried.
+ * @returns The smallest program found.
  */
 export async function shrinkProgram(
   program: FuzzProgram,
@@ -59,7 +60,7 @@ export async function shrinkProgram(
   return best;
 }
 
-// Leaves out ever smaller pieces of a list.
+// Removes smaller and smaller pieces from a list.
 async function shorten<T>(
   list: readonly T[],
   least: number,
@@ -67,7 +68,7 @@ async function shorten<T>(
 ): Promise<void> {
   let left = list;
   for (let size = Math.max(1, left.length >> 1); size >= 1; size >>= 1) {
-    // From the end: what comes after the difference goes first.
+    // Start at the end: what comes after the difference can go first.
     for (let at = left.length - size; at > -size && left.length > least; at -= size) {
       const shorter = [...left.slice(0, Math.max(0, at)), ...left.slice(at + size)];
       if (await attempt(shorter)) left = shorter;
@@ -81,7 +82,7 @@ function* smallerHeads({ ringBytes, vcpus, logProgram }: FuzzProgram) {
   if (ringBytes > SMALLEST_RING) yield { ringBytes: SMALLEST_RING };
 }
 
-// Makes the numbers of an operation smaller, one after another.
+// Reduces the numbers of an operation, one after another.
 async function simplify(
   at: number,
   current: () => FuzzProgram,
@@ -89,7 +90,7 @@ async function simplify(
 ): Promise<void> {
   const change = (fields: Readonly<Record<string, number | readonly number[]>>) => {
     const { ops } = current();
-    // The fields are the operation's own, and their numbers in range.
+    // The fields are those of the operation, and their numbers are in range.
     const op = { ...ops[at], ...fields } as FuzzOp;
     if (unsafeReason(op) !== null) return Promise.resolve(false);
     return attempt({ ...current(), ops: ops.with(at, op) });
@@ -100,13 +101,13 @@ async function simplify(
   const ranges: Readonly<Record<string, FuzzRange>> = FUZZ_RANGES[op.do];
   for (const [name, [least]] of Object.entries(ranges)) {
     if (name === "gfns") continue;
-    // The name is that of a number of the operation.
+    // This name is a numeric field of the operation.
     const value = () => {
       const fields: Readonly<Record<string, unknown>> = { ...current().ops[at] };
       return Number(fields[name]);
     };
     if (value() === least || await change({ [name]: least })) continue;
-    // Half way down, as long as that goes, and then a step.
+    // Halve the distance to the minimum while that works, then go down one by one.
     while (value() > least + 1 && await change({ [name]: least + ((value() - least) >> 1) }));
     while (value() > least + 1 && await change({ [name]: value() - 1 }));
   }

@@ -1,3 +1,4 @@
+// What a check is, and what comes out of running one.
 import type { CheckHost } from "./check_host.ts";
 import type { CheckAnswer, Permission } from "./expect.ts";
 
@@ -19,19 +20,24 @@ export interface Check {
   readonly id: string;
   /** The statement in a line. */
   readonly statement: string;
-  /** Where the kernel promises it: one of {@linkcode import("./expect.ts")}. */
+  /** The kernel source that promises it, one of the constants of `expect.ts`. */
   readonly source: string;
-  /** Whether a real kernel can be asked, or only a kernel in memory. */
+  /** `live` where a real kernel can be asked, `model` where only the model can show it. */
   readonly where: "live" | "model";
-  /** Whether the kernel warns where the statement is shown: its WARN_ON() is then no failure. */
+  /** Set where the check makes the kernel warn: the WARN_ON() is then not a failure. */
   readonly warns?: true;
-  /** Whether a kernel without a fix could be harmed by it: it is made last, and with `--allow-harm` alone. */
+  /**
+   * Set where the check could harm a kernel that lacks a fix. It then runs last, and only with
+   * `--allow-harm`.
+   */
   readonly harms?: true;
   /**
-   * Asks the kernel.
+   * Asks the kernel whether the statement holds.
    *
-   * @param host The kernel and what is known of it; machines made with it are disposed afterwards.
-   * @returns Nothing, or what is worth saying of a statement that holds, or a {@linkcode Known} defect.
+   * @param host The kernel and what is known about it. It owns the machines made with it, and
+   * disposes them afterwards.
+   * @returns Nothing or a remark where the statement holds; a {@linkcode Known} defect where the
+   * kernel shows one.
    * @throws {CheckFailure} Where the statement does not hold.
    * @throws {CheckSkip} Where this host cannot show it.
    */
@@ -39,32 +45,35 @@ export interface Check {
 }
 
 /**
- * What a check came to. `timeout` did not end in its time, and counts as failed; `known` is a defect of the
- * kernel that docs/abi.md names, observed.
+ * The outcome of a check. `timeout` did not end within its time limit, and counts as failed.
+ * `known` means that a defect which docs/abi.md documents was observed.
  */
 export type CheckStatus = "pass" | "fail" | "timeout" | "skip" | "known";
 
-/** What a run of a check came to. */
+/** The outcome of one run of a check. */
 export interface CheckRun {
-  /** In a word. */
+  /** The outcome in a word. */
   readonly status: CheckStatus;
-  /** What was asked of a kernel that failed, what was waited for, why it was skipped, or what else is worth saying. */
+  /**
+   * For a failure the question that was asked, for a timeout what it waited for, for a skip the
+   * reason, otherwise a remark; `null` where there is nothing to say.
+   */
   readonly detail: string | null;
-  /** What is documented, where the check failed and can tell. */
+  /** What is documented; `null` unless the check failed and compared values. */
   readonly expected: string | null;
-  /** What was seen instead. */
+  /** What was seen instead; `null` as for {@linkcode CheckRun.expected}. */
   readonly seen: string | null;
-  /** The option without which it was not made, though this host could show it; `null` otherwise. */
+  /** The option that would have allowed the check on this host; `null` where none is missing. */
   readonly withheld: Permission | null;
-  /** Whether it failed by an error of this program's own: that says nothing about the kernel. */
+  /** Whether it failed through a bug in dirtyring, which says nothing about the kernel. */
   readonly defect: boolean;
-  /** What the kernel reported in its log meanwhile: the first lines of each report of a problem. */
+  /** Problems that the kernel reported in its log meanwhile: the first lines of each report. */
   readonly reports: readonly (readonly string[])[];
-  /** Milliseconds that it took. */
+  /** Duration in milliseconds. */
   readonly ms: number;
 }
 
-/** A check and what it came to. */
+/** A check and its outcome. */
 export interface CheckResult extends CheckRun {
   /** The statement's id. */
   readonly id: string;
@@ -77,10 +86,9 @@ export interface CheckResult extends CheckRun {
 }
 
 /**
- * Puts a check and its run together.
+ * Combines a check and its run.
  *
- * @param check The check, without what asks the kernel.
- * @returns Both, in the order of the documentation.
+ * @returns The fields in the order in which docs/results.md lists them.
  */
 export function checkResult(
   check: Pick<CheckResult, "id" | "group" | "statement" | "source">,
@@ -93,10 +101,9 @@ export function checkResult(
 }
 
 /**
- * Whether a check counts as failed: one that did not end in its time does.
+ * Whether a check counts as failed. A timeout does.
  *
- * @param result The check.
- * @param strict Whether a known defect does.
+ * @param strict Whether a known defect counts as failed, too.
  */
 export function hasFailed({ status }: CheckResult, strict: boolean): boolean {
   return status === "fail" || status === "timeout" || (strict && status === "known");

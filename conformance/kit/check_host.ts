@@ -8,21 +8,27 @@ import { releaseNumber } from "../../ring/coalesce.ts";
 import { CheckSkip } from "./expect.ts";
 import { Machine, type MachineOptions } from "./machine.ts";
 
-/** How checks are to be made. */
+/** What checks are allowed to do. */
 export interface CheckOptions {
   /** Whether checks that make the kernel warn, and taint it, may run. */
   readonly allowWarn: boolean;
-  /** Whether checks that could harm a kernel without a fix may run: it is one that is thrown away. */
+  /**
+   * Whether checks that could harm a kernel without a fix may run. Only for a kernel that is thrown
+   * away afterwards.
+   */
   readonly allowHarm: boolean;
 }
 
-/** A kernel that is being checked: what is known of it, and machines on it. Made for one check. */
+/**
+ * The kernel under test: its limits and features, and the machines made on it. Each check gets a
+ * host of its own.
+ */
 export class CheckHost implements Disposable {
   readonly #resources = new DisposableStack();
   #emulates: boolean | undefined;
   /** The kernel that answers. */
   readonly kernel: Kernel;
-  /** How the check is to be made. */
+  /** What the check is allowed to do. */
   readonly options: CheckOptions;
   /** `/dev/kvm`. */
   readonly system: System;
@@ -30,15 +36,15 @@ export class CheckHost implements Disposable {
   readonly largest: number;
   /** Bytes of the smallest ring that the kernel accepts. */
   readonly smallest: number;
-  /** Reserved entries, inferred from the smallest ring. */
+  /** Reserved entries, inferred from the smallest ring; 64 where that does not tell. */
   readonly reserved: number;
   /** The kernel's release, `"6.18.44"`. */
   readonly release: string;
 
   /**
-   * Opens `/dev/kvm` and asks for its limits.
+   * Opens `/dev/kvm` and queries its limits.
    *
-   * @param options How the check is to be made.
+   * @param options What the check is allowed to do.
    * @throws {HostError} Where the host has no usable KVM, or no dirty ring.
    */
   constructor(kernel: Kernel, options: CheckOptions) {
@@ -66,13 +72,13 @@ export class CheckHost implements Disposable {
     return this.system.checkExtension(KVM_CAP_DIRTY_LOG_RING_ACQ_REL) > 0;
   }
 
-  /** Whether writes are logged by the processor, in a buffer that is emptied at exits. */
+  /** Whether the processor logs writes (PML), in a buffer that KVM empties at exits. */
   get pml(): boolean {
     return pageModificationLogging(this.kernel, kvmModule(this.kernel)) ?? this.reserved > 64;
   }
 
   /**
-   * Whether the guest's real mode is emulated: a page that is stored to twice then has two entries
+   * Whether KVM emulates the guest's real mode. A page that is stored to twice then has two entries
    * (`push.emulated-writes-repeat`).
    */
   get emulatesRealMode(): boolean {
@@ -86,7 +92,7 @@ export class CheckHost implements Disposable {
   }
 
   /**
-   * What only a kernel in memory can be asked.
+   * The questions that only the model can answer.
    *
    * @throws {CheckSkip} On a real kernel.
    */
@@ -97,17 +103,16 @@ export class CheckHost implements Disposable {
   }
 
   /**
-   * Whether this kernel is as new as a version.
+   * Whether this kernel is of a version or newer.
    *
    * @param version `"6.17"`.
-   * @returns Whether its release is that or newer.
    */
   since(version: string): boolean {
     return releaseNumber(this.release) >= releaseNumber(version);
   }
 
   /**
-   * Skips the check on a kernel that is older than a version.
+   * Skips the check on a kernel older than a version.
    *
    * @param version `"6.17"`.
    * @throws {CheckSkip} Where it is older.
@@ -119,7 +124,7 @@ export class CheckHost implements Disposable {
   }
 
   /**
-   * Skips the check on a processor that logs in a buffer: there entries appear at exits.
+   * Skips the check on a processor with PML, where entries appear only at exits.
    *
    * @throws {CheckSkip} With PML.
    */
@@ -128,19 +133,18 @@ export class CheckHost implements Disposable {
   }
 
   /**
-   * Makes a fresh VM with a guest; it is disposed with the host.
+   * Makes a fresh VM with a guest. The host owns it and disposes it.
    *
-   * @param options What it shall be.
+   * @param options By default the smallest ring that the kernel accepts.
    */
   machine(options: MachineOptions = {}): Machine {
     return this.#resources.use(new Machine(this.system, { ringBytes: this.smallest, ...options }));
   }
 
   /**
-   * Keeps something until the check has ended.
+   * Hands a resource over to the host, which disposes it when the check has ended.
    *
-   * @param resource What to dispose then.
-   * @returns The same.
+   * @returns The resource.
    */
   use<T extends Disposable>(resource: T): T {
     return this.#resources.use(resource);

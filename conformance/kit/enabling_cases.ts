@@ -1,3 +1,4 @@
+// The cases of "Discovering and enabling" as a table, and the code that puts one to a kernel.
 import { checked, ERRNO, type ErrnoName, errnoName } from "../../ffi/errors.ts";
 import {
   KVM_CAP_DIRTY_LOG_RING,
@@ -11,7 +12,7 @@ import { Mapping } from "../../kvm/mapping.ts";
 import type { System } from "../../kvm/system.ts";
 import { enableCapStruct, type Vm } from "../../kvm/vm.ts";
 
-/** What a fresh VM has gone through before the request of a case. */
+/** What is done with a fresh VM before the request of a case. */
 export type Preparation =
   | "fresh"
   | "slot"
@@ -20,15 +21,17 @@ export type Preparation =
   | "ring enabled"
   | "ring enabled (acq_rel)";
 
-/** One question to the kernel about discovering or enabling the ring, and what is documented. */
+/**
+ * One question to the kernel about discovering or enabling the ring, and the documented answers.
+ */
 export interface EnablingCase {
-  /** The statement of abi.md that it belongs to. */
+  /** The id of its statement in docs/abi.md. */
   readonly id: string;
-  /** What is asked, in words. */
+  /** The question in words. */
   readonly name: string;
-  /** What the VM has gone through before. */
+  /** What is done with the VM before the request. */
   readonly before: Preparation;
-  /** The file descriptor that is asked. */
+  /** The file descriptor that gets the request. */
   readonly on: "/dev/kvm" | "VM";
   /** The request. */
   readonly ask: "KVM_CHECK_EXTENSION" | "KVM_ENABLE_CAP";
@@ -38,15 +41,15 @@ export interface EnablingCase {
   readonly argument: bigint;
   /** `flags` of `KVM_ENABLE_CAP`. */
   readonly flags: number;
-  /** The answers that are documented: a result, or an errno. */
+  /** The documented answers, each a result or an errno. */
   readonly expected: readonly (number | ErrnoName)[];
 }
 
-/** What the cases depend on: found out before they are built. */
+/** Facts about a kernel that the cases depend on. */
 export interface RingRangeFacts {
-  /** Bytes of the largest ring that the kernel reports. */
+  /** Bytes of the largest ring, as the kernel reports it. */
   readonly largest: number;
-  /** Bytes of the smallest ring that is documented: 4096, or 16384 where the CPU has PML. */
+  /** Bytes of the smallest ring, as documented: 4096, or 16384 where the CPU has PML. */
   readonly smallest: number;
   /** Whether this kernel reports the acquire/release capability, as v6.1 and later do. */
   readonly acquireRelease: boolean;
@@ -56,19 +59,20 @@ const RING = KVM_CAP_DIRTY_LOG_RING;
 const ACQ_REL = KVM_CAP_DIRTY_LOG_RING_ACQ_REL;
 const BITMAP = KVM_CAP_DIRTY_LOG_RING_WITH_BITMAP;
 
-/** api.rst and the seed give the largest ring: 65536 entries of 16 bytes. */
+/**
+ * The largest ring according to api.rst and the original patch (v5.11): 65536 entries of 16 bytes.
+ */
 const DOCUMENTED_LARGEST = 1048576;
 
-/** Bytes of the smallest ring: a page. */
+/** Bytes of the smallest ring without PML: a page. */
 export const SMALLEST: number = PAGE_SIZE;
 /** Bytes of the smallest ring with PML, whose 512 + 64 reserved entries take 9216 bytes. */
 export const SMALLEST_WITH_PML: number = 16384;
 
 /**
- * Every case of the "Discovering and enabling" statements: data, so that `enable --matrix` and other
- * commands run one table.
+ * Every case of the "Discovering and enabling" statements. They are data so that `enable --matrix`
+ * and `check` share one table.
  *
- * @param facts What the cases depend on.
  * @returns The cases, in the order of the statements.
  */
 export function enablingCases(facts: RingRangeFacts): EnablingCase[] {
@@ -193,32 +197,32 @@ function orderCases({ largest, acquireRelease }: RingRangeFacts): EnablingCase[]
   ];
 }
 
-/** A case as it was asked, and what the kernel answered. */
+/** A case and the kernel's answer. */
 export interface EnablingCaseResult {
-  /** The statement of abi.md that it belongs to. */
+  /** The id of its statement in docs/abi.md. */
   readonly id: string;
-  /** What is asked, in words. */
+  /** The question in words. */
   readonly name: string;
-  /** What the VM had gone through before the request. */
+  /** What was done with the VM before the request. */
   readonly before: Preparation;
-  /** The request in the kernel's words. */
+  /** The request as text, in the kernel's names. */
   readonly request: string;
-  /** What the call returned: minus one where it failed. */
+  /** What the call returned; -1 where it failed. */
   readonly result: number;
-  /** The errno's name, or `null`. */
+  /** The errno's name; `null` where the call succeeded. */
   readonly errno: string | null;
-  /** The answers that are documented. */
+  /** The documented answers, as text. */
   readonly expected: string;
-  /** Whether the answer is one of them. */
+  /** Whether the kernel gave one of the documented answers. */
   readonly ok: boolean;
 }
 
 /**
- * Asks the kernel one case, on a fresh VM.
+ * Puts one case to the kernel, on a fresh VM.
  *
  * @param system `/dev/kvm`.
- * @param bytes A size that this kernel takes, for cases that need a ring enabled before.
- * @returns What it answered, beside what is documented.
+ * @param bytes A ring size that this kernel accepts, for cases that enable a ring first.
+ * @returns The answer and what is documented.
  * @throws {KernelError} Where the case cannot be prepared.
  */
 export function runEnablingCase(

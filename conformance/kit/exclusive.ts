@@ -1,3 +1,4 @@
+// Checks of what KVM allows beside the ring: dirty bitmaps and manual protection.
 import { checked, errnoName } from "../../ffi/errors.ts";
 import {
   KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2,
@@ -16,15 +17,18 @@ import type { Machine } from "./machine.ts";
 /** KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE and KVM_DIRTY_LOG_INITIALLY_SET. */
 const MANUAL_AND_INITIALLY_SET = 3;
 
-/** A slot whose logging is switched on late. It is too small for a huge page, which would be populated whole. */
+/**
+ * A slot whose logging is switched on late. It is too small for a huge page, which would populate
+ * all its pages at once.
+ */
 const LATE_SLOT = 2;
 const LATE_GFN = 0x8000;
 const LATE_PAGES = 32;
 
 /**
- * `KVM_GET_DIRTY_LOG` of slot 1, raw.
+ * One plain `KVM_GET_DIRTY_LOG` of slot 1.
  *
- * @param bitmap Receives the bitmap.
+ * @param bitmap Memory that receives the bitmap; the caller owns it.
  * @returns 0, or minus an errno.
  */
 export function getDirtyLog(machine: Machine, bitmap: Mapping): number {
@@ -47,7 +51,7 @@ function bitsOf(bitmap: Mapping): number[] {
   return numbers(bitmap.length * 8).filter((n) => (bitmap.bytes[n >> 3]! >> (n & 7) & 1) === 1);
 }
 
-// The pages that are logged in a slot whose pages 0 to 3 were populated before its logging began.
+// Returns the pages logged in a slot whose pages 0 to 3 were populated before its logging began.
 function loggedLate(host: CheckHost, manual: boolean): number[] {
   const machine = host.machine({
     beforeVcpus(vm) {
@@ -62,14 +66,14 @@ function loggedLate(host: CheckHost, manual: boolean): number[] {
   expect("entries before logging began", machine.held(0).length, 0);
   const logged = { ...place, flags: KVM_MEM_LOG_DIRTY_PAGES };
   checked(machine.setSlot(LATE_SLOT, logged), "slot with the log flag");
-  // The fresh pages lie apart: KVM may map the neighbours of a page that it maps.
+  // Keep the fresh pages apart from the others: KVM may map the neighbours of a page, too.
   storeTo(machine, [...numbers(4, LATE_GFN), ...numbers(4, LATE_GFN + 16)]);
   const slots = machine.held(0).filter(({ slot }) => slot !== LATE_SLOT);
   expect("entries of other slots", slots.length, 0);
   return ascending(machine.dirty(0));
 }
 
-/** The statements of "Resetting" on what goes beside the ring and what does not. */
+/** The statements of "Resetting" on what works beside the ring and what does not. */
 export const EXCLUSIVE_CHECKS: readonly Check[] = [
   {
     id: "exclusive.get-dirty-log",

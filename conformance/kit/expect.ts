@@ -1,22 +1,26 @@
+// How checks state what is documented and compare it with what they see; how they fail, skip, and
+// report known defects.
 import type { Machine } from "./machine.ts";
 
-/** What a check that neither failed nor was skipped says. */
+/**
+ * The answer of a check that neither failed nor was skipped: nothing, a remark, or a known defect.
+ */
 export type CheckAnswer = string | Known | void;
 
-/** A defect of the kernel that docs/abi.md names, and that was observed. */
+/** A kernel defect that docs/abi.md documents and that was observed. */
 export class Known {
   /** What was observed. */
   readonly detail: string;
 
-  /** Says what was observed. */
+  /** Records what was observed. */
   constructor(detail: string) {
     this.detail = detail;
   }
 }
 
-/** A statement that does not hold. */
+/** Thrown where a statement does not hold. */
 export class CheckFailure extends Error {
-  /** What was asked, in words. */
+  /** The question, in words. */
   readonly what: string;
   /** What is documented. */
   readonly expected: string;
@@ -24,7 +28,7 @@ export class CheckFailure extends Error {
   readonly seen: string;
 
   /**
-   * Says what was expected and what was seen.
+   * The message contains all three parts.
    *
    * @param expected What is documented.
    */
@@ -37,13 +41,13 @@ export class CheckFailure extends Error {
   }
 }
 
-/** Options of `dirtyring check` without which some checks are not made. */
+/** Options of `dirtyring check` that some checks need. */
 export type Permission = "allow-warn" | "allow-harm";
 
-/** A statement that this host cannot show. */
+/** Thrown where this host cannot show a statement. */
 export class CheckSkip extends Error {
   /**
-   * Says why.
+   * Records the reason.
    *
    * @param reason What the host would need.
    */
@@ -53,15 +57,18 @@ export class CheckSkip extends Error {
   }
 }
 
-/** A statement that this host can show, and that is not asked unless that is allowed. */
+/**
+ * Thrown where this host could show a statement, but the check needs a permission that was not
+ * given.
+ */
 export class CheckWithheld extends CheckSkip {
   /** The option that allows it. */
   readonly permission: Permission;
 
   /**
-   * Says why.
+   * Records the reason.
    *
-   * @param reason What it would do to the kernel.
+   * @param reason What the check would do to the kernel.
    * @param permission The option that allows it.
    */
   constructor(reason: string, permission: Permission) {
@@ -79,7 +86,7 @@ function text(value: Plain): string {
 }
 
 /**
- * Holds what was seen against what is documented.
+ * Compares what was seen with what is documented.
  *
  * @example
  * ```ts
@@ -91,17 +98,17 @@ function text(value: Plain): string {
  * ```
  *
  * @param expected What is documented.
- * @throws {CheckFailure} Where they differ.
+ * @throws {CheckFailure} Where the two differ.
  */
 export function expect(what: string, seen: Plain, expected: Plain): void {
   if (text(seen) !== text(expected)) throw new CheckFailure(what, text(expected), text(seen));
 }
 
 /**
- * The same where more than one answer is documented.
+ * Like {@linkcode expect}, where more than one answer is documented.
  *
  * @param allowed The documented answers.
- * @throws {CheckFailure} Where it is none of them.
+ * @throws {CheckFailure} Where `seen` is none of them.
  */
 export function expectOneOf(what: string, seen: Plain, allowed: readonly Plain[]): void {
   if (allowed.some((one) => text(one) === text(seen))) return;
@@ -109,18 +116,18 @@ export function expectOneOf(what: string, seen: Plain, allowed: readonly Plain[]
 }
 
 /**
- * The same where a condition is documented, not a value.
+ * Like {@linkcode expect}, where a condition is documented and not a value.
  *
- * @param holds Whether it holds.
+ * @param holds Whether the condition holds.
  * @param expected What is documented, in words.
- * @throws {CheckFailure} Where it does not.
+ * @throws {CheckFailure} Where it does not hold.
  */
 export function expectThat(what: string, holds: boolean, expected: string, seen: Plain): void {
   if (!holds) throw new CheckFailure(what, expected, text(seen));
 }
 
 /**
- * Numbers in a row: pages, most often.
+ * Consecutive numbers, mostly of pages.
  *
  * @example
  * ```ts
@@ -135,7 +142,7 @@ export function numbers(count: number, first = 0): number[] {
 }
 
 /**
- * Numbers in ascending order: a processor's log may come to the ring backwards.
+ * Numbers in ascending order. Needed because KVM may copy a PML buffer to the ring backwards.
  *
  * @returns A sorted copy.
  */
@@ -146,22 +153,21 @@ export function ascending(list: readonly number[]): number[] {
 /**
  * The flags of a ring's first entries.
  *
- * @param vcpu The vCPU whose ring it is.
- * @returns Their flags, in the order of the mapping.
+ * @returns The flags, in the order of the mapping.
  */
 export function flagsOf(machine: Machine, count: number, vcpu = 0): number[] {
   return Array.from({ length: count }, (_, index) => machine.entry(vcpu, index).flags);
 }
 
-// Where the kernel promises what docs/abi.md states: its words "seed", "ring", "main", "x86" and "api".
+// The kernel sources that docs/abi.md cites, in its words "seed", "ring", "main", "x86" and "api".
 
-/** The patch that brought the ring, v5.11. */
+/** The original patch (v5.11), "seed" in docs/abi.md. */
 export const SEED = "v5.11, virt/kvm/dirty_ring.c and its hunks in virt/kvm/kvm_main.c";
 /** The ring itself. */
 export const RING = "virt/kvm/dirty_ring.c";
-/** What is common to all architectures. */
+/** KVM's code for all architectures. */
 export const MAIN = "virt/kvm/kvm_main.c";
-/** What is x86's own. */
+/** KVM's code for x86. */
 export const X86 = "arch/x86/kvm";
 /** The documentation. */
 export const API = "Documentation/virt/kvm/api.rst, KVM_CAP_DIRTY_LOG_RING";

@@ -1,25 +1,29 @@
+// Ring entries whose slot and offset a check overwrites ("forges"), and what a reset makes of them.
 import { expect } from "./expect.ts";
 import type { Machine } from "./machine.ts";
 
-/** A page as an entry names it: address space << 16 | slot id, and pages from the slot's base. */
+/**
+ * A page as an entry names it: address space << 16 | slot id, and the offset in pages from the
+ * slot's base.
+ */
 export type Place = readonly [slot: number, offset: number | bigint];
 
 /**
- * Lets a vCPU store to pages, to the end of the list.
+ * Lets a vCPU store to pages until it reaches the end of the list.
  *
  * @param gfns The pages' guest frames.
- * @throws {CheckFailure} Where the guest stops in another way.
+ * @throws {CheckFailure} Where the guest stops for another reason.
  */
 export function storeTo(machine: Machine, gfns: readonly number[], vcpu = 0): void {
   expect("how the guest stopped", machine.store(vcpu, gfns), machine.guest.exit);
 }
 
 /**
- * Forges a vCPU's dirty entries from the fetch index on, one after another.
+ * Overwrites a vCPU's dirty entries, in order from the fetch index on.
  *
- * @param machine The machine. On a live kernel offsets stay far below 2^64.
- * @param places What they shall name: as many places as entries.
- * @throws {CheckFailure} Where the vCPU pushed another number of entries.
+ * @param places The new slots and offsets, one for each entry. On a live kernel offsets must stay
+ * far below 2^64, except behind {@linkcode import("./vm_stats.ts").needsToHarm}.
+ * @throws {CheckFailure} Where the number of dirty entries is another one.
  */
 export function forgeEntries(machine: Machine, places: readonly Place[], vcpu = 0): void {
   expect("entries pushed", machine.dirty(vcpu).length, places.length);
@@ -29,8 +33,8 @@ export function forgeEntries(machine: Machine, places: readonly Place[], vcpu = 
 /**
  * Forges vCPU 0's dirty entries, marks them harvested and resets.
  *
- * @param places What the entries shall name.
- * @throws {CheckFailure} Where not all of them are counted.
+ * @param places The new slots and offsets, one for each entry.
+ * @throws {CheckFailure} Where the reset does not count all of them.
  */
 export function resetForged(machine: Machine, places: readonly Place[]): void {
   forgeEntries(machine, places);
@@ -39,13 +43,15 @@ export function resetForged(machine: Machine, places: readonly Place[]): void {
 }
 
 /**
- * What vCPU 0 pushes when it stores to pages: the pages that are protected. The entries are harvested
- * and reset, so that these pages are protected again.
+ * Lets vCPU 0 store to pages and returns what it pushes: the pages that were write-protected. The
+ * entries are then harvested and reset, so these pages are protected again.
  *
- * @param machine The machine, with no entry in vCPU 0's ring.
+ * @param machine A machine with no entry in vCPU 0's ring.
  * @param gfns The pages' guest frames.
- * @returns Each entry as `slot:offset`, in their order: a processor's buffer may be read backwards.
- * @throws {CheckFailure} Where the guest stops in another way, or not all entries are counted.
+ * @returns Each entry as `slot:offset`, sorted by slot and offset: with PML the ring's order may be
+ * reversed.
+ * @throws {CheckFailure} Where the guest stops for another reason, or the reset does not count all
+ * entries.
  */
 export function pushedBy(machine: Machine, gfns: readonly number[]): string[] {
   storeTo(machine, gfns);
@@ -71,7 +77,7 @@ export function pushedBy(machine: Machine, gfns: readonly number[]): string[] {
  * ```
  *
  * @param places Slots and offsets below 2^53.
- * @returns Each as `slot:offset`, by slot and by offset.
+ * @returns Each as `slot:offset`, sorted by slot, then by offset.
  */
 export function placeNames(places: readonly Place[]): string[] {
   return places

@@ -1,3 +1,5 @@
+// The VM that the checks drive step by step. Checks use it to harvest and reset in ways that the
+// normal cycle never would.
 import { checked, errnoName } from "../../ffi/errors.ts";
 import {
   exitName,
@@ -22,9 +24,9 @@ import {
   SLOT,
 } from "../../ring/entry.ts";
 
-/** What a machine shall be. What is not given is the least that works. */
+/** Options of a {@linkcode Machine}. The defaults are the least that works. */
 export interface MachineOptions {
-  /** The guest program, by default the long-mode one: native everywhere. */
+  /** The guest program. By default the long-mode guest, which runs natively on every host. */
   readonly guest?: Guest;
   /** vCPUs, 1 by default. */
   readonly vcpus?: number;
@@ -32,11 +34,17 @@ export interface MachineOptions {
   readonly ringBytes?: number | null;
   /** Pages of the first logged slot, 1024 by default; 0 makes no such slot. */
   readonly pages?: number;
-  /** Pages of host memory behind all logged slots: by default 1536, or as many as the first slot has. */
+  /**
+   * Pages of host memory behind all logged slots. By default 1536, or as many as the first slot has
+   * if that is more.
+   */
   readonly hostPages?: number;
-  /** Whether the ring is enabled after the first logged slot was made; before it unless given. */
+  /**
+   * Whether to enable the ring after the first logged slot is made. By default it is enabled
+   * before.
+   */
   readonly ringAfterSlot?: boolean;
-  /** Called between the VM's making and its first vCPU. */
+  /** Called after the slots are made and before the first vCPU is. */
   readonly beforeVcpus?: (vm: Vm) => void;
 }
 
@@ -48,7 +56,7 @@ export interface SlotPlace {
   readonly pages: number;
   /** `KVM_MEM_*` bits, by default `KVM_MEM_LOG_DIRTY_PAGES`. */
   readonly flags?: number;
-  /** First page of the host memory behind it, 0 by default. */
+  /** First page of the machine's host memory that backs the slot; 0 by default. */
   readonly hostPage?: number;
 }
 
@@ -65,27 +73,35 @@ export interface RingEntry {
 }
 
 /**
- * `KVM_RESET_DIRTY_RINGS`, raw: whatever is harvested, with signals let in.
+ * One plain `KVM_RESET_DIRTY_RINGS`. Unlike `Vm.resetDirtyRings` it does not block signals, so a
+ * signal may end the walk early.
  *
- * @param argument Its argument, which the kernel ignores.
+ * @param argument The ioctl's argument, which the kernel ignores.
  * @returns The entries reset, or minus an errno.
  */
 export function resetRaw(vm: Vm, argument = 0): number {
   return vm.ioctl(KVM_RESET_DIRTY_RINGS, argument);
 }
 
-/** Stores that a vCPU's list has room for. */
+/** The number of stores that fit in a vCPU's list. */
 const LIST_STORES = 8192;
-/** The first guest frame of the first logged slot: beyond the guest's program and lists. */
+/** The first guest frame of the first logged slot, above the guest's program and lists. */
 const FIRST_GFN = 0x1000;
-/** Host memory of most machines: a kernel in memory takes milliseconds to make more. */
+/**
+ * Pages of host memory that most machines get. More would cost the model milliseconds for each
+ * machine.
+ */
 const HOST_PAGES = 1536;
 
 /**
- * A fresh VM that does what a check tells it, step by step: slots anywhere, stores to any page, entries
- * looked at, harvested and forged one by one. It harvests and resets by itself, and not in the cycle that all else
- * takes (`drive/harvest_cycle.ts`): a check must be able to do it wrong, in part, and in any order. It is no machine of
- * `--kernel` (`vm/machine.ts`), in which all of this may run.
+ * A fresh VM that a check drives by hand: slots anywhere, stores to any page, and ring entries that
+ * are inspected, harvested and forged one by one.
+ *
+ * It harvests and resets directly instead of through `drive/harvest_cycle.ts`, because a check must
+ * be able to do so wrongly, partially and in any order. Unlike a `GuestVm` (`machine/guest_vm.ts`)
+ * it has no tracker; unlike the fuzzer's `FuzzVm`, which runs a recorded program, it takes its
+ * steps from a check's code. The `Machine` of `vm/machine.ts` is something else: the whole computer
+ * that `--kernel` boots, in which all of this may run.
  */
 export class Machine implements Disposable {
   readonly #resources: DisposableStack;
@@ -99,7 +115,7 @@ export class Machine implements Disposable {
   readonly vm: Vm;
   /** The vCPUs. */
   readonly vcpus: readonly Vcpu[];
-  /** Their rings; none with the ring off. */
+  /** Their rings; empty with the ring off. */
   readonly rings: readonly DirtyRing[];
   /** The first guest frame of slot 1. */
   readonly gfn: number = FIRST_GFN;
@@ -107,10 +123,10 @@ export class Machine implements Disposable {
   readonly memory: Uint32Array<ArrayBuffer>;
 
   /**
-   * Makes the machine: slot 0 with the program, and logged slot 1 at {@linkcode Machine.gfn}.
+   * Makes the VM with slot 0, which holds the program, and logged slot 1 at
+   * {@linkcode Machine.gfn}.
    *
    * @param system `/dev/kvm`.
-   * @param options What it shall be.
    * @throws {KernelError} Where the kernel refuses a call.
    */
   constructor(system: System, options: MachineOptions) {
@@ -158,16 +174,15 @@ export class Machine implements Disposable {
     checked(answer, `KVM_ENABLE_CAP(KVM_CAP_DIRTY_LOG_RING, ${bytes})`);
   }
 
-  /** Where the host memory behind the logged slots lies in this process. */
+  /** Address, in this process, of the host memory behind the logged slots. */
   get hostAddress(): number {
     return this.#host.address;
   }
 
   /**
-   * `KVM_SET_USER_MEMORY_REGION`, raw, over the machine's host memory.
+   * One plain `KVM_SET_USER_MEMORY_REGION`. The slot is backed by the machine's host memory.
    *
    * @param slot Address space << 16 | slot id.
-   * @param place Where it lies.
    * @returns 0, or minus an errno.
    */
   setSlot(
@@ -187,10 +202,11 @@ export class Machine implements Disposable {
   }
 
   /**
-   * Lets a vCPU store to the first word of pages, a growing value each, until it is done or stops.
+   * Lets a vCPU store to the first word of each page, with a value that grows by one, until the
+   * list ends or the vCPU exits.
    *
    * @param gfns The pages' guest frames, in order; 8192 at most.
-   * @returns How it stopped: the exit's name, or an errno's.
+   * @returns How the run ended: the name of the exit reason, or of the errno.
    */
   store(vcpu: number, gfns: readonly number[]): string {
     this.begin(vcpu, gfns);
@@ -198,9 +214,9 @@ export class Machine implements Disposable {
   }
 
   /**
-   * Sets a vCPU up for stores, and does not run it yet.
+   * Sets a vCPU up for stores without running it.
    *
-   * @param gfns The pages' guest frames.
+   * @param gfns The pages' guest frames, in order; 8192 at most.
    */
   begin(vcpu: number, gfns: readonly number[]): void {
     const { guest } = this;
@@ -224,7 +240,7 @@ export class Machine implements Disposable {
   /**
    * Runs a vCPU on from where it stopped.
    *
-   * @returns How it stopped: the exit's name, or an errno's.
+   * @returns How the run ended: the name of the exit reason, or of the errno.
    */
   resume(vcpu: number): string {
     const one = this.vcpus[vcpu]!;
@@ -232,11 +248,7 @@ export class Machine implements Disposable {
     return answer < 0 ? errnoName(-answer) : exitName(one.exitReason);
   }
 
-  /**
-   * Stores that a vCPU has still to make.
-   *
-   * @returns Stores.
-   */
+  /** Stores that a vCPU has still to make. */
   remaining(vcpu: number): number {
     return this.guest.remaining((name) => this.vcpus[vcpu]!.register(name));
   }
@@ -257,11 +269,7 @@ export class Machine implements Disposable {
     };
   }
 
-  /**
-   * Every entry of a ring that is dirty or harvested, in the order of the mapping.
-   *
-   * @returns The entries.
-   */
+  /** All entries of a ring whose flags are not 0, in the order of the mapping. */
   held(vcpu: number): RingEntry[] {
     const all = Array.from({ length: this.rings[vcpu]!.entries }, (_, n) => this.entry(vcpu, n));
     return all.filter(({ flags }) => flags !== 0);
@@ -283,10 +291,10 @@ export class Machine implements Disposable {
   }
 
   /**
-   * Harvests in order, from the machine's fetch index on.
+   * Marks dirty entries as harvested, in ring order from the machine's fetch index on.
    *
-   * @param limit The most entries; by default all that are dirty.
-   * @returns Entries harvested.
+   * @param limit The maximum number of entries; by default all that are dirty.
+   * @returns The number of entries harvested.
    */
   harvest(vcpu: number, limit = Infinity): number {
     const count = Math.min(limit, this.dirty(vcpu).length);
@@ -304,9 +312,9 @@ export class Machine implements Disposable {
   }
 
   /**
-   * The machine's fetch index: the next entry to harvest.
+   * The machine's fetch index: the position of the next entry to harvest.
    *
-   * @returns The index, free running.
+   * @returns The index, which does not wrap at the ring's size.
    */
   fetch(vcpu: number): number {
     return this.#fetch[vcpu]!;
@@ -323,7 +331,8 @@ export class Machine implements Disposable {
   }
 
   /**
-   * Forges what an entry names. On a live kernel the offset stays far below 2^64.
+   * Overwrites the slot and offset of an entry. On a live kernel the offset must stay far below
+   * 2^64.
    *
    * @param index Its position, which wraps at the ring's size.
    * @param slot Address space << 16 | slot id.
@@ -339,7 +348,7 @@ export class Machine implements Disposable {
   }
 
   /**
-   * `KVM_RESET_DIRTY_RINGS`, raw.
+   * One plain `KVM_RESET_DIRTY_RINGS`, as {@linkcode resetRaw}.
    *
    * @returns The entries reset, or minus an errno.
    */
@@ -348,16 +357,16 @@ export class Machine implements Disposable {
   }
 
   /**
-   * What the first word of a page of host memory holds.
+   * The first word of a page of host memory.
    *
-   * @param page The page, counted over the machine's host memory.
-   * @returns The value last stored there, 0 before.
+   * @param page The page, counted from the start of the machine's host memory.
+   * @returns The value last stored there; 0 if there was none.
    */
   word(page: number): number {
     return this.memory[page * PAGE_WORDS]!;
   }
 
-  /** Gives everything back. */
+  /** Closes every file descriptor and unmaps all memory. */
   [Symbol.dispose](): void {
     this.#resources.dispose();
   }

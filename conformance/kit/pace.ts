@@ -1,8 +1,9 @@
+// Measures how fast a host is, so that time limits of checks can grow on a slow one.
 import type { CheckHost } from "./check_host.ts";
 import { numbers } from "./expect.ts";
 import { storePages } from "./push_pages.ts";
 
-/** What this host takes for what checks spend their time on. */
+/** How long this host takes for the operations that dominate checks. */
 export interface Pace {
   /** Milliseconds to make a VM with a vCPU and a ring. */
   readonly machineMs: number;
@@ -10,29 +11,29 @@ export interface Pace {
   readonly storeUs: number;
 }
 
-/** Stores of a round: fewer than the smallest ring's soft limit, whatever it is. */
+/** Stores in a round: fewer than the soft limit of any ring, with PML or without. */
 const STORES = 128;
 const ROUNDS = 3;
 
 /**
- * What a host takes at the outside before it counts as slow. Processors take some 1 µs for a store, a software KVM
- * 20 (docs/benchmarks.md has both), and a machine is made in 1 to 20 ms.
+ * The most that a host may take without counting as slow. A store takes about 1 µs on a processor
+ * and 20 µs on a software KVM (see docs/benchmarks.md); making a machine takes 1 to 20 ms.
  */
 const USUAL: Pace = { machineMs: 50, storeUs: 10 };
 
-/** Beyond this it is taken for broken, not for slow. */
+/** A host that seems slower than this is taken to be broken, not slow. */
 const SLOWEST = 60;
 
 /**
- * Measures a kernel by what checks do most: machines, and guest stores to fresh pages. It takes some milliseconds, of a
- * slow host a second. Nothing here is checked: a broken kernel may answer anything, and hang.
+ * Measures a kernel by what checks do most: making machines, and guest stores to fresh pages. This
+ * takes some milliseconds, or a second on a slow host. No statement is checked here, and a broken
+ * kernel may answer anything, or hang.
  *
- * @returns What it took.
  * @throws {KernelError} Where the kernel refuses a call.
  * @throws {CheckFailure} Where the guest does not make its stores.
  */
 export function measurePace(host: CheckHost): Pace {
-  // The first of everything is slower: it finds no compiled code.
+  // Warm up: the first run of everything is slower, before the code is compiled.
   for (const machine of [host.machine(), host.machine()]) storePages(machine, numbers(STORES));
   const began = performance.now();
   const machine = host.machine();
@@ -64,8 +65,7 @@ export function measurePace(host: CheckHost): Pace {
  * assertEquals(slownessOf({ machineMs: 1e9, storeUs: 1 }), 60);
  * ```
  *
- * @param pace What it took.
- * @returns A factor for times, from 1 to 60, with one digit behind the point.
+ * @returns A factor from 1 to 60 by which to multiply times, rounded up to one decimal place.
  */
 export function slownessOf({ machineMs, storeUs }: Pace): number {
   const factor = Math.max(machineMs / USUAL.machineMs, storeUs / USUAL.storeUs);

@@ -6,21 +6,21 @@ import { storeTo } from "./forged.ts";
 import type { Machine } from "./machine.ts";
 
 /**
- * Lets a vCPU store to pages of slot 1, to the end of the list.
+ * Lets a vCPU store to pages of slot 1 until it reaches the end of the list.
  *
  * @param pages The pages, counted from slot 1's base.
- * @throws {CheckFailure} Where the guest stops in another way.
+ * @throws {CheckFailure} Where the guest stops for another reason.
  */
 export function storePages(machine: Machine, pages: readonly number[], vcpu = 0): void {
   storeTo(machine, pages.map((page) => machine.gfn + page), vcpu);
 }
 
 /**
- * Lets a vCPU store to pages of slot 1, one at a time: each store ends in an exit, so that the entries
- * have the order of the stores also where the processor logs in a buffer.
+ * Lets a vCPU store to pages of slot 1 one at a time. Each store ends in an exit, so the entries
+ * are in the order of the stores even with PML.
  *
  * @param pages The pages, counted from slot 1's base.
- * @throws {CheckFailure} Where the guest does not come to its end.
+ * @throws {CheckFailure} Where the guest stops for another reason.
  */
 export function pushPages(machine: Machine, pages: readonly number[], vcpu = 0): void {
   for (const page of pages) {
@@ -29,13 +29,13 @@ export function pushPages(machine: Machine, pages: readonly number[], vcpu = 0):
   }
 }
 
-/** A part of a file descriptor's memory, and how it is to be mapped. */
+/** Which part of a file descriptor to map, and how. */
 export interface MapRequest {
   /** The file descriptor. */
   readonly fd: number;
-  /** Its first page. */
+  /** The first page to map. */
   readonly page: number;
-  /** Pages. */
+  /** The number of pages. */
   readonly pages: number;
   /** `PROT_*` bits, by default `PROT_READ | PROT_WRITE`. */
   readonly protection?: number;
@@ -44,10 +44,10 @@ export interface MapRequest {
 }
 
 /**
- * Maps pages, looks at them and unmaps them.
+ * Maps pages, lets the caller look at them, and unmaps them.
  *
- * @param look Called with the mapping's address; nothing of it may be kept.
- * @returns `"mapped"`, or the errno's name where the kernel refused: nothing was looked at then.
+ * @param look Called with the mapping's address, which is valid only during the call.
+ * @returns `"mapped"`, or the errno's name where the kernel refused; `look` is not called then.
  */
 export function mapped(
   kernel: Kernel,

@@ -1,4 +1,5 @@
-// What ioctls of a vCPU push: they count as the running vCPU's doing.
+// Checks of pushes by a vCPU's ioctls. KVM treats a write during such an ioctl like one of the
+// running vCPU.
 import { checked, errnoName } from "../../ffi/errors.ts";
 import { KVM_CAP_PRE_FAULT_MEMORY } from "../../ffi/kvm_constants.ts";
 import { KVM_PRE_FAULT_MEMORY, KVM_SET_MSRS } from "../../ffi/kvm_ioctls.ts";
@@ -22,17 +23,19 @@ import type { Machine } from "./machine.ts";
 import { storePages } from "./push_pages.ts";
 import { needsToWarn } from "./vm_stats.ts";
 
-/** `MSR_KVM_WALL_CLOCK_NEW`: whoever writes it has KVM write the time to the address that it names. */
+/**
+ * `MSR_KVM_WALL_CLOCK_NEW`: a write to it makes KVM store the time at the guest address written.
+ */
 const MSR_KVM_WALL_CLOCK_NEW = 0x4b56_4d00;
 
-/** What `KVM_PRE_FAULT_MEMORY` answered, and how much of its range it came to. */
+/** The answer of `KVM_PRE_FAULT_MEMORY`, and how many pages of the range it handled. */
 interface PreFault {
   readonly answer: number;
   readonly pages: number;
 }
 
-// Pre-faults pages of slot 1, from the first on, with one call. They are written before: others would be mapped
-// read-only, and not pushed.
+// Pre-faults the first pages of slot 1 with one call. The host writes them first: untouched pages
+// would be mapped read-only, and not pushed.
 function preFault(machine: Machine, pages: number): PreFault {
   numbers(pages).forEach((page) => machine.memory[page * PAGE_SIZE / 4] = 0);
   const view = new DataView(new ArrayBuffer(kvm_pre_fault_memory.size));
@@ -49,7 +52,8 @@ function needsPreFault(host: CheckHost): void {
   throw new CheckSkip("needs KVM_CAP_PRE_FAULT_MEMORY, which is there with two-dimensional paging");
 }
 
-// Has KVM write the time to a page; answers the registers written: 0 where it does not have this one.
+// Makes KVM write the time to a page. Returns the number of MSRs written: 0 where KVM lacks this
+// one.
 function writeWallClock(vcpu: Vcpu, gfn: number): number {
   const view = new DataView(new ArrayBuffer(kvm_msrs.size + kvm_msr_entry.size));
   view.setUint32(kvm_msrs.at.nmsrs, 1, true);
@@ -108,9 +112,10 @@ export const VCPU_IOCTL_CHECKS: readonly Check[] = [
 /**
  * `full.prefault-overflow`: pre-faults twice as many pages as a ring has entries.
  *
- * @returns What was seen: a {@linkcode Known} defect where entries were overwritten.
- * @throws {CheckSkip} Where the kernel must not be made to warn, or cannot pre-fault.
- * @throws {CheckFailure} Where the ring holds neither what was mapped nor what an overflow leaves.
+ * @returns A {@linkcode Known} defect where entries were overwritten, otherwise a remark.
+ * @throws {CheckSkip} Where the kernel may not be made to warn, or cannot pre-fault.
+ * @throws {CheckFailure} Where the ring holds neither the pages mapped nor what an overflow leaves
+ * behind.
  */
 export function preFaultOverflow(host: CheckHost): CheckAnswer {
   needsPreFault(host);
@@ -124,7 +129,7 @@ export function preFaultOverflow(host: CheckHost): CheckAnswer {
     expect(`pages in the ring, after ${answered}`, held, numbers(pages));
     return `it stopped after ${pages} pages: nothing was overwritten`;
   }
-  // Push n stands at index n modulo the size: the first ones gave way to the last.
+  // Push n is at index n modulo the size, so the last pushes overwrote the first.
   const lost = pages - entries;
   expect(`pages in the ring, after ${answered} for ${pages} pages`, held, [
     ...numbers(lost, entries),

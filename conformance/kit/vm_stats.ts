@@ -1,3 +1,4 @@
+// KVM's statistics of a VM, and the permissions that some checks need.
 import { checked, HostError } from "../../ffi/errors.ts";
 import { KVM_GET_STATS_FD } from "../../ffi/kvm_ioctls.ts";
 import { struct } from "../../ffi/kvm_structs.ts";
@@ -15,7 +16,7 @@ const kvm_stats_header = struct("kvm_stats_header", {
   data_offset: "u32",
 });
 
-/** What stands before a statistic's name; `exponent` is signed. */
+/** The descriptor before a statistic's name. `exponent` is signed in the kernel. */
 const kvm_stats_desc = struct("kvm_stats_desc", {
   flags: "u32",
   exponent: "u16",
@@ -25,10 +26,10 @@ const kvm_stats_desc = struct("kvm_stats_desc", {
 });
 
 /**
- * A statistic of a VM, as it is now (api.rst, "KVM_GET_STATS_FD").
+ * The current value of a statistic of a VM (api.rst, "KVM_GET_STATS_FD").
  *
- * @param name The statistic: `remote_tlb_flush_requests`.
- * @returns Its first value, or `null` where the kernel has no such statistic.
+ * @param name The statistic's name, such as `remote_tlb_flush_requests`.
+ * @returns The first value, or `null` where the kernel has no such statistic.
  * @throws {KernelError} Where the statistics cannot be read.
  */
 export function vmStat(vm: Vm, name: string): bigint | null {
@@ -59,10 +60,9 @@ function cString(bytes: Uint8Array<ArrayBuffer>): string {
 }
 
 /**
- * Skips a check that makes the kernel warn, where it must not.
+ * Skips a check that makes the kernel warn, unless that is allowed and safe.
  *
- * @param host The kernel, and how checks are to be made.
- * @throws {CheckSkip} Without `--allow-warn`, and where a warning is a panic.
+ * @throws {CheckSkip} Without `--allow-warn`, or where a warning causes a panic.
  */
 export function needsToWarn(host: CheckHost): void {
   if (!host.options.allowWarn) {
@@ -74,9 +74,8 @@ export function needsToWarn(host: CheckHost): void {
 }
 
 /**
- * Skips a check that could make a kernel write where it must not.
+ * Skips a check that could make a kernel write to memory it must not touch.
  *
- * @param host The kernel, and how checks are to be made.
  * @throws {CheckSkip} On a real kernel without `--allow-harm`.
  */
 export function needsToHarm(host: CheckHost): void {
@@ -85,7 +84,7 @@ export function needsToHarm(host: CheckHost): void {
 }
 
 /**
- * Asks another process, where one can be started.
+ * Runs a call that needs another process, and skips the check where none can be started.
  *
  * @throws {CheckSkip} Where Deno may not start a process.
  */

@@ -1,51 +1,52 @@
+// The report of `dirtyring check`, and the time limit of a run.
 import type { Result } from "../../host/facts.ts";
 import type { InterruptSignal } from "../../host/interrupt.ts";
 import type { KernelLogFacts } from "../../host/kernel_log.ts";
 import type { CheckResult, CheckStatus, Group } from "../kit/check.ts";
 import { type Pace, slownessOf } from "../kit/pace.ts";
 
-/** Checks of a group that were to be made. */
+/** How many checks of a group were to run. */
 export interface PlannedGroup {
   /** The group. */
   readonly group: Group;
-  /** How many. */
+  /** The number of checks. */
   readonly checks: number;
 }
 
-/** Checks by what they came to. */
+/** The number of checks for each status. */
 export type CheckSummary = Readonly<Record<CheckStatus, number>>;
 
-/** `dirtyring check`: what each check came to. */
+/** The result of `dirtyring check`. */
 export interface CheckReport extends Result {
-  /** What it is. */
+  /** The name and version of this format. */
   readonly schema: "dirtyring.check/1";
-  /** How far the kernel's log was looked at; `null` for a model, which has none. */
+  /** How far the kernel's log could be read; `null` for the model, which has none. */
   readonly kernelLog: KernelLogFacts | null;
-  /** Whether every check that was to be made was made. */
+  /** Whether every planned check was run. */
   readonly complete: boolean;
-  /** The signal that ended it early, or `null`. */
+  /** The signal that ended the command early, or `null`. */
   readonly interrupted: InterruptSignal | null;
   /** Whether a known defect counts as failed. */
   readonly strict: boolean;
-  /** The seed of the order; `null` is the order of docs/abi.md. */
+  /** The seed of the random order; `null` for the order of docs/abi.md. */
   readonly seed: number | null;
-  /** How often each check was made. */
+  /** How often each check was run. */
   readonly repeat: number;
-  /** The longest that a run of a check might take; `null` where it ended before that was known. */
+  /** The time limit of a run; `null` where the command ended before it was known. */
   readonly limit: TimeLimit | null;
-  /** What was to be made, in the order of docs/abi.md. */
+  /** The planned checks by group, in the order of docs/abi.md. */
   readonly planned: readonly PlannedGroup[];
-  /** What was made, in its order. */
+  /** The checks that were run, in the order in which they ran. */
   readonly checks: readonly CheckResult[];
-  /** What they came to. */
+  /** The number of checks for each status. */
   readonly summary: CheckSummary;
 }
 
 /**
  * Counts checks by group.
  *
- * @param checks Checks, those of a group anywhere.
- * @returns The groups in the order in which they appear first.
+ * @param checks Checks in any order.
+ * @returns The groups, in the order of their first check.
  */
 export function countGroups(checks: readonly { readonly group: Group }[]): PlannedGroup[] {
   const counts = new Map<Group, number>();
@@ -53,7 +54,7 @@ export function countGroups(checks: readonly { readonly group: Group }[]): Plann
   return [...counts].map(([group, checks]) => ({ group, checks }));
 }
 
-/** Counts checks by what they came to. */
+/** Counts checks by status. */
 export function summarise(results: readonly CheckResult[]): CheckSummary {
   const count = (status: CheckStatus) => results.filter((one) => one.status === status).length;
   return {
@@ -65,21 +66,21 @@ export function summarise(results: readonly CheckResult[]): CheckSummary {
   };
 }
 
-/** The longest that a run of a check may take. */
+/** The time limit of a run of a check. */
 export interface TimeLimit {
   /** Milliseconds. */
   readonly ms: number;
-  /** Whether it was asked for, and so is not measured. */
+  /** Whether the user gave the limit; otherwise it follows from the measured speed of this host. */
   readonly given: boolean;
-  /** How much slower than usual this host was measured to be, 1 at least; `null` where it was not. */
+  /** How much slower than usual this host is, at least 1; `null` where that was not measured. */
   readonly slowness: number | null;
 }
 
-/** The default on a host of usual speed. */
+/** The default limit on a host of usual speed. */
 const USUAL_LIMIT_MS = 10_000;
 
 /**
- * A limit that was asked for.
+ * A limit that the user gave.
  *
  * @param ms Milliseconds.
  */
@@ -88,9 +89,9 @@ export function givenLimit(ms: number): TimeLimit {
 }
 
 /**
- * The default, which grows with how slow the host is.
+ * The default limit, which is longer on a slow host.
  *
- * @param pace What it was measured to take; `null` where it could not be measured.
+ * @param pace The measured speed; `null` where it could not be measured.
  */
 export function measuredLimit(pace: Pace | null): TimeLimit {
   const slowness = pace === null ? null : slownessOf(pace);
@@ -98,7 +99,7 @@ export function measuredLimit(pace: Pace | null): TimeLimit {
 }
 
 /**
- * A limit in words.
+ * A limit as text.
  *
  * @example
  * ```ts
@@ -109,8 +110,6 @@ export function measuredLimit(pace: Pace | null): TimeLimit {
  * const measured = limitText({ ms: 12_000, given: false, slowness: 1.2 });
  * assertEquals(measured, "12 s (10 s × 1.2 for this host's speed)");
  * ```
- *
- * @returns The words.
  */
 export function limitText({ ms, given, slowness }: TimeLimit): string {
   if (given) return durationText(ms);

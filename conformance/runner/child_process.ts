@@ -1,35 +1,39 @@
+// The parent's side of the process that runs the checks: starting it, asking it, ending it.
+// `run_check.ts` has the child's side.
 import { HostError, KernelError } from "../../ffi/errors.ts";
 import { denoShortage, surviving } from "../../host/exhaustion.ts";
 import type { CheckRun } from "../kit/check.ts";
 import type { Pace } from "../kit/pace.ts";
 import { type ChildLine, linesOf, PACE, parseChildLine } from "./run_check.ts";
 
-/** How a child came to its end. */
+/** How a child process ended. */
 export interface Ending {
   /** The signal that ended it, or `null`. */
   readonly signal: Deno.Signal | null;
-  /** What it came to, in words. */
+  /** A description of the end. */
   readonly text: string;
 }
 
-/** What a child answers: the run of a check, or its own end. */
+/**
+ * What comes of asking a child for a check: the run, the end of the child, or why the wait ended.
+ */
 export type ChildAnswer = CheckRun | Ending | Waited;
 
-/** What a child answers to how fast this host is: `null` where it could not measure it. */
+/** What comes of asking a child for this host's speed; `null` where it could not measure it. */
 export type PaceAnswer = Pace | null | Ending | Waited;
 
-/** The longest that Deno may take to start, and that a killed process may take to go. */
+/** The longest that Deno may take to start, and that a killed process may take to disappear. */
 const PATIENCE_MS = 120_000;
 const DEATH_MS = 5_000;
-/** The longest that a child may take to leave by itself. */
+/** The longest that a child may take to exit by itself. */
 const LEAVE_MS = 1_000;
 
 const NEVER = new AbortController().signal;
 
-/** As much of a child's last words as is kept, in characters. */
+/** How many characters of a child's standard error are kept. */
 const LAST_WORDS = 4096;
 
-/** A process that makes checks, from the parent's side. */
+/** A process that runs checks, seen from the parent. */
 export class ChildProcess {
   readonly #process: Deno.ChildProcess;
   readonly #requests: WritableStreamDefaultWriter<Uint8Array>;
@@ -46,14 +50,14 @@ export class ChildProcess {
   }
 
   /**
-   * Starts a child, with the permissions of this process that it needs.
+   * Starts a child with those of this process's permissions that it needs.
    *
-   * @param module Its program.
-   * @param isTraced Whether what it says on stderr is to be seen as it comes.
-   * @param abort Calls the waiting for its start off.
-   * @returns The child, or `null` where its start was called off.
+   * @param module The child's program.
+   * @param isTraced Whether the child's stderr is passed on as it comes.
+   * @param abort Cancels the start.
+   * @returns The child, or `null` where the start was cancelled.
    * @throws {HostError} Where it cannot be started.
-   * @throws {KernelError} Where it finds too few descriptors, too little memory, or no thread to start with.
+   * @throws {KernelError} Where descriptors, memory or threads are too few for it to start.
    */
   static async start(
     module: URL,
@@ -81,13 +85,12 @@ export class ChildProcess {
   }
 
   /**
-   * Lets it make a check.
+   * Asks the child to run a check.
    *
-   * @param id The check's id.
-   * @param ms The longest that the check may take.
-   * @param abort Calls the waiting off.
-   * @throws {HostError} Where it says that this host cannot be used at all.
-   * @throws {KernelError} Where it says that no file descriptor is left.
+   * @param ms The longest that the check may take, in milliseconds.
+   * @param abort Cancels the wait.
+   * @throws {HostError} Where the child says that this host cannot be used at all.
+   * @throws {KernelError} Where the child says that no file descriptor is left.
    */
   async ask(id: string, ms: number, abort: AbortSignal): Promise<ChildAnswer> {
     const line = await this.#request(id, ms, abort);
@@ -96,12 +99,12 @@ export class ChildProcess {
   }
 
   /**
-   * Lets it measure this host.
+   * Asks the child to measure this host's speed.
    *
-   * @param ms The longest that it may take.
-   * @param abort Calls the waiting off.
-   * @throws {HostError} Where it says that this host cannot be used at all.
-   * @throws {KernelError} Where it says that no file descriptor is left.
+   * @param ms The longest that it may take, in milliseconds.
+   * @param abort Cancels the wait.
+   * @throws {HostError} Where the child says that this host cannot be used at all.
+   * @throws {KernelError} Where the child says that no file descriptor is left.
    */
   async pace(ms: number, abort: AbortSignal): Promise<PaceAnswer> {
     const line = await this.#request(PACE, ms, abort);
@@ -110,7 +113,7 @@ export class ChildProcess {
   }
 
   async #request(what: string, ms: number, abort: AbortSignal) {
-    // A child that is gone does not read: its end is found below.
+    // The write fails where the child has ended. That is noticed when its answer is read, below.
     this.#requests.write(new TextEncoder().encode(`${what}\n`)).catch(() => {});
     const line = await this.#next(ms, abort);
     if (typeof line === "string" || "text" in line) return line;
@@ -127,21 +130,21 @@ export class ChildProcess {
   }
 
   /**
-   * Ends it, whatever it does.
+   * Kills the child (SIGKILL).
    *
-   * @returns Whether it is gone.
+   * @returns Whether it is gone: a process can hang in the kernel.
    */
   async kill(): Promise<boolean> {
     if (this.#isOver) return true;
     try {
       this.#process.kill("SIGKILL");
     } catch {
-      // It had gone already.
+      // It had ended already.
     }
     return await this.#gone(DEATH_MS);
   }
 
-  /** Lets it leave by itself, or ends it where it does not. */
+  /** Lets the child exit by itself, and kills it where it does not. */
   async leave(): Promise<void> {
     if (this.#isOver) return;
     await this.#requests.close().catch(() => {});
@@ -153,7 +156,7 @@ export class ChildProcess {
     if (typeof ended === "string") return false;
     this.#isOver = true;
     await this.#requests.abort().catch(() => {});
-    // What it started itself could still hold its pipes.
+    // A process that the child started could still hold its pipes open.
     const drained = Promise.allSettled([this.#lines.return(undefined), this.#listening]);
     await until(drained, DEATH_MS, NEVER);
     return true;
@@ -210,16 +213,15 @@ function spawn(module: URL, args: readonly string[], isTraced: boolean): Deno.Ch
   }
 }
 
-/** What stopped the waiting: the time ran out, or somebody called it off. */
+/** Why a wait ended without a result: the time ran out, or it was cancelled. */
 export type Waited = "late" | "aborted";
 
 /**
- * Waits for something, but not for ever.
+ * Waits for a promise, up to a time limit.
  *
- * @param thing What to wait for.
- * @param ms The longest time, in milliseconds.
- * @param abort Calls it off.
- * @returns What came, or why nothing did. A thing that comes later is not looked at again.
+ * @param ms The limit, in milliseconds.
+ * @param abort Cancels the wait.
+ * @returns The promise's value, or why there is none. A value that comes later is ignored.
  */
 export async function until<T>(
   thing: Promise<T>,
@@ -241,16 +243,17 @@ export async function until<T>(
 }
 
 /**
- * The permissions of a process that makes checks: no more than this process has. It loads the program's
- * own files, calls libc where this process may, and one check starts a process of its own.
+ * The permissions of a process that runs checks, never more than this process has. The child loads
+ * the program's own files and calls libc if this process may; one check starts a process of its
+ * own.
  *
- * @param module Its program, in the program's folder.
+ * @param module The child's program, which lies in the folder of all the program's files.
  * @returns Options of `deno run`.
  */
 function childPermissions(module: URL): string[] {
   const isGranted = (descriptor: Deno.PermissionDescriptor) =>
     Deno.permissions.querySync(descriptor).state === "granted";
-  // A path with a comma cannot be named to Deno, and so was not named to this process either.
+  // Deno cannot be given a path with a comma, so this process was not given one either.
   const folder = decodeURIComponent(new URL(".", module).pathname);
   return [
     ...(isGranted({ name: "ffi" }) ? ["--allow-ffi"] : []),
@@ -259,23 +262,26 @@ function childPermissions(module: URL): string[] {
   ];
 }
 
-/** What a child has to know before its first check. */
+/** What a child needs to know before its first check. */
 export interface ChildSetup {
   /** The kernel that answers. */
   readonly backend: "kvm" | "model";
-  /** The model as it is written on a command line; `undefined` is the latest. */
+  /** The model in the syntax of the command line; `undefined` for the latest. */
   readonly model: string | undefined;
   /** Whether checks that make the kernel warn may run. */
   readonly allowWarn: boolean;
   /** Whether checks that could harm a kernel may run. */
   readonly allowHarm: boolean;
-  /** Whether every kernel call is shown on stderr. */
+  /** Whether every kernel call is printed on stderr. */
   readonly trace: boolean;
-  /** The path of a {@linkcode import("./step_board.ts").StepBoard}; `null` where there is none. */
+  /**
+   * The path of the parent's {@linkcode import("./step_board.ts").StepBoard}; `null` where there is
+   * none.
+   */
   readonly steps: string | null;
 }
 
-/** A setup as a child's arguments. */
+/** Turns a setup into the child's arguments. */
 export function setupArguments(setup: ChildSetup): string[] {
   const { backend, model, allowWarn, allowHarm, trace, steps } = setup;
   return [
@@ -289,7 +295,7 @@ export function setupArguments(setup: ChildSetup): string[] {
 }
 
 /**
- * The setup that a child was started with.
+ * Reads a child's arguments; the inverse of {@linkcode setupArguments}.
  *
  * @example
  * ```ts

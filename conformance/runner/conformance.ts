@@ -1,3 +1,4 @@
+// `dirtyring check` on one kernel, from the plan to the report.
 import type { Naming } from "../../ffi/errors.ts";
 import type { Kernel } from "../../ffi/kernel.ts";
 import { seeded } from "../../guest/pattern.ts";
@@ -11,47 +12,50 @@ import { setupArguments } from "./child_process.ts";
 import { StepBoard } from "./step_board.ts";
 import { type PlannedCheck, supervise } from "./supervisor.ts";
 
-/** How `dirtyring check` makes its checks. */
+/** Options of `dirtyring check`. */
 export interface ConformanceOptions {
-  /** The model as it was written; `undefined` is the latest, and not looked at on a real kernel. */
+  /**
+   * The model in the syntax of the command line; `undefined` for the latest. Ignored on a real
+   * kernel.
+   */
   readonly model: string | undefined;
   /** Whether checks that make the kernel warn may run. */
   readonly allowWarn: boolean;
   /** Whether checks that could harm a kernel may run. */
   readonly allowHarm: boolean;
-  /** Whether every kernel call is shown on stderr. */
+  /** Whether every kernel call is printed on stderr. */
   readonly trace: boolean;
-  /** The longest that a run of a check may take, in milliseconds; `null` for what suits this host's speed. */
+  /** The time limit of a run, in milliseconds; `null` to derive it from this host's speed. */
   readonly timeoutMs: number | null;
-  /** How a result's text calls that time. */
+  /** How the text of a result names the option for that limit. */
   readonly naming: Naming;
-  /** How often each check is made. */
+  /** How often each check is run. */
   readonly repeat: number;
-  /** The seed of the order; `undefined` leaves the checks in theirs. */
+  /** The seed of a random order; `undefined` keeps the order of the plan. */
   readonly seed: number | undefined;
   /** Whether a known defect counts as failed. */
   readonly strict: boolean;
 }
 
-/** Who wants to see what there is before the end. Each answers whether it wants to see more. */
+/** Follows the checks as they run. Methods that return a boolean return false to stop them. */
 export interface Watcher {
-  /** The checks begin. */
+  /** Called before the first check. */
   begin(kernel: KernelFacts, log: KernelLogFacts | null): boolean;
-  /** A run of a check begins. */
+  /** Called when a run of a check begins. */
   check?(id: string): void;
-  /** A check has ended. */
+  /** Called when a check has ended. */
   result(result: CheckResult): boolean;
 }
 
 /**
- * Makes checks on a kernel, in a process of their own.
+ * Runs checks on a kernel, in a child process.
  *
- * @param kernel The kernel that answers: the child opens one like it.
+ * @param kernel The kernel under test. The child opens one of the same kind.
  * @param plan The checks, in the order of docs/abi.md.
- * @param options How they are made.
- * @param watcher Sees what there is before the end.
- * @returns What they came to; incomplete after an interrupt, or where the watcher has seen enough.
- * @throws {HostError} Where the host has no usable KVM, no dirty ring, or no child can be started.
+ * @returns The report. It is incomplete after an interrupt, or where the watcher stopped the
+ * checks.
+ * @throws {HostError} Where the host has no usable KVM or no dirty ring, or no child can be
+ * started.
  */
 export async function conformance(
   kernel: Kernel,
@@ -67,7 +71,7 @@ export async function conformance(
   const { seed, repeat, strict, timeoutMs, naming, trace } = options;
   let limit: TimeLimit | null = null;
   if (watcher.begin(facts, log.facts)) {
-    // A trace shows the steps.
+    // A trace shows the steps anyway.
     using board = trace ? null : StepBoard.create(kernel);
     const steps = board?.path ?? null;
     const results = supervise(seed === undefined ? plan : shuffle(plan, seed), {
@@ -110,7 +114,7 @@ function factsOf(kernel: Kernel): KernelFacts {
 }
 
 /**
- * A list in a random order (Fisher and Yates).
+ * Returns a list in a random order (Fisher and Yates).
  *
  * @param seed The same seed gives the same order.
  * @returns A new list.

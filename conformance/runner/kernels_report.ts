@@ -1,3 +1,4 @@
+// The report of `dirtyring check` on several kernels, and how their answers differ.
 import type { InterruptSignal } from "../../host/interrupt.ts";
 import {
   type KernelRun,
@@ -8,7 +9,7 @@ import {
 import type { CheckResult, CheckStatus, Group } from "../kit/check.ts";
 import type { CheckReport } from "./check_report.ts";
 
-/** A statement that not all kernels answer in the same way. */
+/** A statement whose check has different outcomes on different kernels. */
 export interface DifferingStatement {
   /** The statement's id. */
   readonly id: string;
@@ -16,26 +17,25 @@ export interface DifferingStatement {
   readonly group: Group;
   /** The statement in a line. */
   readonly statement: string;
-  /** What it came to on each kernel, in their order; `null` where it was not made. */
+  /** The outcome on each kernel, in their order; `null` where the check was not run. */
   readonly answers: readonly (CheckStatus | null)[];
 }
 
 /** `dirtyring check` on several kernels. */
 export interface KernelsReport extends KernelRuns<CheckReport> {
-  /** What it is. */
+  /** The name and version of this format. */
   readonly schema: "dirtyring.check-kernels/1";
-  /** The statements whose answer differs, in the order of docs/abi.md. */
+  /** The statements with different outcomes, in the order of docs/abi.md. */
   readonly differing: readonly DifferingStatement[];
-  /** Whether every check that was to be made was made on every kernel. */
+  /** Whether every planned check was run on every kernel. */
   readonly complete: boolean;
 }
 
 /**
- * Holds what checks came to on several kernels against each other.
+ * Compares the outcomes of checks on several kernels.
  *
- * @param runs The kernels, as they were given.
+ * @param runs One for each kernel, in the order of the command line.
  * @param order The ids of the checks, in the order of docs/abi.md.
- * @param interrupted The signal that ended it early, or `null`.
  */
 export function kernelsReport(
   runs: readonly UnlabelledRun<CheckReport>[],
@@ -54,9 +54,9 @@ export function kernelsReport(
 }
 
 /**
- * Finds the statements whose answer differs. Answers differ by their status alone: why something was skipped is no
- * difference. A check that is missing is one where its kernel's report is complete; where that ended early it says
- * nothing of the kernel.
+ * Finds the statements whose outcome differs. Only the status counts, not the reason for a skip,
+ * for example. A missing check counts as a difference only where its kernel's report is complete:
+ * in a report that ended early it says nothing about the kernel.
  *
  * @param order The ids of the checks, in the order of docs/abi.md; others come last.
  * @returns The statements, in that order.

@@ -1,3 +1,5 @@
+// The child's side of `dirtyring check`: runs one check, and serves a parent that asks for checks
+// line by line.
 import { ERRNO, HostError, KernelError } from "../../ffi/errors.ts";
 import type { Kernel } from "../../ffi/kernel.ts";
 import { type CheckResult, checkResult, type CheckRun } from "../kit/check.ts";
@@ -11,13 +13,12 @@ type Verdict = Omit<CheckRun, "ms">;
 const NEEDS_MODEL =
   "only the model can show it: a real kernel hides it, is of another version, or could be harmed";
 
-/** What no kernel causes: the errors of a program that is wrong. */
+/** Errors that no kernel causes: they are bugs of this program. */
 const DEFECTS = [TypeError, RangeError, ReferenceError];
 
 /**
- * Makes a check, in this process, with a host of its own.
+ * Runs a check in this process, with a host of its own.
  *
- * @param options How it is to be made.
  * @throws {HostError} Where the host has no usable KVM, or no dirty ring.
  * @throws {KernelError} Where no file descriptor is left.
  */
@@ -43,7 +44,7 @@ async function ask(check: GroupedCheck, kernel: Kernel, options: CheckOptions): 
     return failed(error);
   }
   try {
-    // What cannot be given back is a failure too.
+    // An error while the host is disposed is a failure of the check, too.
     using _ = host;
     return answered(await check.run(host));
   } catch (error) {
@@ -55,7 +56,7 @@ async function ask(check: GroupedCheck, kernel: Kernel, options: CheckOptions): 
   }
 }
 
-// It says something of this process, and nothing about the statement.
+// The process is out of file descriptors. That says nothing about the statement.
 function isExhausted(error: unknown): boolean {
   if (!(error instanceof KernelError)) return false;
   return error.errno === ERRNO.EMFILE || error.errno === ERRNO.ENFILE;
@@ -84,23 +85,26 @@ function verdict(status: CheckRun["status"], detail: string | null): Verdict {
   return { status, detail, ...nothing };
 }
 
-/** What is asked for in place of a check's id: how fast this host is. */
+/** Asked for in place of a check's id: measure the speed of this host. */
 export const PACE = "pace";
 
-/** A child's side: what it is asked, what it answers, and how it finds out. */
+/**
+ * What {@linkcode serveChecks} needs: the requests, a way to answer, and the code that does the
+ * work.
+ */
 export interface Service {
-  /** The ids that it is asked for, a line each, or {@linkcode PACE}; their end is the child's. */
+  /** The requests, a check's id or {@linkcode PACE} each. The child ends when they end. */
   readonly ids: AsyncIterable<string>;
-  /** Writes a line for the parent, at once. */
+  /** Writes a line to the parent, unbuffered. */
   write(line: string): void;
   /**
-   * Measures the host.
+   * Measures the speed of this host.
    *
    * @throws {HostError} Where the host cannot be used at all.
    */
   pace(): Promise<Pace>;
   /**
-   * Makes a check.
+   * Runs a check.
    *
    * @throws {HostError} Where the host cannot be used at all.
    * @throws {KernelError} Where no file descriptor is left.
@@ -109,10 +113,8 @@ export interface Service {
 }
 
 /**
- * Makes checks for a parent, one at a time, as it asks for them. Whoever asks has nothing to fear of
- * them: a check that ends this process ends itself alone.
- *
- * @param service What is asked, and how it is answered.
+ * Runs checks for a parent process, one at a time, as it asks for them. A check that crashes or
+ * hangs takes down only this child, never the parent.
  */
 export async function serveChecks(service: Service): Promise<void> {
   const write = (line: ChildLine) => service.write(`${JSON.stringify(line)}\n`);
@@ -123,7 +125,7 @@ export async function serveChecks(service: Service): Promise<void> {
       else write({ kind: "run", id, run: await service.run(id) });
     } catch (error) {
       if (id === PACE && !(error instanceof HostError)) {
-        // A kernel that cannot be measured is for the checks to tell of.
+        // Not an error here: whatever is wrong with this kernel, a check will report it.
         write({ kind: "pace", pace: null });
         continue;
       }
@@ -139,8 +141,9 @@ export async function serveChecks(service: Service): Promise<void> {
 }
 
 /**
- * A line that a child writes: it has begun, has measured the host (or could not), a check has ended, this host
- * cannot be used at all, or a call found no file descriptor left, which says nothing about what was checked.
+ * A line that a child writes. `ready`: the child has started. `pace`: the speed of the host, `null`
+ * where it could not be measured. `run`: a check has ended. `unusable`: this host cannot be used at
+ * all. `exhausted`: no file descriptor is left, which says nothing about the statement checked.
  */
 export type ChildLine =
   | { readonly kind: "ready" }
@@ -152,17 +155,16 @@ export type ChildLine =
 const KINDS: readonly unknown[] = ["ready", "pace", "run", "unusable", "exhausted"];
 
 /**
- * Reads a line of a child.
+ * Parses a line that a child wrote.
  *
- * @param text The line.
- * @returns What it says, or `null` where it is none of a child's: something else was printed.
+ * @returns The message, or `null` where the line is other output.
  */
 export function parseChildLine(text: string): ChildLine | null {
   if (!text.startsWith("{")) return null;
   try {
     const value: unknown = JSON.parse(text);
     if (typeof value !== "object" || value === null || !("kind" in value)) return null;
-    // Parent and child are of one version, so that the kind says the rest.
+    // Parent and child are the same version, so the kind determines the other fields.
     return KINDS.includes(value.kind) ? value as ChildLine : null;
   } catch {
     return null;
@@ -170,9 +172,7 @@ export function parseChildLine(text: string): ChildLine | null {
 }
 
 /**
- * The lines of a stream of bytes, without their ends; what stands behind the last end is no line.
- *
- * @returns Its lines, as they come.
+ * The lines of a stream of bytes, without their line ends. Text after the last line end is dropped.
  */
 export async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
   const decoder = new TextDecoder();

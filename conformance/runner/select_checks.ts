@@ -1,14 +1,15 @@
+// Which checks to run (`--only`, `--skip`), and how `--list` lists them.
 import type { GroupedCheck } from "../statements/all_checks.ts";
 
-/** Which checks a person wants, as globs on their ids. */
+/** Which checks the user wants, as globs on their ids. */
 export interface Selection {
-  /** Those that match one of these; all where there is none. */
+  /** Checks that match one of these; all where the list is empty. */
   readonly only: readonly string[];
-  /** But not those that match one of these. */
+  /** Except those that match one of these. */
   readonly skip: readonly string[];
 }
 
-/** What has an id. */
+/** Anything with an id. */
 export interface Named {
   /** The id. */
   readonly id: string;
@@ -35,7 +36,7 @@ export function matchesGlob(glob: string, id: string): boolean {
 /**
  * The first glob that matches no check at all.
  *
- * @returns The glob, or `undefined` where each matches one.
+ * @returns The glob, or `undefined` where each glob matches a check.
  */
 export function uselessGlob(
   globs: readonly string[],
@@ -44,12 +45,7 @@ export function uselessGlob(
   return globs.find((glob) => !checks.some(({ id }) => matchesGlob(glob, id)));
 }
 
-/**
- * The checks that a person wants, in their order.
- *
- * @param selection Which of them.
- * @returns Those.
- */
+/** The checks that the user wants, in their original order. */
 export function selectChecks<One extends Named>(
   checks: readonly One[],
   { only, skip }: Selection,
@@ -62,19 +58,15 @@ export function selectChecks<One extends Named>(
 /** A check as `--list` shows it. */
 export type ListedCheck = Omit<GroupedCheck, "run">;
 
-/** `dirtyring check --list`: the checks, without making them. */
+/** The result of `dirtyring check --list`: the checks, without running them. */
 export interface CheckList {
-  /** What it is. */
+  /** The name and version of this format. */
   readonly schema: "dirtyring.check-list/1";
   /** The checks. */
   readonly checks: readonly ListedCheck[];
 }
 
-/**
- * Lists checks.
- *
- * @returns What can be said of them without a kernel.
- */
+/** Describes checks as far as that needs no kernel. */
 export function listChecks(checks: readonly GroupedCheck[]): CheckList {
   return {
     schema: "dirtyring.check-list/1",

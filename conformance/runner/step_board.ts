@@ -1,28 +1,33 @@
+// Shows the parent which ioctl() a child hangs in.
 import type { Kernel } from "../../ffi/kernel.ts";
 import { O_CLOEXEC, O_RDWR, PAGE_SIZE } from "../../ffi/linux.ts";
 import { requestName } from "../../ffi/names.ts";
 import { memoryFile } from "../../ffi/process.ts";
 import { Mapping } from "../../kvm/mapping.ts";
 
-/** What a process was last seen to do. */
+/** What a child process was last seen doing. */
 export interface Step {
-  /** ioctl() calls that it has begun. */
+  /** The number of ioctl() calls begun. */
   readonly calls: number;
-  /** The last one's name; `null` where there was none. */
+  /** The name of the last one; `null` where there was none. */
   readonly request: string | null;
-  /** Milliseconds that it has been in it; `null` where it has returned. */
+  /** How long it has been in that call, in milliseconds; `null` where the call has returned. */
   readonly waitingMs: number | null;
 }
 
-/** Where the numbers stand: calls begun, calls ended, the last request, when it began (Unix time in ms). */
+/**
+ * Indices of the numbers on the board: calls begun, calls ended, the last request, and when it
+ * began (Unix time in ms).
+ */
 const BEGUN = 0;
 const ENDED = 1;
 const REQUEST = 2;
 const BEGAN = 3;
 
 /**
- * A page of memory in which a child notes each ioctl() before it makes it, so that its parent can tell what one waited
- * for that never came back: in that, it cannot speak. It costs the child some stores a call.
+ * A page of shared memory in which a child notes each ioctl() before the call. A child that hangs
+ * in the kernel cannot report anything; its parent then reads the board to see which call never
+ * returned. The cost is a few stores for each call.
  */
 export class StepBoard implements Disposable {
   readonly #kernel: Kernel;
@@ -38,9 +43,9 @@ export class StepBoard implements Disposable {
   }
 
   /**
-   * Makes a board, in a file that has no name.
+   * Makes a board in an anonymous file (a memfd).
    *
-   * @returns The board; `null` on a model, or where there is no room.
+   * @returns The board, which the caller owns; `null` on the model, or where it cannot be made.
    */
   static create(kernel: Kernel): StepBoard | null {
     if (kernel.backend === "model") return null;
@@ -49,21 +54,21 @@ export class StepBoard implements Disposable {
       const fd = kernel.open(file.path, O_RDWR | O_CLOEXEC);
       return fd < 0 ? null : new StepBoard(kernel, fd);
     } catch {
-      return null; // It tells more of a failure; a check needs none.
+      return null; // The board only improves the text of a failure: checks work without it.
     }
   }
 
-  /** Where another process of the same user finds it. */
+  /** A path under which another process of the same user can open it. */
   get path(): string {
     return `/proc/${Deno.pid}/fd/${this.#fd}`;
   }
 
-  /** Forgets what was noted: another check begins. */
+  /** Clears the board for the next check. */
   clear(): void {
     this.#numbers.fill(0);
   }
 
-  /** What was noted last. */
+  /** What the child noted last. */
   get step(): Step {
     const [calls, ended, request, began] = [BEGUN, ENDED, REQUEST, BEGAN]
       .map((at) => this.#numbers[at]!) as [number, number, number, number];
@@ -74,7 +79,7 @@ export class StepBoard implements Disposable {
     };
   }
 
-  /** Gives it back. */
+  /** Unmaps the page and closes the file. */
   [Symbol.dispose](): void {
     this.#mapping[Symbol.dispose]();
     this.#kernel.close(this.#fd);
@@ -82,10 +87,11 @@ export class StepBoard implements Disposable {
 }
 
 /**
- * Reaches a parent's board, for as long as this process lives.
+ * Opens a parent's board. It stays mapped for as long as this process lives.
  *
- * @param path The board's path, as its parent told it.
- * @returns Makes a kernel one that notes each ioctl() there; it notes nothing where the board cannot be reached.
+ * @param path The board's path ({@linkcode StepBoard.path}).
+ * @returns Wraps a kernel so that each ioctl() is noted on the board; returns it unchanged where
+ * the board cannot be opened.
  */
 export function noteSteps(kernel: Kernel, path: string): (kernel: Kernel) => Kernel {
   const fd = kernel.open(path, O_RDWR | O_CLOEXEC);
@@ -112,7 +118,7 @@ function noting(kernel: Kernel, numbers: Float64Array<ArrayBuffer>): Kernel {
 }
 
 /**
- * A step in words.
+ * A step as text.
  *
  * @example
  * ```ts
@@ -123,7 +129,7 @@ function noting(kernel: Kernel, numbers: Float64Array<ArrayBuffer>): Kernel {
  * assertEquals(text, "in KVM_RUN for 9.8 s, ioctl() 57");
  * ```
  *
- * @returns Words that can follow a colon.
+ * @returns Text that can follow a colon.
  */
 export function stepText({ calls, request, waitingMs }: Step): string {
   if (request === null) return "before its first ioctl()";

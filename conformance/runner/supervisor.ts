@@ -1,3 +1,5 @@
+// Runs checks in a child process, enforces the time limit, and judges what the kernel's log says
+// meanwhile.
 import { HostError, type Naming } from "../../ffi/errors.ts";
 import type { KernelLog, KernelReport } from "../../host/kernel_log.ts";
 import { type CheckResult, checkResult, type CheckRun, type CheckStatus } from "../kit/check.ts";
@@ -6,57 +8,64 @@ import { givenLimit, limitText, measuredLimit, type TimeLimit } from "./check_re
 import { type ChildAnswer, ChildProcess, type Ending, until } from "./child_process.ts";
 import { type StepBoard, stepText } from "./step_board.ts";
 
-/** How checks are made in a process of their own. */
+/** Options of {@linkcode supervise}. */
 export interface Supervision {
-  /** The child's program; it serves checks as {@linkcode import("./run_check.ts")} does. */
+  /** The child's program, which calls {@linkcode import("./run_check.ts").serveChecks}. */
   readonly module: URL;
-  /** Its arguments. */
+  /** The child's arguments. */
   readonly args: readonly string[];
-  /** Whether what it says on stderr is to be seen as it comes. */
+  /** Whether the child's stderr is passed on as it comes. */
   readonly isTraced: boolean;
-  /** The longest that a run of a check may take, in milliseconds; `null` for what suits this host's speed. */
+  /** The time limit of a run, in milliseconds; `null` to derive it from this host's speed. */
   readonly timeoutMs: number | null;
-  /** How a result's text calls that time; by its name unless given. */
+  /** How the text of a result names the option for that limit; by default its plain name. */
   readonly naming?: Naming;
-  /** The longest that measuring that may take, in milliseconds. */
+  /** The longest that measuring this host's speed may take, in milliseconds. */
   readonly paceMs?: number;
-  /** Is told the limit that holds, before the first check. */
+  /** Called with the limit in force, before the first check. */
   readonly told?: (limit: TimeLimit) => void;
-  /** Is told the id of each check, as a run of it begins. */
+  /** Called with the id of a check when a run of it begins. */
   readonly began?: (id: string) => void;
-  /** Where the child notes its steps; `null` where it does not. */
+  /** The board on which the child notes its steps, or `null`. */
   readonly board: StepBoard | null;
-  /** Tells what the kernel reported since it was last asked. */
+  /** Source of the kernel's reports since the last call. */
   readonly log: Pick<KernelLog, "take">;
-  /** How often each check is made. */
+  /** How often each check is run. */
   readonly repeat: number;
-  /** Calls the rest off; the child is ended at once. */
+  /** Cancels all remaining checks and kills the child at once. */
   readonly abort: AbortSignal;
 }
 
-/** A check as its parent knows it. */
+/** What the parent needs to know about a check. */
 export type PlannedCheck = Pick<
   GroupedCheck,
   "id" | "group" | "statement" | "source" | "warns" | "harms"
 >;
 
-/** Of a run that no child told of. */
+/** The fields of a run that no child reported. */
 const NOTHING = { expected: null, seen: null, withheld: null, defect: false, reports: [] } as const;
 
-/** An interrupt at a terminal reaches the child too, and may be seen there first: the longest before. */
+/**
+ * An interrupt at a terminal reaches the child too, and may end it first. This is the longest to
+ * wait for this process to see the same interrupt.
+ */
 const INTERRUPT_MS = 500;
 
-/** The longest that measuring the host may take: milliseconds where all is well, a second where it is slow. */
+/**
+ * The longest that measuring the host may take. Usually it takes milliseconds, on a slow host a
+ * second.
+ */
 const PACE_MS = 60_000;
 
 /**
- * Makes checks in a child process, one after another. A check that does not end in time is out of time, one that
- * ends its process fails; a new child goes on with the rest.
+ * Runs checks in a child process, one after another. A check that exceeds the time limit is a
+ * timeout; a check that ends its process has failed. A new child continues with the rest.
  *
- * @param supervision How they are made.
- * @returns What each came to, as it ends; fewer than planned where the rest was called off, or where after a failed one
- * no child can be started any more. No child is left, however it ends.
- * @throws {HostError} Where no child can be started, or the host cannot be used at all, and none has failed before.
+ * @returns The result of each check as it ends. There are fewer than planned where the rest was
+ * cancelled, or where no child could be started after a failure. No child is left running in any
+ * case.
+ * @throws {HostError} Where no child can be started or the host cannot be used at all, unless a
+ * check has failed before.
  */
 export async function* supervise(
   plan: readonly PlannedCheck[],
@@ -73,14 +82,14 @@ export async function* supervise(
         const run = await (isBroken ? desk.tryToMake(check.id) : desk.make(check.id));
         if (run instanceof HostError) gone = run;
         if (run === null || run instanceof HostError) break;
-        // What the kernel says of the child's end belongs to the last check.
+        // Reports that the kernel makes when the child ends belong to the last check.
         if (n === plan.length - 1 && runs.length === supervision.repeat - 1) await desk.close();
         const judged = judgeReports(run, supervision.log.take(), check.warns ?? false);
         isBroken ||= isFailure(judged);
         runs.push(judged);
       }
       const [first, ...more] = runs;
-      // Runs that were called off tell something only where one failed.
+      // After a cancellation, the runs made so far are a result only if one of them failed.
       const isWhole = runs.length === supervision.repeat;
       if (first !== undefined && (isWhole || runs.some(isFailure))) {
         yield checkResult(check, combineRuns([first, ...more]));
@@ -98,7 +107,7 @@ function isFailure({ status }: CheckRun): boolean {
   return status === "fail" || status === "timeout";
 }
 
-/** Keeps the child that is asked, and a new one where the last has gone. */
+/** Keeps a child running: starts one when needed, and another after one has ended. */
 class Desk {
   readonly #supervision: Supervision;
   #child: ChildProcess | null = null;
@@ -110,17 +119,18 @@ class Desk {
     this.#limit = timeoutMs === null ? measuredLimit(null) : givenLimit(timeoutMs);
   }
 
-  /** Finds out how long checks may take; answers false where it was called off. */
+  /** Determines the time limit. Returns false where it was cancelled. */
   async begin(): Promise<boolean> {
     const { module, args, isTraced, timeoutMs, paceMs = PACE_MS, abort, told } = this.#supervision;
     if (timeoutMs === null) {
       this.#child = await ChildProcess.start(module, args, isTraced, abort);
       const pace = await this.#child?.pace(paceMs, abort) ?? null;
       if (this.#child === null || pace === "aborted") return false;
-      // A kernel that hangs here, or ends the child, will do so in a check, which tells what it did then.
+      // If the kernel hangs here or ends the child, it will do so again in a check, which reports
+      // it.
       if (pace === "late") {
         await this.clear();
-        // No less than what was not enough to measure it.
+        // At least the time that was too short for the measurement.
         this.#limit = { ...this.#limit, ms: Math.max(this.#limit.ms, paceMs) };
       } else if (pace !== null && "text" in pace) await this.clear();
       else this.#limit = measuredLimit(pace);
@@ -129,7 +139,7 @@ class Desk {
     return true;
   }
 
-  /** A run of a check; `null` where it was called off. */
+  /** Runs a check once; `null` where it was cancelled. */
   async make(id: string): Promise<CheckRun | null> {
     const { module, args, isTraced, abort, board } = this.#supervision;
     this.#child ??= await ChildProcess.start(module, args, isTraced, abort);
@@ -139,7 +149,7 @@ class Desk {
     const began = performance.now();
     const answer = await this.#child.ask(id, this.#limit.ms, abort);
     if (typeof answer === "object" && "status" in answer) return answer;
-    // Before it is killed: a call that it was in may return then.
+    // Read the board before the child is killed: the call that hangs may return then.
     const doing = board === null ? "" : `: ${stepText(board.step)}`;
     const lost = await this.#lost(answer, doing);
     if (lost === null) return null;
@@ -147,7 +157,10 @@ class Desk {
     return { ...NOTHING, ...lost, ms };
   }
 
-  /** The same on a kernel that failed a check: it may be what keeps a child from beginning. */
+  /**
+   * Like {@linkcode Desk.make}, after a check has failed: the broken kernel may be why a child does
+   * not start, so that error is returned.
+   */
   async tryToMake(id: string): Promise<CheckRun | HostError | null> {
     try {
       return await this.make(id);
@@ -157,7 +170,7 @@ class Desk {
     }
   }
 
-  // What became of a child that does not go on; null where it was called off.
+  // Describes a child that gave no result; `null` where the run was cancelled.
   async #lost(
     answer: Exclude<ChildAnswer, CheckRun>,
     doing: string,
@@ -181,19 +194,19 @@ class Desk {
     return await until(nothing, INTERRUPT_MS, this.#supervision.abort) === "aborted";
   }
 
-  /** Lets the child leave. */
+  /** Lets the child exit by itself. */
   async close(): Promise<void> {
     await this.#child?.leave();
   }
 
-  /** Ends the child, if there is one. */
+  /** Kills the child, if there is one. */
   async clear(): Promise<void> {
     await this.#child?.kill();
     this.#child = null;
   }
 }
 
-/** Reports of the kernel that are kept of all runs. */
+/** The most kernel reports that are kept for all runs of a check. */
 const MOST_REPORTS_OF_ALL = 8;
 
 const WORDS: Readonly<Record<CheckStatus, string>> = {
@@ -205,11 +218,11 @@ const WORDS: Readonly<Record<CheckStatus, string>> = {
 };
 
 /**
- * What several runs of a check come to: failed if one failed, otherwise out of time if one was, known if one was,
- * skipped if all were.
+ * Combines several runs of a check. The status is the first of `fail`, `timeout`, `known` and
+ * `pass` that any run has; `skip` only where all were skipped.
  *
- * @param runs The runs, at least one.
- * @returns One run, which took as long as all of them.
+ * @param runs At least one run.
+ * @returns One run, whose duration is the sum of all.
  */
 export function combineRuns(runs: readonly [CheckRun, ...CheckRun[]]): CheckRun {
   if (runs.length === 1) return runs[0];
@@ -226,15 +239,15 @@ export function combineRuns(runs: readonly [CheckRun, ...CheckRun[]]): CheckRun 
   return { ...first, detail, reports, ms };
 }
 
-/** Reports that are kept of a run. */
+/** The most kernel reports that are kept for one run. */
 const MOST_REPORTS_OF_A_RUN = 4;
 
 /**
- * Adds to a run what the kernel reported meanwhile: a problem that it found in itself is a failure, whatever the
- * check saw, but for the warning of a statement that makes it warn.
+ * Adds to a run what the kernel reported meanwhile. Any report makes the run a failure, whatever
+ * the check saw, except a warning in a check that makes the kernel warn.
  *
  * @param warns Whether the check makes the kernel warn.
- * @returns The run, failed where a report is not the check's own.
+ * @returns The run, failed where a report is not one that the check provokes.
  */
 export function judgeReports(
   run: CheckRun,

@@ -1,3 +1,5 @@
+// The list of all checks. Each file of this folder has those of one section of docs/abi.md, or a
+// part of them.
 import type { Check, Group } from "../kit/check.ts";
 import { SLOTS_CHECKS } from "./changing_slots.ts";
 import { COALESCING_CHECKS } from "./coalescing.ts";
@@ -9,9 +11,9 @@ import { MAPPING_CHECKS } from "./mapping.ts";
 import { PUSHING_CHECKS } from "./pushing.ts";
 import { RESETTING_CHECKS } from "./resetting.ts";
 
-/** A check and the group that it stands in. */
+/** A check and its group. */
 export interface GroupedCheck extends Check {
-  /** The group. */
+  /** The section of docs/abi.md that the check belongs to. */
   readonly group: Group;
 }
 

@@ -1,3 +1,5 @@
+// Checks of slots that are deleted or changed, and of entries that are rewritten, between harvest
+// and reset.
 import { type Random, seeded } from "../../guest/pattern.ts";
 import type { Check } from "../kit/check.ts";
 import type { CheckHost } from "../kit/check_host.ts";
@@ -9,13 +11,13 @@ import { SLOT_KIND_CHECKS } from "./slot_kinds.ts";
 
 /** Pages of the machine's slot 1. */
 const PAGES = 1024;
-/** Where slot 2 lies, of the checks that need one, and the host memory behind it. */
+/** Place and host memory of slot 2, for the checks that need one. */
 const SECOND = { gfn: 0x2000, pages: 64, hostPage: PAGES } as const;
 /** An id that no kernel allows: x86 has at most 32764 slots. */
 const INVALID_ID = 0xffff;
 /** A slot id that is valid and names no slot. */
 const NO_SLOT = 100;
-/** Slot 1 of an address space that x86 has not: there are two at most. */
+/** Slot 1 of an address space that x86 does not have: it has at most two. */
 const NO_ADDRESS_SPACE = 0xff_0001;
 
 function gfnsOf(machine: Machine, offsets: readonly number[]): number[] {
@@ -39,7 +41,8 @@ export const SLOTS_CHECKS: readonly Check[] = [
       setSlot(machine, 2, SECOND);
       storeTo(machine, [SECOND.gfn, SECOND.gfn + 1]);
       expect("harvested", machine.harvest(0), 2);
-      // Before the other stores: to delete a slot unmaps all pages of the VM, which protects them too.
+      // Delete the slot before the other stores: that unmaps all pages of the VM, so they would be
+      // pushed again in any case.
       setSlot(machine, 2, { ...SECOND, pages: 0 });
       const pages = [0, 100, 200, 300, 400, 500, 501];
       storeTo(machine, gfnsOf(machine, pages));
@@ -50,12 +53,12 @@ export const SLOTS_CHECKS: readonly Check[] = [
         [NO_ADDRESS_SPACE, 300],
         [1, PAGES],
         [1, 500],
-        [NO_ADDRESS_SPACE, 501], // of the same id, and next to the page before
+        [NO_ADDRESS_SPACE, 501], // same id as slot 1, and adjacent to the page before
       ] as const;
       forgeEntries(machine, places);
       machine.harvest(0);
       expect("entries reset", machine.reset(), 2 + places.length);
-      // The pages that no entry names any more tell that none was re-protected in passing.
+      // Pages that no entry names any more must not have been re-protected.
       expect("pages pushed again", pushedBy(machine, gfnsOf(machine, pages)), ["1:0", "1:500"]);
       setSlot(machine, 2, SECOND);
       expect("the slot made anew", pushedBy(machine, [SECOND.gfn]), ["2:0"]);
@@ -69,13 +72,13 @@ export const SLOTS_CHECKS: readonly Check[] = [
     run(host) {
       const machine = host.machine();
       const last = PAGES - 1;
-      // Seven pages for seven entries; page 0 is left without one.
+      // Seven pages for seven entries. After forging, no entry names page 0.
       const pages = [last - 3, last - 2, last - 1, last, 500, 501, 0];
       storeTo(machine, gfnsOf(machine, pages));
       resetForged(machine, [
         [1, last - 3], // dropped,
         [1, last - 2], // dropped
-        [1, last + 1], // with the page past the slot
+        [1, last + 1], // the page past the slot, which drops the batch
         [1, 500],
         [1, 501],
         [1, last - 1],
@@ -87,7 +90,7 @@ export const SLOTS_CHECKS: readonly Check[] = [
         `1:${last - 1}`,
         `1:${last}`,
       ]);
-      // The same where the page past the slot comes first and the batch grows backwards.
+      // The same for a batch that starts with the page past the slot and grows backwards.
       const backwards = host.machine();
       const three = gfnsOf(backwards, [last, last - 1, last - 2]);
       storeTo(backwards, three);
@@ -114,7 +117,7 @@ export const SLOTS_CHECKS: readonly Check[] = [
       expect("the others harvested", machine.harvest(0), 2);
       expect("their reset", machine.reset(), 2);
       expect("entries left", machine.held(0).length, 0);
-      // The ring goes on: entries of a new slot of that id come behind them.
+      // The ring still works: entries of a new slot with that id follow.
       setSlot(machine, 1, { gfn: machine.gfn, pages: PAGES });
       expect("the slot made anew", pushedBy(machine, gfnsOf(machine, pages)), [
         "1:3",
@@ -159,7 +162,7 @@ export const SLOTS_CHECKS: readonly Check[] = [
       storeTo(machine, pages);
       const from = machine.fetch(0);
       expect("harvested", machine.harvest(0), 4);
-      // Rewritten after they were marked: no entry names page 10 of slot 1 any more.
+      // Rewrite the entries after they are marked. No entry names page 10 of slot 1 any more.
       const forged = [[1, 30], [2, 30], [2, 10], [2, 10]] as const;
       forged.forEach(([slot, offset], n) => machine.forge(0, from + n, slot, offset));
       expect("entries reset", machine.reset(), 4);
@@ -189,7 +192,7 @@ export const SLOTS_CHECKS: readonly Check[] = [
         resetForged(machine, offsets.map((offset) => [1, offset]));
         expect(`pages pushed again, ${order}`, pushedBy(machine, gfns), all);
       }
-      // The other side: a page that the rewriting leaves out is not re-protected.
+      // Counter-check: a page that the rewriting leaves out is not re-protected.
       storeTo(machine, gfns);
       resetForged(machine, [...pages.slice(1), pages[1]!].map((offset) => [1, offset]));
       const rest = placeNames(pages.slice(1).map((page) => [1, page]));
@@ -215,45 +218,48 @@ function shuffled(list: readonly number[], random: Random): number[] {
     .map(({ value }) => value);
 }
 
-/** Every kernel from here on has the fix; a release before it does not tell: a distribution's may. */
+/**
+ * The first release that has the fix in every kernel. Older releases may or may not have it, since
+ * it was backported.
+ */
 const FIXED = "7.1";
 
-// Offsets near 2^64, written as negative ones, beside the first pages of a slot; the pages that they name;
-// and those of them that are re-protected always, as they are in another batch.
+// Sequences of offsets near 2^64, written as negative numbers, and of the first pages of a slot.
+// `names` are the pages of the slot among them. `always` are those re-protected with or without the
+// fix, because they are in another batch.
 const WRAPAROUNDS: readonly {
   readonly offsets: readonly bigint[];
   readonly names: readonly number[];
   readonly always: readonly number[];
 }[] = [
   { offsets: [0n, -1n, -1n], names: [0], always: [] }, // backwards
-  { offsets: [-2n, 0n, 1n], names: [0, 1], always: [] }, // forwards, over the end of u64
-  { offsets: [0n, -63n, -63n], names: [0], always: [] }, // as wide as a mask
+  { offsets: [-2n, 0n, 1n], names: [0, 1], always: [] }, // forwards, across the end of u64
+  { offsets: [0n, -63n, -63n], names: [0], always: [] }, // as far apart as a mask allows
   { offsets: [0n, -64n, -64n], names: [0], always: [0] }, // too far for one batch
-  { offsets: [-1n, -1n, -1n], names: [], always: [] }, // the bound check finds it without wrapping
+  { offsets: [-1n, -1n, -1n], names: [], always: [] }, // the bound check catches it: no wrap
 ];
 
-/** A page whose entry ends the reset in each case: it is re-protected always. */
+/** The page of the last entry in each case. It is always re-protected. */
 const LAST = 300;
 
-/** What became of the pages of a case that the fix decides. */
+/** Which pages a case pushed again, compared with a kernel with and one without the fix. */
 export interface WrapAnswer {
-  /** What was asked, in words. */
+  /** The question, in words. */
   readonly what: string;
   /** The pages pushed again. */
   readonly pushed: readonly string[];
-  /** Those of a kernel with the fix. */
+  /** The pages that a kernel with the fix pushes. */
   readonly withFix: readonly string[];
-  /** Those of one without. */
+  /** The pages that a kernel without the fix pushes. */
   readonly without: readonly string[];
 }
 
 /**
- * Whether a kernel has the fix, by what it did in every case: one that does as with the fix here and as without it there
- * has another fault.
+ * Whether a kernel has the fix. All cases must agree: a kernel that behaves as fixed in one case
+ * and as unfixed in another has some other bug.
  *
- * @param answers What it did, one case at least.
- * @returns Whether it has.
- * @throws {CheckFailure} Where it did something else in a case, or not the same in all.
+ * @param answers At least one case.
+ * @throws {CheckFailure} Where a case matches neither, or the cases disagree.
  */
 export function hasWrapFix(answers: readonly WrapAnswer[]): boolean {
   for (const { what, pushed, withFix, without } of answers) {
@@ -266,14 +272,15 @@ export function hasWrapFix(answers: readonly WrapAnswer[]): boolean {
 }
 
 /**
- * `slot.wraparound`: offsets that wrap the bound of a batch.
+ * `slot.wraparound`: batches in which the bound check of `kvm_reset_dirty_gfn` wraps.
  *
- * @returns What became of the batch; a {@linkcode Known} defect on a real kernel without the fix.
- * @throws {CheckSkip} On a real kernel that must not be harmed.
- * @throws {CheckFailure} Where other pages are re-protected, or the fix is missing in a kernel that should have it.
+ * @returns What happened to the batch; a {@linkcode Known} defect on a real kernel without the fix.
+ * @throws {CheckSkip} On a real kernel without `--allow-harm`.
+ * @throws {CheckFailure} Where other pages are re-protected, or the fix is missing in a kernel that
+ * should have it.
  */
 function wraparound(host: CheckHost): CheckAnswer {
-  // Before anything is written.
+  // Must come before any entry is written.
   needsToHarm(host);
   const { insight } = host.kernel;
   const answers = WRAPAROUNDS.map(({ offsets, names, always }): WrapAnswer => {

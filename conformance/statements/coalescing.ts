@@ -1,3 +1,5 @@
+// Checks of how a reset gathers entries into batches: `kvm_dirty_ring_reset` and its calls of
+// `kvm_reset_dirty_gfn`.
 import type { ResetCall } from "../../ffi/insight.ts";
 import { seeded } from "../../guest/pattern.ts";
 import type { Check } from "../kit/check.ts";
@@ -12,9 +14,9 @@ import {
   WITNESS_PAGES,
 } from "./coalescing_witness.ts";
 
-/** Entries of the random sequence that the model's batches are compared over. */
+/** Length of the random sequence that is put to the model. */
 const RANDOM_ENTRIES = 400;
-/** Random sequences that are put to a live kernel. */
+/** How many random sequences are put to a live kernel. */
 const RANDOM_WALKS = 60;
 /** Bits 0 and 63: pages 63 apart. */
 const ENDS = 0x8000_0000_0000_0001n;
@@ -40,14 +42,15 @@ function placesText(places: readonly Place[]): string {
   return places.map(([slot, offset]) => `${slot}:${offset}`).join(" ");
 }
 
-// One vCPU's entries, and the calls for them. What calls with an empty mask there are is the affair of
-// the ids of their own.
+// Compares the batches made of one vCPU's entries. Calls with an empty mask are left out here: the
+// `coalesce.calls-*` checks cover them.
 function expectBatches(host: CheckHost, places: readonly Place[], expected: Expected): void {
   const seen = resetCallsOf(host, [places]).filter(({ mask }) => mask !== 0n);
   expect(`batches of ${placesText(places)}`, callTexts(seen), callTexts(named(expected)));
 }
 
-// All calls for two rings, and for none: what is harvested is in the first ring, or nowhere.
+// Compares all calls, including those with an empty mask, for one and for two rings. Harvested
+// entries are in the first ring or in none.
 function expectCalls(host: CheckHost, empty: Expected): void {
   const places: readonly Place[] = [[1, 10], [1, 11], [1, 500], [2, 11]];
   const batches: Expected = [[1, 10n, 3n], [1, 500n, 1n], [2, 11n, 1n]];
@@ -84,7 +87,7 @@ export const COALESCING_CHECKS: readonly Check[] = [
       expectBatches(host, offsets(42), calls([42n, 1n]));
       expectBatches(host, offsets(0), calls([0n, 1n]));
       expectBatches(host, offsets(-1n), calls([-1n, 1n]));
-      // The second starts as the first did, whatever the first has gathered.
+      // The second batch starts like the first, whatever the first has gathered.
       expectBatches(host, offsets(10, 12, 500), calls([10n, 5n], [500n, 1n]));
     },
   },
@@ -98,7 +101,7 @@ export const COALESCING_CHECKS: readonly Check[] = [
       expectBatches(host, offsets(10, 41, 42), calls([10n, 0x1_8000_0001n]));
       expectBatches(host, offsets(10, 73), calls([10n, ENDS]));
       expectBatches(host, offsets(10, 74), calls([10n, 1n], [74n, 1n]));
-      // The distance is the base's, not the last entry's.
+      // The distance is measured from the base, not from the last entry.
       expectBatches(host, offsets(10, 70, 71, 74), calls([10n, 0x3000_0000_0000_0001n], [74n, 1n]));
       // All 64 bits count, and they wrap.
       expectBatches(host, offsets(0, 2n ** 32n), calls([0n, 1n], [2n ** 32n, 1n]));
@@ -113,7 +116,7 @@ export const COALESCING_CHECKS: readonly Check[] = [
     source: RING,
     where: "model",
     run(host) {
-      // That the reset counts every entry is expected wherever batches are.
+      // `resetCallsOf` also expects that the reset counts every entry.
       expectBatches(host, offsets(5, 5, 5), calls([5n, 1n]));
       expectBatches(host, offsets(5, 6, 6, 5), calls([5n, 3n]));
       expectBatches(host, offsets(-1n, -1n), calls([-1n, 1n]));
@@ -129,13 +132,13 @@ export const COALESCING_CHECKS: readonly Check[] = [
       expectBatches(host, offsets(11, 10), calls([10n, 3n]));
       expectBatches(host, offsets(100, 37), calls([37n, ENDS]));
       expectBatches(host, offsets(100, 36), calls([100n, 1n], [36n, 1n]));
-      // One step back for a mask whose highest bit is 62, and for one whose highest is 63.
+      // One step back, once with 62 as the mask's highest bit and once with 63.
       expectBatches(host, offsets(10, 72, 9), calls([9n, 0x8000_0000_0000_0003n]));
       expectBatches(host, offsets(10, 73, 9), calls([10n, ENDS], [9n, 1n]));
       expectBatches(host, offsets(50, 51, 19), calls([19n, 0x1_8000_0001n]));
       expectBatches(host, offsets(100, 101, 38), calls([38n, 0xc000_0000_0000_0001n]));
       expectBatches(host, offsets(100, 101, 37), calls([100n, 3n], [37n, 1n]));
-      // The base has moved: what is ahead is counted from it.
+      // The base has moved back, and distances count from the new base.
       expectBatches(host, offsets(10, 9, 73), calls([9n, 3n], [73n, 1n]));
       expectBatches(host, offsets(0, -1n), calls([-1n, 3n]));
       expectBatches(host, offsets(0, -63n), calls([-63n, ENDS]));
@@ -152,7 +155,7 @@ export const COALESCING_CHECKS: readonly Check[] = [
       expectBatches(host, [[1, 0], [2, 0], [1, 1]], [[1, 0n, 1n], [2, 0n, 1n], [1, 1n, 1n]]);
       // The same id in another address space.
       expectBatches(host, [[1, 0], [0x1_0001, 1]], [[1, 0n, 1n], [0x1_0001, 1n, 1n]]);
-      // Never across rings.
+      // A batch never spans two rings.
       const [one, other] = [offsets(10, 11), offsets(12, 300)];
       const both = resetCallsOf(host, [one, other]).filter(({ mask }) => mask !== 0n);
       const expected = named(calls([10n, 3n], [12n, 1n], [300n, 1n]));
@@ -218,7 +221,7 @@ export const COALESCING_CHECKS: readonly Check[] = [
         again += shown.again;
         silent += shown.silent;
       }
-      // A sequence shows nothing where no batch is dropped, or all are.
+      // A sequence in which no batch is dropped shows nothing; neither does one in which all are.
       expectThat("pages of dropped batches", silent > 300, "more than 300", silent);
       expectThat("pages of other batches", again > 300, "more than 300", again);
       return `${sequences.length} sequences: ${again} pages pushed again, ${silent} silent`;
@@ -226,8 +229,9 @@ export const COALESCING_CHECKS: readonly Check[] = [
   },
 ];
 
-// Steps at the edges of what a mask reaches and small ones that fill it; some of 2^32, which the low
-// words do not show; about 0, and so on both sides of 2^64.
+// A random walk around 0, so on both sides of 2^64. Its steps lie at the limits of what a mask can
+// reach, or are small ones that fill it; some are multiples of 2^32, which do not change the low
+// word.
 function randomPlaces(seed: number): Place[] {
   const random = seeded(seed);
   const steps = [0, 1, 1, 2, 3, 17, 31, 32, 33, 62, 63, 64, 65, 1000];
@@ -242,15 +246,15 @@ function randomPlaces(seed: number): Place[] {
   });
 }
 
-/** Bytes of a ring with room for 400 entries, with PML also. */
+/** Bytes of a ring with room for 400 entries, also with PML. */
 const RING_BYTES = 16384;
 
 /**
- * The `kvm_reset_dirty_gfn` calls of one reset over rings with forged entries: of the model alone, which
- * also may be given any offset.
+ * The `kvm_reset_dirty_gfn` calls of one reset over rings with forged entries. Only the model can
+ * report them, and only the model may be given any offset.
  *
- * @param rings The entries of each vCPU's ring; 400 each at most.
- * @returns The calls in order, those with an empty mask included.
+ * @param rings The entries of each vCPU's ring; at most 400 each.
+ * @returns The calls in order, including those with an empty mask.
  * @throws {CheckSkip} On a real kernel, before anything is written.
  * @throws {CheckFailure} Where the reset does not count all entries.
  */
@@ -273,31 +277,27 @@ function resetCallsOf(host: CheckHost, rings: readonly (readonly Place[])[]): Re
   return [...insight.resetCalls(machine.vm.fd)];
 }
 
-/**
- * Calls as text, a line for each: `1:10 0x3` is slot 1, offset 10 and two pages.
- *
- * @returns Their texts.
- */
+/** Calls as text, a line for each: `1:10 0x3` is slot 1, offset 10 and two pages. */
 function callTexts(calls: readonly ResetCall[]): string[] {
   return calls.map(({ slot, offset, mask }) => `${slot}:${offset} 0x${mask.toString(16)}`);
 }
 
 /** A sequence of entries whose number of batches is documented. */
 export interface CoalescingVector {
-  /** The offsets in ring order, as docs/abi.md writes them. */
+  /** The offsets in ring order, in the notation of docs/abi.md. */
   readonly text: string;
   /** The entries: slot A is 1, slot B is 2. */
   readonly entries: readonly (readonly [slot: number, offset: number])[];
-  /** Batches that a reset makes of them. */
+  /** The number of batches that a reset makes of them. */
   readonly batches: number;
 }
 
-/** The slot that docs/abi.md calls A, or does not name. */
+/** The slot that docs/abi.md calls A; also used where it names none. */
 const A = 1;
-/** Its slot B. */
+/** The slot that docs/abi.md calls B. */
 const B = 2;
 
-// Offsets from one to another, both included, upwards or downwards.
+// Offsets from one to the other, both inclusive, upwards or downwards.
 function span(from: number, to: number): number[] {
   const step = Math.sign(to - from);
   return Array.from({ length: Math.abs(to - from) + 1 }, (_, n) => from + n * step);

@@ -1,3 +1,5 @@
+// Shows the batches of a real kernel, which does not report them, by pages that are not pushed
+// again.
 import type { ResetCall } from "../../ffi/insight.ts";
 import type { Random } from "../../guest/pattern.ts";
 import { coalesce } from "../../ring/coalesce.ts";
@@ -6,13 +8,13 @@ import { expect } from "../kit/expect.ts";
 import { type Place, placeNames, pushedBy, resetForged, storeTo } from "../kit/forged.ts";
 import type { Machine } from "../kit/machine.ts";
 
-/** Pages of a witness's slots. */
+/** Pages of each slot that a witness makes. */
 export const WITNESS_PAGES = 1024;
-/** Pages past a slot that a random sequence goes to. */
+/** How many pages past the slot's end a random sequence may reach. */
 const PAST = 40;
-/** Pages before its end where a random sequence begins. */
+/** How many pages before the slot's end a random sequence may start. */
 const BEFORE = 160;
-/** Attempts at a sequence before it counts as a difference. */
+/** Attempts at a sequence before a difference counts. */
 const ATTEMPTS = 3;
 
 /** Entries of one ring, in reset order: slot 0 or 1 of the witness, and the offset there. */
@@ -20,42 +22,45 @@ export type WitnessSequence = readonly (readonly [slot: number, offset: number])
 
 /** What a sequence showed. */
 export interface Witnessed {
-  /** Pages that were pushed again. */
+  /** The number of pages that were pushed again. */
   readonly again: number;
-  /** Pages that stayed silent, though an entry of the reset named them. */
+  /** The number of pages that were not pushed again, though an entry of the reset named them. */
   readonly silent: number;
 }
 
 /**
- * Finds batches by what they do: one that holds a page past its slot is dropped, and none of its pages
- * is pushed at the next store. What is seen must be what ring/coalesce.ts says of the sequence.
+ * Observes batches by their effect: KVM drops a batch that holds a page past its slot, so none of
+ * its pages is pushed at the next store. The observation must match what `ring/coalesce.ts`
+ * computes for the sequence.
  */
 export class CoalescingWitness {
   readonly #machine: Machine;
   #slots = 2;
 
   /**
-   * Takes a machine over.
+   * Starts to use a machine.
    *
-   * @param machine A machine with nothing in its rings, and host memory for two slots of {@linkcode WITNESS_PAGES}.
+   * @param machine A machine with empty rings, and host memory for two slots of
+   * {@linkcode WITNESS_PAGES} pages. The caller owns it.
    */
   constructor(machine: Machine) {
     this.#machine = machine;
   }
 
   /**
-   * Puts a sequence to the kernel.
+   * Tries a sequence on the kernel.
    *
-   * @param sequence The entries. Their offsets are safe on a live kernel: a slot's, or little more.
-   * @returns What it showed.
+   * @param sequence The entries. Offsets must be within a slot or little beyond, to be safe on a
+   * live kernel.
    * @throws {CheckFailure} Where the batches do not fall where the rule says.
    */
   show(sequence: WitnessSequence): Witnessed {
     const within = unique(sequence.filter(([, offset]) => offset < WITNESS_PAGES));
     const expected = placeNames(reprotected(sequence));
     let seen = this.#pushedAgain(sequence, within);
-    // A change to the host mapping lets a page be pushed without a reset (push.once-until-reset). What
-    // comes of the rule comes again; a page that is missing has no such excuse.
+    // A change of the host mapping can push a page without a reset (push.once-until-reset). So
+    // retry where there are more pages than expected: what follows from the rule comes again. A
+    // missing page has no such excuse.
     const isExcused = () =>
       seen.length > expected.length && expected.every((page) => seen.includes(page));
     for (let n = 1; n < ATTEMPTS && isExcused(); n++) seen = this.#pushedAgain(sequence, within);
@@ -64,7 +69,8 @@ export class CoalescingWitness {
     return { again: expected.length, silent: within.length - expected.length };
   }
 
-  // Slots of its own: all their pages are protected, whatever earlier sequences left behind.
+  // Uses new slots each time, so that all pages are write-protected, whatever earlier sequences
+  // left behind.
   #pushedAgain(sequence: WitnessSequence, within: WitnessSequence): string[] {
     const machine = this.#machine;
     const first = this.#slots;
@@ -75,7 +81,7 @@ export class CoalescingWitness {
       const place = { gfn: gfnOf(slot), pages: WITNESS_PAGES, hostPage };
       expect("slot set", machine.setSlot(first + slot, place), 0);
     }
-    // An entry is needed for each of the sequence: pages that it does not name make up the number.
+    // The ring needs as many entries as the sequence has, so add pages that it does not name.
     const named = within.map(([slot, offset]) => gfnOf(slot) + offset);
     const gfns = [...new Set([...named, ...range(gfnOf(0), WITNESS_PAGES)])]
       .slice(0, sequence.length);
@@ -89,11 +95,11 @@ export class CoalescingWitness {
 }
 
 /**
- * Moves a sequence so that a page of it is the first past its slot, once for the highest page of each of
- * its batches: the batch of that page is dropped, and lower ones show whether they belong to it.
+ * Shifts a sequence, once for each of its batches, so that the highest page of that batch is the
+ * first past the slot. KVM drops that batch, and the lower pages show whether they belong to it.
  *
  * @param entries The sequence: slots 1 and 2, offsets below {@linkcode WITNESS_PAGES}.
- * @returns The moved sequences.
+ * @returns The shifted sequences, in slots 0 and 1 of the witness.
  */
 export function pastTheSlot(entries: WitnessSequence): WitnessSequence[] {
   return batchesOf(entries).map((batch) => {
@@ -102,14 +108,10 @@ export function pastTheSlot(entries: WitnessSequence): WitnessSequence[] {
   });
 }
 
-// Steps at the edges of what a mask reaches, and small ones that fill it.
+// Steps at the limits of what a mask can reach, and small ones that fill it.
 const STEPS = [1, 1, 2, 3, 17, 40, 62, 63, 64, 65];
 
-/**
- * A random walk about the end of the slots.
- *
- * @param random Where its steps come from.
- */
+/** A random walk around the end of the slots. */
 export function randomWalk(random: Random): WitnessSequence {
   let offset = WITNESS_PAGES - random(BEFORE);
   let slot = 0;
@@ -123,7 +125,7 @@ export function randomWalk(random: Random): WitnessSequence {
   });
 }
 
-// The pages of all batches that are not dropped.
+// Returns the pages of all batches that are not dropped.
 function reprotected(sequence: WitnessSequence): WitnessSequence {
   const pages: [number, number][] = [];
   for (const batch of batchesOf(sequence)) {
@@ -148,8 +150,8 @@ function range(from: number, length: number): number[] {
 }
 
 /**
- * The batches that ring/coalesce.ts gathers from one ring's entries, as `kvm_reset_dirty_gfn` takes
- * them.
+ * The batches that `ring/coalesce.ts` gathers from one ring's entries, in the form of
+ * `kvm_reset_dirty_gfn`'s arguments.
  *
  * @example
  * ```ts
@@ -159,7 +161,7 @@ function range(from: number, length: number): number[] {
  * assertEquals(batchesOf([[1, 7], [1, 5]]), [{ slot: 1, offset: 5n, mask: 0b101n }]);
  * ```
  *
- * @param entries Slot and offset of each, in the order in which they are reset.
+ * @param entries Slot and offset of each entry, in reset order.
  */
 export function batchesOf(entries: readonly Place[]): ResetCall[] {
   const calls: ResetCall[] = [];

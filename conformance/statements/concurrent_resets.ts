@@ -1,3 +1,4 @@
+// Resets from several threads at once. `reset_worker.ts` is one of the threads.
 import { HostError } from "../../ffi/errors.ts";
 import { needThreads } from "../../host/exhaustion.ts";
 import type { Check } from "../kit/check.ts";
@@ -7,14 +8,19 @@ import type { Machine } from "../kit/machine.ts";
 import { storePages } from "../kit/push_pages.ts";
 import { type ResetCall, resetCall, type ResetOrder } from "./reset_call.ts";
 
-/** Threads beside the main one. */
+/** Number of threads besides the main one. */
 const THREADS = 3;
-/** Pages that each of two vCPUs stores to, and room for their entries, with PML also. */
+/**
+ * Pages that each of two vCPUs stores to, and a ring with room for their entries, also with PML.
+ */
 const PAGES = 2048;
 const RING_BYTES = 4 * PAGES * 16;
-/** Rounds, until calls have met: how threads are scheduled is the host's affair. */
+/**
+ * The most rounds to wait for calls to overlap, which depends on how the host schedules the
+ * threads.
+ */
 const ROUNDS = 10;
-/** Calls that met another, which are enough. */
+/** This many overlapping calls are enough. */
 const MET = 3;
 
 /** Threads that call `KVM_RESET_DIRTY_RINGS` at once. */
@@ -32,12 +38,15 @@ class ResetThreads implements Disposable {
     );
   }
 
-  /** Resets from all threads, and from this one; answers what each call did, this thread's last. */
+  /**
+   * Resets from all threads and from this one at once. Returns each call; this thread's is the
+   * last.
+   */
   async reset(): Promise<ResetCall[]> {
     const order: ResetOrder = { fd: this.#machine.vm.fd, gate: this.#gate, round: ++this.#round };
     Atomics.store(this.#gate, 1, 0);
     const answers = this.#workers.map((worker) => answerOf(worker, order));
-    // A thread that cannot begin answers before all have come to the gate.
+    // A thread that cannot start fails before all have reached the gate.
     const failed = Promise.race(answers);
     while (Atomics.load(this.#gate, 1) < THREADS) {
       await Promise.race([failed, new Promise((resolve) => setTimeout(resolve, 0))]);
@@ -48,7 +57,7 @@ class ResetThreads implements Disposable {
     return [...await Promise.all(answers), own];
   }
 
-  /** Ends the threads: none of them is in a call. */
+  /** Terminates the threads, none of which is in a call. */
   [Symbol.dispose](): void {
     for (const worker of this.#workers) worker.terminate();
   }
@@ -70,7 +79,7 @@ function answerOf(worker: Worker, order: ResetOrder): Promise<ResetCall> {
   });
 }
 
-// Both vCPUs store to pages of their own, far enough from each other that each page is a batch.
+// Lets both vCPUs store to pages of their own, far enough apart that each page is a batch.
 function fill(machine: Machine): number {
   for (const vcpu of [0, 1]) {
     storePages(
@@ -84,7 +93,8 @@ function fill(machine: Machine): number {
   return 2 * PAGES;
 }
 
-// Calls that overlap another in time, as this program sees it: where they waited, only the kernel knows.
+// Counts the calls that overlap another in time, as seen from this program. Whether they really
+// waited for each other only the kernel knows.
 function meetings(calls: readonly ResetCall[]): number {
   return calls.filter((one) =>
     calls.some((other) => other !== one && other.from < one.from && one.from < other.to)
@@ -114,7 +124,7 @@ async function resetsAtOnce(host: CheckHost): Promise<CheckAnswer> {
   using threads = new ResetThreads(machine);
   let [calls, met] = [0, 0];
   for (let round = 0; round < ROUNDS && met < MET; round++) {
-    // That all are pushed tells that all were re-protected in the round before.
+    // `fill` expects all pages to be pushed, so all were re-protected in the round before.
     const harvested = fill(machine);
     const made = await threads.reset();
     expectSum(made, harvested);

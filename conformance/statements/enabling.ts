@@ -1,3 +1,5 @@
+// Checks of capabilities, sizes and limits of the ring. Most of them run the table of
+// `kit/enabling_cases.ts`.
 import { ERRNO, errnoName } from "../../ffi/errors.ts";
 import { KVM_CAP_DIRTY_LOG_RING } from "../../ffi/kvm_constants.ts";
 import { KVM_CREATE_VCPU } from "../../ffi/kvm_ioctls.ts";
@@ -25,11 +27,11 @@ import {
 } from "../kit/expect.ts";
 import { storePages } from "../kit/push_pages.ts";
 
-/** KVM_DIRTY_RING_RSVD_ENTRIES, and the entries of a PML buffer, which are reserved as well. */
+/** KVM_DIRTY_RING_RSVD_ENTRIES, and the entries of a PML buffer, which KVM reserves as well. */
 const RESERVED = 64;
 const PML_BUFFER = 512;
 
-// A statement that the table of cases spells out: every case of its id, up to the first that differs.
+// A check that runs all cases of its id in the table, up to the first that fails.
 function tabled(id: string, source: string, statement: string): Check {
   return { id, statement, source, where: "live", run: (host) => runCases(host, id) };
 }
@@ -52,7 +54,8 @@ function runCases(host: CheckHost, id: string): void {
   }
 }
 
-// From v6.1 on it must be there. Distributions take it into older kernels; a kernel in memory does not.
+// The capability must be there from v6.1 on. Distributions backport it to older kernels; the model
+// does not.
 function documentedAcquireRelease(host: CheckHost): boolean {
   return host.since("6.1") || (host.kernel.insight === null && host.acquireRelease);
 }
@@ -138,7 +141,7 @@ export const ENABLING_CHECKS: readonly Check[] = [
     source: `${SEED}; ${X86}`,
     where: "live",
     run(host) {
-      // Two sizes: the reserve is a number, not a share.
+      // Two sizes show that the reserve is a fixed number of entries, not a fraction of the ring.
       for (const ringBytes of [host.smallest, host.smallest * 2]) expectReserve(host, ringBytes);
     },
   },
@@ -171,7 +174,8 @@ function expectReserve(host: CheckHost, ringBytes: number): void {
   expect(`${what}, exit at the limit`, exit, "KVM_EXIT_DIRTY_RING_FULL");
   const used = machine.dirty(0).length;
   if (!host.pml) return expect(`${what}, entries when full`, used, softLimit);
-  // The last guest entry below the limit may bring a whole buffer, and a fault at its end.
+  // After the last guest entry below the limit, KVM may push a whole PML buffer, and then a page
+  // that faulted.
   const most = softLimit + PML_BUFFER;
   const holds = used >= softLimit && used <= most;
   expectThat(`${what}, entries when full`, holds, `${softLimit} to ${most}`, used);

@@ -1,3 +1,4 @@
+// Checks of an entry's layout, flags and encoding, and of the ring's indices.
 import { checked, errnoName } from "../../ffi/errors.ts";
 import { KVM_CAP_MULTI_ADDRESS_SPACE, KVM_CAP_X86_SMM } from "../../ffi/kvm_constants.ts";
 import { KVM_SET_USER_MEMORY_REGION, KVM_SMI } from "../../ffi/kvm_ioctls.ts";
@@ -10,7 +11,7 @@ import { API, expect, expectThat, flagsOf, MAIN, RING } from "../kit/expect.ts";
 import type { Machine, RingEntry } from "../kit/machine.ts";
 import { pushPages } from "../kit/push_pages.ts";
 
-// What an entry names.
+// Slot and offset of an entry.
 const named = ({ slot, offset }: RingEntry) => [slot, offset];
 const answerText = (answer: number) => answer < 0 ? errnoName(-answer) : `${answer}`;
 
@@ -118,7 +119,7 @@ export const ENTRY_CHECKS: readonly Check[] = [
       const { insight } = host;
       const machine = host.machine();
       const pages = [3, 8, 5];
-      // Something to tell from what a push writes.
+      // Values that differ from what a push writes.
       for (let n = 0; n < pages.length; n++) machine.forge(0, n, 0xaaaa, 0xbbbb);
       const seen: { step: string; entry: RingEntry }[] = [];
       insight.watchPushes((step, _, index) => seen.push({ step, entry: machine.entry(0, index) }));
@@ -150,8 +151,8 @@ export const ENTRY_CHECKS: readonly Check[] = [
     where: "live",
     run(host) {
       const machine = host.machine();
-      // Both lie over slot 1, so that neither is made: KVM would allocate tens of gigabytes for it. The
-      // size is judged before that.
+      // Both slots overlap slot 1, so that KVM refuses them: it would allocate tens of gigabytes
+      // for each. It checks the size before the overlap.
       const over = (pages: number) =>
         answerText(machine.vm.ioctl(
           KVM_SET_USER_MEMORY_REGION,
@@ -178,10 +179,10 @@ export const ENTRY_CHECKS: readonly Check[] = [
     run(host) {
       const machine = host.machine({ pages: 4096 });
       const { entries } = host;
-      const round = Math.floor(host.softLimit / 2); // no divisor of the size: it wraps within a round
+      const round = Math.floor(host.softLimit / 2); // the ring wraps within a round
       let total = 0;
       for (; total < 2.5 * entries; total += round) {
-        // Fresh pages each time, so that no page waits for its re-protection.
+        // Use fresh pages each time, so that no page depends on its re-protection.
         const pages = Array.from({ length: round }, (_, n) => total + n);
         const exit = machine.store(0, pages.map((page) => machine.gfn + page));
         expect(`exit after entry ${total + round}`, exit, machine.guest.exit);
@@ -210,7 +211,7 @@ export const ENTRY_CHECKS: readonly Check[] = [
       expect("reset", machine.reset(), 3);
       expect("a word past the entries that is not 0", beyond(3), -1);
       expectIndices(host, machine, 3);
-      // All but the flags, which stay 0: KVM reads nothing of such an entry.
+      // Overwrite everything but the flags, which stay 0: KVM reads nothing else of such an entry.
       for (let n = 0; n < host.entries; n++) machine.forge(0, n, 0x77, 0x77_0000_0077);
       expectIndices(host, machine, 3);
       pushPages(machine, [9]);
@@ -222,7 +223,7 @@ export const ENTRY_CHECKS: readonly Check[] = [
   },
 ];
 
-// On a kernel that can be asked: both of its indices, once all is reset.
+// On the model: checks both of KVM's indices, once everything is reset.
 function expectIndices(host: CheckHost, machine: Machine, total: number): void {
   const { insight } = host.kernel;
   if (insight === null) return;
@@ -233,7 +234,8 @@ function expectIndices(host: CheckHost, machine: Machine, total: number): void {
   ]);
 }
 
-// The number of address spaces bounds the upper half. Only a guest in SMM stores to the second.
+// Checks that the number of address spaces limits the upper half of a slot word. Only a guest in
+// SMM stores to the second address space.
 function addressSpaces(host: CheckHost, machine: Machine): string {
   const spaces = Math.max(host.system.checkExtension(KVM_CAP_MULTI_ADDRESS_SPACE), 1);
   const place = { gfn: 0x8000, pages: 16 };
@@ -251,25 +253,33 @@ function addressSpaces(host: CheckHost, machine: Machine): string {
 
 /** The address space that a guest in system-management mode (SMM) sees. */
 const SPACE = 1;
-/** A logged slot in it: one of that id, at that place, is in the other address space too. */
+/**
+ * A logged slot in that address space. A slot with the same id and place is in the other address
+ * space, too.
+ */
 const LOGGED = { gfn: 0x8000, pages: 16, hostPage: 64 } as const;
 const LOGGED_ID = 9;
 const LOGGED_SLOT = SPACE << 16 | LOGGED_ID;
 /** The page stored to. */
 const PAGE = 11;
-/** Where a vCPU keeps its state in SMM, to the end of 64 KiB from 0x30000 on; it begins in the middle of them. */
+/**
+ * The slot for a vCPU's SMM code and state: the upper half of the 64 KiB at 0x30000. Execution
+ * starts at its beginning, and the saved state lies at its end.
+ */
 const STATE = { slot: SPACE << 16 | 3, gfn: 0x38, pages: 8, hostPage: 0, flags: 0 } as const;
 const BEGIN = 0x8000n; // rip: cs begins at 0x30000
 
 const ADDRESS = (LOGGED.gfn + PAGE) * PAGE_SIZE;
-/** mov dword [ADDRESS], 0x11223344 with 32-bit address and operand, in 16-bit code; out 0x10, al. */
+/**
+ * mov dword [ADDRESS], 0x11223344 with 32-bit address and operand, in 16-bit code; out 0x10, al.
+ */
 const CODE = Uint8Array.of(
   ...[0x67, 0x66, 0xc7, 0x05],
   ...new Uint8Array(Uint32Array.of(ADDRESS, 0x1122_3344).buffer),
   ...[0xe6, 0x10],
 );
 
-// What the ring holds; it is taken back.
+// Returns the entries in the ring, then harvests and resets them.
 function taken(machine: Machine): number[][] {
   const held = machine.held(0).map(({ slot, offset }) => [slot, offset]);
   expect("entries harvested", machine.harvest(0), held.length);
@@ -278,9 +288,9 @@ function taken(machine: Machine): number[][] {
 }
 
 /**
- * Holds that a store in SMM is pushed with its address space, and again once it was reset.
+ * Checks that a store in SMM is pushed with its address space, and once more after a reset.
  *
- * @returns Whether it has SMM; where not, nothing was done.
+ * @returns Whether the kernel has SMM; nothing is done where it does not.
  * @throws {CheckFailure} Where another entry is pushed, or none.
  */
 function pushesInSmm(host: CheckHost): boolean {

@@ -1,3 +1,4 @@
+// Checks of a full ring: the exit, what it takes precedence over, and overflows.
 import { checked } from "../../ffi/errors.ts";
 import { exitName, KVM_EXIT_DIRTY_RING_FULL } from "../../ffi/kvm_constants.ts";
 import { KVM_SET_SIGNAL_MASK } from "../../ffi/kvm_ioctls.ts";
@@ -28,10 +29,10 @@ import { needsToWarn } from "../kit/vm_stats.ts";
 
 const FULL = exitName(KVM_EXIT_DIRTY_RING_FULL);
 
-/** Stores beyond the soft limit: what a vCPU still has to do when its ring is full. */
+/** Stores beyond the soft limit, which a vCPU has left when its ring is full. */
 const BEYOND = 8;
 
-// Lets vCPU 0 store to new pages until its ring is full, and answers the entries in it.
+// Lets vCPU 0 store to new pages until its ring is full. Returns the number of entries in it.
 function fill(host: CheckHost, machine: Machine): number {
   const pages = numbers(host.softLimit + BEYOND);
   expect("exit", machine.store(0, pages.map((page) => machine.gfn + page)), FULL);
@@ -57,7 +58,7 @@ export const FULL_RING_CHECKS: readonly Check[] = [
       expect("KVM_RUN", vcpu!.run(), 0);
       expect("exit reason", vcpu!.exitReason, 31);
       const used = machine.dirty(0).length;
-      // With PML a page may also be noted in the processor's buffer, which comes to the ring at the exit.
+      // With PML the processor's buffer may hold further pages, which KVM pushes at the exit.
       if (!host.pml) expect("entries in use", used, host.softLimit);
       expectThat("entries in use", used >= host.softLimit, `${host.softLimit} or more`, used);
     },
@@ -110,7 +111,7 @@ export const FULL_RING_CHECKS: readonly Check[] = [
     run(host) {
       const machine = host.machine({ vcpus: 2 });
       fill(host, machine);
-      const beyond = 500; // pages that vCPU 0 does not come to
+      const beyond = 500; // pages that vCPU 0 does not reach
       storeTo(machine, [machine.gfn + beyond], 1);
       storeTo(machine, [machine.gfn + beyond + 1], 1);
       expect("the other vCPU's ring", machine.dirty(1), [beyond, beyond + 1]);
@@ -170,11 +171,12 @@ export const FULL_RING_CHECKS: readonly Check[] = [
 const TRIES = 10;
 
 /**
- * `full.overflow`: lets an emulated guest push more entries than the ring has, with one instruction a store.
+ * `full.overflow`: lets an emulated guest push more entries than the ring has. Its program needs
+ * only one instruction for each store.
  *
- * @returns The defect where it is observed, or how often it was tried.
- * @throws {CheckSkip} Where it may not be tried, or cannot be.
- * @throws {CheckFailure} Where entries are lost in another way.
+ * @returns The defect where it is observed, otherwise how often it was tried.
+ * @throws {CheckSkip} Where it may not, or cannot, be tried.
+ * @throws {CheckFailure} Where entries are lost in some other way.
  */
 function overflow(host: CheckHost): Known | string {
   if (!host.emulatesRealMode) throw new CheckSkip("this host does not emulate real mode");
@@ -188,13 +190,14 @@ function overflow(host: CheckHost): Known | string {
     const machine = host.machine({ guest: tight16 });
     const pushed = pushPastSoftLimit(host, machine);
     if (pushed > host.entries) return overwritten(machine, pushed, n);
-    // The other side: as long as the reserve is not outrun, nothing is lost.
+    // Counter-check: nothing is lost as long as the reserve is large enough.
     expect("pages in the ring", machine.dirty(0), numbers(pushed));
   }
   return `no ring overflowed in ${TRIES} tries`;
 }
 
-// Stores to page after page, an errand at a time, until the ring is full. Each store pushes once.
+// Stores to page after page, TIGHT16_STORES at a time, until the ring is full. Each store pushes
+// once.
 function pushPastSoftLimit(host: CheckHost, machine: Machine): number {
   for (let pushed = 0;;) {
     const exit = machine.store(0, numbers(TIGHT16_STORES, machine.gfn + pushed));
@@ -209,7 +212,7 @@ function overwritten(machine: Machine, pushed: number, tries: number): Known {
   const lost = pushed - entries;
   const held = machine.held(0);
   expect("entries held", held.length, entries);
-  // Push n stands at index n modulo the size: the first ones gave way to the last.
+  // Push n is at index n modulo the size, so the last pushes overwrote the first.
   const offsets = held.map(({ offset }) => offset);
   expect("pages in the ring", offsets, [
     ...numbers(lost, entries),
@@ -217,7 +220,8 @@ function overwritten(machine: Machine, pushed: number, tries: number): Known {
   ]);
   expect("entries harvested", machine.harvest(0), entries);
   expect("entries reset", machine.reset(), entries);
-  // KVM goes on behind the last push, the harvester where the overwritten entries were: all flags 0.
+  // KVM continues behind the last push. The harvester continues at the index where it stopped, and
+  // finds flags of 0 there.
   const exit = machine.store(0, numbers(TIGHT16_STORES, machine.gfn + pushed));
   expectOneOf("exit after the reset", exit, [FULL, tight16.exit]);
   const stuck = machine.held(0).length;

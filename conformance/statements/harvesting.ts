@@ -1,3 +1,4 @@
+// Checks of harvesting: order, gaps, and a vCPU that runs meanwhile.
 import { runBeside } from "../../drive/run_beside.ts";
 import { ERRNO } from "../../ffi/errors.ts";
 import { exitName } from "../../ffi/kvm_constants.ts";
@@ -6,9 +7,12 @@ import { API, CheckSkip, expect, expectThat, flagsOf, numbers, RING } from "../k
 import type { Machine } from "../kit/machine.ts";
 import { pushPages } from "../kit/push_pages.ts";
 
-/** Stores of a vCPU that is harvested meanwhile: several times what its ring takes. */
+/** Stores of a vCPU whose ring is harvested meanwhile: several times what the ring holds. */
 const STORES = 4000;
-/** Tries until a running vCPU is met: how threads are scheduled is the host's affair. */
+/**
+ * Tries until a harvest falls into a run of the vCPU, which depends on how the host schedules
+ * threads.
+ */
 const TRIES = 5;
 
 /** The statements of "Harvesting". */
@@ -39,8 +43,8 @@ export const HARVESTING_CHECKS: readonly Check[] = [
     where: "live",
     async run(host) {
       for (let tries = 0; tries < TRIES; tries++) {
-        // Small enough to fill up, and large enough that a run lasts some milliseconds; with PML entries
-        // come 512 at a time.
+        // Small enough to fill up, and large enough that a run lasts some milliseconds. With PML,
+        // entries arrive in batches of up to 512.
         const ringBytes = host.smallest * 4;
         const machine = host.machine({ ringBytes, pages: 4096 });
         const gfns = numbers(STORES).map((page) => machine.gfn + page);
@@ -72,7 +76,8 @@ export const HARVESTING_CHECKS: readonly Check[] = [
       const machine = host.machine();
       const pages = numbers(100); // fewer than the buffer of 512 holds
       const gfns = pages.map((page) => machine.gfn + page);
-      // Once round, so that the pages are mapped and from now on only the processor logs them.
+      // Store once and reset, so that the pages are mapped and only the processor logs them from
+      // now on.
       expect("exit of the first stores", machine.store(0, gfns), machine.guest.exit);
       machine.harvest(0);
       expect("reset of the first stores", machine.reset(), pages.length);
@@ -88,7 +93,7 @@ export const HARVESTING_CHECKS: readonly Check[] = [
         const isLate = storesAtFirstPush > 1;
         expectThat("stores made before the first push", isLate, "several", storesAtFirstPush);
       }
-      // Which end of the buffer is emptied first differs between kernels.
+      // Kernels differ in which end of the buffer they empty first.
       expect("entries after the exit", machine.dirty(0).sort((a, b) => a - b), pages);
     },
   },
@@ -138,13 +143,13 @@ export const HARVESTING_CHECKS: readonly Check[] = [
       for (const index of [0, 2, 3]) machine.setFlags(0, index, 3);
       expect("reset", machine.reset(), 1);
       expect("flags afterwards", flagsOf(machine, 5), [0, 0, 3, 3, 0]);
-      // Nothing is released any more: the ring fills up for good.
+      // No entry is released any more, so the ring fills up for good.
       const more = numbers(host.entries).map((page) => machine.gfn + 4 + page);
       expect("exit of further stores", machine.store(0, more), "KVM_EXIT_DIRTY_RING_FULL");
       machine.held(0).forEach(({ index }) => machine.setFlags(0, index, 3));
       expect("reset with all that is dirty harvested", machine.reset(), 0);
       expect("exit of the next run", machine.resume(0), "KVM_EXIT_DIRTY_RING_FULL");
-      // The other ring is none the worse, and a flag alone held this one.
+      // The other vCPU's ring still works, and setting the one flag frees this ring.
       pushPages(machine, [2000], 1);
       machine.harvest(1);
       expect("reset of the other vCPU's ring", machine.reset(), 1);
@@ -155,27 +160,31 @@ export const HARVESTING_CHECKS: readonly Check[] = [
   },
 ];
 
-/** What came of harvesting beside a running vCPU. */
+/** The outcome of harvesting beside a running vCPU. */
 export interface HarvestedBeside {
   /** How often each page of slot 1 was harvested. */
   readonly times: ReadonlyMap<number, number>;
-  /** Entries harvested. */
+  /** The number of entries harvested. */
   readonly harvested: number;
-  /** What the resets returned, summed. */
+  /** The sum of what the resets returned. */
   readonly reset: number;
-  /** Harvests with entries that met the vCPU running: in the same run a later one found more. */
+  /**
+   * Harvests that certainly fell into a run of the vCPU: each found entries, and a later harvest in
+   * the same run found more.
+   */
   readonly beside: number;
-  /** Times that the ring was full. */
+  /** How often the ring was full. */
   readonly full: number;
 }
 
 /**
- * A cycle of the raw machine, whose steps and counts the checks look at themselves. Lets the machine's first vCPU store to pages while its ring is harvested and reset, until all its
- * stores are made and all its entries are harvested.
+ * Lets the machine's first vCPU store to pages while its ring is harvested and reset, until all its
+ * stores are made and all its entries are harvested. It does not use `drive/harvest_cycle.ts`,
+ * because the check looks at each step and count itself.
  *
  * @param gfns The pages' guest frames.
- * @returns What was harvested.
- * @throws {CheckFailure} Where the vCPU stops otherwise than by a full ring or the guest's end.
+ * @throws {CheckFailure} Where the vCPU stops for another reason than a full ring or the end of its
+ * list.
  */
 async function harvestBeside(
   machine: Machine,
@@ -184,7 +193,7 @@ async function harvestBeside(
   const times = new Map<number, number>();
   let [harvested, reset, beside, full] = [0, 0, 0, 0];
   const take = (): number => {
-    // The vCPU may push meanwhile: what is marked is what was looked at, and no more.
+    // The vCPU may push meanwhile, so mark only the entries that were read.
     const offsets = machine.dirty(0);
     for (const offset of offsets) times.set(offset, (times.get(offset) ?? 0) + 1);
     harvested += machine.harvest(0, offsets.length);
@@ -206,7 +215,7 @@ async function harvestBeside(
     const exit = exitName(vcpu.exitReason);
     if (exit === machine.guest.exit) return { times, harvested, reset, beside, full };
     expect("exit before the stores are made", exit, "KVM_EXIT_DIRTY_RING_FULL");
-    // Every run begins with an empty ring.
+    // Every run starts with an empty ring, so a full one holds entries.
     expectThat("a full ring", harvested > before, "entries to harvest", "none");
     full++;
   }

@@ -1,3 +1,4 @@
+// Checks of mmap() on a vCPU's file descriptor.
 import { ERRNO, errnoName } from "../../ffi/errors.ts";
 import type { Kernel } from "../../ffi/kernel.ts";
 import { KVM_ENABLE_CAP, KVM_RUN } from "../../ffi/kvm_ioctls.ts";
@@ -13,10 +14,13 @@ import { skipsWithoutProcess } from "../kit/vm_stats.ts";
 
 /** The ring's first page in the vCPU's file. */
 const RING_PAGE = 64;
-/** A page of the vCPU's file that is nobody's: `kvm_run` ends long before it, the ring begins after it. */
+/**
+ * A page offset of the vCPU's file with nothing behind it: `kvm_run` and its neighbours end before
+ * it, the ring starts after it.
+ */
 const NOBODYS_PAGE = RING_PAGE - 1;
 
-// A vCPU with a ring, and how to map pages of its file.
+// A machine with a vCPU, and a function that maps pages of the vCPU's file.
 function vcpuOf(host: CheckHost, ringBytes: number | null = host.smallest) {
   const { kernel } = host;
   const machine = host.machine({ ringBytes });
@@ -26,8 +30,9 @@ function vcpuOf(host: CheckHost, ringBytes: number | null = host.smallest) {
   return { kernel, machine, map, ringPages: (ringBytes ?? 0) / PAGE_SIZE };
 }
 
-// Whether a page can be touched, asked without touching it: the kernel copies a struct from there. What
-// it names, capability 0, is none.
+// Probes a page without touching it in this process: the kernel copies an ioctl's struct from
+// there. The answer is EFAULT where the page cannot be read. Otherwise it is EINVAL, because the
+// struct names no valid capability.
 function touch(vm: Vm, address: number): string {
   const answer = vm.ioctl(KVM_ENABLE_CAP, address);
   return answer === 0 ? "0" : errnoName(-answer);
@@ -36,7 +41,7 @@ function touch(vm: Vm, address: number): string {
 const READABLE = "EINVAL";
 const SIGBUS = "EFAULT";
 
-// An entry of a ring, out of a mapping of another extent.
+// The words of an entry, read through another mapping. `index` counts from that mapping's start.
 function entryAt(kernel: Kernel, address: number, index: number): number[] {
   const bytes = kernel.view(address, PAGE_SIZE);
   const words = new Uint32Array(bytes.buffer, bytes.byteOffset, PAGE_SIZE / 4);
@@ -214,7 +219,7 @@ export const MAPPING_CHECKS: readonly Check[] = [
   },
 ];
 
-// One entry more than a page of the ring holds; in one run, as none of the order matters.
+// Pushes one entry more than a page of the ring holds, in one run: the order does not matter.
 function fillPage(machine: Machine, perPage: number): void {
   const gfns = Array.from({ length: perPage + 1 }, (_, page) => machine.gfn + page);
   expect("exit after the stores", machine.store(0, gfns), machine.guest.exit);

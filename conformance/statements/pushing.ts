@@ -1,3 +1,4 @@
+// Checks of which writes are pushed, when, and to which ring.
 import {
   exitName,
   KVM_EXIT_DIRTY_RING_FULL,
@@ -24,19 +25,20 @@ import { storePages } from "../kit/push_pages.ts";
 import { VCPU_IOCTL_CHECKS } from "../kit/vcpu_ioctls.ts";
 import { vmStat } from "../kit/vm_stats.ts";
 
-/** Pages of 4 KiB in one of 2 MiB. */
+/** Pages of 4 KiB in a huge page of 2 MiB. */
 const HUGE = 512;
-/** Where the slot lies: as a huge page has to. */
+/** The slot's first guest frame, aligned for a huge page. */
 const GFN = 0x2000;
-/** Huge pages that KVM has mapped: `stat.pages_2m` of a VM. */
+/** Statistic of a VM: huge pages that KVM has mapped. */
 const STATISTIC = "pages_2m";
 
-// A slot over memory that a huge page can lie behind, not logged yet.
+// A machine with a slot, not logged yet, whose host memory can be a huge page.
 function machineOver(host: CheckHost): { machine: Machine; hostPage: number } {
   const machine = host.machine({ pages: 0, hostPages: 2 * HUGE });
   const hostPage = (HUGE - machine.hostAddress / PAGE_SIZE % HUGE) % HUGE;
   const address = machine.hostAddress + hostPage * PAGE_SIZE;
-  // A kernel without transparent huge pages answers EINVAL, and shows below that there are none.
+  // A kernel without transparent huge pages answers EINVAL. The statistic then shows that there are
+  // none.
   host.kernel.madvise(address, HUGE * PAGE_SIZE, MADV_HUGEPAGE);
   machine.memory[hostPage * PAGE_SIZE / Uint32Array.BYTES_PER_ELEMENT] = 0;
   expect(
@@ -82,23 +84,27 @@ const HUGE_PAGE_CHECKS: readonly Check[] = [
   },
 ];
 
-// How what a processor noted in its PML buffer comes to the ring.
+// From here on: how pages from a PML buffer reach the ring.
 
-/** Tries until no interrupt of the host falls between the stores: it empties the buffer early. */
+/**
+ * Tries until no host interrupt falls between the stores: an interrupt empties the buffer early.
+ */
 const TRIES = 10;
 
 function needsPml(host: CheckHost): void {
   if (!host.pml) throw new CheckSkip("needs a processor with PML");
 }
 
-// Stores to pages, and has them protected again: mapped and clean, so that from now on the processor notes them.
+// Stores to pages, then harvests and resets them. They are then mapped and clean, so that from now
+// on the processor logs them.
 function makeClean(machine: Machine, pages: readonly number[]): void {
   storePages(machine, pages);
   expect("entries harvested", machine.harvest(0), pages.length);
   expect("entries reset", machine.reset(), pages.length);
 }
 
-// The pages that a run of stores pushes, in ring order; harvested and reset.
+// Returns the pages that a run of stores pushes, in ring order, after harvesting and resetting
+// them.
 function pushed(machine: Machine, pages: readonly number[]): number[] {
   storePages(machine, pages);
   const order = machine.dirty(0);
@@ -126,7 +132,7 @@ const PROCESSOR_LOG_CHECKS: readonly Check[] = [
         }
         return;
       }
-      // Before, each flush brought the newest page first.
+      // Before v6.14, each flush of the buffer pushed the newest page first.
       const orders = Array.from({ length: TRIES }, () => `${pushed(machine, pages)}`);
       expectOneOf("the reverse order", `${pages.toReversed()}`, orders);
       return "before v6.14: each time that the buffer is emptied, the newest page first";
@@ -158,7 +164,7 @@ const FULL = exitName(KVM_EXIT_DIRTY_RING_FULL);
 const ALIAS_SLOT = 2;
 const ALIAS_GFN = 0x8000;
 
-// Harvests a ring and resets it, all of it.
+// Harvests all entries of a ring and resets them.
 function takeBack(machine: Machine, count: number, vcpu = 0): void {
   expect("entries harvested", machine.harvest(vcpu), count);
   expect("entries reset", machine.reset(), count);
@@ -262,7 +268,7 @@ export const PUSHING_CHECKS: readonly Check[] = [
     source: MAIN,
     where: "live",
     run(host) {
-      // A kernel in memory says so itself; a real one has to be asked, with two stores to a page.
+      // The model says so itself. A real kernel is probed with two stores to a page.
       const isEmulated = host.kernel.insight?.emulator ?? host.emulatesRealMode;
       if (!isEmulated) throw new CheckSkip("this host does not emulate real mode");
       const machine = host.machine({ guest: real16 });
@@ -302,7 +308,7 @@ export const PUSHING_CHECKS: readonly Check[] = [
     run(host) {
       const machine = host.machine({ guest: reader64 });
       const pages = numbers(16);
-      // Half of them have memory behind them already, the others never had.
+      // Half of the pages have host memory already, the others were never touched.
       const words = pages.map((page) => page < 8 ? page + 1 : 0);
       words.slice(0, 8).forEach((word, page) => {
         machine.memory[page * PAGE_SIZE / Uint32Array.BYTES_PER_ELEMENT] = word;
@@ -313,7 +319,7 @@ export const PUSHING_CHECKS: readonly Check[] = [
       expect("pages pushed twice", pushed.length - new Set(pushed).size, 0);
       const strays = pushed.filter((page) => !pages.includes(page));
       expect("pages pushed that were not read", strays, []);
-      machine.harvest(0); // not reset: what was pushed stays writable
+      machine.harvest(0); // without a reset, pushed pages stay writable
       const again = { list: machine.guest.listAt, stores: pages.length, value: 100, step: 1 };
       machine.vcpus[0]!.setRegisters(long64.begin(again));
       expect("exit of the stores", machine.resume(0), machine.guest.exit);
@@ -343,7 +349,7 @@ export const PUSHING_CHECKS: readonly Check[] = [
       }
       expect("last exit", exit, machine.guest.exit);
       harvests.push(machine.dirty(0));
-      // Each harvest begins with the page that the one before ended with.
+      // Each harvest starts with the page with which the one before ended.
       expect("pages harvested, a list for each time", harvests, [
         pages.slice(0, softLimit),
         pages.slice(softLimit - 1, 2 * softLimit - 1),
@@ -373,7 +379,8 @@ export const PUSHING_CHECKS: readonly Check[] = [
       storePages(machine, [3], 1);
       expect("pages in the ring after another store", machine.dirty(1), [3]);
 
-      // A slot that was logged before the ring was enabled has a bitmap, though no ioctl shows it.
+      // A slot that was logged before the ring was enabled has a bitmap, though no ioctl returns
+      // it.
       const early = host.machine({ ringAfterSlot: true });
       insight.writeOutsideVcpu(early.vm.fd, (early.gfn + 3) * PAGE_SIZE);
       expect("entries in the ring", early.held(0).length, 0);

@@ -1,5 +1,6 @@
-// A thread of conformance/statements/concurrent_resets.ts: it waits at a gate with others, calls KVM_RESET_DIRTY_RINGS once, and
-// answers what that did. libc is bound once more, as a binding belongs to its thread.
+// A thread of `concurrent_resets.ts`. For each order it waits at a gate with the other threads,
+// calls KVM_RESET_DIRTY_RINGS once and reports the call. It binds libc itself, because a binding
+// belongs to its thread.
 import { KVM_RESET_DIRTY_RINGS } from "../../ffi/kvm_ioctls.ts";
 import { openLibc } from "../../ffi/libc.ts";
 import { workerScope } from "../../host/worker_scope.ts";

@@ -1,3 +1,4 @@
+// Checks of KVM_RESET_DIRTY_RINGS: its number, its count, who may call it, and when.
 import { ERRNO, errnoName } from "../../ffi/errors.ts";
 import { KVM_CAP_BINARY_STATS_FD } from "../../ffi/kvm_constants.ts";
 import { KVM_RESET_DIRTY_RINGS } from "../../ffi/kvm_ioctls.ts";
@@ -91,7 +92,7 @@ export const RESETTING_CHECKS: readonly Check[] = [
         if (value === null) throw new CheckSkip(`this kernel has no statistic ${FLUSH_REQUESTS}`);
         return value;
       };
-      // Pages far apart, so that each is a batch of its own.
+      // Use pages far apart, so that each is a batch of its own.
       storePages(machine, [0, 100, 200], 0);
       storePages(machine, [300, 400], 1);
       for (const harvested of [0, 5, 0]) {
@@ -144,7 +145,7 @@ export const RESETTING_CHECKS: readonly Check[] = [
       storePages(machine, [3, 4], 1);
       machine.harvest(0);
       machine.harvest(1);
-      // The first vCPU's ring stays mapped; of the second one nothing is left to the program.
+      // The first vCPU's ring stays mapped; of the second vCPU the program keeps nothing.
       machine.vcpus[0]![Symbol.dispose]();
       machine.rings[1]![Symbol.dispose]();
       machine.vcpus[1]![Symbol.dispose]();
@@ -180,7 +181,7 @@ export const RESETTING_CHECKS: readonly Check[] = [
       } finally {
         insight.setResetMaximum(null);
       }
-      // All five were re-protected: they are pushed again.
+      // All five pages were re-protected, so they are pushed again.
       fill();
       expect("a reset of at most INT_MAX", machine.reset(), 5);
     },

@@ -1,3 +1,4 @@
+// Checks of resets while a vCPU runs, and of resets that a signal interrupts.
 import { runBeside } from "../../drive/run_beside.ts";
 import { checked, ERRNO } from "../../ffi/errors.ts";
 import type { Kernel } from "../../ffi/kernel.ts";
@@ -21,22 +22,25 @@ import type { Machine } from "../kit/machine.ts";
 import { storePages } from "../kit/push_pages.ts";
 import { batchesOf } from "./coalescing_witness.ts";
 
-/** Pages that a vCPU spins on, one after another. */
+/** How many pages a vCPU spins on, one after another. */
 const SPINS = 3;
-/** Resets of each. With PML one: what the processor notes is seen once the vCPU has stopped. */
+/**
+ * Resets of each page. With PML there is only one, because logged pages appear only once the vCPU
+ * has stopped.
+ */
 const RESETS = 30;
-/** A slot that is not logged, for the page that stops the guest. */
+/** A slot that is not logged, for the page whose content stops the guest. */
 const STOP = { slot: 2, gfn: 0x8000, hostPage: 1024 } as const;
 
-/** Resets a page that a vCPU stores to all the time, and holds that no store slips through unlogged. */
+/** Resets a page that a vCPU stores to all the time, and checks that no store goes unlogged. */
 class Spin {
   readonly #host: CheckHost;
   readonly #machine: Machine;
   readonly #page: number;
   readonly #stop: Uint32Array<ArrayBuffer>;
-  // The page's content when the last reset had returned: another one is of a later store.
+  // The page's content when the last reset had returned. Other content comes from a later store.
   #before = 0;
-  /** Resets made. */
+  /** The number of resets made. */
   resets = 0;
 
   constructor(host: CheckHost, machine: Machine, page: number) {
@@ -61,7 +65,8 @@ class Spin {
   }
 
   #look(): void {
-    // Nothing is due before the next store. Its entry is looked for after it was seen.
+    // There is nothing to check before the next store. Its entry must be in the ring once the store
+    // is visible.
     if (this.#stop[0] !== 0 || this.#machine.word(this.#page) === this.#before) return;
     try {
       const { pml } = this.#host;
@@ -70,7 +75,7 @@ class Spin {
       if (isLast) this.#stop[0] = 1;
       else this.#reset();
     } catch (error) {
-      this.#stop[0] = 1; // or the guest would not end
+      this.#stop[0] = 1; // otherwise the guest would not end
       throw error;
     }
   }
@@ -79,7 +84,7 @@ class Spin {
     const what =
       `pages in the ring once page ${this.#page} was stored to after reset ${this.resets}`;
     const pages = this.#machine.dirty(0);
-    // More than one where the host's mapping has changed meanwhile.
+    // There may be more than one where the host's mapping has changed meanwhile.
     const isLogged = pages.length > 0 && pages.every((page) => page === this.#page);
     expectThat(what, isLogged, `${this.#page}`, pages);
   }
@@ -119,20 +124,24 @@ export const RUNNING_RESET_CHECKS: readonly Check[] = [
   },
 ];
 
-/** Pages whose entries are reset at a time: as many as a machine's list takes. */
+/** Pages whose entries are reset by one call: as many as a machine's list holds. */
 const PAGES = 8192;
-/** Room for all of them, with PML also. */
+/** Bytes of a ring with room for all of them, also with PML. */
 const RING_BYTES = 2 * PAGES * 16;
-/** When the signal comes, in microseconds: a walk takes from some hundreds to some thousands. */
+/**
+ * When the signal arrives, in microseconds after it is armed. A reset takes some hundreds to some
+ * thousands.
+ */
 const DELAYS = [200, 100, 400, 50, 800, 150, 300, 25];
-/** Calls that may be needed to finish a reset, each ended by a stray signal. */
+/** The most calls to finish a reset, should stray signals end some of them. */
 const FINISHING_CALLS = 100;
 
 function machineFor(host: CheckHost): Machine {
   return host.machine({ ringBytes: RING_BYTES, pages: PAGES, hostPages: PAGES });
 }
 
-// Runs of pages, by turns from the lower and from the upper half: each run is a batch of its own.
+// Returns runs of pages, alternating between the lower and the upper half, so that each run is a
+// batch of its own.
 function inRuns(length: number): number[] {
   return numbers(PAGES).map((n) => {
     const run = Math.floor(n / length);
@@ -141,7 +150,7 @@ function inRuns(length: number): number[] {
   });
 }
 
-// Calls until the rest is reset, without a signal of our own.
+// Calls the reset until the rest is done, without a signal of our own.
 function finishReset(machine: Machine, rest: number): void {
   let left = rest;
   for (let calls = 0; left > 0 && calls < FINISHING_CALLS; calls++) {
@@ -154,12 +163,12 @@ function finishReset(machine: Machine, rest: number): void {
 }
 
 function signalEndsWalk(host: CheckHost): CheckAnswer {
-  // Before v6.17 a reset holds out whatever comes: all entries are reset, each time.
+  // Before v6.17 a reset ignores signals, so all entries are reset each time.
   const isLookedAt = host.since("6.17");
   const machine = machineFor(host);
   const pages = inRuns(1);
   using alarm = new Alarm(host.kernel);
-  // Where none is looked at it makes no difference when it comes: a few are enough.
+  // Where signals are ignored their timing makes no difference, so a few delays are enough.
   const delays = DELAYS.filter((_, n) => isLookedAt || n % 3 === 0);
   for (const [n, delay] of delays.entries()) {
     storePages(machine, pages);
@@ -211,10 +220,10 @@ function signalLosesBatch(host: CheckHost): CheckAnswer {
     : `nothing was lost, though a signal ended ${ended} of ${DELAYS.length} calls`;
 }
 
-// The pages of the batch that was being gathered when a walk ended, ascending.
+// Returns the pages, ascending, of the batch that was being gathered when the walk ended.
 function lastBatch(machine: Machine, from: number, count: number): number[] {
   const entries = numbers(count, from).map((index) => {
-    const { slot, offset } = machine.entry(0, index); // a reset leaves both as they were
+    const { slot, offset } = machine.entry(0, index); // a reset leaves both unchanged
     return [slot, offset] as const;
   });
   const batch = batchesOf(entries).at(-1);
@@ -243,24 +252,24 @@ export const RESET_SIGNAL_CHECKS: readonly Check[] = [
   },
 ];
 
-/** A timer that sends SIGALRM into a reset. */
+/** A timer whose SIGALRM interrupts a reset. */
 class Alarm implements Disposable {
   readonly #kernel: Kernel;
 
   /**
-   * Arms nothing yet.
+   * Does not arm the timer yet.
    *
-   * @param kernel The kernel that answers, on the process's main thread: there the signal comes.
+   * @param kernel The kernel. Must be used on the process's main thread, which receives the signal.
    */
   constructor(kernel: Kernel) {
     this.#kernel = kernel;
   }
 
   /**
-   * Resets a machine's rings, with a signal on the way.
+   * Arms the timer and resets a machine's rings.
    *
-   * @param microseconds When it goes off.
-   * @returns What the reset answered.
+   * @param microseconds When the timer fires.
+   * @returns The entries reset, or minus an errno.
    * @throws {KernelError} Where the timer cannot be armed.
    */
   reset(machine: Machine, microseconds: number): number {
@@ -268,7 +277,7 @@ class Alarm implements Disposable {
     return machine.reset();
   }
 
-  /** Takes the timer back. */
+  /** Disarms the timer. */
   [Symbol.dispose](): void {
     checked(this.#kernel.setitimer(0), "setitimer(0)");
   }

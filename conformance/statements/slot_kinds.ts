@@ -1,4 +1,4 @@
-// Slots that move, that the guest may not write to, and with memory of a guest_memfd.
+// Checks of slots that move, that are read-only for the guest, or whose memory is a guest_memfd.
 import { checked, errnoName } from "../../ffi/errors.ts";
 import {
   KVM_CAP_GUEST_MEMFD,
@@ -28,7 +28,7 @@ const MOVED_GFN = 0x8000;
 const READ_ONLY = { gfn: 0x8000, pages: 16, flags: KVM_MEM_LOG_DIRTY_PAGES | KVM_MEM_READONLY };
 const READ_ONLY_SLOT = 2;
 
-// A VM whose slots may have a guest_memfd, and one of a page.
+// A VM whose slots may have a guest_memfd, and a guest_memfd of one page.
 function protectedVm(host: CheckHost): { vm: Vm; memfd: number } {
   host.needs("6.8");
   const types = host.system.checkExtension(KVM_CAP_VM_TYPES);
@@ -75,7 +75,7 @@ export const SLOT_KIND_CHECKS: readonly Check[] = [
       storeTo(machine, [machine.gfn + 3, machine.gfn + 500]);
       expect("entries harvested", machine.harvest(0), 2);
       expect("the slot moved", machine.setSlot(1, { gfn: MOVED_GFN, pages: 1024 }), 0);
-      // Neither page is mapped at the new place yet: their stores push.
+      // Neither page is mapped at the new place yet, so stores to them push.
       const moved = [MOVED_GFN + 3, MOVED_GFN + 4];
       storeTo(machine, moved);
       storeTo(machine, moved);
@@ -104,7 +104,7 @@ export const SLOT_KIND_CHECKS: readonly Check[] = [
 
       const reader = host.machine({ guest: reader64 });
       expect("the read-only slot", reader.setSlot(READ_ONLY_SLOT, READ_ONLY), 0);
-      storeTo(reader, numbers(READ_ONLY.pages, READ_ONLY.gfn)); // the reader loads instead
+      storeTo(reader, numbers(READ_ONLY.pages, READ_ONLY.gfn)); // this guest only loads
       expect("entries after loads from it", reader.held(0).length, 0);
     },
   },

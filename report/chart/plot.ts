@@ -1,7 +1,9 @@
+// The parts of a plot in SVG: frame, axes, lines with whiskers, legend.
+
 import type { Scale } from "./scale.ts";
 import { element, label, type LineStyle, marker, path, textWidth } from "./style.ts";
 
-/** A rectangle of the picture. */
+/** A rectangle in the picture. */
 export interface Box {
   /** Its left edge. */
   readonly x: number;
@@ -13,50 +15,50 @@ export interface Box {
   readonly height: number;
 }
 
-/** An axis: its scale and what is written at it. */
+/** An axis: its scale and its texts. */
 export interface Axis {
   /** Its scale. */
   readonly scale: Scale;
-  /** What it shows, with the unit; `null` where a neighbour says it. */
+  /** What it shows, with the unit; `null` if a neighbouring plot says it. */
   readonly title: string | null;
-  /** The text of a major tick; `null` where a neighbour's ticks are the same. */
+  /** Formats a major tick; `null` if a neighbouring plot has the same ticks. */
   readonly tick: ((value: number) => string) | null;
 }
 
 /** A measured value with its spread. */
 export interface PlotPoint {
-  /** Along the horizontal axis. */
+  /** Value along the horizontal axis. */
   readonly x: number;
-  /** Along the vertical axis. */
+  /** Value along the vertical axis. */
   readonly y: number;
-  /** Where its whisker begins, if it has one. */
+  /** Lower end of its whisker, if it has one. */
   readonly low?: number;
-  /** Where it ends. */
+  /** Upper end of its whisker, if it has one. */
   readonly high?: number;
 }
 
 /** A line through measured values. */
 export interface Series {
-  /** How it looks. */
+  /** Its style. */
   readonly style: LineStyle;
   /** Its values, from left to right. */
   readonly points: readonly PlotPoint[];
 }
 
-/** Sizes of fonts: large enough for a slide. */
+/** Font sizes, large enough for a slide. */
 export const FONT = { title: 24, head: 18, axis: 16, tick: 15, note: 15 } as const;
 
-/** Colours of what is not measured. */
+/** Colours of everything except measured values. */
 export const INK = { text: "#111", axis: "#333", major: "#ccc", minor: "#ececec" } as const;
 
 const TICK = 6;
-/** Room between two labels of an axis. */
+/** The least room between two labels of an axis. */
 const LABEL_GAP = 6;
 
 /**
- * The grid, the frame, the ticks and the titles of a plot: what its lines are drawn over.
+ * Draws what lies under the lines of a plot: grid, frame, ticks and titles.
  *
- * @param box The plot's inside.
+ * @param box The area inside the axes.
  * @param x The horizontal axis.
  * @param y The vertical axis.
  * @returns Elements.
@@ -72,7 +74,7 @@ export function frame(box: Box, x: Axis, y: Axis): string[] {
     if (!isMajor || x.tick === null) continue;
     parts.push(line(at, bottom, at, bottom + TICK, INK.axis));
     const words = x.tick(value);
-    // A label that would run into the one before it is left out.
+    // Leave out a label that would run into the one before it.
     const half = textWidth(words, FONT.tick) / 2;
     if (words === "" || at - half < free) continue;
     free = at + half + LABEL_GAP;
@@ -97,10 +99,10 @@ export function frame(box: Box, x: Axis, y: Axis): string[] {
 }
 
 /**
- * The title of a vertical axis, turned.
+ * Draws the title of a vertical axis, rotated.
  *
  * @param x Its base line.
- * @param box The plot's inside.
+ * @param box The area inside the axes.
  */
 export function verticalTitle(x: number, box: Box, words: string): string {
   const y = box.y + box.height / 2;
@@ -113,12 +115,9 @@ export function verticalTitle(x: number, box: Box, words: string): string {
 }
 
 /**
- * A line through values, with whiskers.
+ * Draws a line through values, with whiskers.
  *
- * @param series The line.
- * @param x The horizontal scale.
- * @param y The vertical scale.
- * @returns Elements: whiskers, the line, the markers over it.
+ * @returns Elements: whiskers, then the line, then the markers on top.
  */
 export function drawSeries({ style, points }: Series, x: Scale, y: Scale): string[] {
   const whiskers = points.flatMap(({ x: value, low, high }) =>
@@ -149,14 +148,10 @@ function whisker(x: number, low: number, high: number, { colour }: LineStyle): s
 }
 
 /**
- * A straight line.
+ * Draws a straight line.
  *
- * @param x1 Where it begins.
- * @param y1 Where it begins.
- * @param x2 Where it ends.
- * @param y2 Where it ends.
  * @param stroke Its colour.
- * @param dashes Dashes and gaps; none unless given.
+ * @param dashes Lengths of dashes and gaps; `null` for a solid line.
  */
 export function line(
   x1: number,
@@ -169,11 +164,11 @@ export function line(
   return element("line", { x1, y1, x2, y2, stroke, "stroke-width": 1, "stroke-dasharray": dashes });
 }
 
-/** A line of a plot and what it is. */
+/** A line of a plot and its name. */
 export interface LegendEntry {
-  /** What it is. */
+  /** Its name. */
   readonly name: string;
-  /** How it looks. */
+  /** Its style. */
   readonly style: LineStyle;
 }
 
@@ -181,11 +176,10 @@ const SAMPLE = 44;
 const GAP = 28;
 
 /**
- * A row that says which line is which.
+ * Draws a legend in one row.
  *
  * @param x Its left edge.
- * @param y Its middle.
- * @param entries The lines.
+ * @param y Its vertical middle.
  * @returns Elements.
  */
 export function legend(x: number, y: number, entries: readonly LegendEntry[]): string[] {

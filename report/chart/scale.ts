@@ -1,6 +1,8 @@
+// Scales and ticks of the axes of a plot.
+
 import { sizeText } from "../table.ts";
 
-/** A place on an axis that has a line, and, if it is a major one, a label. */
+/** A value on an axis that has a grid line; a major one also has a label. */
 export interface Tick {
   /** The value. */
   readonly value: number;
@@ -8,7 +10,7 @@ export interface Tick {
   readonly isMajor: boolean;
 }
 
-/** How values become places along an axis. */
+/** Maps values to places along an axis. */
 export interface Scale {
   /** The value at the beginning of the axis. */
   readonly from: number;
@@ -17,37 +19,42 @@ export interface Scale {
   /** The ticks, in order. */
   readonly ticks: readonly Tick[];
   /**
-   * A value's place.
+   * Maps a value to its coordinate.
    *
-   * @returns Where it is drawn: inside the axis for a value from {@linkcode Scale.from} to {@linkcode Scale.to}.
+   * @returns A coordinate; it is inside the axis for values from {@linkcode Scale.from} to
+   * {@linkcode Scale.to}.
    */
   at(value: number): number;
 }
 
-/** Where an axis begins and ends in the picture. */
+/** Where an axis lies in the picture. */
 export interface Extent {
-  /** Where `from` is drawn. */
+  /** Coordinate of `from`. */
   readonly start: number;
-  /** Where `to` is drawn; less than `start` for an axis that goes up. */
+  /** Coordinate of `to`; less than `start` for an axis that goes up. */
   readonly end: number;
 }
 
-/** What a logarithmic scale leaves free beyond its values, as factors, and how it is labelled. */
+/**
+ * How much room a logarithmic scale leaves around its values, as factors, and how it is labelled.
+ */
 export interface LogMargin {
-  /** Below the least, 1 or more. */
+  /** Below the least value; 1 or more. */
   readonly below: number;
-  /** Above the greatest. */
+  /** Above the greatest value; 1 or more. */
   readonly above: number;
-  /** Labels that it has at least: where fewer powers lie on it, steps between them are labelled, too. */
+  /**
+   * The least number of labels. If the axis has fewer powers, steps between them are labelled, too.
+   */
   readonly labels?: number;
 }
 
 const EXACT = 1e-9;
-/** Labels unless asked for. */
+/** Default for the least number of labels. */
 const LABELS = 3;
 
 /**
- * A logarithmic scale, wide enough for some values, with ticks at powers of its base.
+ * Makes a logarithmic scale that is wide enough for some values, with ticks at powers of its base.
  *
  * @example
  * ```ts
@@ -61,9 +68,9 @@ const LABELS = 3;
  *
  * @param values The values, all above 0; at least one.
  * @param extent Where the axis lies.
- * @param margin What is left free, and how many labels there are at least.
+ * @param margin How much room is left, and how many labels there are at least.
  * @param base 10, with minor ticks between powers; or 2, without.
- * @throws {RangeError} Where there is no value, or one is 0 or less.
+ * @throws {RangeError} If there is no value, or one is not above 0.
  */
 export function logScale(
   values: readonly number[],
@@ -86,14 +93,14 @@ export function logScale(
   };
 }
 
-// A single value, and values that lie close, have an axis with some ticks, too.
+// Widens a range, so that an axis has some ticks even for a single value or for close ones.
 function widened(from: number, to: number, base: 2 | 10): [number, number] {
   const least = base === 2 ? 4 : 3;
   const factor = Math.sqrt(Math.max(1, least / (to / from)));
   return [from / factor, to * factor];
 }
 
-// Powers have labels; where few lie on the axis, steps between them do as well.
+// Powers have labels. If the axis has few powers, steps between them have labels, too.
 function logTicks(from: number, to: number, base: 2 | 10, labels: number): Tick[] {
   const values: { value: number; step: number }[] = [];
   const first = Math.floor(Math.log(from) / Math.log(base) + EXACT);
@@ -112,18 +119,18 @@ function logTicks(from: number, to: number, base: 2 | 10, labels: number): Tick[
   return values.map(({ value, step }) => ({ value, isMajor: labelled.includes(step) }));
 }
 
-// 10 ** -3 is 0.001 only when it is divided.
+// 10 ** -3 is not exactly 0.001; 1 / 10 ** 3 is.
 function powerOf(base: number, power: number): number {
   return power < 0 ? 1 / base ** -power : base ** power;
 }
 
 /**
- * A scale from 0 on, with some four ticks at round values.
+ * Makes a linear scale from 0, with about four ticks at round values.
  *
  * @param most The greatest value, above 0.
  * @param extent Where the axis lies.
- * @returns The scale; it ends at a tick or above it.
- * @throws {RangeError} Where the value is 0 or less.
+ * @returns The scale; it ends at a tick above the greatest value.
+ * @throws {RangeError} If the value is not above 0.
  */
 export function linearScale(most: number, { start, end }: Extent): Scale {
   if (!(most > 0 && most < Infinity)) {
@@ -140,7 +147,7 @@ export function linearScale(most: number, { start, end }: Extent): Scale {
 const SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹";
 
 /**
- * A count, as an axis with powers of ten shows it.
+ * Formats a count for an axis with powers of ten.
  *
  * @example
  * ```ts
@@ -150,7 +157,7 @@ const SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹";
  * assertEquals([1, 10, 20, 1000, 0.01].map(powerTick), ["1", "10", "20", "10³", "10⁻²"]);
  * ```
  *
- * @param value The count; a power of ten is written as one.
+ * @param value The count; a power of ten is written as a power.
  */
 export function powerTick(value: number): string {
   const power = Math.round(Math.log10(value));
@@ -161,10 +168,10 @@ export function powerTick(value: number): string {
 }
 
 /**
- * A time with its unit, as an axis shows it.
+ * Formats a time with its unit for an axis.
  *
  * @param ns Nanoseconds.
- * @returns `100 ns`, `10 µs`, `1 ms`.
+ * @returns Such as `100 ns`, `10 µs`, `1 ms`.
  */
 export function timeTick(ns: number): string {
   for (const [unit, size] of [["s", 1e9], ["ms", 1e6], ["µs", 1e3]] as const) {
@@ -174,29 +181,29 @@ export function timeTick(ns: number): string {
 }
 
 /**
- * A fraction in percent, as an axis shows it.
+ * Formats a fraction in percent for an axis.
  *
- * @returns `0.1 %`, `10 %`.
+ * @returns Such as `0.1 %`, `10 %`.
  */
 export function percentTick(fraction: number): string {
   return `${rounded(fraction * 100)} %`;
 }
 
 /**
- * A number of many digits in groups of three.
+ * Formats a number in groups of three digits.
  *
  * @param value A whole number.
- * @returns `65 536`, with a thin space that does not break.
+ * @returns Such as `65 536`, with a narrow no-break space.
  */
 export function groupedTick(value: number): string {
   return `${Math.round(value)}`.replace(/\B(?=(\d{3})+$)/g, "\u202f");
 }
 
 /**
- * An amount of memory, as a head over a picture shows it.
+ * Formats an amount of memory for the head of a plot.
  *
  * @param bytes The amount.
- * @returns `1 GiB`.
+ * @returns Such as `1 GiB`.
  */
 export function memoryTick(bytes: number): string {
   return sizeText(bytes);

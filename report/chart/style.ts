@@ -1,8 +1,10 @@
-/** Attributes of an element; one that is `null` is left out. */
+// SVG elements, text and markers.
+
+/** Attributes of an element; those that are `null` are left out. */
 export type Attributes = Readonly<Record<string, string | number | null>>;
 
 /**
- * An element of SVG.
+ * An SVG element.
  *
  * @example
  * ```ts
@@ -13,8 +15,8 @@ export type Attributes = Readonly<Record<string, string | number | null>>;
  * ```
  *
  * @param attributes Its attributes; numbers are rounded to hundredths.
- * @param children What it holds, as SVG.
- * @throws {RangeError} For a number that is none, which no picture may hold.
+ * @param children Its content, as SVG.
+ * @throws {RangeError} If a number is not finite.
  */
 export function element(
   name: string,
@@ -35,11 +37,11 @@ function attributeText(key: string, value: string | number): string {
 }
 
 /**
- * Some words at a place.
+ * Draws a text.
  *
- * @param x Where they are.
- * @param y Their base line.
- * @param attributes What sets them: `text-anchor`, `font-size`.
+ * @param x Where it is anchored.
+ * @param y Its base line.
+ * @param attributes Such as `text-anchor` and `font-size`.
  * @returns A `text` element.
  */
 export function label(x: number, y: number, words: string, attributes: Attributes = {}): string {
@@ -47,7 +49,7 @@ export function label(x: number, y: number, words: string, attributes: Attribute
 }
 
 /**
- * About how wide some words are set: there is nothing here that could measure them.
+ * Estimates the width of a text, because nothing here can measure it.
  *
  * @returns A width that a sans-serif font hardly exceeds.
  */
@@ -65,14 +67,18 @@ const ESCAPES: Readonly<Record<string, string>> = {
   "\r": "&#13;",
 };
 
-/** What XML can write, and what is written as a reference: a terminal may show the file as it is. */
+/**
+ * Characters that XML can hold but that are written as references, because the file may be shown on
+ * a terminal.
+ */
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gv;
 
 /**
- * A text as XML. That has no way at all to write most control characters, half a surrogate pair, and two others; what
- * else a terminal might obey is a reference.
+ * Escapes a text for XML. Most control characters, half a surrogate pair, and two other characters
+ * cannot be written in XML at all and are replaced. What else a terminal might interpret becomes a
+ * reference.
  *
- * @returns It, escaped for an element and for an attribute.
+ * @returns The text, safe in an element and in an attribute.
  */
 export function escapeXml(text: string): string {
   return text.toWellFormed()
@@ -82,29 +88,28 @@ export function escapeXml(text: string): string {
     .replaceAll(UNPRINTABLE, (one) => `&#${one.codePointAt(0)};`);
 }
 
-/** A shape that stands at a measured value. */
+/** The shape of a marker at a measured value. */
 export type MarkerShape = "circle" | "square" | "triangle" | "diamond";
 
-/** How a line and its markers look: no two alike without their colours, either. */
+/** The style of a line and its markers. Styles must differ even without their colours. */
 export interface LineStyle {
   /** The colour of line and markers. */
   readonly colour: string;
-  /** Lengths of dashes and gaps; `null` is a line without gaps. */
+  /** Lengths of dashes and gaps; `null` for a solid line. */
   readonly dashes: string | null;
-  /** The marker. */
+  /** The shape of its markers. */
   readonly marker: MarkerShape;
-  /** Whether the marker is filled; otherwise it is white inside. */
+  /** Whether markers are filled; otherwise they are white inside. */
   readonly isFilled: boolean;
 }
 
 const SIZE = 5;
 
 /**
- * A marker.
+ * Draws a marker.
  *
  * @param x Its middle.
  * @param y Its middle.
- * @param style How it looks.
  */
 export function marker(x: number, y: number, { colour, marker, isFilled }: LineStyle): string {
   const look = { fill: isFilled ? colour : "#fff", stroke: colour, "stroke-width": 2 };
@@ -128,8 +133,7 @@ export function marker(x: number, y: number, { colour, marker, isFilled }: LineS
 /**
  * A line through points, as the attribute `d` of a path.
  *
- * @returns Moves and lines.
- * @throws {RangeError} For a place that is none.
+ * @throws {RangeError} If a coordinate is not finite.
  */
 export function path(points: readonly (readonly [number, number])[]): string {
   const round = (value: number) => {

@@ -64,7 +64,7 @@ function parsed(text: string): unknown {
 }
 
 /** Fields that are a time, or made of times, here or in what they hold. */
-const TIMED = /Ns$|NsPerEntry$|^(ms|slowness|mean|p50|p99|max|median|overall|ratio)$/;
+const TIMED = /Ns$|NsPerEntry$|^(ms|repetitions|slowness|mean|p50|p99|max|median|overall|ratio)$/;
 
 function blank(value: unknown, isTimed = false): unknown {
   if (typeof value === "number") return isTimed ? 0 : value;

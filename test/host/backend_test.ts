@@ -165,16 +165,13 @@ async function loadedBy(file: string, withLate = false): Promise<string[]> {
 Deno.test("a run on the real kernel loads neither the model nor what else it may not need", async () => {
   const starts = ["main.ts", "commands/dump/command.ts", "host/backend.ts"];
   const loaded = (await Promise.all(starts.map((path) => loadedBy(path)))).flat();
-  for (const path of ["host/backend.ts", "host/backend.ts"]) assert(loaded.includes(path), path);
-  const late = /^model\/|^lab\/(usable_kvm|pattern_file)\.ts$|^ffi\/trace\.ts$/;
+  assert(loaded.includes("host/backend.ts"));
+  const late = /^(model|conformance|vm)\/|^(machine\/pattern_file|ffi\/trace)\.ts$/;
   assertEquals(loaded.filter((path) => late.test(path)), []);
   const all = await loadedBy("main.ts", true);
-  assert(all.includes("model/dirty_ring.ts"));
-  assertEquals(all.filter((path) => late.test(path) && !path.startsWith("model/")).toSorted(), [
-    "ffi/trace.ts",
-    "machine/pattern_file.ts",
-    "host/backend.ts",
-  ]);
+  for (const path of ["model/model_kernel.ts", "machine/pattern_file.ts", "ffi/trace.ts"]) {
+    assert(all.includes(path), path);
+  }
 });
 
 Deno.test("the model names its version, its traits and no module", async () => {

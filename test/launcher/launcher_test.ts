@@ -304,7 +304,9 @@ Deno.test("Deno takes no configuration of the folder that one stands in, nor of 
   await using home = await LauncherHome.make();
   const root = new URL("../..", import.meta.url).pathname;
   const line = `cd '${root}' && cp -r --parents bin main.ts deno.json deno.lock import_map.json ` +
-    `cli commands ffi kvm lab guest ring report text '${home.at("above/dirtyring")}'`;
+    `cli commands drive ffi guest host kvm machine memory report ring text vm '${
+      home.at("above/dirtyring")
+    }'`;
   await home.mkdir("above/dirtyring");
   assertEquals((await shell(line)).code, 0);
   const evil = "data:text/javascript,console.log('hostile');export const parseArgs=0";
