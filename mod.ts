@@ -1,11 +1,14 @@
 /**
- * A library for KVM's dirty ring (`virt/kvm/dirty_ring.c`, Linux 5.11 and newer on x86-64): for who writes a VMM, and
- * harvests the ring, and for who tests one. {@linkcode openKernel} opens the real `/dev/kvm`, through FFI to libc
- * (`--allow-ffi`), or a model of one in memory, which answers call by call as a kernel does and needs no permission.
- * What stands on it is written once for both: file descriptors and mappings as disposable classes, the harvester of a
- * ring, the batches that a reset makes of entries, their statistics, and a witness that proves that no store was lost.
+ * A library for KVM's dirty ring (`virt/kvm/dirty_ring.c`, Linux 5.11 and newer on x86-64), for
+ * authors of a VMM that harvests the ring, and for those who test one. {@linkcode openKernel} opens
+ * the real `/dev/kvm`, through FFI to libc (`--allow-ffi`), or a model of it in memory, which
+ * answers each call as a kernel does and needs no permission. The rest of the library works with
+ * both: file descriptors and mappings as disposable classes, the harvester of a ring, the batches
+ * that a reset makes of entries, their statistics, and a witness that proves that no store was
+ * lost.
  *
- * The parts have more to offer than is here: `@dirtyring/dirtyring/ring`, `/memory`, `/kvm`, `/guest`, `/model` and `/ffi`.
+ * This is a selection. The parts export more: `@dirtyring/dirtyring/ring`, `/memory`, `/kvm`,
+ * `/guest`, `/model` and `/ffi`.
  *
  * @example A vCPU dirties three pages; its ring is harvested and reset
  * ```ts
@@ -42,7 +45,7 @@
  *
  * @module
  */
-// A kernel to talk to.
+// Opening a kernel.
 export {
   type Backend,
   type BackendSelection,
@@ -70,14 +73,14 @@ export {
 export { PAGE_SIZE } from "./ffi/linux.ts";
 export type { Register } from "./ffi/kvm_structs.ts";
 
-// What it opens.
+// VMs, vCPUs and their mappings.
 export { DEVICE, System } from "./kvm/system.ts";
 export { type MemoryRegion, type ResetAnswer, Vm } from "./kvm/vm.ts";
 export { type TickSource, Vcpu } from "./kvm/vcpu.ts";
 export { RunTicks } from "./kvm/run_ticks.ts";
 export { DirtyRing, KvmFd, Mapping } from "./kvm/mapping.ts";
 
-// What a ring holds, and what becomes of it.
+// A ring's entries: harvest, batches and statistics.
 export {
   allocateEntries,
   DIRTY,
@@ -105,7 +108,7 @@ export {
   type Statistics,
 } from "./ring/statistics.ts";
 
-// Whether a store was lost.
+// The proof that no store was lost.
 export { LoggedPages, type PageName, type Slot } from "./ring/entry.ts";
 export {
   type LostCause,
@@ -117,7 +120,7 @@ export {
 } from "./memory/witness.ts";
 export type { PageSet } from "./memory/page_sets.ts";
 
-// What is thrown.
+// Errors.
 export {
   errnoName,
   errnoText,

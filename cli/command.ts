@@ -1,3 +1,4 @@
+// What a command is: its declaration, its context, and how it runs.
 import { KernelError } from "../ffi/errors.ts";
 import type { Kernel } from "../ffi/kernel.ts";
 import type { BackendSelection } from "../host/backend.ts";
@@ -7,51 +8,63 @@ import type { MachineRequest } from "./machine_request.ts";
 import type { OperandTable, OptionTable, Values } from "./option.ts";
 import type { OutputFile } from "./output_file.ts";
 
-/** What a command may use of the world. */
+/** What a command may use beside its options. */
 export interface Context {
-  /** The kernel that its options ask for, traced if that was asked for. */
+  /** Opens the kernel that its options ask for, traced with `--trace`. */
   openKernel(selection: BackendSelection): Promise<Kernel>;
-  /** Says something on stderr: a note, a warning. */
+  /** Prints a note or a warning of the program to stderr. */
   note(text: string): void;
   /**
-   * Prints a part of the result while the rest is still in the making.
+   * Prints a part of the result while the command goes on.
    *
-   * @returns Whether somebody still reads it.
+   * @returns Whether the output still has a reader.
    */
   print(chunks: Iterable<string>): boolean;
   /**
-   * Prints progress, and does not wait for a slow reader: what that does not read in time is left out.
+   * Prints progress without waiting for a slow reader: what is not read in time is dropped.
    *
-   * @returns Whether somebody still reads.
+   * @returns Whether the output still has a reader.
    */
   stream(chunks: Iterable<string>): boolean;
-  /** The terminal that standard output is, with its width; `null` where it is none. */
+  /** The terminal of standard output, with its width; `null` if it is not a terminal. */
   readonly terminal: { readonly columns: number } | null;
-  /** Says a line on stderr as it is. */
+  /** Prints a line to stderr without a prefix. */
   say(line: string): void;
-  /** Shows on stderr, where that is a terminal, what is going on; an empty text takes it away. */
+  /** Shows the current activity on stderr, if that is a terminal; an empty text removes it. */
   status(text: string): void;
-  /** What `--kernel` asks for: machines, and what is asked in each; `null` where this host answers. */
+  /**
+   * The machines that `--kernel` asks for, with their command line; `null` if this host's kernel is
+   * used.
+   */
   readonly machines: MachineRequest | null;
-  /** Tells who watches from outside which step is under way: what a machine did that then stopped. */
+  /**
+   * Tells an observer outside the machine which step begins, so that it is known what a machine did
+   * when it stopped.
+   */
   announce(what: string): void;
-  /** Whether every kernel call is to be shown, for a command that makes them in another process. */
+  /**
+   * Whether every kernel call is to be traced, for a command that makes the calls in another
+   * process.
+   */
   readonly trace: boolean;
 }
 
-/** A result turned into lines: one format of it. The columns are a terminal's, `null` where it goes elsewhere. */
+/**
+ * Formats a result as lines. `columns` is the width of the terminal, `null` if the output is not a
+ * terminal.
+ */
 export type Formatter<Result, Options> = (
   result: Result,
   options: Options,
   columns: number | null,
 ) => Iterable<string>;
 
-/** Loads the formatter of a result when there is one. */
+/** Loads the formatter of a result once the result exists. */
 export type LateFormatter<Result, Options> = (
   result: Result,
 ) => Promise<Formatter<Result, Options>>;
 
-/** A command: parsing, help, completion and the manual all come from this declaration. */
+/** The declaration of a command. Parsing, help, completion and the manual are derived from it. */
 export interface Declaration<
   Table extends OptionTable,
   Result,
@@ -59,75 +72,78 @@ export interface Declaration<
 > {
   /** Its name. */
   readonly name: string;
-  /** What it does, in a line. */
+  /** What it does, in one line. */
   readonly summary: string;
-  /** What a person should know beyond that. */
+  /** What a user should know beyond the summary. */
   readonly details: string;
-  /** What it takes beside its options, where it takes any: what must be given stands first. */
+  /** Its operands, if it takes any; required ones come first. */
   readonly operands?: Operands;
   /** Its options. */
   readonly options: Table;
-  /** Command lines that work as printed, each with what it shows. */
+  /** Command lines that work as printed, each with a description of what it shows. */
   readonly examples: readonly (readonly [string, string])[];
   /**
-   * The formats of its result, each with how to get it; the option `format` picks one. The option `output`,
-   * where there is one, names the file that the result goes to, unless `ownsOutput` says otherwise.
+   * The formats of its result, each with a loader; the option `format` chooses one. The option
+   * `output`, if there is one, names the file for the result, unless `ownsOutput` is set.
    */
   readonly formats: Readonly<Record<string, LateFormatter<Result, Values<Table & Operands>>>>;
-  /** Whether the option `output` is its own affair, a folder that it fills: its result is then printed. */
+  /**
+   * Whether the command handles the option `output` itself, as a folder that it fills. Its result
+   * is then printed.
+   */
   readonly ownsOutput?: true;
   /**
-   * Whether it asks the machines of `--kernel` itself. Otherwise it runs in one, as it is, and what it prints comes out
-   * here.
+   * Whether it uses the machines of `--kernel` itself. Otherwise the whole command runs in one
+   * machine, and its output is printed here.
    */
   asksMachines?(options: Values<Table & Operands>, machines: number): boolean;
-  /** Does it. */
+  /** Runs the command. */
   run(options: Values<Table & Operands>, context: Context): Promise<Result>;
-  /** The exit status that its result stands for. */
+  /** The exit status for a result. */
   status(result: Result, options: Values<Table & Operands>): number;
 }
 
-/** What a command came to. */
+/** The outcome of a command. */
 export interface Outcome {
-  /** The result, in the format asked for: lines with their ends. */
+  /** The result in the chosen format: lines with their line ends. */
   readonly output: Iterable<string>;
   /** The exit status. */
   readonly status: number;
 }
 
-/** A command whose values are checked when it is executed. */
+/** A command with erased types: its declaration fixes the types of its values. */
 export interface Command extends
   Pick<
     Declaration<OptionTable, unknown>,
     "name" | "summary" | "details" | "options" | "examples"
   > {
-  /** Its operands in their order: none, for most. */
+  /** Its operands in their order; most commands have none. */
   readonly operands: OperandTable;
-  /** As its declaration says, with values that were parsed by its own options and operands. */
+  /** As in its declaration. The values must have been parsed by its own options and operands. */
   asksMachines(values: Readonly<Record<string, unknown>>, machines: number): boolean;
   /**
-   * Runs it with values that were parsed by its own options and operands.
+   * Runs the command.
    *
-   * @param values A value for each of them.
+   * @param values A value for each of its options and operands, parsed by them.
    */
   execute(values: Readonly<Record<string, unknown>>, context: Context): Promise<Outcome>;
 }
 
-/** The commands that there are. */
+/** The existing commands. */
 export interface Registry {
-  /** Their names, in the order of help. */
+  /** Their names, in the order in which help lists them. */
   readonly names: readonly string[];
   /**
-   * Loads one.
+   * Loads a command.
    *
-   * @throws {UsageError} Where there is none of that name; names the nearest.
+   * @throws {UsageError} If there is no such command; the error names the nearest one.
    */
   load(name: string): Promise<Command>;
-  /** What is said of options that a command had, by their names. */
+  /** By name: the error texts for options that a command no longer has. */
   movedFrom(name: string): Readonly<Record<string, string>>;
 }
 
-/** Makes a command of a declaration. */
+/** Makes a command from its declaration. */
 export function defineCommand<
   Table extends OptionTable,
   Result,
@@ -141,11 +157,12 @@ export function defineCommand<
     operands,
     options,
     examples,
-    // As in `execute`.
+    // The cast holds as in `execute`.
     asksMachines: (values, machines) =>
       declaration.asksMachines?.(values as Values<Table & Operands>, machines) ?? false,
     async execute(values, context) {
-      // parse.ts filled `values` from `options` and `operands`: a parsed value or the fallback of each.
+      // parse.ts filled `values` from `options` and `operands`, with the parsed value or the
+      // fallback of each.
       const typed = values as Values<Table & Operands>;
       const load = declaration.formats[`${values["format"]}`];
       if (load === undefined) throw new TypeError(`${name} has no format ${values["format"]}`);
@@ -174,7 +191,7 @@ export function defineCommand<
   };
 }
 
-// Where the option `output` wants the result; found out before anything is done.
+// Opens the file of the option `output`, before the command does anything.
 async function outputFile(name: unknown): Promise<OutputFile | null> {
   if (typeof name !== "string") return null;
   const { OutputFile } = await import("./output_file.ts");
@@ -182,9 +199,9 @@ async function outputFile(name: unknown): Promise<OutputFile | null> {
 }
 
 /**
- * A format whose module is already there.
+ * Wraps a formatter whose module is already loaded.
  *
- * @returns How to get it.
+ * @returns A loader for it.
  */
 export function now<Result, Options>(
   format: Formatter<Result, Options>,
@@ -192,18 +209,18 @@ export function now<Result, Options>(
   return () => Promise.resolve(format);
 }
 
-/** An object on a line of its own: what it is made of may have been printed before, a line each. */
+/** Formats a result as one line of JSON. Its parts may have been printed before, one per line. */
 export function ndjson(): Promise<Formatter<unknown, unknown>> {
   return Promise.resolve((result) => [`${JSON.stringify(result)}\n`]);
 }
 
-/** JSON, which every result has: its module is loaded when it is asked for. */
+/** Formats a result as JSON, which every command offers. The module is loaded on demand. */
 export async function json(): Promise<Formatter<unknown, unknown>> {
   return (await import("../report/json.ts")).jsonText;
 }
 
 /**
- * The exit status of a command that all held for, as far as it came.
+ * The exit status of a command whose checks all held, even if it was interrupted.
  *
  * @param signal The signal that ended it early, or `null`.
  * @returns 129, 130 or 143 after an interrupt, otherwise 0.

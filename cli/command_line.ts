@@ -1,3 +1,4 @@
+// Runs a command line: finds the command, parses, executes, and reports errors.
 import { HostError, KernelError, WordedError } from "../ffi/errors.ts";
 import type { openKernel } from "../host/backend.ts";
 import { EXIT, GuestError, UsageError } from "../host/errors.ts";
@@ -10,25 +11,30 @@ import { optionFlag, type OptionTable } from "./option.ts";
 import { parseLine, parseOperands } from "./parse.ts";
 import { note, OutputError, say, showStatus, StandardOutput } from "./printing.ts";
 
-/** With fewer file descriptors left Deno would panic in the midst of a run, with a status that means something else. */
+/**
+ * With fewer file descriptors left, Deno would panic during a run, with an exit status that has
+ * another meaning.
+ */
 const LEAST_DESCRIPTORS = 8;
 
-/** What a command line runs in: a process of this machine, or of one that was booted for it. */
+/**
+ * The surroundings of a command line: a process on this host, or in a machine that was booted for
+ * it.
+ */
 export interface World {
-  /** The terminal that standard output is, or `null`. */
+  /** The terminal of standard output, or `null`. */
   terminal(): { readonly columns: number } | null;
-  /** Tells who watches from outside which step is under way. */
+  /** Tells an observer outside the machine which step begins. */
   announce(what: string): void;
-  /** The kernel that options ask for; {@linkcode openKernel} unless given. */
+  /** Opens the kernel that options ask for; {@linkcode openKernel} unless given. */
   readonly openKernel?: typeof openKernel;
 }
 
 /**
- * Runs a command line, and says on standard error what went wrong.
+ * Runs a command line, and reports errors on standard error.
  *
- * @param args What follows the program's name.
- * @param registry The commands that there are.
- * @param world What it runs in.
+ * @param args The arguments after the program's name.
+ * @param registry The existing commands.
  * @returns The exit status.
  */
 export async function commandLine(
@@ -47,16 +53,16 @@ export async function commandLine(
   } catch (error) {
     status = await reportError(error, { args, isBisected, couldAskModel: line.couldAskModel });
   }
-  // A command line that is wrong, and a defect, are answers to git, too.
+  // A wrong command line and a defect must be translated for git, too.
   return isBisected ? bisectStatus(status) : status;
 }
 
-/** A command line on its way to a status. */
+/** A command line that is being run. */
 class CommandLine {
   readonly #args: readonly string[];
   readonly #registry: Registry;
   readonly #world: World;
-  /** Whether it turned out to ask this machine's own kernel, which decides what is said of an error. */
+  /** Whether it uses this host's own kernel, so that an error may suggest the model. */
   couldAskModel = false;
 
   constructor(args: readonly string[], registry: Registry, world: World) {
@@ -100,7 +106,7 @@ class CommandLine {
   #context(out: StandardOutput, trace: boolean, machines: MachineRequest | null): Context {
     return {
       openKernel: async (selection) => {
-        // Help needs none.
+        // Loaded here, since help needs no kernel.
         const open = this.#world.openKernel ?? (await import("../host/backend.ts")).openKernel;
         return await open(selection, trace ? say : null, note);
       },
@@ -148,13 +154,14 @@ function writesFile(options: OptionTable, values: Readonly<Record<string, unknow
   );
 }
 
-// What may stand before the command: `--kernel FILE` may not, whose value would be taken for the command.
+// Whether an option may precede the command: only flags may. The value of `--kernel FILE` would be
+// taken for the command.
 function isGlobalFlag(name: string): boolean {
   const options: OptionTable = GLOBAL_OPTIONS;
   return Object.hasOwn(options, name) && options[name]!.value === null;
 }
 
-// What `--kernel` asks for: few command lines do, and the modules are not loaded for the others.
+// The machines that `--kernel` asks for. The modules are loaded only for command lines that use it.
 async function machinesAskedFor(
   values: Readonly<Record<string, unknown>>,
   args: readonly string[],
@@ -180,25 +187,24 @@ async function runInMachine(
   return await module.runInMachine(machines, values, command, context);
 }
 
-/** What a person without a usable /dev/kvm can do too, told behind the error. */
+/** Advice for users without a usable /dev/kvm, appended to the error. */
 const OR_MODEL = "; or try the model of a kernel: --backend model";
 
-/** How a command line is told of its error. */
+/** What the report of an error depends on. */
 export interface ErrorReport {
   /** The command line. */
   readonly args: readonly string[];
-  /** Whether its status is for `git bisect run`. */
+  /** Whether its exit status is for `git bisect run`. */
   readonly isBisected: boolean;
-  /** Whether it asked this machine's own kernel, and could have asked the model. */
+  /** Whether it used this host's own kernel, and could have used the model. */
   readonly couldAskModel: boolean;
 }
 
 /**
- * Says on standard error what went wrong.
+ * Reports an error on standard error.
  *
- * @param thrown The error.
- * @param report Of which command line.
- * @returns The exit status that it stands for: README.md, "Exit statuses".
+ * @param report Describes the command line.
+ * @returns The exit status for the error: README.md, "Exit statuses".
  */
 async function reportError(
   thrown: unknown,
@@ -206,7 +212,7 @@ async function reportError(
 ): Promise<number> {
   let short = exhaustion(thrown);
   const failure = await machineFailure(args, thrown).catch((late) => {
-    short ??= exhaustion(late); // no file descriptor is left to load it with
+    short ??= exhaustion(late); // no file descriptor is left to load the module
     return null;
   });
   const error = short ?? thrown;
@@ -227,7 +233,7 @@ async function reportError(
   return status;
 }
 
-// V8 has no class of its own for an array that it finds no memory for.
+// V8 has no error class of its own for an array that does not fit into memory.
 function isOutOfMemory(error: unknown): boolean {
   return error instanceof RangeError && /allocation failed|Invalid typed array/.test(error.message);
 }
@@ -240,10 +246,10 @@ function statusOf(error: unknown): number {
   return error instanceof HostError ? EXIT.HOST : EXIT.DEFECT;
 }
 
-// On a line of its own, whatever it holds: behind it a stack has lines, and nothing else has.
+// The message of an error, with its class if `isNamed`.
 function messageOf(error: unknown, isNamed: boolean): string {
   if (!(error instanceof Error)) return String(error);
-  // Where values have names below, a command line has options.
+  // The lower layers name values; on the command line these are options.
   const message = error instanceof WordedError ? error.said(optionFlag) : error.message;
   const name = error instanceof UsageError ? "UsageError" : error.name;
   return isNamed ? `${name}: ${message}` : message;
@@ -254,7 +260,8 @@ function stackOf(error: unknown): string[] {
   return stack.split("\n").filter((line) => /^ {4}at /.test(line));
 }
 
-// What is said of a machine of `--kernel` that failed: no other command line needs to know.
+// What to report of a failed machine of `--kernel`. The module is loaded only for command lines
+// that use one.
 async function machineFailure(args: readonly string[], error: unknown) {
   if (!args.some(asksMachine)) return null;
   const module = await import("./in_machine.ts");

@@ -1,3 +1,4 @@
+// Runs one command on several kernels and collects their results.
 import { HostError } from "../ffi/errors.ts";
 import { EXIT } from "../host/errors.ts";
 import type { Result } from "../host/facts.ts";
@@ -13,15 +14,17 @@ import type { MachineFiles } from "./machine_files.ts";
 import { lineOf, type MachineRequest } from "./machine_request.ts";
 
 /**
- * Asks several kernels the same, each in a machine of its own, and reads what each prints as JSON.
+ * Runs the same command on several kernels, each in a machine of its own, and reads the JSON that
+ * each prints.
  *
- * @typeParam Report What one prints.
+ * @typeParam Report The result that each prints.
  * @param request The machines and the command line.
  * @param files The files that the command line names.
- * @param beside How many machines run beside each other.
- * @returns What each came to, in the order of the machines, and the signal that ended it early.
- * @throws {KernelFileError} Where a kernel, or its modules, cannot be had.
- * @throws {HostError} Where there is no emulator for one.
+ * @param beside How many machines run at the same time.
+ * @returns The result of each, in the order of the machines, and the signal that ended the command
+ * early.
+ * @throws {KernelFileError} If a kernel or its modules cannot be found or read.
+ * @throws {HostError} If there is no emulator for a machine.
  */
 export async function askMachines<Report extends Result>(
   request: MachineRequest,
@@ -60,7 +63,7 @@ type Told<Report extends Result> = Pick<
   "report" | "status" | "problem" | "console"
 >;
 
-// One machine whose command prints an object.
+// Runs the command in one machine and parses what it prints.
 async function runOne<Report extends Result>(
   prepared: PreparedMachine,
   command: Parameters<typeof machineFor>[1],
@@ -102,7 +105,8 @@ async function runOne<Report extends Result>(
   }
 }
 
-// Written by this same version, in the format that was asked for, unless the kernel under test had it say something else.
+// The same version of this program wrote the text, so the cast holds, unless the kernel under test
+// corrupted it.
 function reportIn<Report extends Result>(text: string): Report | null {
   try {
     const value: unknown = JSON.parse(text);
@@ -113,20 +117,20 @@ function reportIn<Report extends Result>(text: string): Report | null {
   }
 }
 
-/** Lets so many pieces of work run beside each other; others wait for their turn. */
+/** Limits how many pieces of work run at the same time; the others wait for their turn. */
 export class Lanes {
   #free: number;
   readonly #waiting: (() => void)[] = [];
 
-  /** Opens lanes. */
+  /** Creates lanes. */
   constructor(count: number) {
     this.#free = count;
   }
 
   /**
-   * Does a piece of work when a lane is free.
+   * Runs a piece of work as soon as a lane is free.
    *
-   * @returns What it comes to.
+   * @returns The result of the work.
    */
   async run<Result>(work: () => Promise<Result>): Promise<Result> {
     if (this.#free > 0) this.#free--;
@@ -144,8 +148,8 @@ export class Lanes {
 /**
  * Passes interrupts on to machines.
  *
- * @param running Those that run now.
- * @returns The interrupt, which tells whether there was one.
+ * @param running The machines that run now; the caller keeps it current.
+ * @returns The interrupt, which the caller disposes of.
  */
 export function interruptAll(running: ReadonlySet<Machine>): Interrupt {
   const interrupt: Interrupt = new Interrupt(() => {

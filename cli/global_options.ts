@@ -1,3 +1,4 @@
+// The options that every command has, among them those of `--kernel`.
 import type { VmAccel, VmCpu } from "../vm/vm_failure.ts";
 import {
   choice,
@@ -8,10 +9,10 @@ import {
   optionalDuration,
 } from "./option.ts";
 
-/** Behind it a kernel finds what it hands to process 1. */
+/** Arguments after `--` are passed by the kernel to process 1. */
 const TO_INIT = /(^|\s)--(\s|$)/;
 
-/** An option that may be given once for each kernel. */
+/** Makes an option that may be given once for each kernel. */
 function forEach(
   value: string,
   help: string,
@@ -45,7 +46,7 @@ const vmCpu: Option<readonly VmCpu[]> = {
   },
 };
 
-/** The options of every command that let it run on another kernel, in a machine that is thrown away. */
+/** The options that let any command run on another kernel, in a temporary machine. */
 export const VM_OPTIONS: {
   readonly kernel: Option<readonly string[]>;
   readonly modules: Option<readonly string[]>;
@@ -82,7 +83,7 @@ export const VM_OPTIONS: {
 };
 
 /**
- * Whether a word of a command line tells of a machine of `--kernel`.
+ * Whether a word of a command line is one of the options for a machine of `--kernel`.
  *
  * @param arg The word: `--name=value`, or `--name`.
  */
@@ -102,19 +103,18 @@ export function asksMachine(arg: string): boolean {
  * assertEquals(withoutOptions(args, ["kernel", "vm-cpus"]), ["dump", "--pages=3", "--trace"]);
  * ```
  *
- * @param args The command line, each option with its value in one: `--name=value`.
- * @param names Options.
- * @returns The rest.
+ * @param args The command line, each option and its value in one word: `--name=value`.
+ * @param names The options to remove, without dashes.
  */
 export function withoutOptions(args: readonly string[], names: readonly string[]): string[] {
   return args.filter((arg) => !names.includes(optionName(arg) ?? ""));
 }
 
 /**
- * Which option a word of a command line is.
+ * The name of the option that a word of a command line is.
  *
  * @param arg The word: `--name=value`, or a flag.
- * @returns Its name, or `null` where it is none.
+ * @returns The name without dashes, or `null` if the word is no option.
  */
 export function optionName(arg: string): string | null {
   return arg.startsWith("--") ? arg.slice(2).split("=", 1)[0]! : null;
@@ -138,16 +138,19 @@ const ABORT = 129;
 const SKIP = 125;
 const SIGNALS = 128;
 
-/** The option of commands whose status {@linkcode bisectStatus} turns into an answer for git. */
+/**
+ * The option of commands whose exit status can be translated for git by {@linkcode bisectStatus}.
+ */
 export const bisectOption: Option<boolean> = flag(
   "answer for git bisect run: 0 good, 1 bad, 125 untested, from 128 on an end",
 );
 
 /**
- * An exit status as `git bisect run` takes it: 0 the commit is good, 1 bad, 125 it cannot be tested, and from 128 on
- * the bisection ends. Whatever says nothing about the kernel is 125: a host without KVM, a call that was refused, a
- * defect of this program. A wrong command line would be wrong for each commit: all would be skipped, after a boot each,
- * so that it ends the bisection, with the status of git's own commands.
+ * Translates an exit status for `git bisect run`: 0 if the commit is good, 1 if it is bad, 125 if
+ * it cannot be tested, and from 128 on to end the bisection. Whatever says nothing about the kernel
+ * is 125: a host without KVM, a refused call, a defect of this program. A wrong command line would
+ * be wrong for each commit, and all would be skipped, each after a boot. So it ends the bisection,
+ * with the status that git's own commands use.
  *
  * @example
  * ```ts

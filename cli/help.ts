@@ -1,3 +1,4 @@
+// The texts of `dirtyring help`.
 import project from "../deno.json" with { type: "json" };
 import { EXIT } from "../host/errors.ts";
 import { table } from "../report/table.ts";
@@ -29,10 +30,10 @@ function helpOptions(table: OptionTable): HelpOption[] {
 /**
  * The text of `dirtyring help`.
  *
- * @param registry The commands that there are.
- * @param name A command; without one, the overview.
- * @returns Lines with their ends.
- * @throws {UsageError} Where there is no such command.
+ * @param registry The existing commands.
+ * @param name The command to describe; the overview if there is none.
+ * @returns Lines with their line ends.
+ * @throws {UsageError} If there is no such command.
  */
 export async function help(registry: Registry, name?: string): Promise<Iterable<string>> {
   const all = helpOptions(GLOBAL_OPTIONS);
@@ -51,19 +52,19 @@ export async function help(registry: Registry, name?: string): Promise<Iterable<
 export interface HelpOption {
   /** Its name, without the two dashes. */
   readonly name: string;
-  /** What stands for its value; `null` for a flag. */
+  /** The placeholder of its value; `null` for a flag. */
   readonly value: string | null;
-  /** What it means. */
+  /** What it does. */
   readonly help: string;
-  /** Its default; `null` where there is none to show. */
+  /** Its default; `null` if there is none to show. */
   readonly fallback: string | null;
 }
 
-/** The options of every command as help shows them: its own affairs, and the machine of `--kernel`. */
+/** The options of every command, as help shows them in two groups. */
 export interface GlobalOptions {
-  /** Those of the program. */
+  /** The options of the program itself. */
   readonly program: readonly HelpOption[];
-  /** Those that ask another kernel. */
+  /** The options for the machine of `--kernel`. */
   readonly machine: readonly HelpOption[];
 }
 
@@ -71,25 +72,25 @@ export interface GlobalOptions {
 export interface HelpCommand {
   /** Its name. */
   readonly name: string;
-  /** What it does, in a line. */
+  /** What it does, in one line. */
   readonly summary: string;
-  /** What a person should know beyond that. */
+  /** What a user should know beyond the summary. */
   readonly details: string;
-  /** Command lines, each with what it shows. */
+  /** Command lines, each with a description of what it shows. */
   readonly examples: readonly (readonly [string, string])[];
 }
 
-/** A command with all that it takes. */
+/** A command with its options and operands. */
 export interface WholeCommand extends HelpCommand {
-  /** How it is written. */
+  /** The usage line. */
   readonly usage: string;
-  /** What it takes by its place. */
+  /** Its operands. */
   readonly operands: readonly HelpOption[];
   /** Its options. */
   readonly options: readonly HelpOption[];
 }
 
-/** Exit statuses that mean the same, and what. */
+/** Exit statuses with a common meaning. */
 export type HelpStatus = readonly [numbers: readonly number[], meaning: string];
 
 const WIDTH = 80;
@@ -97,9 +98,7 @@ const WIDTH = 80;
 /**
  * The overview.
  *
- * @param globals The options of every command.
- * @param statuses The exit statuses.
- * @returns Lines with their ends.
+ * @returns Lines with their line ends.
  */
 export function* generalHelp(
   commands: readonly HelpCommand[],
@@ -125,10 +124,9 @@ export function* generalHelp(
 }
 
 /**
- * All about a command.
+ * The help of one command.
  *
- * @param globals The options of every command.
- * @returns Lines with their ends.
+ * @returns Lines with their line ends.
  */
 export function* commandHelp(
   command: WholeCommand,
@@ -166,7 +164,7 @@ function* optionText(written: string, { help, fallback }: HelpOption): Generator
   yield* wrap(fallback === null ? help : `${help} (default: ${fallback})`, WIDTH, "      ");
 }
 
-// Breaks a text between words.
+// Breaks a text into lines between words.
 function* wrap(text: string, width: number, indent: string): Generator<string> {
   let line = indent;
   for (const word of text.split(" ")) {

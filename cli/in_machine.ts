@@ -1,3 +1,4 @@
+// Runs a command in a machine that boots the kernel of `--kernel`.
 import { EXIT } from "../host/errors.ts";
 import { Interrupt } from "../host/interrupt.ts";
 import { oneLine } from "../report/table.ts";
@@ -8,25 +9,24 @@ import { type Command, type Context, interruptStatus } from "./command.ts";
 import { MachineFiles } from "./machine_files.ts";
 import { lineOf, type MachineRequest } from "./machine_request.ts";
 
-/** The status line is drawn this often. */
+/** How often the status line is drawn, in milliseconds. */
 const STATUS_MS = 500;
 
-/** A command that is to run in a machine. */
+/** A command to run in a machine. */
 export interface GuestCommand {
   /** Its command line. */
   readonly args: readonly string[];
-  /** The width of the terminal that it writes to, or `null`. */
+  /** The width of the terminal that it writes to; `null` if it is not a terminal. */
   readonly columns: number | null;
   /** The files of this host that it reads and writes. */
   readonly files: MachineFiles;
 }
 
 /**
- * Makes the machine in which a command runs.
+ * Creates the machine in which a command runs.
  *
- * @param prepared Its parts.
- * @param listener Gets what it says; files are written to this host.
- * @returns The machine, which was not started yet.
+ * @param listener Receives its output. Files are written to this host by `files`.
+ * @returns The machine, not started yet.
  */
 export function machineFor(
   { kernel, settings, emulator, modules, initrd }: PreparedMachine,
@@ -46,27 +46,22 @@ export function machineFor(
   });
 }
 
-/**
- * The exit status of a command that ended in a machine.
- *
- * @param end How it ended.
- */
+/** The exit status of a command that ended in a machine. */
 export function endStatus(end: MachineEnd): number {
   return "code" in end ? end.code : interruptStatus(end.interrupted);
 }
 
 /**
- * Runs a command in one machine as if it ran here: what it prints comes out here, its files are this host's, and an
- * interrupt reaches it.
+ * Runs a command in one machine as if it ran here: its output is printed here, its files are this
+ * host's, and interrupts are passed on to it.
  *
- * @param request The machine, and the command line.
  * @param values The values of the command's options and operands.
  * @returns Its exit status.
- * @throws {VmFailure} Where the machine came to no answer.
- * @throws {KernelFileError} Where the kernel, or its modules, cannot be had.
- * @throws {HostError} Where there is no emulator, or this kernel has no KVM.
- * @throws {UsageError} Where a file cannot be read, or written.
- * @throws {KernelError} As above, for want of room.
+ * @throws {VmFailure} If the machine failed before the command ended.
+ * @throws {KernelFileError} If the kernel or its modules cannot be found or read.
+ * @throws {HostError} If there is no emulator, or this kernel has no KVM.
+ * @throws {UsageError} If a file cannot be read or written.
+ * @throws {KernelError} If a file cannot be read or written for lack of room.
  */
 export async function runInMachine(
   request: MachineRequest,
@@ -100,14 +95,14 @@ export async function runInMachine(
   return files.unwritten.length > 0 ? Math.max(status, EXIT.KERNEL) : status;
 }
 
-/** Tells a person at a terminal that a machine boots, and how long that has taken. */
+/** Shows a user at a terminal that a machine boots, and for how long. */
 export class BootStatus implements Disposable {
   readonly #context: Pick<Context, "status">;
   readonly #text: string;
   readonly #began = performance.now();
   readonly #timer: ReturnType<typeof setInterval>;
 
-  /** Begins to tell. */
+  /** Begins to show it. */
   constructor(context: Pick<Context, "status">, { kernel, emulator }: PreparedMachine) {
     this.#context = context;
     this.#text = `booting Linux ${kernel.image.release} in ${emulator.name}`;
@@ -120,28 +115,28 @@ export class BootStatus implements Disposable {
     this.#context.status(`${this.#text}: ${seconds} s`);
   }
 
-  /** It has booted. */
+  /** Removes the status line: the machine has booted. */
   end(): void {
     clearInterval(this.#timer);
     this.#context.status("");
   }
 
-  /** Ends with it. */
+  /** Removes the status line, in case the machine did not boot. */
   [Symbol.dispose](): void {
     this.end();
   }
 }
 
-/** Turns bytes into lines. */
+/** Splits bytes into lines. */
 export class LineReader {
   readonly #take: (line: string) => void;
   readonly #decoder = new TextDecoder();
   #rest = "";
 
   /**
-   * Begins with none.
+   * Creates a reader without pending bytes.
    *
-   * @param take Takes each line, without its end.
+   * @param take Called with each line, without its line end.
    */
   constructor(take: (line: string) => void) {
     this.#take = take;
@@ -154,47 +149,50 @@ export class LineReader {
     for (const line of lines) this.#take(line);
   }
 
-  /** Takes what is left as a line. */
+  /** Passes on the rest as a last line, if there is any. */
   end(): void {
     if (this.#rest !== "") this.#take(this.#rest);
     this.#rest = "";
   }
 }
 
-/** An error of a machine, to whom it is told. */
+/** How to report an error of a machine. */
 export interface MachineFailure {
-  /** The exit status; `null` where the error's own class decides it. */
+  /** The exit status; `null` if the error's own class decides it. */
   readonly status: number | null;
-  /** Whether all was told in the machine. */
+  /** Whether the command in the machine has already reported the error. */
   readonly isTold: boolean;
-  /** Lines behind the error's. */
+  /** Lines to print after the error. */
   readonly lines: readonly string[];
-  /** Whether it says nothing about the kernel of a commit, which may not have been built. */
+  /** Whether it says nothing about the kernel of a commit: the kernel may not have been built. */
   readonly saysNothing: boolean;
 }
 
 /**
- * What an error says that came of machines.
+ * How to report an error, if it came from a machine.
  *
- * @returns What is said of it, or `null` where it is one as any command has.
+ * @returns The report, or `null` if it is an ordinary error of a command.
  */
 export function machineFailure(error: unknown): MachineFailure | null {
   const nothing = { status: null, isTold: false, lines: [], saysNothing: false };
   if (error instanceof EndedElsewhere) return { ...nothing, status: error.status, isTold: true };
   if (error instanceof KernelFileError) return { ...nothing, saysNothing: true };
   if (!(error instanceof VmFailure)) return null;
-  // The kernel may have written anything to its console.
+  // The kernel may have written anything to its console, so each line is sanitized.
   const last = error.console.map((line) => `  ${oneLine(line)}`);
   const lines = last.length === 0 ? [] : ["the last lines of its console:", ...last];
   return { ...nothing, status: EXIT.MACHINE, lines };
 }
 
-/** A command that ended in a machine without a result: it said why there, and this is its exit status. */
+/**
+ * A command ended in a machine without a result. It has reported the reason there; only its exit
+ * status is passed on.
+ */
 export class EndedElsewhere extends Error {
   /** The status. */
   readonly status: number;
 
-  /** Takes the status over. */
+  /** Creates an error that carries the status. */
   constructor(status: number) {
     super(`ended with status ${status}`);
     this.status = status;

@@ -1,3 +1,4 @@
+// Transfers files between this host and a machine.
 import { prepareFolder } from "../checkpoint/checkpoint_file.ts";
 import { KernelError } from "../ffi/errors.ts";
 import { fileErrorText, fileShortage, UsageError } from "../host/errors.ts";
@@ -10,23 +11,24 @@ import { OutputFile } from "./output_file.ts";
 
 /** The files of this host that a command in a machine reads and writes. */
 export class MachineFiles {
-  /** Those that it reads, by absolute path. */
+  /** The files that it reads, by absolute path. */
   readonly files: Map<string, Uint8Array> = new Map();
-  /** Folders that it reads. */
+  /** Absolute paths of the folders that it reads. */
   readonly folders: string[] = [];
-  /** What it may write: absolute paths. */
+  /** Absolute paths of the files and folders that it may write. */
   readonly outputs: string[] = [];
-  /** Its standard input, where it reads that. */
+  /** Its standard input, if it reads that. */
   stdin: Uint8Array | null = null;
-  /** Results that were to go to a file and could not be written. */
+  /** Results that could not be written to their file. */
   readonly unwritten: { readonly why: string; readonly text: string }[] = [];
   readonly #written: Map<string, OutputFile> = new Map();
 
   /**
-   * Reads what a command will read, and looks whether it can write where it will.
+   * Reads the files that a command will read, and checks that the ones it will write can be
+   * written.
    *
    * @param values The values of its options and operands.
-   * @throws {UsageError} Where one cannot be read, or written.
+   * @throws {UsageError} If a file cannot be read or written.
    */
   static async of(
     values: Readonly<Record<string, unknown>>,
@@ -52,7 +54,7 @@ export class MachineFiles {
     return files;
   }
 
-  /** Absolute paths of all that it reads. */
+  /** Absolute paths of all files and folders that it reads. */
   get inputs(): string[] {
     const single = [...this.files.keys()].filter((path) =>
       !this.folders.some((folder) => path.startsWith(`${folder}/`))
@@ -77,11 +79,12 @@ export class MachineFiles {
   }
 
   /**
-   * Writes a file that came from the machine.
+   * Writes a file that the machine sent.
    *
    * @param packed Its bytes, compressed ("deflate-raw").
-   * @throws {UsageError} Where a file of a folder cannot be written; a single one is then kept in `unwritten`.
-   * @throws {KernelError} As above, for want of room.
+   * @throws {UsageError} If a file of a folder cannot be written. A single file that cannot be
+   * written is kept in `unwritten` instead.
+   * @throws {KernelError} If a file of a folder cannot be written for lack of room.
    */
   async take(file: GuestFile, packed: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<void> {
     const bytes = packed.pipeThrough(new DecompressionStream("deflate-raw"));
@@ -97,7 +100,7 @@ export class MachineFiles {
         return;
       }
     }
-    // A kernel under test may have it say anything: it writes where the command was to write, and nowhere else.
+    // A kernel under test may send anything: write only where the command was to write.
     const { output, below } = file;
     const isName = below !== "" && !below.startsWith(".") && !/[/\0]/.test(below);
     if (!isName || !this.outputs.includes(output)) return await bytes.cancel();
@@ -114,7 +117,7 @@ export class MachineFiles {
   }
 }
 
-// What else is in a folder is not read: a pipe would wait for its writer, and a link may lead nowhere.
+// Only files of a folder are read: a pipe would wait for its writer, and a link may be dangling.
 async function isFile(path: string): Promise<boolean> {
   return await Deno.stat(path).then((info) => info.isFile, () => false);
 }

@@ -1,34 +1,37 @@
+// From the options of `--kernel` to the machines that they describe.
 import { UsageError } from "../host/errors.ts";
 import type { MachineChoice } from "../vm/prepare.ts";
 import type { VmAccel, VmCpu } from "../vm/vm_failure.ts";
 import { optionName, VM_OPTIONS, withoutOptions } from "./global_options.ts";
 
-/** What `--kernel` and the options beside it ask for. */
+/** What `--kernel` and its companion options ask for. */
 export interface MachineRequest {
   /** The machines, at least one. */
   readonly choices: readonly MachineChoice[];
-  /** The command line without them and without operands: the command's name first. */
+  /**
+   * The command line without these options and without operands; the command's name comes first.
+   */
   readonly args: readonly string[];
   /** The command's operands. */
   readonly operands: readonly string[];
 }
 
 /**
- * The machines that a command line asks for. `--kernel`, `--modules`, `--kernel-args` and `--vm-cpu` may be given once
- * for all of them, or once for each.
+ * The machines that a command line asks for. `--kernel`, `--modules`, `--kernel-args` and
+ * `--vm-cpu` may each be given once for all machines, or once for each.
  *
  * @param values The values of all options.
- * @param args The command line, the command's name first, each option with its value in one.
- * @param operands What is no option.
- * @returns The machines; `null` where `--kernel` is not given.
- * @throws {UsageError} Where the options do not go together.
+ * @param args The command line: the command's name first, each option and its value in one word.
+ * @param operands The command's operands.
+ * @returns The machines; `null` if `--kernel` is not given.
+ * @throws {UsageError} If the options do not fit together.
  */
 export function machineRequest(
   values: Readonly<Record<string, unknown>>,
   args: readonly string[],
   operands: readonly string[],
 ): MachineRequest | null {
-  // Parsed by the options of VM_OPTIONS, which these types are of.
+  // The options of VM_OPTIONS parsed these values, so the casts hold.
   const kernels = values["kernel"] as readonly string[];
   const named = new Set(args.map(optionName));
   const given = Object.keys(VM_OPTIONS).filter((name) => named.has(name));
@@ -73,10 +76,10 @@ export function machineRequest(
 }
 
 /**
- * The command line that a machine is given.
+ * The command line for a machine.
  *
  * @param args The command's name and options.
- * @param operands Its operands, which may begin with a dash.
+ * @param operands Its operands, which may begin with a dash and therefore follow `--`.
  */
 export function lineOf(args: readonly string[], operands: readonly string[]): readonly string[] {
   return operands.length === 0 ? args : [...args, "--", ...operands];

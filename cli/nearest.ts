@@ -3,19 +3,19 @@ import { UsageError } from "../host/errors.ts";
 import { printable } from "../text/printable.ts";
 
 /**
- * The word that a person may have meant.
+ * The word that a user may have meant.
  *
- * @param words What could have been.
- * @returns The nearest of them, or `null` where there is none at all.
+ * @param words The possible words.
+ * @returns The nearest one, or `null` if `words` is empty.
  */
 export function nearest(word: string, words: readonly string[]): string | null {
   return words.length === 0 ? null : closestString(word, words, { caseSensitive: false });
 }
 
 /**
- * Names the nearest command of one that does not exist.
+ * The error for a command that does not exist; it names the nearest one.
  *
- * @param names What exists.
+ * @param names The existing commands.
  */
 export function unknownCommand(name: string, names: readonly string[]): UsageError {
   const near = nearest(name, [...names, "help"]);

@@ -1,58 +1,64 @@
+// The options of commands: their type, and constructors for the common kinds.
 import { printable } from "../text/printable.ts";
 
-/** An option of a command: how it is written, what it means, and how its text becomes a value. */
+/** An option of a command: its syntax, its help, and how its text becomes a value. */
 export interface Option<T> {
-  /** What stands for the value in help, `N`; `null` for a flag, which takes none. */
+  /** The placeholder of the value in help, such as `N`; `null` for a flag, which takes no value. */
   readonly value: string | null;
-  /** What it means, in a line or two. */
+  /** What it does, in a line or two. */
   readonly help: string;
-  /** The value where the option is not given. */
+  /** The value if the option is not given. */
   readonly fallback: T;
-  /** The default as help shows it; `null` where there is none to show. */
+  /** The default as help shows it; `null` if there is none to show. */
   readonly fallbackText: string | null;
-  /** Whether it may be given several times: its value is then the list of what each gives. */
+  /**
+   * Whether it may be given several times. Its value is then the concatenation of the parsed lists.
+   */
   readonly isMany?: true;
-  /** The file or folder that a value names, which a machine of its own must be given; `null` where it names none. */
+  /**
+   * The file or folder that a value names, which must be transferred to a machine of `--kernel`;
+   * `null` if there is none.
+   */
   file?(value: T): OptionFile | null;
-  /** The values that a shell may complete. */
+  /** The values that the shell completes. */
   readonly choices?: readonly string[];
   /**
-   * Reads a value.
+   * Parses a value.
    *
-   * @throws {SyntaxError} With what was expected, where the text is none.
+   * @throws {SyntaxError} If the text is not a valid value; the message says what was expected.
    */
   parse(text: string): T;
 }
 
-/** A file or a folder that an option names, and what the command does with it. */
+/** A file or folder that an option names, and what the command does with it. */
 export interface OptionFile {
-  /** The path as it was given; `-` is standard input. */
+  /** The path as given; `-` is standard input. */
   readonly path: string;
-  /** What is done with it. A file that is written is written in the end; a folder may grow meanwhile. */
+  /** What is done with it. A file is written at the end; a folder may grow during the run. */
   readonly use: "read" | "read folder" | "write" | "write folder";
 }
 
 /** Options by name, without the two dashes. */
 export type OptionTable = Readonly<Record<string, Option<unknown>>>;
 
-/** What a command takes beside its options, by its place: it is read as an option's value is. */
+/** A positional argument of a command, parsed like the value of an option. */
 export interface Operand<T> extends Option<T> {
-  /** What stands for it in help, `DIR`. */
+  /** Its placeholder in help, such as `DIR`. */
   readonly value: string;
-  /** Whether it must be given. */
+  /** Whether it is required. */
   readonly isRequired: boolean;
 }
 
-/** Operands in their order, by names that no option of the command has. */
+/** Operands in their order, by name; no option of the command may have the same name. */
 export type OperandTable = Readonly<Record<string, Operand<unknown>>>;
 
-/** The values of a table of options, or of operands. */
+/** The types of the values of a table of options or operands. */
 export type Values<Table extends OptionTable> = {
   readonly [Name in keyof Table]: Table[Name] extends Option<infer T> ? T : never;
 };
 
 /**
- * An option without a value.
+ * Makes an option without a value.
  *
  * @returns The option; false unless given.
  */
@@ -60,7 +66,7 @@ export function flag(help: string): Option<boolean> {
   return { value: null, help, fallback: false, fallbackText: "off", parse: () => true };
 }
 
-/** Bounds of a whole number. */
+/** Bounds of an integer. */
 export interface CountBounds {
   /** The least; 0 unless given. */
   readonly min?: number;
@@ -69,7 +75,7 @@ export interface CountBounds {
 }
 
 /**
- * An option that takes a whole number, decimal or with 0x.
+ * Makes an option that takes an integer, decimal or with 0x.
  *
  * @param fallback Its default.
  */
@@ -84,9 +90,9 @@ export function count(help: string, fallback: number, bounds: CountBounds = {}):
 }
 
 /**
- * An option that takes a whole number and has no default.
+ * Makes an option that takes an integer and has no default.
  *
- * @param fallbackText What help says where it is not given.
+ * @param fallbackText What help shows if it is not given.
  */
 export function optionalCount(
   help: string,
@@ -113,7 +119,7 @@ function parseCount(text: string, { min = 0, max = Number.MAX_SAFE_INTEGER }: Co
 }
 
 /**
- * An option that takes one of some words.
+ * Makes an option that takes one of some words.
  *
  * @param words The words; the first is the default.
  */
@@ -136,10 +142,9 @@ export function choice<const Word extends string>(
 }
 
 /**
- * Reads a path.
+ * Makes a parser for paths.
  *
- * @param kind What it names.
- * @returns How to read it: any text but an empty one.
+ * @returns The parser, which accepts any text but an empty one.
  */
 export function parsePath(kind: "file" | "folder"): (text: string) => string {
   return (text) => {
@@ -154,11 +159,7 @@ function orList(words: readonly string[]): string {
     : `${words.slice(0, -1).join(", ")} or ${words[words.length - 1]}`;
 }
 
-/**
- * How an option is written: what errors of all below call by its name alone.
- *
- * @returns The name with dashes.
- */
+/** The flag of an option. Errors of the lower layers know only its name. */
 export function optionFlag(name: string): string {
   return `--${name}`;
 }
@@ -184,7 +185,7 @@ interface Size {
   readonly hasUnit: boolean;
 }
 
-// A number with a unit, or a whole number without one; null where the text is neither.
+// Parses a number with a unit, or an integer without one; null if the text is neither.
 function parseSize(text: string): Size | null {
   const parts = /^(\d+(?:\.\d+)?)\s*([a-z]+)?$/i.exec(text);
   if (parts === null) return null;
@@ -195,7 +196,7 @@ function parseSize(text: string): Size | null {
 }
 
 /**
- * An option that takes an amount of memory.
+ * Makes an option that takes an amount of memory.
  *
  * @param fallback Its default in bytes.
  * @param fallbackText The default as help shows it.
@@ -218,9 +219,9 @@ export function memorySize(help: string, fallback: number, fallbackText: string)
 }
 
 /**
- * An option that takes a ring's size: a number counts entries, a size with a unit bytes. The kernel
- * takes 32 bits of bytes, and a program that harvests needs whole entries: beyond that nothing is
- * judged here, but by the kernel.
+ * Makes an option that takes a ring's size: a plain number counts entries, a number with a unit
+ * bytes. The kernel takes a 32-bit number of bytes, and a harvester needs whole entries; only these
+ * two rules are checked here. The kernel decides about everything else.
  *
  * @param fallback Its default in entries.
  * @returns The option; its value is in bytes.
@@ -255,20 +256,20 @@ const TIME_UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000
 const HOUR_MS = 3_600_000;
 
 /**
- * An option that takes a time with a unit: ms, s or m.
+ * Makes an option that takes a time with a unit: ms, s or m.
  *
  * @param fallback Its default in milliseconds.
  * @param fallbackText The default as help shows it.
- * @returns The option; its value is in milliseconds, 1 to an hour.
+ * @returns The option; its value is in milliseconds, from 1 to 3,600,000 (an hour).
  */
 export function duration(help: string, fallback: number, fallbackText: string): Option<number> {
   return { value: "TIME", help, fallback, fallbackText, parse: parseDuration };
 }
 
 /**
- * An option that takes a time with a unit and has no default of its own.
+ * Makes an option that takes a time with a unit, in milliseconds, and has no default of its own.
  *
- * @param fallbackText What help says where it is not given.
+ * @param fallbackText What help shows if it is not given.
  */
 export function optionalDuration(help: string, fallbackText: string): Option<number | undefined> {
   return { value: "TIME", help, fallback: undefined, fallbackText, parse: parseDuration };
@@ -282,7 +283,7 @@ function parseDuration(text: string): number {
 }
 
 /**
- * An option that takes several values, separated by commas.
+ * Makes an option that takes several values, separated by commas.
  *
  * @example
  * ```ts
@@ -294,11 +295,9 @@ function parseDuration(text: string): number {
  * assertEquals([pages.fallbackText, pages.parse("1,0x10")], ["16,256", [1, 16]]);
  * ```
  *
- * @param item An option of one value: reads each of them.
- * @param help What they mean.
- * @param fallback Their default.
+ * @param item An option with one value, which parses each of them.
  * @param fallbackText The default as help shows it.
- * @returns The option; at least one value, and none twice.
+ * @returns The option; its list has at least one value, and no value twice.
  */
 export function list<T>(
   item: Option<T>,
@@ -315,7 +314,7 @@ export function list<T>(
       const values: T[] = [];
       const parts = text.split(",").map((part) => part.trim());
       for (const one of parts) {
-        // The error of a whole option names its text already.
+        // The error of a whole option already names its text.
         const value = parts.length === 1 ? item.parse(one) : parseOne(item, one);
         if (values.includes(value)) throw new SyntaxError(`${printable(one)} stands there twice`);
         values.push(value);
@@ -335,10 +334,10 @@ function parseOne<T>(item: Option<T>, text: string): T {
 }
 
 /**
- * An option that takes globs, separated by commas.
+ * Makes an option that takes globs, separated by commas.
  *
- * @param fallbackText What help says where it is not given.
- * @returns The option; no glob unless given.
+ * @param fallbackText What help shows if it is not given.
+ * @returns The option; its list is empty unless given.
  */
 export function globs(help: string, fallbackText: string): Option<readonly string[]> {
   return {
@@ -354,7 +353,7 @@ export function globs(help: string, fallbackText: string): Option<readonly strin
   };
 }
 
-/** The option of commands whose result can go to a file. */
+/** The option of commands whose result can be written to a file. */
 export const outputOption: Option<string | undefined> = {
   value: "FILE",
   help: "write the result to FILE, whole or not at all",

@@ -2,12 +2,12 @@ import { KernelError } from "../ffi/errors.ts";
 import { fileShortage, UsageError } from "../host/errors.ts";
 import { printable, printableText } from "../text/printable.ts";
 
-/** A result on its way to a file: nothing is there before all is. */
+/** Writes a result to a file, atomically: the file appears only when it is complete. */
 export class OutputFile {
-  /** The file as it was asked for, with its option: for errors. */
+  /** The option and the file as given, for errors. */
   readonly #what: string;
   readonly #path: string;
-  /** The permissions of the file that it takes the place of; `null` where it takes none's. */
+  /** The permissions of the file that it replaces; `null` if there is none. */
   readonly #mode: number | null;
   readonly #isDevice: boolean;
   #text = "";
@@ -20,12 +20,12 @@ export class OutputFile {
   }
 
   /**
-   * Looks whether a result can be written there, and leaves all as it is.
+   * Checks that a result can be written there, and changes nothing.
    *
-   * @param name The file, as it was written.
+   * @param name The file, as the user gave it.
    * @param option The option that named it, for errors.
-   * @throws {UsageError} Where it cannot.
-   * @throws {KernelError} Where there is no room for it.
+   * @throws {UsageError} If it cannot be written.
+   * @throws {KernelError} If there is no room for it.
    */
   static async prepare(name: string, option = "--output"): Promise<OutputFile> {
     const what = `${option} ${printable(name)}`;
@@ -41,16 +41,17 @@ export class OutputFile {
     });
   }
 
-  /** The result so far, which is not lost where it cannot be written. */
+  /** The result so far, so that it is not lost if it cannot be written. */
   get text(): string {
     return this.#text;
   }
 
   /**
-   * Adds to the result. Control characters are escaped as on their way to a terminal: somebody will print the file.
+   * Adds to the result. Control characters are escaped as for a terminal, since somebody will print
+   * the file.
    *
-   * @param chunks Lines with their ends.
-   * @returns Whether more is wanted: always.
+   * @param chunks Lines with their line ends.
+   * @returns Always true: more is wanted.
    */
   add(chunks: Iterable<string>): true {
     for (const chunk of chunks) this.#text += printableText(chunk);
@@ -60,12 +61,12 @@ export class OutputFile {
   /**
    * Writes the result.
    *
-   * @throws {UsageError} Where it cannot be written any more.
-   * @throws {KernelError} Where there is no room for it.
+   * @throws {UsageError} If it can no longer be written.
+   * @throws {KernelError} If there is no room for it.
    */
   async write(): Promise<void> {
     await refusing(this.#what, async () => {
-      // A device or a pipe cannot be replaced by a file, nor be written whole.
+      // A device or a pipe cannot be replaced by a file, so it is written directly.
       if (this.#isDevice) return await Deno.writeTextFile(this.#path, this.#text);
       try {
         await this.#writeAside(this.#text);
@@ -77,7 +78,8 @@ export class OutputFile {
     });
   }
 
-  // A name of this process's own, in the same folder: renaming then replaces the file at once.
+  // A name unique to this process, in the same folder, so that a rename replaces the file
+  // atomically.
   get #aside(): string {
     return `${this.#path}.${Deno.pid}.part`;
   }
@@ -86,7 +88,7 @@ export class OutputFile {
     await Deno.writeTextFile(this.#aside, text, this.#asNew);
   }
 
-  // Nobody listens for signals yet: what is made is taken back at once, with no turn of the event loop between.
+  // Synchronous, so that no signal can leave the trial file behind: nobody listens for signals yet.
   #tryAside(): void {
     Deno.openSync(this.#aside, { write: true, ...this.#asNew }).close();
     Deno.removeSync(this.#aside);
@@ -97,7 +99,7 @@ export class OutputFile {
   }
 }
 
-// What a name leads to, whatever links lead there; null where there is nothing.
+// The file to which a name resolves, through links; null if there is none.
 async function existing(name: string): Promise<{ path: string; info: Deno.FileInfo } | null> {
   try {
     const path = await Deno.realPath(name);
@@ -122,6 +124,6 @@ function reason(error: Error): string {
   if (error instanceof Deno.errors.NotCapable) {
     return "Deno has no permission to write there (bin/dirtyring has it for all but /dev and /proc)";
   }
-  // Behind the system's words Deno names its own function and a path.
+  // Deno appends its own function and a path to the system's message.
   return error.message.replace(/: \w+ '.*$/s, "");
 }

@@ -1,26 +1,28 @@
+// Parses the options and operands of a command line.
 import { parseArgs } from "@std/cli/parse-args";
 import { UsageError } from "../host/errors.ts";
 import { printable } from "../text/printable.ts";
 import type { OperandTable, Option, OptionTable } from "./option.ts";
 
-/** A command line, taken apart. */
+/** A parsed command line. */
 export interface ParsedLine {
   /** A value for each option. */
   readonly values: Readonly<Record<string, unknown>>;
-  /** What is no option. */
+  /** The operands. */
   readonly operands: readonly string[];
-  /** The options as they were given, each in one: `--name=value`. */
+  /** The options as given, each with its value in one word: `--name=value`. */
   readonly given: readonly string[];
 }
 
 /**
- * Parses the options of a command: `--name value`, `--name=value`, `--flag`, `-h`; `--` ends them.
+ * Parses the options of a command: `--name value`, `--name=value`, `--flag`, `-h`. `--` ends the
+ * options.
  *
  * @param args The arguments after the command's name.
  * @param options The command's options and the global ones.
- * @param moved What is said of options that are no more.
- * @returns The values and what is no option.
- * @throws {UsageError} For an unknown option, one given twice, a missing or a wrong value.
+ * @param moved By name: the error texts for options that no longer exist.
+ * @returns The values of the options, and the operands.
+ * @throws {UsageError} For an unknown option, an option given twice, and a missing or wrong value.
  */
 export async function parseLine(
   args: readonly string[],
@@ -54,12 +56,12 @@ export async function parseLine(
 }
 
 /**
- * Reads what is no option as the operands of a command.
+ * Parses the operands of a command.
  *
  * @param command The command's name, and its operands in their order.
- * @param texts What is no option.
+ * @param texts The operands as given.
  * @returns A value for each operand.
- * @throws {UsageError} For one too many, one that is missing, or a wrong value.
+ * @throws {UsageError} If there are too many, or if one is missing or wrong.
  */
 export function parseOperands(
   command: { readonly name: string; readonly operands: OperandTable },
@@ -84,10 +86,10 @@ export function parseOperands(
 }
 
 /**
- * How a command is written.
+ * The usage line of a command.
  *
  * @param command The command's name, and its operands in their order.
- * @returns The line; what may be left out stands in brackets.
+ * @returns The line; optional parts are in brackets.
  */
 export function usage(
   { name, operands }: { readonly name: string; readonly operands: OperandTable },
@@ -98,8 +100,8 @@ export function usage(
   return ["dirtyring", name, ...words, "[OPTION ...]"].join(" ");
 }
 
-// `--name value` becomes `--name=value`, so that a value may begin with a dash (-1 is a wrong number,
-// not an option; - is standard input).
+// Turns `--name value` into `--name=value`, so that a value may begin with a dash: -1 is a wrong
+// number, not an option, and - is standard input.
 function joinValues(args: readonly string[], options: OptionTable): string[] {
   const joined: string[] = [];
   for (let n = 0; n < args.length; n++) {
@@ -125,23 +127,23 @@ function joinValues(args: readonly string[], options: OptionTable): string[] {
   return joined;
 }
 
-// parseArgs has `_` for what is no option, and would take it for one of its own.
+// parseArgs collects operands under `_`, and would accept an option of that name.
 function isUnderscore(arg: string): boolean {
   return /^-(?!-).*_|^--_(=|$)/s.test(arg);
 }
 
-// The option of a name, and not what every object has.
+// The option of a name, without properties that every object inherits.
 function own(options: OptionTable, name: string): Option<unknown> | undefined {
   return Object.hasOwn(options, name) ? options[name] : undefined;
 }
 
 function valueOf(name: string, given: unknown, options: OptionTable): unknown {
   const option = options[name]!;
-  // With `collect`, an option that was given is a list of its values.
+  // With `collect`, parseArgs returns a list of values for each option that was given.
   const texts = Array.isArray(given) ? given : [];
   if (texts.length === 0) return option.fallback;
   if (option.value === null) return true;
-  // The value of an option that may be given several times is a list.
+  // An option that may be given several times parses each value as a list.
   if (option.isMany) return texts.flatMap((text) => parseValue(`--${name}`, `${text}`, option));
   if (texts.length > 1) throw new UsageError(`--${name} is given ${texts.length} times`);
   return parseValue(`--${name}`, `${texts[0]}`, option);

@@ -1,15 +1,21 @@
+// Standard output and standard error. Everything printed is escaped here.
 import { surviveFileLimit } from "../host/exhaustion.ts";
 import { printableLine, printableText } from "../text/printable.ts";
 import type { TerminalText } from "../text/terminal_text.ts";
 
 const encoder = new TextEncoder();
-/** Bytes gathered before they are written: a line each would be a system call each. */
+/**
+ * Characters that are gathered before a write, since writing each line would cost a system call.
+ */
 const WRITE_AT = 1 << 16;
 
-/** Standard output failed for another reason than a closed pipe: a full disk, say. */
+/** Standard output failed for another reason than a closed pipe, for instance a full disk. */
 export class OutputError extends Error {}
 
-/** The terminal that standard output is, or `null`; one that does not tell its width has the usual one. */
+/**
+ * The terminal of standard output, or `null` if it is not a terminal. If its width is unknown, 80
+ * columns are assumed.
+ */
 export function terminal(): { readonly columns: number } | null {
   if (!Deno.stdout.isTerminal()) return null;
   try {
@@ -20,44 +26,43 @@ export function terminal(): { readonly columns: number } | null {
 }
 
 /**
- * Says a line on standard error. What cannot be said there changes neither the result nor the status.
+ * Prints a line to standard error. If that fails, neither the result nor the exit status changes.
  *
- * @param line The line, without its end.
+ * @param line The line, without its line end.
  */
 export function say(line: string): void {
   try {
     console.error(printableLine(line));
   } catch {
-    // There is nowhere left to say it.
+    // There is nowhere to report it.
   }
 }
 
-/**
- * Says a line of the program's own.
- *
- * @param text What stands behind its name.
- */
+/** Prints a line to standard error with the program's name in front. */
 export function note(text: string): void {
   say(`dirtyring: ${text}`);
 }
 
 /**
- * Shows a line that is drawn over, where standard error is a terminal: what is said next takes its place.
+ * Shows a temporary line if standard error is a terminal: the next line replaces it.
  *
- * @param text The line; empty, it takes the last one away.
+ * @param text The line; an empty one removes the last.
  */
 export function showStatus(text: string): void {
   if (!Deno.stderr.isTerminal()) return;
   try {
     Deno.stderr.writeSync(encoder.encode(`\r\x1b[K${printableLine(text)}`));
   } catch {
-    // As above.
+    // There is nowhere to report it.
   }
 }
 
-/** Standard output. All that is printed passes here: a file, a kernel or a process may have had a word in it. */
+/**
+ * Standard output. Everything printed is escaped here, since parts may come from a file, a kernel
+ * or another process.
+ */
 export class StandardOutput {
-  /** What it is given, where it is a terminal. */
+  /** Filters the text for a terminal; `null` if it is not one. */
   readonly #screen: TerminalText | null;
   #progress: OutputStream | null = null;
 
@@ -66,9 +71,9 @@ export class StandardOutput {
   }
 
   /**
-   * Opens it.
+   * Opens standard output.
    *
-   * @param isTerminal Whether it is one: the guard of that is not loaded otherwise.
+   * @param isTerminal Whether it is a terminal. The filter for terminals is loaded only then.
    */
   static async open(isTerminal: boolean): Promise<StandardOutput> {
     if (!isTerminal) return new StandardOutput(null);
@@ -77,11 +82,11 @@ export class StandardOutput {
   }
 
   /**
-   * Prints all of it. A closed pipe ends the printing silently: what was read was enough.
+   * Prints all of the text. A closed pipe ends the printing silently: the reader has read enough.
    *
    * @param chunks Text, in pieces.
-   * @returns Whether somebody still reads.
-   * @throws {OutputError} Where it cannot be written.
+   * @returns Whether the output still has a reader.
+   * @throws {OutputError} If it cannot be written.
    */
   print(chunks: Iterable<string>): boolean {
     let text = "";
@@ -102,11 +107,11 @@ export class StandardOutput {
   }
 
   /**
-   * Prints progress, and waits for no reader.
+   * Prints progress without waiting for the reader.
    *
-   * @param chunks Text, in pieces, which is left out as a whole where it is not read in time.
-   * @returns Whether somebody still reads.
-   * @throws {OutputError} Where some of it could not be written.
+   * @param chunks Text, in pieces. It is dropped as a whole if it is not read in time.
+   * @returns Whether the output still has a reader.
+   * @throws {OutputError} If an earlier part could not be written.
    */
   stream(chunks: Iterable<string>): boolean {
     this.#progress ??= new OutputStream((bytes) => Deno.stdout.write(bytes));
@@ -119,9 +124,9 @@ export class StandardOutput {
   }
 
   /**
-   * Waits until the progress is written, or nobody reads it, and says what was left out.
+   * Waits until the progress is written or has no reader, and reports how much was dropped.
    *
-   * @throws {OutputError} Where it could not be written.
+   * @throws {OutputError} If it could not be written.
    */
   async endProgress(): Promise<void> {
     const progress = this.#progress;
@@ -133,9 +138,9 @@ export class StandardOutput {
   }
 
   /**
-   * Leaves a terminal as it was.
+   * Completes the output to a terminal.
    *
-   * @throws {OutputError} Where it cannot be written.
+   * @throws {OutputError} If it cannot be written.
    */
   close(): void {
     if (this.#screen !== null) this.print([this.#screen.end()]);
@@ -157,19 +162,19 @@ function writeAll(text: string): void {
     try {
       bytes = bytes.subarray(Deno.stdout.writeSync(bytes));
     } catch (error) {
-      // Another program made the pipe non-blocking: wait until its reader has read some.
+      // Another program made the pipe non-blocking: wait a millisecond for its reader.
       if (!(error instanceof Deno.errors.WouldBlock)) throw error;
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
     }
   }
 }
 
-/** As much text as waits for a slow reader, in characters; what comes beyond it is dropped. */
+/** The most text, in characters, that may wait for a slow reader. More is dropped. */
 const MOST_WAITING = 1 << 20;
 
 /**
- * Prints progress without waiting for whom it is printed: a reader that stands still holds neither the harvester nor
- * an interrupt up. What it does not read in time is dropped, a part as a whole, and counted.
+ * Prints progress without waiting for the reader: a reader that stalls delays neither the harvester
+ * nor an interrupt. A part that is not read in time is dropped as a whole, and counted.
  */
 export class OutputStream {
   readonly #write: (bytes: Uint8Array) => Promise<number>;
@@ -182,19 +187,19 @@ export class OutputStream {
   dropped = 0;
 
   /**
-   * Nothing is printed yet.
+   * Creates a stream; nothing is printed yet.
    *
-   * @param write Writes some of the bytes; answers how many.
+   * @param write Writes some of the bytes, and returns how many.
    */
   constructor(write: (bytes: Uint8Array) => Promise<number>) {
     this.#write = write;
   }
 
   /**
-   * Prints a part, as soon as it can be.
+   * Queues a part for printing.
    *
-   * @returns Whether somebody still reads.
-   * @throws {Error} Where an earlier part could not be written, for another reason than that nobody reads.
+   * @returns Whether the output still has a reader.
+   * @throws {Error} If an earlier part could not be written, for another reason than a closed pipe.
    */
   print(chunks: Iterable<string>): boolean {
     if (this.#error !== null) throw this.#error;
@@ -226,7 +231,7 @@ export class OutputStream {
     }
   }
 
-  /** Waits until all that was printed is written, or nobody reads. */
+  /** Waits until everything queued is written, or the pipe is closed. */
   async drained(): Promise<void> {
     await this.#writing;
     if (this.#error !== null) throw this.#error;

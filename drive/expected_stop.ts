@@ -1,19 +1,20 @@
+// Which stops of a vCPU are expected, and the error text for guests that do not finish in time.
 import { KernelError, type Naming } from "../ffi/errors.ts";
 import { GuestError } from "../host/errors.ts";
 import type { GuestVm } from "../machine/guest_vm.ts";
 import { unexpectedExit } from "./inline_driver.ts";
 import type { LiveVcpus, VcpuStop } from "./live_vcpus.ts";
 
-/** A way to stop that the guest's program brings about, or that was asked for. */
+/** A stop that the guest's program causes, or that the harvester asked for. */
 export type ExpectedStop = "done" | "full" | "asked";
 
 /**
- * How a vCPU stopped, where that was to be expected.
+ * Accepts the stops that a live run expects, and throws for all others.
  *
- * @param stop How it stopped; `null` where it runs.
- * @returns The way, or `null` where it runs.
- * @throws {GuestError} Where it stopped in another way, or what ran it is gone.
- * @throws {KernelError} Where `KVM_RUN` failed.
+ * @param stop How it stopped; `null` while it runs.
+ * @returns The expected stop, or `null` while it runs.
+ * @throws {GuestError} If it stopped in another way, or its thread is gone.
+ * @throws {KernelError} If `KVM_RUN` failed.
  */
 export function expectedStop(vm: GuestVm, id: number, stop: VcpuStop | null): ExpectedStop | null {
   if (stop === null) return null;
@@ -29,41 +30,46 @@ export function expectedStop(vm: GuestVm, id: number, stop: VcpuStop | null): Ex
   }
 }
 
-/** How far a vCPU came. */
+/** The progress of a vCPU. */
 export interface VcpuShare {
   /** The vCPU. */
   readonly id: number;
   /** Stores that it made. */
   readonly made: number;
-  /** Stores that it was to make. */
+  /** Stores that it was asked to make. */
   readonly asked: number;
-  /** Nanoseconds that it stood still at full rings. */
+  /** Nanoseconds that it stood still because its ring was full. */
   readonly stoodStillNs: number;
 }
 
-/** vCPUs that are named: those with the most left to do. */
+/** At most this many vCPUs are named: those with the most stores left. */
 const NAMED = 4;
-/** The longest time that is worth a suggestion. */
+/** Longer timeouts than this, in seconds, are not suggested. */
 const DAY_S = 86_400;
-/** As much longer as it would have taken, since no host is equally busy for ever. */
+/**
+ * The suggested timeout is the extrapolated time multiplied by this, since the load of a host
+ * varies.
+ */
 const SPARE = 1.25;
 
 /**
- * How far vCPUs came that stand still.
+ * The progress of all vCPUs, which must stand still.
  *
- * @param quotas Stores that each was to make.
- * @returns How far, by vCPU.
+ * @param quotas Stores that each was asked to make.
+ * @returns The progress, by vCPU.
  */
 export function sharesOf(vcpus: LiveVcpus, quotas: readonly number[]): VcpuShare[] {
   return quotas.map((asked, id) => {
-    // A guest that was restored wrong may count down beyond nought: none of its stores was asked for.
+    // A wrongly restored guest may count down past zero, so that this is negative: it then made
+    // none of the stores.
     const made = Math.max(0, vcpus.placeOf(id).stores);
     return { id, made, asked, stoodStillNs: vcpus.fullStops(id).totalNs };
   });
 }
 
 /**
- * What is said where the stores asked for are not made in time: how far each vCPU came, and what to do.
+ * The error text when the requested stores are not made in time: the progress of each vCPU, and
+ * what to do.
  *
  * @example
  * ```ts
@@ -79,9 +85,9 @@ export function sharesOf(vcpus: LiveVcpus, quotas: readonly number[]): VcpuShare
  * ```
  *
  * @param vcpus All vCPUs.
- * @param timeoutMs Milliseconds that they had.
- * @param name How the number of stores and the time are called.
- * @param advice What to do about it; by default it is found in how far they came.
+ * @param timeoutMs The time limit, in milliseconds.
+ * @param name Gives the names of the options `stores` and `timeout`, as the user knows them.
+ * @param advice What to do about it; by default it is derived from the progress.
  */
 export function unfinishedText(
   vcpus: readonly VcpuShare[],

@@ -1,5 +1,6 @@
-// Rings that their vCPUs' own threads have emptied, on their way to the harvester: in memory that both see. The
-// thread fills slots and moves HEAD on; the harvester reads them, in order, and moves TAIL on.
+// Passes the entries of a full ring from the vCPU's thread, which emptied the ring, to the
+// harvester. This is a queue in shared memory with one producer and one consumer: the thread fills
+// slots and advances HEAD; the harvester reads them in order and advances TAIL.
 import { nanosecondsSince } from "../ffi/linux.ts";
 import { allocateEntries, type Entries, ENTRY_WORDS } from "../ring/entry.ts";
 
@@ -7,7 +8,7 @@ import { allocateEntries, type Entries, ENTRY_WORDS } from "../ring/entry.ts";
 export interface HandedRing {
   /** Its entries. */
   readonly entries: Entries;
-  /** What `KVM_RESET_DIRTY_RINGS` answered: the entries reset, or minus an errno. */
+  /** What `KVM_RESET_DIRTY_RINGS` returned: the number of entries reset, or minus an errno. */
   readonly reset: number;
   /** Nanoseconds of the harvest. */
   readonly harvestNs: number;
@@ -17,34 +18,37 @@ export interface HandedRing {
   readonly stopNs: number;
 }
 
-/** Entries that all slots of a small ring hold together: it may fill up often before the harvester looks. */
+/**
+ * Entries that all slots of a small ring hold together. A small ring may fill up many times before
+ * the harvester looks.
+ */
 const ENTRIES_WAITING = 8192;
 
 const HEAD = 0;
 const TAIL = 1;
 const FETCH = 2;
 const CONTROL_BYTES = 64;
-/** Numbers of a slot: entries, reset, harvestNs, resetNs, stopNs. */
+/** The numbers of a slot, in this order: entries, reset, harvestNs, resetNs, stopNs. */
 const NUMBERS = 5;
 
 function slotsOf(ring: number): number {
   return Math.max(2, Math.floor(ENTRIES_WAITING / ring));
 }
 
-/** The memory between one vCPU's thread and the harvester. */
+/** The queue between one vCPU's thread and the harvester. */
 export class HandOver {
   readonly #words: Int32Array<SharedArrayBuffer>;
   readonly #numbers: Float64Array<SharedArrayBuffer>;
   readonly #entries: Uint32Array<SharedArrayBuffer>;
   readonly #ring: number;
   readonly #slots: number;
-  // Made when the first ring comes: most rings of a large size never fill up.
+  // Allocated when the first ring arrives: most large rings never fill up.
   #into: Entries | null = null;
   /** The memory itself, to hand to the thread. */
   readonly buffer: SharedArrayBuffer;
 
   /**
-   * Makes the memory, or views what was handed over.
+   * Allocates the queue's memory, or views memory that another thread allocated.
    *
    * @param ring Entries of the ring.
    * @param buffer The memory; new, and empty, unless given.
@@ -62,7 +66,7 @@ export class HandOver {
     this.#entries = new Uint32Array(this.buffer, entriesAt, words);
   }
 
-  /** The ring's fetch index (u32), for whoever holds the lock of resets. */
+  /** The ring's fetch index (u32). Only the holder of the reset lock may read or write it. */
   get fetchIndex(): number {
     return this.#words[FETCH]! >>> 0;
   }
@@ -82,11 +86,11 @@ export class HandOver {
   }
 
   /**
-   * Hands a ring over; for the thread, where there is room.
+   * Hands a ring over. Called by the vCPU's thread, and only while {@linkcode HandOver.hasRoom}.
    *
-   * @param entries Its entries: copied.
-   * @param numbers What the reset answered, and times.
-   * @param since When the vCPU stopped.
+   * @param entries Its entries; they are copied.
+   * @param numbers The answer of the reset, and the times.
+   * @param since When the vCPU stopped, by `performance.now()`.
    * @returns Nanoseconds since then.
    */
   put(entries: Entries, numbers: Omit<HandedRing, "entries" | "stopNs">, since: number): number {
@@ -102,10 +106,11 @@ export class HandOver {
   }
 
   /**
-   * Takes rings in the order in which they were handed over; for the harvester.
+   * Takes rings in the order in which they were handed over. Called by the harvester.
    *
-   * @param until No ring from this {@linkcode HandOver.head} on.
-   * @returns The rings; the entries of each are valid until the next.
+   * @param until The {@linkcode HandOver.head} at which to end: rings handed over later are not
+   * taken.
+   * @returns The rings; the entries of each are valid until the next one is taken.
    */
   *take(until: number): Generator<HandedRing> {
     for (;;) {

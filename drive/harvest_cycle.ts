@@ -5,29 +5,29 @@ import type { DirtySet } from "../memory/page_sets.ts";
 import type { Witness } from "../memory/witness.ts";
 import type { Entries, LoggedPages } from "../ring/entry.ts";
 
-/** Problems beyond this number are counted and not described. */
+/** Problems beyond this number are counted, but not described. */
 const LISTED = 20;
 
-/** What did not hold, in words: the first twenty, and how many more there are. */
+/** The failed checks, in words: the first twenty, and the number of the others. */
 export class Problems {
   readonly #listed: string[] = [];
   #count = 0;
 
-  /** How many there are. */
+  /** The number of all problems. */
   get count(): number {
     return this.#count;
   }
 
-  /** Them in words. */
+  /** The problems in words. */
   get list(): readonly string[] {
     const more = this.#count - this.#listed.length;
     return more === 0 ? this.#listed : [...this.#listed, `and ${more} more of the kind`];
   }
 
   /**
-   * Adds one.
+   * Adds a problem.
    *
-   * @param text What did not hold.
+   * @param text The check that failed, in words.
    */
   add(text: string): void {
     if (this.#count++ < LISTED) this.#listed.push(text);
@@ -35,11 +35,11 @@ export class Problems {
 }
 
 /**
- * What is told of a reset that did not return what it should have.
+ * The problem text for a reset that did not return the expected count.
  *
  * @param returned Entries that `KVM_RESET_DIRTY_RINGS` returned.
- * @param entries Entries that it should have returned.
- * @param what What they are.
+ * @param entries The expected count.
+ * @param what What the expected count consists of.
  */
 export function resetProblem(
   returned: number,
@@ -49,43 +49,49 @@ export function resetProblem(
   return `KVM_RESET_DIRTY_RINGS returned ${returned}, but ${entries} entries ${what}`;
 }
 
-/** How a cycle goes. */
+/** Options of a cycle. */
 export interface CycleOptions {
-  /** How each ring is harvested; as it comes unless given. */
+  /** How each ring is harvested; in ring order unless given. */
   readonly take?: Take;
-  /** Resets that are made at most where one takes back too little; eight unless given. */
+  /** The most resets that are made when one returns too few entries; eight unless given. */
   readonly mostResets?: number;
 }
 
-/** A reset that takes back too little is repeated at most this often, so that nothing waits for ever. */
+/**
+ * The most resets for one harvest: a kernel that never takes back all entries must not cause an
+ * endless loop.
+ */
 const MOST_RESETS = 8;
 
 /**
- * One harvest cycle: learn which pages are dirty, re-arm them, hold what the kernel took back against what was
- * learned, and only then read the pages; what does not hold is told in words. Rounds, live runs, checkpoints and the
- * sweeps of `bench` all take these steps, over whatever tracks the pages. They are apart so that a vCPU whose ring
- * was full can run on between re-arming and reading.
+ * The harvest cycle: learn which pages are dirty, re-arm them, compare the kernel's count with what
+ * was learned, and only then read the pages. A difference is reported as a problem, in words.
+ * Rounds, live runs, checkpoints and the sweeps of `bench` all take these steps, whatever tracks
+ * the pages. They are separate methods so that a vCPU whose ring was full can resume between
+ * re-arming and reading.
  *
- * One harvests and resets at a time. The thread of a vCPU that empties its own ring stands apart
- * (`drive/vcpu_thread.ts`), and so do the checks, which must be able to do it wrong (`conformance/kit/machine.ts`).
+ * Only one caller at a time may harvest and reset. Two places do not use this class: the thread of
+ * a vCPU that empties its own ring (`drive/vcpu_thread.ts`), and the conformance checks, which must
+ * be able to do it wrong (`conformance/kit/machine.ts`).
  */
 export class HarvestCycle<Tracker extends DirtyTracker = DirtyTracker> {
   readonly #take: Take | undefined;
   readonly #mostResets: number;
-  // Entries learned that no reset has taken back yet: more than one harvest's where a reset failed.
+  // Entries learned that no reset has taken back yet. After a failed reset they are of more than
+  // one harvest.
   #due = 0;
   #isShort = false;
-  /** What knows the dirty pages. */
+  /** The source of the dirty pages: rings or bitmaps. */
   readonly tracker: Tracker;
-  /** What did not hold. */
+  /** The checks that failed. */
   readonly problems: Problems = new Problems();
-  /** Nanoseconds of the last {@linkcode HarvestCycle.learn}. */
+  /** Duration of the last {@linkcode HarvestCycle.learn}, in nanoseconds. */
   learnNs = 0;
 
   /**
-   * Makes ready.
+   * Creates a cycle over a tracker.
    *
-   * @param tracker What knows the dirty pages.
+   * @param tracker The source of the dirty pages: rings or bitmaps.
    */
   constructor(tracker: Tracker, options: CycleOptions = {}) {
     this.tracker = tracker;
@@ -93,7 +99,7 @@ export class HarvestCycle<Tracker extends DirtyTracker = DirtyTracker> {
     this.#mostResets = options.mostResets ?? MOST_RESETS;
   }
 
-  /** Entries learned since the last reset. */
+  /** Entries learned that no reset has taken back yet. */
   get due(): number {
     return this.#due;
   }
@@ -102,8 +108,8 @@ export class HarvestCycle<Tracker extends DirtyTracker = DirtyTracker> {
    * Learns which pages are dirty: harvests rings, or gets the bitmaps.
    *
    * @param ids The vCPUs whose rings are harvested.
-   * @returns Entries, or pages, that were found.
-   * @throws {KernelError} Where the kernel refuses.
+   * @returns The number of entries, or of pages, that were found.
+   * @throws {KernelError} If the kernel refuses.
    */
   learn(ids: readonly number[]): number {
     const started = performance.now();
@@ -118,7 +124,7 @@ export class HarvestCycle<Tracker extends DirtyTracker = DirtyTracker> {
    *
    * @param logged Which page an entry names.
    * @param ids The vCPUs whose rings are harvested.
-   * @throws {KernelError} Where the kernel refuses.
+   * @throws {KernelError} If the kernel refuses.
    */
   learnInto(pages: DirtySet, logged: LoggedPages, ids: readonly number[]): void {
     this.learn(ids);
@@ -128,11 +134,12 @@ export class HarvestCycle<Tracker extends DirtyTracker = DirtyTracker> {
   }
 
   /**
-   * Re-arms what was learned, and holds what the kernel took back against that. Where it is less, as it should never
-   * be with signals blocked, the rest of the entries is still there, and is taken back by further resets.
+   * Re-arms what was learned, and compares the kernel's count with it. If the kernel took back
+   * fewer entries, which should never happen with signals blocked, the other entries are still in
+   * the ring, and further resets take them back.
    *
-   * @param note Gets the answer of each reset.
-   * @throws {KernelError} Where the kernel refuses.
+   * @param note Receives the answer of each reset.
+   * @throws {KernelError} If the kernel refuses.
    */
   rearm(note?: (answer: Rearmed) => void): void {
     const due = this.#due;
@@ -155,10 +162,11 @@ export class HarvestCycle<Tracker extends DirtyTracker = DirtyTracker> {
   }
 
   /**
-   * Reads the pages that were learned last, of rings that are re-armed. Nothing is read twice.
+   * Reads the pages that were learned last, once their rings are re-armed. Each harvest is read
+   * only once.
    *
-   * @param witness What remembers the pages read.
-   * @param look Reads the pages of a ring's entries, with the witness among others.
+   * @param witness Remembers the pages that were read.
+   * @param look Reads the pages of a ring's entries; it is expected to call the witness.
    */
   read(
     this: HarvestCycle<RingTracker>,
@@ -175,7 +183,8 @@ export class HarvestCycle<Tracker extends DirtyTracker = DirtyTracker> {
   }
 
   /**
-   * Tells of a vCPU that stopped with a full ring of which nothing was learned: it cannot run on.
+   * Reports a vCPU that stopped with a full ring from which nothing could be harvested: it cannot
+   * run on.
    */
   noteWedged(id: number): void {
     this.problems.add(
@@ -185,7 +194,8 @@ export class HarvestCycle<Tracker extends DirtyTracker = DirtyTracker> {
   }
 
   /**
-   * Looks, once all vCPUs stand still and all is learned and re-armed, whether something was left behind.
+   * Checks that the rings are empty. Call it when all vCPUs stand still and everything is learned
+   * and re-armed.
    *
    * @returns The vCPUs whose rings overflowed.
    */

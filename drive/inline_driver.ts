@@ -1,3 +1,4 @@
+// Runs vCPUs on the calling thread, and gives up on one that makes no progress.
 import { ERRNO, KernelError } from "../ffi/errors.ts";
 import {
   exitName,
@@ -11,24 +12,28 @@ import type { Interrupt } from "../host/interrupt.ts";
 import type { Vcpu } from "../kvm/vcpu.ts";
 import type { RingVm } from "../machine/guest_vm.ts";
 
-/** Looks at a vCPU between which its guest makes no store: a tick apart, so ten seconds on a real kernel. */
+/**
+ * Looks without progress after which a vCPU is given up. They are a tick apart: ten seconds on a
+ * real kernel.
+ */
 const LOOKS = 100;
 
 /**
- * How long a vCPU is waited for that neither exits nor makes a store: no guest of this program does that, but one on
- * a kernel with a defect may. Looks are counted and not seconds, since a host may stop this program, or be asleep.
+ * Decides when to give up on a vCPU that neither exits nor makes a store. No guest of this program
+ * does that, but a kernel with a defect may cause it. It counts looks, not seconds, since the host
+ * may stop this program or be suspended.
  */
 export class Patience {
   readonly #vcpu: Vcpu;
   readonly #most: number;
-  // Stores left at the last look; there are never so many.
+  // Stores left at the last look. The initial value differs from every real one.
   #left = -1n;
   #looks = 0;
 
   /**
-   * Begins to wait.
+   * Starts to count the looks at a vCPU.
    *
-   * @param looks Looks without a store between them after which it is given up.
+   * @param looks Consecutive looks without a store after which the vCPU is given up.
    */
   constructor(vcpu: Vcpu, looks = LOOKS) {
     this.#vcpu = vcpu;
@@ -36,22 +41,22 @@ export class Patience {
   }
 
   /**
-   * Looks, after a tick.
+   * Looks at the vCPU once. Call it after each tick.
    *
-   * @returns Whether the guest has made no store for so long that it is given up.
-   * @throws {KernelError} Where its registers cannot be read.
+   * @returns Whether to give up: the guest has made no store for that many looks.
+   * @throws {KernelError} If its registers cannot be read.
    */
   isOver(): boolean {
-    const left = this.#vcpu.register("rcx"); // every guest counts its stores down in it
+    const left = this.#vcpu.register("rcx"); // every guest counts down its stores in rcx
     this.#looks = left === this.#left ? this.#looks + 1 : 0;
     this.#left = left;
     return this.#looks >= this.#most;
   }
 
   /**
-   * What is said of such a guest.
+   * The error for a vCPU that was given up.
    *
-   * @throws {KernelError} Where its registers cannot be read.
+   * @throws {KernelError} If its registers cannot be read.
    */
   error(): GuestError {
     const { id } = this.#vcpu;
@@ -65,11 +70,11 @@ export class Patience {
 }
 
 /**
- * The error for a vCPU that stopped in a way which its guest's program never brings about: an emulation failure,
- * a triple fault.
+ * The error for an exit that the guest's program never causes, such as an emulation failure or a
+ * triple fault.
  *
- * @param vcpu The vCPU, standing still after `KVM_RUN` answered 0.
- * @returns The error, which names exit, detail and place.
+ * @param vcpu The vCPU, standing still after `KVM_RUN` returned 0.
+ * @returns The error, which names the exit reason, its detail and the guest's `rip`.
  */
 export function unexpectedExit(vcpu: Vcpu): GuestError {
   return new GuestError(
@@ -79,42 +84,49 @@ export function unexpectedExit(vcpu: Vcpu): GuestError {
   );
 }
 
-/** How a vCPU stopped: its guest ended, its ring is full, or a signal asked the program to end. */
+/**
+ * Why a vCPU stopped: its guest's program ended, its ring is full, or a signal asked this process
+ * to end.
+ */
 export type VcpuExit = Guest["exit"] | "KVM_EXIT_DIRTY_RING_FULL" | "KVM_EXIT_INTR";
 
-/** Runs vCPUs on the calling thread, one after another. Those of a live run run beside it: drive/live_vcpus.ts. */
+/**
+ * Runs vCPUs on the calling thread, one after another. For vCPUs that run beside the harvester see
+ * `drive/live_vcpus.ts`.
+ */
 export class InlineDriver {
   readonly #interrupt: Interrupt | null;
 
   /**
-   * Makes a driver.
+   * Creates a driver.
    *
-   * @param interrupt Asked, whenever `KVM_RUN` lets go, whether to go on. Without one the default action of a
-   * signal ends the process.
+   * @param interrupt Asked each time `KVM_RUN` returns whether to go on. Without one, a signal has
+   * its default action and ends the process.
    */
   constructor(interrupt: Interrupt | null = null) {
     this.#interrupt = interrupt;
   }
 
   /**
-   * Runs a vCPU until it stops, here and now; only where that takes longer than a tick, or a signal comes, does the
-   * answer come later.
+   * Runs a vCPU on this thread until it stops. The answer is a promise only if that takes longer
+   * than a tick, or if a signal arrives.
    *
-   * @returns How it stopped.
-   * @throws {GuestError} Where it stopped in a way that the guest's program never does, or makes no store any more
-   * and does not stop.
-   * @throws {KernelError} Where `KVM_RUN` failed.
+   * @returns Why it stopped.
+   * @throws {GuestError} If its exit is one that the guest's program never causes, or if it neither
+   * makes stores nor stops.
+   * @throws {KernelError} If `KVM_RUN` failed.
    */
   run(vcpu: Vcpu): VcpuExit | Promise<VcpuExit> {
     const answer = vcpu.runBriefly();
     return exitOf(vcpu, answer) ?? this.#runOn(vcpu, answer);
   }
 
-  // A vCPU that was stopped goes on where it was.
+  // Continues a vCPU that a tick or a signal stopped.
   async #runOn(vcpu: Vcpu, letGo: number | null): Promise<VcpuExit> {
     const patience = new Patience(vcpu);
     for (let answer = letGo;;) {
-      // A signal's listener has to run first; on the model ticks come more often than the event loop needs a turn.
+      // The event loop must run the listener of a signal first. On the model, ticks are too
+      // frequent to yield at each one.
       await this.#interrupt?.pause(answer !== null);
       if ((this.#interrupt?.signal ?? null) !== null) return "KVM_EXIT_INTR";
       if (answer === null && patience.isOver()) throw patience.error();
@@ -125,7 +137,7 @@ export class InlineDriver {
   }
 }
 
-// How a vCPU stopped; null where a tick or a signal let go of it, and the guest can go on.
+// Why a vCPU stopped; null after a tick or a signal, when the guest can continue.
 function exitOf(vcpu: Vcpu, answer: number | null): VcpuExit | null {
   if (answer === null || answer === -ERRNO.EINTR) return null;
   if (answer !== 0) throw new KernelError(`KVM_RUN on vCPU ${vcpu.id}`, answer);
@@ -141,7 +153,7 @@ function exitOf(vcpu: Vcpu, answer: number | null): VcpuExit | null {
   }
 }
 
-/** How a vCPU fared in a round without resuming. */
+/** The result of a vCPU in a round that does not resume after a full ring. */
 export interface VcpuRun {
   /** The vCPU. */
   readonly vcpu: number;
@@ -157,7 +169,7 @@ export interface VcpuRun {
  * Runs every vCPU once, one after another: each stops when it has made its stores, or at its first full
  * ring.
  *
- * @returns How each fared.
+ * @returns The results, by vCPU.
  */
 export async function runOnce(lab: RingVm, driver: InlineDriver): Promise<VcpuRun[]> {
   const runs: VcpuRun[] = [];

@@ -1,93 +1,105 @@
-/** Why a vCPU that was let run stands still. */
+// vCPUs that run beside the harvester: why they stop, how far they are, and how they walk their
+// blocks.
+/** Why a vCPU of a live run stands still. */
 export type VcpuStop =
-  /** All stores that it was to make are made. */
+  /** It made all its stores. */
   | { readonly kind: "done" }
   /** Its ring reached the soft limit: `KVM_EXIT_DIRTY_RING_FULL`. */
   | { readonly kind: "full" }
   /** It was asked to stop. */
   | { readonly kind: "asked" }
-  /** `KVM_RUN` came back in a way that the guest's program never brings about. */
+  /** `KVM_RUN` returned with an exit reason that the guest's program never causes. */
   | { readonly kind: "exit"; readonly reason: number }
-  /** `KVM_RUN` failed: the errno, positive. */
+  /** `KVM_RUN` failed; the errno is positive. */
   | { readonly kind: "errno"; readonly errno: number }
-  /** What ran it is gone: why, in words. */
+  /** Its thread is gone; `why` says the reason in words. */
   | { readonly kind: "lost"; readonly why: string };
 
-/** Where a vCPU that stands still is in its stores. */
+/** How far a vCPU that stands still is in its stores. */
 export interface VcpuPlace {
   /** Stores made since the beginning. */
   readonly stores: number;
-  /** The value of the first store of the pass of its list that it is in, or begins with next. */
+  /**
+   * The value of the first store of the current pass over its block, or of the next pass if it is
+   * between two.
+   */
   readonly value: number;
   /** Stores of that pass. */
   readonly passStores: number;
-  /** Stores of that pass that are made. */
+  /** Stores already made of that pass. */
   readonly passMade: number;
 }
 
-/** The stops of a vCPU for full rings that are over: from `KVM_EXIT_DIRTY_RING_FULL` until the `KVM_RUN` after it. */
+/**
+ * The completed stops of a vCPU at full rings. Each lasts from `KVM_EXIT_DIRTY_RING_FULL` to the
+ * next `KVM_RUN`.
+ */
 export interface FullStops {
-  /** Nanoseconds of all of them together, whoever emptied the ring. */
+  /** The sum of all stops in nanoseconds, whoever emptied the ring. */
   readonly totalNs: number;
   /**
-   * How many {@linkcode LiveVcpus.resume} ended. The others its own thread ended, which hands over the time of each with
-   * the ring's entries.
+   * How many stops {@linkcode LiveVcpus.resume} ended. The vCPU's own thread ended the others; it
+   * hands over the duration of each with the ring's entries.
    */
   readonly resumed: number;
-  /** Nanoseconds of the last that was resumed; 0 where none was. */
+  /** Duration of the last stop that `resume` ended, in nanoseconds; 0 if there was none. */
   readonly lastResumedNs: number;
 }
 
 /**
- * vCPUs that run beside the harvester: each on a thread of its own, or, on a kernel in memory, in slices that
- * take turns. A vCPU walks its block of the list again and again until its stores are made; all stand still
- * at first.
+ * vCPUs that run beside the harvester: on a real kernel each on a thread of its own, on a kernel in
+ * memory in slices that take turns. A vCPU walks its block of the list again and again until its
+ * stores are made. At first, all stand still.
  */
 export interface LiveVcpus extends AsyncDisposable {
-  /** The threads on which they run, by vCPU; on a kernel in memory all on the calling one, which is 0. */
+  /** The thread ids, by vCPU; on a kernel in memory all are 0, which means the calling thread. */
   readonly tids: readonly number[];
-  /** Milliseconds by the clock that intervals count in: this host's, or the model's own. */
+  /** The time in milliseconds, by the clock that intervals use: this host's, or the model's own. */
   now(): number;
   /**
-   * The longest that {@linkcode LiveVcpus.wait} should be asked for at a time, in milliseconds of
-   * {@linkcode LiveVcpus.now}: who looks for signals between two calls then sees one within a tenth of a second.
+   * The longest time for one call of {@linkcode LiveVcpus.wait}, in milliseconds of
+   * {@linkcode LiveVcpus.now}. A caller that looks for signals between two calls then sees one
+   * within a tenth of a second.
    */
   readonly turnMs: number;
-  /** Lets a vCPU that stands still run on. One that is done, or lost, does not. */
+  /** Resumes a vCPU that stands still. It does nothing for one that is done or lost. */
   resume(id: number): void;
   /**
-   * Makes vCPUs stand still, wherever they are, and waits until they do: microseconds on a real kernel.
+   * Stops vCPUs, wherever they are, and waits until they stand still: microseconds on a real
+   * kernel.
    *
    * @param ids The vCPUs; all unless given.
    */
   stop(ids?: readonly number[]): void;
   /**
-   * Waits, letting vCPUs run, until one of them has stopped by itself that ran when this was called, or time
-   * has passed. It blocks the event loop: signals are seen between two calls.
+   * Lets vCPUs run until one that ran at the call has stopped by itself, or until the time has
+   * passed. It blocks the event loop: signals are seen between two calls.
    *
    * @param ms The longest, in milliseconds of {@linkcode LiveVcpus.now}.
    */
   wait(ms: number): void;
-  /** Does something while no vCPU's thread harvests or resets: of these there is one at a time. */
+  /**
+   * Calls `work` while no vCPU's thread harvests or resets: only one thread may do so at a time.
+   */
   exclusively<Answer>(work: () => Answer): Answer;
   /**
-   * How a vCPU stopped.
+   * Why a vCPU stopped.
    *
    * @returns Why it stands still; `null` while it runs.
    */
   stopOf(id: number): VcpuStop | null;
-  /** Where a vCPU that stands still is in its stores. */
+  /** How far a vCPU that stands still is in its stores. */
   placeOf(id: number): VcpuPlace;
   /**
-   * How long a vCPU stood still for full rings, as what runs it measured.
+   * How long a vCPU stood still at full rings, measured by whatever runs it.
    *
-   * @returns The stops that are over.
+   * @returns The completed stops.
    */
   fullStops(id: number): FullStops;
 }
 
 /**
- * Shares stores out between the vCPUs that have a block to store to.
+ * Divides stores among the vCPUs that have a block to store to.
  *
  * @example
  * ```ts
@@ -97,8 +109,8 @@ export interface LiveVcpus extends AsyncDisposable {
  * assertEquals(quotas([{ stores: 2 }, { stores: 1 }, { stores: 0 }], 7), [4, 3, 0]);
  * ```
  *
- * @param vcpus The vCPUs, with the stores of their blocks.
- * @param stores Stores in all; `null` for no end.
+ * @param vcpus The vCPUs, with the number of stores of their blocks.
+ * @param stores Stores in all; `null` if there is no limit.
  * @returns Stores for each vCPU.
  */
 export function quotas(
@@ -116,31 +128,34 @@ export function quotas(
   });
 }
 
-/** What a vCPU is to do: walk its block of the list, again and again, until its stores are made. */
+/** The task of a vCPU: walk its block of the list again and again until its stores are made. */
 export interface Quest {
-  /** Stores of its block: a pass. */
+  /** Stores of its block, which are one pass. */
   readonly block: number;
   /** The value of the first store. */
   readonly value: number;
   /** What is added to the value after each store. */
   readonly step: number;
-  /** Stores to make in all; `Infinity` for as many as it can until it is stopped. */
+  /** Stores to make in all; `Infinity` to go on until it is stopped. */
   readonly quota: number;
-  /** Where it is already, its registers set; `null` where it begins. */
+  /** Where it continues, with its registers already set; `null` to start from the beginning. */
   readonly place: VcpuPlace | null;
 }
 
-/** The passes of a vCPU over its block: how many stores the next one has, and with which value it begins. */
+/**
+ * Steps through the passes of a vCPU over its block: the number of stores of each, and its first
+ * value.
+ */
 export class PassWalk {
   readonly #quest: Quest;
-  /** Stores of the passes before this one. */
+  /** Stores of all passes before this one. */
   finished = 0;
   /** The value of this pass's first store. */
   value: number;
   /** Stores of this pass; 0 before the first. */
   stores = 0;
 
-  /** Stands before the first pass, or in the one that was broken off. */
+  /** Starts before the first pass, or in the pass that was interrupted. */
   constructor(quest: Quest) {
     this.#quest = quest;
     this.value = quest.value;
@@ -151,9 +166,9 @@ export class PassWalk {
   }
 
   /**
-   * Goes on to the next pass. The value wraps at 2^32, as the guest's own addition does.
+   * Advances to the next pass. The value wraps at 2^32, as the guest's own addition does.
    *
-   * @returns Whether there is one: `stores` and `value` are then its own.
+   * @returns Whether there is one; `stores` and `value` then describe it.
    */
   next(): boolean {
     const { block, step, quota } = this.#quest;

@@ -1,3 +1,4 @@
+// Measures what a reset costs for a pattern, and what sorting entries costs and saves.
 import type { Interrupt } from "../host/interrupt.ts";
 import type { Take } from "../machine/dirty_tracker.ts";
 import type { RingVm } from "../machine/guest_vm.ts";
@@ -8,28 +9,31 @@ import { RingStatistics } from "../ring/statistics.ts";
 import type { InlineDriver } from "./inline_driver.ts";
 import { Rounds } from "./rounds.ts";
 
-/** What a reset was measured to cost: not modelled. */
+/** The measured cost of a reset. Nothing here is modelled. */
 export interface Measured {
   /** Rounds of each pattern that the medians are taken over. */
   readonly repetitions: number;
-  /** Median time of `KVM_RESET_DIRTY_RINGS` for an entry, nanoseconds; `null` without an entry. */
+  /**
+   * Median time of `KVM_RESET_DIRTY_RINGS` per entry, in nanoseconds; `null` if there was no entry.
+   */
   readonly resetNsPerEntry: number | null;
-  /** The same for the sequential pattern of as many stores, in turn with the other. */
+  /** The same for a sequential pattern with as many stores, measured in turn with the other. */
   readonly sequentialResetNsPerEntry: number | null;
   /**
-   * Whether two stores to one page pushed two entries: then KVM emulates the guest, there are no guest
-   * mappings to re-protect, and the cost is understated.
+   * Whether two stores to one page pushed two entries. KVM then emulates the guest, there are no
+   * guest mappings to re-protect, and the measured cost is too low.
    */
   readonly emulated: boolean;
 }
 
 /**
- * Measures what the reset of a lab's pattern costs, as it comes, beside the sequential one.
+ * Measures what the reset of a lab's pattern costs, harvested unsorted, and the same for a
+ * sequential pattern.
  *
  * @param lab The lab, its rings empty.
  * @param interrupt Ends the repetitions early.
- * @param problems Gets what did not hold meanwhile.
- * @returns Medians, and their number.
+ * @param problems Receives the checks that fail meanwhile.
+ * @returns The medians, and how many repetitions they are taken over.
  */
 export async function measureReset(
   lab: RingVm,
@@ -51,21 +55,27 @@ export async function measureReset(
   };
 }
 
-/** A round harvested in one of the two ways. */
+/** The cost of a round with one of the two ways of harvesting, plain or sorted. */
 export interface SortSide {
   /** Entries of a round, over all rings. */
   readonly entries: number;
-  /** Batches in which its resets took them. Modelled. */
+  /** Batches that its resets formed of them. Modelled. */
   readonly batches: number;
-  /** Median time of the harvest for an entry, the sorting included; `null` where it was not measured. */
+  /**
+   * Median time of the harvest per entry, sorting included, in nanoseconds; `null` if it was not
+   * measured.
+   */
   readonly harvestNsPerEntry: number | null;
-  /** Median time of `KVM_RESET_DIRTY_RINGS` for an entry. */
+  /**
+   * Median time of `KVM_RESET_DIRTY_RINGS` per entry, in nanoseconds; `null` if it was not
+   * measured.
+   */
   readonly resetNsPerEntry: number | null;
 }
 
-/** What it costs and saves to sort entries in the ring before they are marked. */
+/** What it costs and saves to sort entries in the ring before they are marked as harvested. */
 export interface SortCost {
-  /** Rounds of each way that the medians are taken over; the ways took turns. */
+  /** Rounds of each way that the medians are taken over. The two ways took turns. */
   readonly repetitions: number;
   /** Batches are computed by the rule of `kvm_dirty_ring_reset`; times are measured. */
   readonly modelled: true;
@@ -73,11 +83,17 @@ export interface SortCost {
   readonly plain: SortSide;
   /** Entries sorted by slot and offset. */
   readonly sorted: SortSide;
-  /** Harvest and reset of the plain way, divided by those of the sorted one: above 1 it paid. */
+  /**
+   * Time of harvest and reset of the plain way, divided by that of the sorted way: above 1, sorting
+   * paid off.
+   */
   readonly ratio: number | null;
-  /** Repetitions in which the sorted way, harvest and reset, took less time. */
+  /** Repetitions in which harvest and reset together took less time the sorted way. */
   readonly faster: number;
-  /** Whether KVM emulates the guest's stores, which understates what a reset costs, and so what is saved. */
+  /**
+   * Whether KVM emulates the guest's stores. The cost of a reset, and so the saving, is then
+   * understated.
+   */
   readonly emulated: boolean;
 }
 
@@ -88,7 +104,7 @@ const NOT_RUN: SortSide = {
   resetNsPerEntry: null,
 };
 
-/** Nothing was measured: what came before ended early. */
+/** The result when nothing was measured, because the run ended early. */
 export const SORT_NOT_MEASURED: SortCost = {
   repetitions: 0,
   modelled: true,
@@ -100,14 +116,13 @@ export const SORT_NOT_MEASURED: SortCost = {
 };
 
 /**
- * Measures the lab's pattern plain and sorted, in turn. Before that it runs a round of each that is not
- * timed, which counts batches and lets the witness see that a sorted reset loses nothing.
+ * Measures the lab's pattern plain and sorted, in turn. First it runs one untimed round of each
+ * way, which counts batches and lets the witness see that a sorted reset loses nothing.
  *
  * @param lab The lab, its rings empty.
- * @param interrupt Ends it early; `null` where nothing does.
- * @param problems Gets what did not hold meanwhile.
- * @param witness What watched the lab's stores so far; later ones it does not see.
- * @returns What sorting costs and saves.
+ * @param interrupt Ends it early; `null` if nothing does.
+ * @param problems Receives the checks that fail meanwhile.
+ * @param witness Has watched the lab's stores so far. It does not see those of the timed rounds.
  */
 export async function measureSort(
   lab: RingVm,
@@ -129,13 +144,11 @@ export async function measureSort(
 }
 
 /**
- * Puts medians, ratio and count together.
+ * Computes the medians, the ratio and the count.
  *
  * @param plain Entries and batches of a plain round.
  * @param sorted Those of a sorted round.
- * @param rows For each repetition the costs of the plain and of the sorted way.
- * @param emulated Whether KVM emulates the guest's stores.
- * @returns What sorting costs and saves.
+ * @param rows The costs of the plain and of the sorted way, in this order, for each repetition.
  */
 export function sortCost(
   plain: SortSide,
@@ -160,7 +173,7 @@ export function sortCost(
   };
 }
 
-// From the medians that are shown, so that it says what their sums do.
+// Computed from the medians that are shown, so that it agrees with their sums.
 function ratio(plain: Times, sorted: Times): number | null {
   const [before, after] = [plain, sorted].map(({ harvestNsPerEntry, resetNsPerEntry }) =>
     harvestNsPerEntry === null || resetNsPerEntry === null
@@ -173,7 +186,7 @@ function ratio(plain: Times, sorted: Times): number | null {
 
 type Times = Pick<SortSide, "harvestNsPerEntry" | "resetNsPerEntry">;
 
-// A whole round of one way, or null where it did not come to its end.
+// Counts over a complete round of one way; null if the round ended early.
 async function countBatches(
   lab: RingVm,
   driver: InlineDriver,
@@ -191,11 +204,12 @@ async function countBatches(
   if (rounds.state !== "going" || problems.length > 0) return null;
   const total = new RingStatistics();
   for (const ring of statistics) total.addAll(ring);
-  // Batches follow the same rule in every version; calls, which do not, are not asked for.
+  // The rule for batches is the same in every version. The rule for calls is not, but they are not
+  // used here.
   return { entries, batches: total.result("v6.17").batches };
 }
 
-/** One of the things that take turns while they are measured. */
+/** One of the ways to harvest that take turns during the measurement. */
 export interface Way {
   /** The pattern: a page number for each store. */
   readonly sequence: Uint32Array;
@@ -203,28 +217,30 @@ export interface Way {
   readonly take: Take;
 }
 
-/** What a round cost for each of its entries. */
+/** The cost of a round per entry. */
 export interface WayCost {
-  /** Nanoseconds in harvesting, for an entry. */
+  /** Nanoseconds spent harvesting, per entry. */
   readonly harvestNs: number;
-  /** Nanoseconds in `KVM_RESET_DIRTY_RINGS`, for an entry. */
+  /** Nanoseconds spent in `KVM_RESET_DIRTY_RINGS`, per entry. */
   readonly resetNs: number;
 }
 
 const MOST_REPETITIONS = 101;
 const ENOUGH_REPETITIONS = 5;
-/** Repetitions go on at least this long, and no longer than the second once they are enough. */
+/**
+ * Repetitions go on for at least this long. After it they end as soon as there are enough of them.
+ */
 const SPEND_MS = 1000;
-/** However few the repetitions: none begins after this. */
+/** No repetition begins after this, however few there are. */
 const LIMIT_MS = 4000;
 
 /**
- * Measures rounds. The ways take turns, so that all meet the same noise. The lab's list is then the
- * pattern's again.
+ * Measures rounds. The ways take turns, so that all meet the same noise. Afterwards the lab's list
+ * holds its pattern again.
  *
  * @param lab The lab, its rings empty.
- * @param interrupt Ends the repetitions early; `null` where nothing does.
- * @param problems Gets what did not hold meanwhile.
+ * @param interrupt Ends the repetitions early; `null` if nothing does.
+ * @param problems Receives the checks that fail meanwhile.
  * @returns A row for each repetition, with the cost of each way.
  */
 async function measureWays(
@@ -253,7 +269,7 @@ async function measureWays(
   return rows;
 }
 
-// The cost of a round, or null where it was not whole.
+// The cost of a round; null if the round ended early or had no entry.
 async function measureWay(
   lab: RingVm,
   driver: InlineDriver,
@@ -270,9 +286,9 @@ async function measureWay(
 }
 
 /**
- * Whether KVM emulates the guest's stores: a page that is written through the page tables is pushed
- * once until its reset, while an emulated store pushes every time (`push.emulated-writes-repeat`). The
- * VM's list is then no longer the pattern's.
+ * Whether KVM emulates the guest's stores. A page that is written through the page tables is pushed
+ * once until its reset, while an emulated store is pushed every time
+ * (`push.emulated-writes-repeat`). This overwrites the VM's list with a pattern of its own.
  *
  * @param lab The VM, its rings empty.
  * @returns Whether two stores to one page pushed two entries.

@@ -1,3 +1,4 @@
+// Harvests the rings of a live run while its vCPUs run.
 import { checked } from "../ffi/errors.ts";
 import { pageModificationLogging } from "../host/facts.ts";
 import type { Rearmed } from "../machine/dirty_tracker.ts";
@@ -12,64 +13,68 @@ import type { HandedRing, HandOver } from "./hand_over.ts";
 import { HarvestCycle, type Problems, resetProblem } from "./harvest_cycle.ts";
 import type { LiveVcpus } from "./live_vcpus.ts";
 
-/** What was reaped of one ring. */
+/** What was harvested from one ring. */
 export interface ReapedRing {
   /** Entries harvested in all. */
   entries: number;
-  /** The most entries that a harvest found since somebody was told of them. */
+  /** The most entries that one harvest found since this was last reported. */
   most: number;
-  /** Entries that each harvest found. */
+  /** The number of entries that each harvest found. */
   readonly occupancy: Distribution;
-  /** The pages that they named. */
+  /** The pages that the entries named. */
   readonly pages: PageSet;
 }
 
-/** How a reaper harvests. */
+/** Options of a reaper. */
 export interface ReaperOptions {
-  /** Whether entries are sorted in the ring before they are marked. */
+  /** Whether entries are sorted in the ring before they are marked as harvested. */
   readonly sort: boolean;
 }
 
 /**
- * Harvests rings while their vCPUs run, resets them, and only then reads their pages. One harvests and
- * resets at a time, so that what `KVM_RESET_DIRTY_RINGS` returns must be what was harvested since the last: this, or
- * the thread of a vCPU whose ring is full, which hands over what it harvested.
+ * Harvests rings while their vCPUs run, resets them, and only then reads their pages. Only one
+ * thread at a time harvests and resets, so `KVM_RESET_DIRTY_RINGS` must return exactly what was
+ * harvested since the last reset. That thread is the harvester's, or that of a vCPU whose ring is
+ * full; the latter hands over what it harvested.
  *
- * The two halves are apart so that a vCPU whose ring was full can run on between them: `reap()`, resume,
- * `inspect()`.
+ * The two halves are separate so that a vCPU whose ring was full can resume between them: `reap()`,
+ * resume, `inspect()`.
  */
 export class Reaper {
   /** The lab. */
   protected readonly lab: RingVm;
-  /** What remembers the pages read. */
+  /** Remembers the pages that were read. */
   protected readonly witness: Witness;
-  /** The steps that it takes. */
+  /** The harvest cycle that it uses. */
   readonly cycle: HarvestCycle<RingTracker>;
   /** The rings, by vCPU. */
   readonly rings: readonly ReapedRing[];
-  /** Times of harvests, nanoseconds, the sorting included. */
+  /** Durations of harvests in nanoseconds, sorting included. */
   readonly harvestNs: Distribution = new Distribution();
-  /** Times of `KVM_RESET_DIRTY_RINGS`, nanoseconds. */
+  /** Durations of `KVM_RESET_DIRTY_RINGS` in nanoseconds. */
   readonly resetNs: Distribution = new Distribution();
-  /** Entries that all resets returned. */
+  /** The sum of what all resets returned. */
   resetEntries = 0;
   readonly #sort: boolean;
   #vcpus: LiveVcpus | null = null;
   #handOvers: readonly HandOver[] | null = null;
-  // Up to where the rings handed over come before what was harvested last.
+  // The heads of the hand-over queues at the last harvest: rings up to these were emptied before
+  // it.
   #heads: readonly number[] = [];
-  /** Full exits that vCPUs' own threads served, by vCPU. */
+  /** Full exits for which the vCPU's own thread emptied the ring, by vCPU. */
   readonly servedByThreads: number[];
-  /** Times from a full exit until the vCPU ran again, whoever served it, nanoseconds. */
+  /** Nanoseconds from a full exit until the vCPU ran again, whoever emptied the ring. */
   readonly servedNs: Distribution = new Distribution();
-  /** What holds entries against the order of the stores; `null` where that cannot be told. */
+  /**
+   * Compares the entries with the order of the stores; `null` if that order cannot be predicted.
+   */
   readonly orders: readonly PushOrder[] | null;
 
   /**
-   * Makes ready.
+   * Creates a reaper; it can harvest once {@linkcode Reaper.attach} was called, or alone while no
+   * vCPU runs.
    *
-   * @param witness What remembers the pages read.
-   * @param options How it harvests.
+   * @param witness Remembers the pages that were read.
    */
   constructor(lab: RingVm, witness: Witness, options: ReaperOptions) {
     this.lab = lab;
@@ -86,20 +91,21 @@ export class Reaper {
     }));
   }
 
-  /** What did not hold. */
+  /** The checks that failed. */
   get problems(): Problems {
     return this.cycle.problems;
   }
 
-  /** The entries harvested last, not inspected yet, with their vCPUs. */
+  /** The entries of the last harvest, with their vCPUs. They are not inspected yet. */
   protected get fresh(): readonly HarvestedRing[] {
     return this.cycle.tracker.fresh;
   }
 
   /**
-   * Says who runs the vCPUs, before the first harvest.
+   * Tells the reaper who runs the vCPUs. Call it before the first harvest.
    *
-   * @param handOvers Where each one's thread puts what it harvests itself; `null` where none does.
+   * @param handOvers The queue in which each vCPU's thread puts what it harvests itself; `null` if
+   * no thread does so.
    */
   attach(vcpus: LiveVcpus, handOvers: readonly HandOver[] | null): void {
     this.#vcpus = vcpus;
@@ -107,11 +113,11 @@ export class Reaper {
   }
 
   /**
-   * Harvests rings, all that is dirty in them, and resets.
+   * Harvests all dirty entries of the rings, and resets.
    *
    * @param ids The vCPUs whose rings they are.
    * @returns Entries harvested of each.
-   * @throws {KernelError} Where the kernel fails the reset.
+   * @throws {KernelError} If the reset fails.
    */
   reap(ids: readonly number[]): readonly number[] {
     const work = () => {
@@ -123,9 +129,9 @@ export class Reaper {
   }
 
   /**
-   * Reads the pages that were reaped last, and those of rings that were handed over before.
+   * Reads the pages that were reaped last, after those of rings that were handed over before them.
    *
-   * @throws {KernelError} Where a thread's reset failed.
+   * @throws {KernelError} If a thread's reset failed.
    */
   inspect(): void {
     this.#takeHanded(this.#heads);
@@ -133,9 +139,10 @@ export class Reaper {
   }
 
   /**
-   * Reads the pages of rings that were handed over. Nothing that was reaped is to wait for its inspection.
+   * Reads the pages of rings that were handed over. Call it only when nothing that was reaped still
+   * awaits {@linkcode Reaper.inspect}.
    *
-   * @throws {KernelError} Where a thread's reset failed.
+   * @throws {KernelError} If a thread's reset failed.
    */
   collect(): void {
     if (this.#handOvers !== null) this.#takeHanded(this.#handOvers.map(({ head }) => head));
@@ -160,7 +167,7 @@ export class Reaper {
       this.servedNs.add(stopNs);
       return;
     }
-    // The vCPU stands still: it is served, and counted, like any other.
+    // The vCPU stands still after a short reset: the harvester serves and counts it like any other.
     this.problems.add(resetProblem(reset, entries.length, "were harvested"));
     if (reset < entries.length) this.witness.noteShortReset();
   }
@@ -184,7 +191,7 @@ export class Reaper {
    * @returns Entries harvested of each.
    */
   protected harvest(ids: readonly number[]): readonly number[] {
-    this.inspect(); // what a failed reset has left
+    this.inspect(); // what a failed reset left behind
     this.#heads = this.#handOvers?.map(({ head }) => head) ?? [];
     this.cycle.learn(ids);
     this.harvestNs.add(this.cycle.learnNs);
@@ -210,22 +217,24 @@ export class Reaper {
     return entries;
   }
 
-  /** Resets all rings, and holds what that returns against what was harvested since the last. */
+  /** Resets all rings, and compares the count with what was harvested since the last reset. */
   protected reset(): void {
     this.cycle.rearm(this.#noteReset);
   }
 
   readonly #noteReset = ({ count, ns }: Rearmed): void => {
     this.resetNs.add(ns);
-    this.resetEntries += count ?? 0; // of rings it is never `null`
+    this.resetEntries += count ?? 0; // for rings it is never `null`
   };
 }
 
 /**
- * What holds each ring's entries against the stores of its vCPU, where they come in that order.
+ * Makes the checks that each ring's entries come in the order of its vCPU's stores, if that can be
+ * predicted.
  *
- * @returns One for each vCPU, or `null` where the order cannot be told: pages that come again within a ring's worth of
- * stores, pages that vCPUs share, or a processor that logs pages in a buffer of its own (PML).
+ * @returns One for each vCPU, or `null` if the order cannot be predicted: a page comes again within
+ * a ring's worth of stores, vCPUs share pages, or the processor logs pages in a buffer of its own
+ * (PML).
  */
 function pushOrders(lab: RingVm): readonly PushOrder[] | null {
   if (pageModificationLogging(lab.vm.kernel, lab.kernel.module) === true) return null;

@@ -1,3 +1,4 @@
+// One pass over all rings, harvest and reset, with what the rings hold before and after it.
 import type { Take } from "../machine/dirty_tracker.ts";
 import type { RingVm } from "../machine/guest_vm.ts";
 import type { KernelState, KernelStates } from "../machine/kernel_state.ts";
@@ -12,7 +13,7 @@ import {
 } from "../ring/entry.ts";
 import { resetProblem } from "./harvest_cycle.ts";
 
-/** A ring in one pass. */
+/** What one pass did to a ring. */
 export interface ResetRing {
   /** The vCPU. */
   readonly vcpu: number;
@@ -20,13 +21,15 @@ export interface ResetRing {
   readonly dirty: number;
   /** Entries harvested in this pass. */
   readonly harvested: number;
-  /** Entries that the call reset: their flags, read again, are 0. */
+  /** Entries that the call reset: their flags read 0 afterwards. */
   readonly reset: number;
   /** Entries left, dirty or harvested. */
   readonly left: number;
-  /** Index of the first entry left, where the kernel stopped; `null` where none is left. */
+  /** Index of the first entry left, at which the kernel stopped; `null` if none is left. */
   readonly stoppedAt: number | null;
-  /** The kernel's own state before the harvest and after the reset; `null` where not asked for. */
+  /**
+   * The kernel's own state before the harvest and after the reset; `null` if it was not asked for.
+   */
   readonly kernelState: { readonly before: KernelState; readonly after: KernelState } | null;
 }
 
@@ -40,22 +43,22 @@ export interface ResetPass {
   readonly resetNs: number;
 }
 
-/** A pass, with what it harvested, by vCPU. */
+/** A pass, with the entries that it harvested. */
 export interface DonePass {
-  /** What is shown of it. */
+  /** The part that is shown. */
   readonly shown: ResetPass;
-  /** The entries of all rings: copies. */
+  /** Copies of the entries, by vCPU. */
   readonly entries: readonly Entries[];
 }
 
 /**
- * Harvests all rings of a lab, resets, and looks at the rings again.
+ * Harvests all rings of a lab, resets them, and looks at them again.
  *
- * @param lab The lab, in its first round: a fresh ring holds its entries from the beginning on.
- * @param problems Gets what did not hold.
- * @param states Asks for the kernel's own state; `null` where it is not wanted.
+ * @param lab The lab, in its first round: entries of a fresh ring start at index 0.
+ * @param problems Receives the checks that fail.
+ * @param states Reads the kernel's own state; `null` if it is not wanted.
  * @param take Harvests a ring; it may leave entries behind.
- * @throws {HostError} Where the state is wanted and not told.
+ * @throws {HostError} If the state is wanted, but cannot be read.
  */
 export function resetPass(
   lab: RingVm,
@@ -69,7 +72,8 @@ export function resetPass(
     held: harvester.held,
     dirty: dirtyEntries(ring.words).length,
   }));
-  // Entries are left behind on purpose, so that the rings tell what a reset must take, and not what was harvested.
+  // Entries may be left behind on purpose. So what a reset must take is read from the rings, not
+  // from the harvest.
   tracker.learn(lab.vcpus.map((_, id) => id), take);
   const entries = tracker.fresh.map((harvested) => copyEntries(harvested.entries));
   const due = tracker.rings.map(({ ring }) => harvestedRun(ring.words));
@@ -104,9 +108,9 @@ export function resetPass(
 }
 
 /**
- * Copies what a harvester took: its own array is overwritten by its next harvest.
+ * Copies what a harvester took, since its next harvest overwrites its array.
  *
- * @param room Entries that there is to be room for; as many as there are unless given.
+ * @param room Capacity of the copy in entries; as many as there are unless given.
  * @returns The same entries, to keep.
  */
 export function copyEntries(entries: Entries, room: number = entries.length): Entries {
@@ -116,7 +120,8 @@ export function copyEntries(entries: Entries, room: number = entries.length): En
   return kept;
 }
 
-// Entries from the first one held on that are harvested: what a reset of a fresh ring must take.
+// The number of harvested entries in a row, from the first held one on: what a reset of a fresh
+// ring must take.
 function harvestedRun(words: Uint32Array): number {
   let at = firstHeld(words) * ENTRY_WORDS;
   let run = 0;

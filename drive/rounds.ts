@@ -1,3 +1,4 @@
+// Rounds of a VM whose vCPUs run on the calling thread.
 import { nanosecondsSince } from "../ffi/linux.ts";
 import type { Interrupt } from "../host/interrupt.ts";
 import type { Rearmed, Take } from "../machine/dirty_tracker.ts";
@@ -18,27 +19,34 @@ export interface RoundResult {
   readonly fullExits: number;
   /** `KVM_RESET_DIRTY_RINGS` calls. */
   readonly resets: number;
-  /** Entries that those calls said they reset. */
+  /** The sum of what those calls returned. */
   readonly reset: number;
-  /** Nanoseconds in `KVM_RUN`. */
+  /** Nanoseconds spent in `KVM_RUN`. */
   readonly guestNs: number;
-  /** Nanoseconds in harvesting, and in sorting where that is done. */
+  /** Nanoseconds spent harvesting, and sorting if that is done. */
   readonly harvestNs: number;
-  /** Nanoseconds in `KVM_RESET_DIRTY_RINGS`. */
+  /** Nanoseconds spent in `KVM_RESET_DIRTY_RINGS`. */
   readonly resetNs: number;
 }
 
-/** What looks at the entries of a round; nothing of it is timed. */
+/** Observers of a round's entries. Their work is not part of the measured times. */
 export interface Observers {
-  /** One for each vCPU: gets each window, which is one ring's entries in one reset call. */
+  /**
+   * One for each vCPU. It receives each window, which is the entries of one ring in one reset call.
+   */
   readonly statistics?: readonly RingStatistics[];
   /** Reads the harvested pages after each reset. */
   readonly witness?: Witness;
-  /** Ends the round early. A signal that comes outside `KVM_RUN` does not interrupt it. */
+  /**
+   * Ends the round early. A signal that arrives outside `KVM_RUN` interrupts no call; it is noticed
+   * later, between two runs of a vCPU.
+   */
   readonly interrupt?: Interrupt;
 }
 
-/** Runs rounds on a VM: run, harvest, reset, in the order that loses nothing. */
+/**
+ * Runs rounds on a VM: run, harvest, reset, and only then read the pages, so that no store is lost.
+ */
 export class Rounds {
   readonly #lab: RingVm;
   readonly #driver: InlineDriver;
@@ -46,14 +54,14 @@ export class Rounds {
   readonly #cycle: HarvestCycle<RingTracker>;
   readonly #ids: readonly number[];
   #state: "going" | "interrupted" | "wedged" = "going";
-  // The round's figures so far.
+  // The figures of the current round so far.
   #figures = emptyRound();
 
   /**
-   * Makes ready for the first round.
+   * Prepares the first round.
    *
-   * @param observers What looks at the entries.
-   * @param take How each ring is harvested; as it comes unless given.
+   * @param observers Who looks at the entries.
+   * @param take How each ring is harvested; in ring order unless given.
    */
   constructor(
     lab: RingVm,
@@ -64,13 +72,13 @@ export class Rounds {
     this.#lab = lab;
     this.#driver = driver;
     this.#observers = observers;
-    // A reset that takes back too little is a result here, and not repeated.
+    // A reset that returns too few entries is a result here, so it is not repeated.
     const options = { mostResets: 1, ...(take === undefined ? {} : { take }) };
     this.#cycle = new HarvestCycle(lab.tracker, options);
     this.#ids = lab.vcpus.map((_, id) => id);
   }
 
-  /** What did not hold: counts that differ, rings that lost entries. */
+  /** The checks that failed: counts that differ, rings that lost entries. */
   get problems(): readonly string[] {
     return this.#cycle.problems.list;
   }
@@ -83,7 +91,8 @@ export class Rounds {
   /**
    * Runs a round.
    *
-   * @returns Its figures; those of a part of it where an interrupt or a wedged ring ended it.
+   * @returns Its figures; only those of a part of it if an interrupt or a wedged ring ended it
+   * early.
    */
   async round(): Promise<RoundResult> {
     this.#figures = emptyRound();
@@ -97,7 +106,8 @@ export class Rounds {
       if (this.#state !== "going") break;
     }
     this.#harvestAndReset();
-    // No more of the pattern than was stored to: an interrupt is not to wait for pages that nobody touched.
+    // Checks only the pages that were stored to: an interrupted run must not wait for pages that
+    // nobody touched.
     for (const pages of stored) this.#observers.witness?.check(pages);
     return this.#figures;
   }
@@ -153,7 +163,7 @@ export class Rounds {
 
   readonly #noteReset = ({ count, ns }: Rearmed): void => {
     this.#figures.resets++;
-    this.#figures.reset += count ?? 0; // of rings it is never `null`
+    this.#figures.reset += count ?? 0; // for rings it is never `null`
     this.#figures.resetNs += ns;
   };
 }

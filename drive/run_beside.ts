@@ -1,22 +1,28 @@
+// Runs a vCPU once beside other work: on a thread of its own, or in slices on a kernel in memory.
 import { ERRNO, HostError } from "../ffi/errors.ts";
 import { needThreads, threadFailure } from "../host/exhaustion.ts";
 import type { Vcpu } from "../kvm/vcpu.ts";
 
-/** Instructions that a kernel in memory executes between two looks: about ten stores of a guest. */
+/**
+ * Instructions that a kernel in memory executes between two calls of `during`: about ten stores of
+ * a guest.
+ */
 const SLICE = 60;
 
 /**
- * Runs a vCPU once and does something again and again meanwhile. On a real kernel the vCPU runs on a
- * thread of its own; a kernel in memory runs it in slices, which makes the order reproducible.
+ * Runs a vCPU once, and calls `during` again and again meanwhile. On a real kernel the vCPU runs on
+ * a thread of its own; a kernel in memory runs it in slices, which makes the order reproducible.
  *
- * The vCPU shall end by itself, as a guest with a finite list does. A Worker inside `KVM_RUN` cannot be
- * terminated: that would hang the process. So this waits for `KVM_RUN` also where `during` throws.
+ * The vCPU must stop by itself, as a guest with a finite list does. A Worker inside `KVM_RUN`
+ * cannot be terminated: that would hang the process. So this waits for `KVM_RUN` to return even if
+ * `during` throws.
  *
- * @param vcpu The vCPU; nobody else may use its file descriptor until this is done.
- * @param during Called again and again while the vCPU runs, and at times shortly before or after.
- * @returns What `KVM_RUN` answered: 0 with {@linkcode Vcpu.exitReason} set, or minus an errno.
- * @throws {HostError} Where the thread cannot be started.
- * @throws {KernelError} Where it cannot for want of file descriptors, or of threads.
+ * @param vcpu The vCPU. Nobody else may use its file descriptor until the promise settles.
+ * @param during Called again and again while the vCPU runs, and sometimes shortly before or after.
+ * @returns What `KVM_RUN` returned: 0 with {@linkcode Vcpu.exitReason} set, or minus an errno.
+ * @throws {HostError} If the thread cannot be started.
+ * @throws {KernelError} If the thread cannot be started because file descriptors or threads have
+ * run out.
  */
 export async function runBeside(vcpu: Vcpu, during: () => void): Promise<number> {
   const { insight } = vcpu.kernel;
@@ -34,7 +40,7 @@ async function runOnThread(fd: number, during: () => void): Promise<number> {
   const worker = startWorker();
   worker.onmessage = ({ data }: MessageEvent<number>) => end.answer = data;
   worker.onerror = (event) => {
-    event.preventDefault(); // or it would end the process
+    event.preventDefault(); // otherwise the error would end the process
     end.error = new HostError(
       `A thread for the vCPU: ${event.message}`,
       "run bin/dirtyring, or add --allow-read and --allow-ffi to deno run",

@@ -1,3 +1,4 @@
+// Starts the vCPUs of a live run, on threads or in slices.
 import type { Kernel } from "../ffi/kernel.ts";
 import { KVM_EXIT_HLT, KVM_EXIT_IO } from "../ffi/kvm_constants.ts";
 import { needThreads, threadFailure } from "../host/exhaustion.ts";
@@ -10,33 +11,35 @@ import type { RingOrder } from "./vcpu_control.ts";
 import { VcpuSlices } from "./vcpu_slices.ts";
 import { VcpuThreads } from "./vcpu_threads.ts";
 
-/** What vCPUs are started with beyond their VM. */
+/** How vCPUs are started. */
 export interface StartOptions {
-  /** Stores that each vCPU is to make; `Infinity` for as many as it can until it is stopped. */
+  /** Stores that each vCPU is to make; `Infinity` to go on until it is stopped. */
   readonly quotas: readonly number[];
   /**
-   * Where each vCPU is in its stores already, its registers set; `null` for one that begins. All begin unless
-   * given.
+   * Where each vCPU continues, with its registers already set; `null` for one that starts from the
+   * beginning. All do unless given.
    */
   readonly places?: readonly (VcpuPlace | null)[];
   /**
-   * Where each vCPU's thread puts what it harvests when its ring is full; then it empties its ring itself. On a real
-   * kernel alone, and not unless given.
+   * The ring of each vCPU, and the queue in which its thread puts what it harvests. If given, each
+   * thread empties its own full ring; on a kernel in memory this is ignored.
    */
   readonly rings?: readonly { readonly ring: DirtyRing; readonly handOver: HandOver }[];
-  /** The program of a vCPU's thread, for a test that breaks it; on a real kernel alone. */
+  /**
+   * The program of a vCPU's thread, which tests replace to break it. A kernel in memory ignores it.
+   */
   readonly thread?: URL;
 }
 
 const END = { KVM_EXIT_HLT, KVM_EXIT_IO } as const;
 
 /**
- * Makes a VM's vCPUs ready to run beside the harvester: on threads, or in slices on a kernel in memory.
+ * Prepares a VM's vCPUs to run beside the harvester: on threads, or in slices on a kernel in
+ * memory.
  *
- * @param options What its vCPUs are to do.
- * @returns The vCPUs, standing still; for their caller to dispose before the VM.
- * @throws {HostError} Where a thread cannot be started.
- * @throws {KernelError} Where one cannot for want of file descriptors, or of threads.
+ * @returns The vCPUs, standing still. The caller owns them and disposes of them before the VM.
+ * @throws {HostError} If a thread cannot be started.
+ * @throws {KernelError} If one cannot be started because file descriptors or threads have run out.
  */
 export async function startVcpus(vm: GuestVm, options: StartOptions): Promise<LiveVcpus> {
   const { guest } = vm.plan;
@@ -88,7 +91,7 @@ function questOf(
   stores: number,
   { quotas, places }: StartOptions,
 ): Quest {
-  // An errand of no stores: where the counter stands, and what it grows by.
+  // An errand of zero stores tells the value of the counter and its step.
   const { value, step } = vm.errand(id, first, 0);
   const quota = stores === 0 ? 0 : quotas[id]!;
   return { block: stores, value, step, quota, place: places?.[id] ?? null };

@@ -1,3 +1,5 @@
+// What `dirtyring stats` and `dirtyring run` do: all rounds of a lab, their checks and their
+// statistics.
 import type { Interrupt, InterruptSignal } from "../host/interrupt.ts";
 import { type LabResult, labResult, type RingVm } from "../machine/guest_vm.ts";
 import { vcpuBits } from "../machine/plan.ts";
@@ -22,11 +24,14 @@ export interface RingReport extends Statistics {
   readonly vcpu: number;
 }
 
-/** Coalescing statistics of all rings, and what resets were measured to cost. */
+/** Coalescing statistics of all rings, and the measured cost of resets. */
 export interface StatsReport {
-  /** The kernel version whose rule counts the calls. */
+  /** The kernel version by whose rule the calls are counted. */
   readonly rule: Rule;
-  /** Batches, calls and ends are computed by the rule of `kvm_dirty_ring_reset`: the kernel tells none. */
+  /**
+   * Batches, calls and ends are computed by the rule of `kvm_dirty_ring_reset`, since the kernel
+   * does not report them.
+   */
   readonly modelled: true;
   /** The rings, by vCPU. */
   readonly rings: readonly RingReport[];
@@ -36,60 +41,60 @@ export interface StatsReport {
   readonly measured: Measured;
 }
 
-/** What every command with rounds finds out about its own honesty. */
+/** The self-checks of every command with rounds. */
 export interface RoundsCheck {
-  /** Pages that hold a store which no entry announced. */
+  /** Pages that hold a store for which no entry was harvested. */
   readonly lost: LostPages;
-  /** Pages harvested without a new store: no failure. */
+  /** Pages harvested without a new store. They are not a failure. */
   readonly spurious: PageList;
-  /** What did not hold. */
+  /** The checks that failed. */
   readonly problems: readonly string[];
-  /** Whether all held. */
+  /** Whether no check failed and no store was lost. */
   readonly ok: boolean;
-  /** The signal that ended it early, or `null`. */
+  /** The signal that ended the run early, or `null`. */
   readonly interrupted: InterruptSignal | null;
 }
 
-/** The rule that counts calls: a version, or the running kernel's. */
+/** The rule by which calls are counted: that of a version, or that of the running kernel. */
 export type RuleChoice = Rule | "auto";
 
-/** All rounds of a lab, with what they add up to. */
+/** All rounds of a lab, with their checks and statistics. */
 export interface Story extends RoundsCheck {
-  /** The rounds, in order; none where they were not to be kept. */
+  /** The rounds, in order; empty if they were not kept. */
   readonly rounds: readonly RoundResult[];
   /** The statistics of all rounds. */
   readonly stats: StatsReport;
-  /** What sorting in the ring cost and saved; `null` where entries were not sorted. */
+  /** What sorting in the ring cost and saved; `null` if entries were not sorted. */
   readonly sort: SortCost | null;
 }
 
 /** `dirtyring stats`: the coalescing statistics of each ring and in total. */
 export interface StatsResult extends LabResult, StatsReport, RoundsCheck {
-  /** What it is. */
+  /** The name and version of its schema. */
   readonly schema: "dirtyring.stats/1";
 }
 
-/** `dirtyring run`: the whole loop as a story in numbers. */
+/** `dirtyring run`: the whole loop in numbers. */
 export interface RunResult extends LabResult, Story {
-  /** What it is. */
+  /** The name and version of its schema. */
   readonly schema: "dirtyring.run/1";
 }
 
-// What of a story is wanted.
+// Options of a story.
 interface StoryOptions {
   readonly rule: RuleChoice;
-  // Whether each round's figures are wanted: without them memory stays flat.
+  // Whether each round's figures are kept. Without them the use of memory does not grow with the
+  // rounds.
   readonly keepRounds: boolean;
-  // Whether entries are sorted in the ring before they are marked.
+  // Whether entries are sorted in the ring before they are marked as harvested.
   readonly sort: boolean;
 }
 
 /**
- * Runs the rounds of a lab and answers the coalescing statistics.
+ * Runs the rounds of a lab and returns the coalescing statistics.
  *
- * @param interrupt Ends it early; what was gathered is answered.
- * @param rule The rule that counts calls.
- * @returns The statistics.
+ * @param interrupt Ends the run early; the results so far are returned.
+ * @param rule The rule by which calls are counted.
  */
 export async function stats(
   lab: RingVm,
@@ -102,12 +107,12 @@ export async function stats(
 }
 
 /**
- * Runs the rounds of a lab and answers each one's figures, the check of its memory, and the statistics.
+ * Runs the rounds of a lab and returns the figures of each, the check of its memory, and the
+ * statistics.
  *
- * @param interrupt Ends it early; what was gathered is answered.
- * @param rule The rule that counts calls.
- * @param sort Whether entries are sorted in the ring before they are marked.
- * @returns The story of the run.
+ * @param interrupt Ends the run early; the results so far are returned.
+ * @param rule The rule by which calls are counted.
+ * @param sort Whether entries are sorted in the ring before they are marked as harvested.
  */
 export async function run(
   lab: RingVm,
@@ -119,7 +124,7 @@ export async function run(
   return { ...labResult("dirtyring.run/1", lab), ...story };
 }
 
-// Runs the rounds of a VM: what `stats` and `run` have in common.
+// Runs the rounds of a VM: the common part of `stats` and `run`.
 async function tell(
   lab: RingVm,
   interrupt: Interrupt,
@@ -141,7 +146,7 @@ async function tell(
     await interrupt.pause();
     if (rounds.state !== "going" || interrupt.signal !== null) break;
   }
-  // What the pattern names was checked round by round.
+  // Each round checked the pages of the pattern; this checks the rest.
   await checkMemory(lab, witness, interrupt);
   const problems = [...rounds.problems];
   if (witness.strays > 0) problems.push(`${witness.strays} entries name no logged page`);
@@ -150,7 +155,7 @@ async function tell(
   for (const ring of statistics) total.addAll(ring);
   const rule = options.rule === "auto" ? ruleOf(lab.kernel.release) : options.rule;
   const canGoOn = () => rounds.state === "going" && interrupt.signal === null;
-  // Sorting first: the witness has then seen every store so far.
+  // Sorting is measured first, since the witness has then seen every store so far.
   const sort = !options.sort
     ? null
     : canGoOn()

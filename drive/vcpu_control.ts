@@ -1,32 +1,32 @@
-// What the harvester and the thread of a vCPU tell each other, in memory that both see. PHASE is
-// written and read with Atomics; all other words and numbers are published by the write of PHASE that follows.
+// Shared memory between the harvester and the thread of a vCPU. PHASE is read and written with
+// Atomics; a write of PHASE publishes all other words and numbers that were written before it.
 import type { FullStops, Quest } from "./live_vcpus.ts";
 
-/** Word: where the two are with each other. Who may change it, and to what, stands beside each value. */
+/** Word: the phase of the two. The comment of each value says who may change it, and to what. */
 export const PHASE = 0;
 /** Word: why the vCPU stands still. */
 export const STOP = 1;
-/** Word: the exit reason, or the errno, that belongs to it. */
+/** Word: the exit reason or the errno that belongs to STOP. */
 export const DETAIL = 2;
 /** Word: the thread's id. */
 export const TID = 3;
 
-/** Phase: the thread does not know its vCPU yet. The thread goes on to HOLD, or the harvester to QUIT. */
+/** Phase: the thread is not ready yet. The thread changes it to HOLD, or the harvester to QUIT. */
 export const STARTING = 0;
-/** Phase: the vCPU stands still. The harvester goes on to RUN or QUIT. */
+/** Phase: the vCPU stands still. The harvester changes it to RUN or QUIT. */
 export const HOLD = 1;
-/** Phase: it shall run. The thread goes on to RUNNING, or the harvester back to HOLD. */
+/** Phase: the vCPU is to run. The thread changes it to RUNNING, or the harvester back to HOLD. */
 export const RUN = 2;
-/** Phase: it runs. The thread goes on to HOLD, or the harvester to STOPPING. */
+/** Phase: the vCPU runs. The thread changes it to HOLD, or the harvester to STOPPING. */
 export const RUNNING = 3;
-/** Phase: it shall stand still, and a signal is on its way. The thread goes on to HOLD. */
+/** Phase: the vCPU is to stand still, and a signal is on its way. The thread changes it to HOLD. */
 export const STOPPING = 4;
-/** Phase: the thread shall end. */
+/** Phase: the thread is to end. */
 export const QUIT = 5;
 
-/** Stop: it was asked to. */
+/** Stop: it was asked to stop. */
 export const STOP_ASKED = 0;
-/** Stop: all its stores are made. */
+/** Stop: it made all its stores. */
 export const STOP_DONE = 1;
 /** Stop: its ring is full. */
 export const STOP_FULL = 2;
@@ -35,13 +35,13 @@ export const STOP_EXIT = 3;
 /** Stop: `KVM_RUN` failed; DETAIL is the errno. */
 export const STOP_ERRNO = 4;
 
-/** Number: stores of the passes before this one. */
+/** Number: stores of all passes before this one. */
 export const FINISHED = 0;
 /** Number: the value of this pass's first store. */
 export const VALUE = 1;
 /** Number: stores of this pass. */
 export const PASS = 2;
-// Numbers: the vCPU's stops for full rings, field by field of FullStops.
+// Numbers: the fields of FullStops, in their order.
 const FULL_TOTAL = 3;
 const FULL_RESUMED = 4;
 const FULL_LAST_RESUMED = 5;
@@ -49,7 +49,7 @@ const FULL_LAST_RESUMED = 5;
 const WORDS_BYTES = 64;
 const NUMBERS_BYTES = 64;
 
-/** The memory of one vCPU's control. */
+/** The control block of one vCPU: views of the shared memory. */
 export interface VcpuControl {
   /** The memory itself, to hand to the thread. */
   readonly buffer: SharedArrayBuffer;
@@ -60,7 +60,7 @@ export interface VcpuControl {
 }
 
 /**
- * Makes a control, or views one that was handed over.
+ * Allocates a control block, or views one that another thread allocated.
  *
  * @param buffer The memory; new, and zero, unless given.
  */
@@ -75,10 +75,11 @@ export function vcpuControl(
 }
 
 /**
- * Counts a stop for a full ring that is over; for the thread.
+ * Counts a completed stop at a full ring. Called by the vCPU's thread.
  *
  * @param ns Nanoseconds that the vCPU stood still.
- * @param how Whether the harvester emptied the ring and let the vCPU run on, or its thread did.
+ * @param how Whether the harvester emptied the ring and resumed the vCPU, or the vCPU's thread
+ * emptied it.
  */
 export function countFullStop(
   numbers: VcpuControl["numbers"],
@@ -92,9 +93,9 @@ export function countFullStop(
 }
 
 /**
- * What {@linkcode countFullStop} has counted; for the harvester, while the vCPU stands still.
+ * What {@linkcode countFullStop} has counted. Called by the harvester, while the vCPU stands still.
  *
- * @returns The stops that are over.
+ * @returns The completed stops.
  */
 export function fullStopsOf(numbers: VcpuControl["numbers"]): FullStops {
   return {
@@ -106,35 +107,41 @@ export function fullStopsOf(numbers: VcpuControl["numbers"]): FullStops {
 
 /** What a vCPU's thread needs to empty its own ring. */
 export interface RingOrder {
-  /** Where the ring lies in this process. */
+  /** The ring's address in this process, and its bytes. */
   readonly place: { readonly address: number; readonly bytes: number };
-  /** The VM's file descriptor, which takes the reset. */
+  /** The VM's file descriptor, for `KVM_RESET_DIRTY_RINGS`. */
   readonly vmFd: number;
-  /** Where it puts what it harvested. */
+  /** The memory of the {@linkcode HandOver} in which it puts what it harvested. */
   readonly handOver: SharedArrayBuffer;
 }
 
-/** The doorbell's word that is counted up. */
+/** The doorbell's word that counts the rings of the bell. */
 export const BELL = 0;
-/** The doorbell's word that is 1 while somebody harvests and resets: one does at a time. */
+/**
+ * The doorbell's word that is 1 while somebody harvests and resets: a lock, since only one may do
+ * so at a time.
+ */
 export const RESET_LOCK = 1;
 
-/** What the thread of a vCPU is told to begin with. */
+/** The first and only message to the thread of a vCPU. */
 export interface VcpuOrder {
   /** The vCPU's file descriptor, which belongs to the process. */
   readonly fd: number;
   /** Address of its `kvm_run`, and its bytes. */
   readonly run: { readonly address: number; readonly bytes: number };
-  /** The doorbell of all vCPUs: counted up, and rung, when one stands still. */
+  /** The doorbell of all vCPUs. A thread increments and notifies it when its vCPU stands still. */
   readonly bell: SharedArrayBuffer;
-  /** Its control. */
+  /** The memory of its control block. */
   readonly control: SharedArrayBuffer;
-  /** A `struct kvm_regs` to begin a pass with, but for the stores (rcx) and the value (rbx). */
+  /**
+   * The `struct kvm_regs` with which a pass begins, apart from the stores (rcx) and the value
+   * (rbx).
+   */
   readonly registers: Uint8Array<ArrayBuffer>;
-  /** The exit with which the guest's program ends. */
+  /** The exit reason with which the guest's program ends. */
   readonly end: number;
   /** What the vCPU is to do. */
   readonly quest: Quest;
-  /** What its thread empties its ring with when that is full; `null` where the harvester does. */
+  /** What its thread needs to empty its full ring; `null` if the harvester empties it. */
   readonly ring: RingOrder | null;
 }

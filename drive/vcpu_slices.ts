@@ -1,3 +1,4 @@
+// vCPUs of a live run on a kernel in memory.
 import { ERRNO } from "../ffi/errors.ts";
 import type { Insight } from "../ffi/insight.ts";
 import { KVM_EXIT_DIRTY_RING_FULL } from "../ffi/kvm_constants.ts";
@@ -12,7 +13,7 @@ import {
   type VcpuStop,
 } from "./live_vcpus.ts";
 
-/** A vCPU that is to run in slices. */
+/** A vCPU to run in slices. */
 export interface SlicedVcpu {
   /** The vCPU. */
   readonly vcpu: Vcpu;
@@ -20,40 +21,40 @@ export interface SlicedVcpu {
   readonly quest: Quest;
   /** The exit reason with which the guest's program ends. */
   readonly end: number;
-  /** Sets its registers for a pass: stores to make, and the first value. */
+  /** Sets its registers for a pass: the stores to make, and the first value. */
   begin(stores: number, value: number): void;
-  /** The stores left of the pass that its guest is in, from its registers. */
+  /** The stores left in the current pass, read from its registers. */
   remaining(): number;
 }
 
 /** Instructions of a slice. */
 const SLICE = 1000;
-/** The model's clock: ten million instructions a second, about what its interpreter makes. */
+/**
+ * The rate of the model's clock: ten million instructions a second, about the speed of its
+ * interpreter.
+ */
 const INSTRUCTION_MS = 1e-4;
 
 interface Runner extends SlicedVcpu {
   readonly walk: PassWalk;
   runs: boolean;
   stop: VcpuStop;
-  /** When it stopped for a full ring, by the model's clock; `null` where it did not. */
+  /** When it stopped for a full ring, by the model's clock; `null` if it did not. */
   fullSince: number | null;
   fullStops: FullStops;
 }
 
 /**
- * vCPUs on a kernel in memory, in slices of a thousand instructions that take turns. Time is the model's own: each
- * turn of slices takes as long as a slice, as if the vCPUs ran beside each other. So a run is the same every time.
+ * vCPUs on a kernel in memory, which take turns in slices of a thousand instructions. Time is the
+ * model's own: a turn in which each vCPU runs one slice takes as long as one slice, as if they ran
+ * in parallel. So a run is the same every time.
  */
 export class VcpuSlices implements LiveVcpus {
   readonly #insight: Insight;
   readonly #runners: readonly Runner[];
   #clock = 0;
 
-  /**
-   * Makes ready; all stand still.
-   *
-   * @param insight The kernel in memory.
-   */
+  /** Prepares the vCPUs; all stand still. */
   constructor(insight: Insight, vcpus: readonly SlicedVcpu[]) {
     this.#insight = insight;
     this.#runners = vcpus.map((vcpu) => ({
@@ -72,15 +73,18 @@ export class VcpuSlices implements LiveVcpus {
     return this.#runners.map(() => 0);
   }
 
-  /** 200,000 instructions: where each store is the first to its page, the host finds memory for some ten thousand. */
+  /**
+   * 200,000 instructions. If each store is the first to its page, the host has to allocate about
+   * ten thousand pages meanwhile.
+   */
   readonly turnMs = 0.2;
 
-  /** Milliseconds of the model's clock. */
+  /** The time in milliseconds, by the model's clock. */
   now(): number {
     return this.#clock;
   }
 
-  /** Lets a vCPU that stands still run on. */
+  /** Resumes a vCPU that stands still. */
   resume(id: number): void {
     const runner = this.#runners[id]!;
     if (runner.stop.kind === "done") return;
@@ -94,7 +98,7 @@ export class VcpuSlices implements LiveVcpus {
   }
 
   /**
-   * Makes vCPUs stand still.
+   * Stops vCPUs.
    *
    * @param ids The vCPUs; all unless given.
    */
@@ -106,7 +110,7 @@ export class VcpuSlices implements LiveVcpus {
   }
 
   /**
-   * Lets vCPUs run in turns until one has stopped by itself, or the clock has passed.
+   * Lets vCPUs run in turns until one has stopped by itself, or the time has passed.
    *
    * @param ms The longest, in milliseconds of the model's clock.
    */
@@ -121,12 +125,12 @@ export class VcpuSlices implements LiveVcpus {
     }
   }
 
-  /** Does something; nobody else harvests or resets here. */
+  /** Calls `work`; nobody else harvests or resets here. */
   exclusively<Answer>(work: () => Answer): Answer {
     return work();
   }
 
-  // Answers whether the vCPU has stopped.
+  // Returns whether the vCPU has stopped.
   #runSlice(runner: Runner): boolean {
     const answer = this.#insight.runSlice(runner.vcpu.fd, SLICE);
     if (answer === -ERRNO.EAGAIN) return false;
@@ -147,7 +151,7 @@ export class VcpuSlices implements LiveVcpus {
   }
 
   /**
-   * How a vCPU stopped.
+   * Why a vCPU stopped.
    *
    * @returns Why it stands still; `null` while it runs.
    */
@@ -156,7 +160,7 @@ export class VcpuSlices implements LiveVcpus {
     return runs ? null : stop;
   }
 
-  /** Where a vCPU that stands still is in its stores. */
+  /** How far a vCPU that stands still is in its stores. */
   placeOf(id: number): VcpuPlace {
     const { walk, stop, remaining } = this.#runners[id]!;
     const passMade = stop.kind === "done" ? walk.stores : walk.stores - remaining();
@@ -165,15 +169,16 @@ export class VcpuSlices implements LiveVcpus {
   }
 
   /**
-   * How long a vCPU stood still for full rings, by the model's clock.
+   * How long a vCPU stood still at full rings, by the model's clock.
    *
-   * @returns The stops that are over: all were resumed, as no vCPU empties its own ring here.
+   * @returns The completed stops. `resume` ended all of them, since no vCPU empties its own ring
+   * here.
    */
   fullStops(id: number): FullStops {
     return this.#runners[id]!.fullStops;
   }
 
-  /** There is nothing to end. */
+  /** Does nothing: there are no threads to end. */
   async [Symbol.asyncDispose](): Promise<void> {}
 }
 

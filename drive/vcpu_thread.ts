@@ -1,5 +1,6 @@
-// The thread of one vCPU: it is told what to do in one message, then runs the vCPU whenever the harvester
-// lets it, and stands still otherwise. Between the two it talks through drive/vcpu_control.ts alone.
+// The thread of one vCPU. It receives its order in one message, then runs the vCPU whenever the
+// harvester allows it, and stands still otherwise. After that message the two communicate only
+// through drive/vcpu_control.ts.
 import { checked, ERRNO, KernelError } from "../ffi/errors.ts";
 import type { Kernel } from "../ffi/kernel.ts";
 import { KVM_EXIT_DIRTY_RING_FULL } from "../ffi/kvm_constants.ts";
@@ -80,7 +81,7 @@ function serve(kernel: Kernel, order: control.VcpuOrder): void {
         if (Atomics.load(words, control.PHASE) === control.STOPPING) {
           return stand(control.STOP_ASKED);
         }
-        continue; // a signal that came late, for a stop that was over
+        continue; // a late signal, of a stop that is already over
       }
       if (answer !== 0) return stand(control.STOP_ERRNO, -answer);
       const reason = runPage.getUint32(kvm_run.at.exit_reason, true);
@@ -97,7 +98,7 @@ function serve(kernel: Kernel, order: control.VcpuOrder): void {
     }
   };
 
-  // Of a VM that is dead, say: KVM_SET_REGS fails as KVM_RUN does.
+  // KVM_SET_REGS may fail as KVM_RUN may, for instance on a dead VM.
   const runOrFail = (): void => {
     try {
       run();
@@ -115,14 +116,14 @@ function serve(kernel: Kernel, order: control.VcpuOrder): void {
     numbers[control.PASS] = walk.stores;
   }
   words[control.TID] = kernel.gettid();
-  // Nobody may want it any more.
+  // Otherwise the harvester has given up on this thread in the meantime (QUIT).
   const { PHASE, STARTING, HOLD } = control;
   if (Atomics.compareExchange(words, PHASE, STARTING, HOLD) !== STARTING) return;
   for (;;) {
     const phase = Atomics.load(words, control.PHASE);
     if (phase === control.QUIT) return;
     if (phase === control.HOLD) Atomics.wait(words, control.PHASE, control.HOLD);
-    // The harvester may take it back before it is begun.
+    // The harvester may withdraw RUN before this thread takes it.
     else if (take(words)) runOrFail();
   }
 }
@@ -132,8 +133,8 @@ function take(words: Int32Array<SharedArrayBuffer>): boolean {
   return Atomics.compareExchange(words, PHASE, RUN, RUNNING) === RUN;
 }
 
-// All signals but those of a fault stay away from this thread; SIGUSR1 is let in by KVM_RUN alone, so that
-// one which comes a moment before KVM_RUN ends it all the same (api.rst, "KVM_SET_SIGNAL_MASK").
+// Blocks all signals on this thread but those of a fault. Only KVM_RUN lets in SIGUSR1, so that one
+// which comes a moment before KVM_RUN ends it all the same (api.rst, "KVM_SET_SIGNAL_MASK").
 function blockSignals(kernel: Kernel, fd: number): void {
   const blocked = new Uint8Array(SIGSET_BYTES).fill(0xff);
   const faults = signalSet(...SYNCHRONOUS_SIGNALS);
@@ -147,13 +148,13 @@ function blockSignals(kernel: Kernel, fd: number): void {
 }
 
 /**
- * Empties a full ring on its vCPU's own thread, which wakes nobody and waits for nobody: harvests it, resets, and
- * hands the entries over to the harvester, which reads their pages later. All signals but those of faults are kept out
- * of this thread, and so out of the reset.
+ * Empties a full ring on its vCPU's own thread, without waking or waiting for another one: harvests
+ * the ring, resets, and hands the entries over to the harvester, which reads their pages later.
+ * This thread blocks all signals but those of faults, so none can interrupt the reset.
  *
- * It stands apart from the cycle that all else takes (`drive/harvest_cycle.ts`), since it runs on another thread, where
- * nothing of the VM is but a file descriptor and a ring's memory, and takes half a cycle: the counts are compared, and
- * the pages read, by the harvester that it hands them to.
+ * It does not use the harvest cycle (`drive/harvest_cycle.ts`): this thread knows no more of the VM
+ * than a file descriptor and the ring's memory, and it does half a cycle only. The harvester
+ * compares the counts and reads the pages.
  */
 class RingEmptier {
   readonly #kernel: Kernel;
@@ -161,14 +162,14 @@ class RingEmptier {
   readonly #lock: Int32Array<SharedArrayBuffer>;
   readonly #handOver: HandOver;
   readonly #harvester: Harvester;
-  /** How long the vCPU stood still for the ring that was emptied last, nanoseconds. */
+  /** How long the vCPU stood still for the ring that was emptied last, in nanoseconds. */
   stopNs = 0;
 
   /**
-   * Makes ready, and has the harvest compiled.
+   * Views the shared memory, and warms up the harvest so that it is compiled.
    *
    * @param kernel The kernel that answers on this thread.
-   * @param lock The doorbell, with the lock of resets.
+   * @param lock The doorbell, which holds the reset lock.
    */
   constructor(kernel: Kernel, order: RingOrder, lock: Int32Array<SharedArrayBuffer>) {
     const { place: { address, bytes }, vmFd, handOver } = order;
@@ -182,10 +183,11 @@ class RingEmptier {
   }
 
   /**
-   * Empties the ring, if it can be done at once: somebody else may be resetting, there may be no room to hand entries
-   * over, and a ring that has none is the harvester's affair.
+   * Empties the ring if that can be done at once. It cannot while somebody else resets, if there is
+   * no room to hand entries over, or if the ring brings no entry: such a ring is left to the
+   * harvester.
    *
-   * @param since When the vCPU stopped.
+   * @param since When the vCPU stopped, by `performance.now()`.
    * @returns Whether the vCPU can run on.
    */
   empty(since: number): boolean {

@@ -1,3 +1,4 @@
+// vCPUs of a live run on a real kernel.
 import { ERRNO, HostError } from "../ffi/errors.ts";
 import type { Kernel } from "../ffi/kernel.ts";
 import { SIGUSR1 } from "../ffi/linux.ts";
@@ -6,50 +7,56 @@ import type { FullStops, LiveVcpus, VcpuPlace, VcpuStop } from "./live_vcpus.ts"
 import * as control from "./vcpu_control.ts";
 import type { VcpuControl, VcpuOrder } from "./vcpu_control.ts";
 
-/** A vCPU that is to have a thread. */
+/** A vCPU to run on a thread. */
 export interface ThreadedVcpu {
-  /** What its thread is told, but for what they share. */
+  /** The order to its thread, without the memory that they share. */
   readonly order: Omit<VcpuOrder, "bell" | "control">;
-  /** The stores left of the pass that its guest is in, from its registers. */
+  /** The stores left in the current pass, read from its registers. */
   remaining(): number;
 }
 
 /** The program of a vCPU's thread. */
 export const THREAD: URL = new URL("./vcpu_thread.ts", import.meta.url);
 
-/** The longest that a thread may take to begin, to stand still, and to end. */
+/** The longest times for a thread to begin, to stand still, and to end. */
 const START_MS = 30_000;
 const STOP_MS = 5_000;
 const END_MS = 5_000;
-/** While it waits, the harvester looks this often whether threads still exist. */
+/** How often the harvester checks, while it waits, that the threads still exist. */
 const LOOK_MS = 100;
-/** A lock that is held for longer while a thread is gone was that thread's. */
+/**
+ * If the reset lock is held for longer than this and a thread is gone, that thread is taken to have
+ * held it.
+ */
 const LEFT_LOCK_MS = 1000;
 
 interface Thread {
   readonly worker: Worker;
   readonly control: VcpuControl;
   readonly vcpu: ThreadedVcpu;
-  /** Whether its vCPU was let run and its stop has not been asked for yet. */
+  /** Whether its vCPU was resumed and nobody has called `stopOf` for its stop yet. */
   isOut: boolean;
   hasSaidBye: boolean;
-  /** What it failed with. */
+  /** The message of its error, if it failed. */
   error: string | null;
-  /** Why it is gone; `null` while it is there. */
+  /** Why the thread is gone; `null` while it exists. */
   lost: string | null;
 }
 
 /**
- * vCPUs on a real kernel, each on a thread of its own (a Worker, since `KVM_RUN` blocks). A vCPU stops for a
- * signal that its thread blocks and `KVM_RUN` alone lets in, so that none is lost that comes too early. A
- * Worker is ended by itself: to terminate one inside `KVM_RUN` would hang the process.
+ * vCPUs on a real kernel, each on a thread of its own: a Worker, since `KVM_RUN` blocks. A vCPU is
+ * stopped with a signal that its thread blocks and only `KVM_RUN` lets in, so that a signal which
+ * comes too early is not lost. A Worker ends by itself: terminating one inside `KVM_RUN` would hang
+ * the process.
  */
 export class VcpuThreads implements LiveVcpus {
   readonly #kernel: Kernel;
   readonly #bell = new Int32Array(new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT));
   readonly #threads: Thread[] = [];
   #lookedAt = 0;
-  /** The vCPU that its kernel does not let go of; `null` while there is none. */
+  /**
+   * The vCPU whose `KVM_RUN` does not return though a signal is pending; `null` if there is none.
+   */
   #stuck: number | null = null;
 
   private constructor(kernel: Kernel) {
@@ -61,8 +68,8 @@ export class VcpuThreads implements LiveVcpus {
    *
    * @param kernel The kernel that answers on this thread.
    * @param program The program of a thread.
-   * @returns The vCPUs, for their caller to dispose before the VM.
-   * @throws {HostError} Where a thread cannot be started.
+   * @returns The vCPUs. The caller owns them and disposes of them before the VM.
+   * @throws {HostError} If a thread cannot be started.
    */
   static async start(
     kernel: Kernel,
@@ -94,7 +101,7 @@ export class VcpuThreads implements LiveVcpus {
     this.#threads.push(thread);
     worker.onmessage = () => thread.hasSaidBye = true;
     worker.onerror = (event) => {
-      event.preventDefault(); // or it would end the process
+      event.preventDefault(); // otherwise the error would end the process
       thread.error = event.message;
     };
     const shared = { bell: this.#bell.buffer, control: thread.control.buffer };
@@ -117,20 +124,23 @@ export class VcpuThreads implements LiveVcpus {
     }
   }
 
-  /** The threads' ids, by vCPU. */
+  /** The thread ids, by vCPU. */
   get tids(): readonly number[] {
     return this.#threads.map(({ control: { words } }) => words[control.TID]!);
   }
 
-  /** The harvester gives the event loop a turn this often, in which signals and the end of threads are seen. */
+  /**
+   * How often, in milliseconds, the event loop gets a turn, in which signals and the end of threads
+   * are seen.
+   */
   readonly turnMs = 50;
 
-  /** Milliseconds of this host's clock. */
+  /** The time in milliseconds, by this host's clock. */
   now(): number {
     return performance.now();
   }
 
-  /** Lets a vCPU that stands still run on. */
+  /** Resumes a vCPU that stands still. */
   resume(id: number): void {
     const thread = this.#threads[id]!;
     const { words } = thread.control;
@@ -142,11 +152,11 @@ export class VcpuThreads implements LiveVcpus {
   }
 
   /**
-   * Makes vCPUs stand still, wherever they are, and waits until they do.
+   * Stops vCPUs, wherever they are, and waits until they stand still.
    *
    * @param ids The vCPUs; all unless given.
-   * @throws {GuestError} Where one does not within seconds: its kernel runs it though a signal is pending. It is not
-   * waited for again.
+   * @throws {GuestError} If one does not stop within seconds: the kernel goes on to run it though a
+   * signal is pending. Nobody waits for it again.
    */
   stop(ids: readonly number[] = this.#threads.keys().toArray()): void {
     if (this.#stuck !== null) throw stuckError(this.#stuck);
@@ -166,7 +176,7 @@ export class VcpuThreads implements LiveVcpus {
     }
   }
 
-  // What has not begun is taken back; what runs gets a signal.
+  // Withdraws RUN if the thread has not taken it yet, and otherwise sends a signal.
   #ask(thread: Thread): void {
     const { words } = thread.control;
     const { PHASE, RUN, HOLD, RUNNING, STOPPING } = control;
@@ -179,7 +189,7 @@ export class VcpuThreads implements LiveVcpus {
   }
 
   /**
-   * Waits until a vCPU has stopped by itself, or time has passed.
+   * Waits until a vCPU has stopped by itself, or the time has passed.
    *
    * @param ms The longest, in milliseconds.
    */
@@ -190,11 +200,12 @@ export class VcpuThreads implements LiveVcpus {
     if (performance.now() - this.#lookedAt > LOOK_MS) this.#look();
   }
 
-  /** Does something while no vCPU's thread harvests or resets. */
+  /** Calls `work` while no vCPU's thread harvests or resets. */
   exclusively<Answer>(work: () => Answer): Answer {
     const { RESET_LOCK } = control;
     const started = performance.now();
-    // A thread has it for some tens of microseconds; one that died with it would have it for ever.
+    // A thread holds the lock for some tens of microseconds, but one that died with it would hold
+    // it for ever.
     while (Atomics.compareExchange(this.#bell, RESET_LOCK, 0, 1) !== 0) {
       Atomics.wait(this.#bell, RESET_LOCK, 1, 0.05);
       if (performance.now() - this.#lookedAt > LOOK_MS) this.#look();
@@ -208,7 +219,8 @@ export class VcpuThreads implements LiveVcpus {
     }
   }
 
-  // A thread that threw, or closed itself, tells nobody but the kernel.
+  // While this thread blocks the event loop, only the kernel tells that a thread threw or closed
+  // itself.
   #look(): void {
     this.#lookedAt = performance.now();
     for (const thread of this.#threads) {
@@ -223,7 +235,7 @@ export class VcpuThreads implements LiveVcpus {
   }
 
   /**
-   * How a vCPU stopped.
+   * Why a vCPU stopped.
    *
    * @returns Why it stands still; `null` while it runs.
    */
@@ -231,7 +243,7 @@ export class VcpuThreads implements LiveVcpus {
     const thread = this.#threads[id]!;
     if (!isStill(thread)) return null;
     thread.isOut = false;
-    // Said again, now that the event loop may have brought the reason.
+    // `thread.error` is read again here, since the event loop may have delivered it meanwhile.
     if (thread.lost !== null) return { kind: "lost", why: thread.error ?? thread.lost };
     const { words } = thread.control;
     const detail = words[control.DETAIL]!;
@@ -249,7 +261,7 @@ export class VcpuThreads implements LiveVcpus {
     }
   }
 
-  /** Where a vCPU that stands still is in its stores. */
+  /** How far a vCPU that stands still is in its stores. */
   placeOf(id: number): VcpuPlace {
     const { control: { numbers, words }, vcpu } = this.#threads[id]!;
     const passStores = numbers[control.PASS]!;
@@ -260,17 +272,17 @@ export class VcpuThreads implements LiveVcpus {
   }
 
   /**
-   * How long a vCPU stood still for full rings, as its thread measured.
+   * How long a vCPU stood still at full rings, measured by its thread.
    *
-   * @returns The stops that are over.
+   * @returns The completed stops.
    */
   fullStops(id: number): FullStops {
     return control.fullStopsOf(this.#threads[id]!.control.numbers);
   }
 
-  /** Stops all vCPUs and waits until their threads are gone, unless a kernel does not let go of one. */
+  /** Stops all vCPUs and waits until their threads are gone, unless a `KVM_RUN` does not return. */
   async [Symbol.asyncDispose](): Promise<void> {
-    // One that has not begun is told in time: it never comes to KVM_RUN.
+    // A thread that has not begun sees QUIT and never enters KVM_RUN.
     const { PHASE, STARTING, QUIT } = control;
     const begun = this.#threads.filter(({ control: { words } }) =>
       Atomics.compareExchange(words, PHASE, STARTING, QUIT) !== STARTING
@@ -280,7 +292,8 @@ export class VcpuThreads implements LiveVcpus {
       Atomics.store(words, PHASE, QUIT);
       Atomics.notify(words, PHASE);
     }
-    // To end a Worker inside KVM_RUN, or to wait for it, would hold this program, too: it ends with the process.
+    // Terminating a Worker inside KVM_RUN, or waiting for it, would hang this program; the Worker
+    // ends with the process.
     if (this.#stuck !== null) return;
     const since = performance.now();
     for (const thread of begun) {
@@ -290,7 +303,7 @@ export class VcpuThreads implements LiveVcpus {
         await turn();
       }
     }
-    // All are outside of KVM_RUN: closing, gone, or never to enter it.
+    // All are outside KVM_RUN: they are closing, gone, or will never enter it.
     for (const { worker } of this.#threads) worker.terminate();
     for (const thread of begun) {
       while (!this.#isGone(thread) && performance.now() - since < END_MS) await turn();

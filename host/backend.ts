@@ -1,3 +1,4 @@
+// Chooses and opens the kernel under test: the real one or a model.
 import { HostError } from "../ffi/errors.ts";
 import type { ModelKind, ModelVersion } from "../ffi/insight.ts";
 import type { Kernel } from "../ffi/kernel.ts";
@@ -5,26 +6,26 @@ import { openLibc } from "../ffi/libc.ts";
 import { largestRing, System } from "../kvm/system.ts";
 import { ValueError } from "./errors.ts";
 
-/** A kernel to choose: a real one, the model of one in memory, or the first of them that is usable. */
+/** A kernel to choose: the real one, the model in memory, or the first of these that is usable. */
 export type Backend = "kvm" | "model" | "auto";
 
-/** Which kernel a command line asks for. */
+/** The kernel that a command line asks for. */
 export interface BackendSelection {
   /** The kernel. */
   readonly backend: Backend;
-  /** Which model, where it may be the model; the latest unless given. */
+  /** Which model, if the backend is `model` or `auto`; the latest unless given. */
   readonly model?: ModelChoice | undefined;
 }
 
 const LATEST: ModelKind = { version: "latest", pml: false, emulator: false };
 
 /**
- * The kernel that a command talks to. The one place that picks it.
+ * Opens the kernel that a command talks to. This is the only place that chooses it.
  *
- * @param trace Called with a line for each kernel call, or `null` to trace none.
- * @param note Says to a person that another kernel answers than the first choice, and why.
- * @throws {ValueError} Where a model is named and the real kernel is asked for.
- * @throws {HostError} Where the real kernel is asked for and cannot be reached.
+ * @param trace Called with a line for each kernel call; `null` to trace none.
+ * @param note Called with a text for the user if the model stands in for the real kernel, and why.
+ * @throws {ValueError} If a model is named, but the backend is `kvm`.
+ * @throws {HostError} If the backend is `kvm` and libc cannot be called.
  */
 export async function openKernel(
   { backend, model }: BackendSelection,
@@ -67,9 +68,9 @@ async function tracer(
 /**
  * Finds out whether a kernel has a KVM with a dirty ring.
  *
- * @param open Reaches the kernel.
- * @returns The kernel, or what is missing.
- * @throws {KernelError} Where the host has one and a call fails all the same.
+ * @param open Opens the kernel.
+ * @returns The kernel, or in words what is missing.
+ * @throws {KernelError} If the host has one, but a call fails.
  */
 export function tryKvm(open: () => Kernel): Kernel | string {
   try {
@@ -83,7 +84,7 @@ export function tryKvm(open: () => Kernel): Kernel | string {
   }
 }
 
-/** The versions that can be chosen, the oldest first. */
+/** The versions of the model that can be chosen, the oldest first. */
 export const MODEL_VERSIONS: readonly ModelVersion[] = [
   "v5.11",
   "v6.1",
@@ -94,14 +95,14 @@ export const MODEL_VERSIONS: readonly ModelVersion[] = [
   "latest",
 ];
 
-/** Which kernel in memory shall answer, as a command line names it. */
+/** A model of a kernel, as a command line names it. */
 export interface ModelChoice extends ModelKind {
-  /** The choice as it was written. */
+  /** The text as the user wrote it. */
   readonly text: string;
 }
 
 /**
- * Reads a choice of model.
+ * Parses the name of a model.
  *
  * @example
  * ```ts
@@ -117,7 +118,7 @@ export interface ModelChoice extends ModelKind {
  * ```
  *
  * @param text `VERSION`, `VERSION+pml`, `VERSION+emulator` or `VERSION+pml+emulator`.
- * @throws {SyntaxError} With what was expected, where the text is none.
+ * @throws {SyntaxError} If the text names no model; the message says what was expected.
  */
 export function parseModel(text: string): ModelChoice {
   const [first, ...traits] = text.split("+");

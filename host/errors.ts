@@ -1,3 +1,4 @@
+// The errors that are not a kernel's, what file errors mean, and the exit statuses.
 import {
   ERRNO,
   errnoText,
@@ -8,29 +9,31 @@ import {
 } from "../ffi/errors.ts";
 
 /**
- * The command line, a file, or a value in one is wrong, or above a limit that the kernel reports. The
- * message names the value, says what was expected, and where it can, what to do.
+ * The command line, a file, or a value in one of them is wrong, or exceeds a limit that the kernel
+ * reports. The message names the value, says what was expected and, if possible, what to do.
  */
 export class UsageError extends WordedError {
-  /** Says what is wrong. */
+  /** Creates an error that says what is wrong. */
   constructor(wording: string | Wording) {
     super(wording);
     this.name = "UsageError";
   }
 }
 
-/** A value that does not fit: by itself, beside another, or on this kernel. */
+/** A value that is not possible: by itself, in combination with another one, or on this kernel. */
 export class ValueError extends UsageError {
-  /** What was asked for, by name: `{ gap: 300 }`; sizes are in bytes. */
+  /** The values that were asked for, by name: `{ gap: 300 }`. Sizes are in bytes. */
   readonly asked: Readonly<Record<string, number | string>>;
-  /** What would have been taken of the first of them; `null` where numbers do not say it. */
+  /**
+   * The range of the first of them that would have been accepted; `null` if no range describes it.
+   */
   readonly limit: Limit | null;
 
   /**
-   * Says what does not fit.
+   * Creates an error that says which values are not possible.
    *
-   * @param asked What was asked for, by name.
-   * @param limit What would have been taken.
+   * @param asked The values that were asked for, by name; sizes are in bytes.
+   * @param limit The range of the first value that would have been accepted.
    */
   constructor(
     asked: Readonly<Record<string, number | string>>,
@@ -44,10 +47,10 @@ export class ValueError extends UsageError {
   }
 }
 
-/** The guest stopped in a way that its program never does: a defect of the guest, or of KVM. */
+/** The guest stopped in a way that its program never causes: a defect of the guest, or of KVM. */
 export class GuestError extends WordedError {
   /**
-   * Says how the guest stopped.
+   * Creates an error that says how the guest stopped.
    *
    * @param wording One line: which vCPU, which exit, where.
    */
@@ -57,15 +60,15 @@ export class GuestError extends WordedError {
   }
 }
 
-/** What neither the file nor the command line is to blame for. */
+/** Errnos for which neither the file nor the command line is to blame. */
 const NO_ROOM: ReadonlySet<number> = new Set([
   ...[ERRNO.EMFILE, ERRNO.ENFILE, ERRNO.ENOMEM],
   ...[ERRNO.ENOSPC, ERRNO.EDQUOT, ERRNO.EFBIG],
 ]);
 
 /**
- * The errno with which the system refused a call of Deno's file functions, which tell it in words alone: `No space
- * left on device (os error 28): ...`.
+ * The errno of a failed call of Deno's file functions, which give it only in their message:
+ * `No space left on device (os error 28): ...`.
  *
  * @example
  * ```ts
@@ -75,7 +78,7 @@ const NO_ROOM: ReadonlySet<number> = new Set([
  * assertEquals(fileErrno(new Error("No space left on device (os error 28)")), 28);
  * ```
  *
- * @returns The errno, positive; `null` where the system refused nothing.
+ * @returns The errno, positive; `null` if the error comes from no system call.
  */
 export function fileErrno(error: unknown): number | null {
   const found = error instanceof Error ? /\(os error (\d+)\)/.exec(error.message) : null;
@@ -83,9 +86,9 @@ export function fileErrno(error: unknown): number | null {
 }
 
 /**
- * Why a file could not be used, by Deno's file functions or by the kernel's.
+ * Why a file could not be used; the error may be Deno's or a {@linkcode KernelError}.
  *
- * @returns The errno with its meaning, or what Deno said.
+ * @returns The errno with its meaning, or Deno's message.
  */
 export function fileErrorText(error: Error): string {
   const errno = error instanceof KernelError ? error.errno : fileErrno(error);
@@ -96,16 +99,17 @@ export function fileErrorText(error: Error): string {
 }
 
 /**
- * A call of Deno's file functions that failed for want of room: on the disk, of descriptors or of memory. The command
- * line is not wrong then.
+ * Recognizes a failure for lack of room: on the disk, of file descriptors or of memory. The command
+ * line is not to blame then.
  *
- * @param what What was tried, for the error.
- * @param error What was thrown; one of the calls with which a kernel reads files is looked at, too.
- * @returns The error to throw instead; `null` where it failed for another reason.
+ * @param what The call that failed, for the error.
+ * @param error What was thrown: by Deno's file functions, or a {@linkcode KernelError} of a kernel
+ * that reads files.
+ * @returns The error to throw instead; `null` if the reason is another one.
  */
 export function fileShortage(what: string | Wording, error: unknown): KernelError | null {
   if (error instanceof KernelError) {
-    // Read, a file that is too large is to blame.
+    // When a file is read, EFBIG means that the file itself is too large.
     return NO_ROOM.has(error.errno) && error.errno !== ERRNO.EFBIG ? error : null;
   }
   const errno = fileErrno(error);
@@ -114,24 +118,24 @@ export function fileShortage(what: string | Wording, error: unknown): KernelErro
 
 /** The exit statuses of dirtyring: README.md, "Exit statuses". */
 export const EXIT = {
-  /** Done, and all that was checked holds. */
+  /** Done, and every check holds. */
   OK: 0,
-  /** Something that was checked does not hold. */
+  /** A check does not hold. */
   BROKEN: 1,
-  /** The command line, a file or a value in it is wrong. */
+  /** The command line, a file or a value in one of them is wrong. */
   USAGE: 2,
   /** The kernel refused or failed a call that was needed, the guest failed, or something ran out. */
   KERNEL: 3,
-  /** This host cannot do it. */
+  /** This host lacks what is needed. */
   HOST: 4,
   /** A defect of dirtyring. */
   DEFECT: 70,
-  /** A kernel of `--kernel` that did not boot, panicked, hung or ran out of time. */
+  /** A kernel of `--kernel` did not boot, panicked, hung or ran out of time. */
   MACHINE: 125,
-  /** Interrupted; these as a shell tells of a process that the signal ended: 128 and its number. */
+  /** Interrupted by SIGHUP. As in a shell, the status of a signal is 128 plus its number. */
   SIGHUP: 129,
   SIGINT: 130,
-  /** The reader of the output went away before all was done: SIGPIPE's. */
+  /** The reader of the output closed it early; the status is that of SIGPIPE. */
   CLOSED_PIPE: 141,
   SIGTERM: 143,
 } as const;

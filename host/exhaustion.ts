@@ -1,17 +1,21 @@
+// Errors that name the limit when file descriptors, memory, processes or threads have run out.
 import { ERRNO, HostError, KernelError } from "../ffi/errors.ts";
 import { SIGXFSZ } from "../ffi/linux.ts";
 import { ignoreSignal, resourceLimit } from "../ffi/process.ts";
 import { fileErrno, GuestError, UsageError } from "./errors.ts";
 
 const MIB = 2 ** 20;
-/** What this program says itself, and may quote anything in. */
+/**
+ * This program's own errors. Their texts may quote anything, so an errno found in them means
+ * nothing.
+ */
 const OWN = [UsageError, HostError, GuestError];
-/** A file that may be read, and is there. */
+/** A file that exists and may be read. */
 const OWN_FILE = import.meta.filename ?? new URL(import.meta.url);
-/** File descriptors that Deno 2.9 needs to start a Worker. */
+/** The file descriptors that Deno 2.9 needs to start a Worker. */
 const OF_A_THREAD = 7;
 
-/** What has run out, by errno, and what to do. */
+/** By errno: what has run out, and what to do. */
 const ADVICE: Readonly<Record<number, () => string>> = {
   [ERRNO.EMFILE]: () =>
     `${limited("RLIMIT_NOFILE", "file descriptors")} this process's limit (ulimit -n): raise it`,
@@ -35,9 +39,9 @@ function limited(name: "RLIMIT_NOFILE" | "RLIMIT_NPROC", what: string): string {
 }
 
 /**
- * An error that says that descriptors, memory, processes or threads have run out, as one that names the limit. Deno
- * tells it in errors of many kinds: of files, of programs that are started, of modules that are loaded when they are
- * needed.
+ * Turns an error about exhausted descriptors, memory, processes or threads into one that names the
+ * limit. Deno reports exhaustion in errors of many kinds: of files, of programs to start, of
+ * modules that are loaded late.
  *
  * @example
  * ```ts
@@ -48,12 +52,13 @@ function limited(name: "RLIMIT_NOFILE" | "RLIMIT_NPROC", what: string): string {
  * assertStringIncludes(exhaustion(error)!.message, "spawn(/bin/true): ENFILE");
  * ```
  *
- * @returns The error with the limit in it; `null` where nothing has run out.
+ * @returns The error with advice that names the limit; `null` if nothing has run out.
  */
 export function exhaustion(error: unknown): KernelError | null {
   if (error instanceof KernelError) {
     const advice = ADVICE[error.errno];
-    // One that gives advice knows better; a call that is to be tried again is no thread that was not made.
+    // An error that has advice keeps it. EAGAIN of a kernel call asks to try again: it does not
+    // mean that threads have run out.
     const isKept = error.advice !== null || error.errno === ERRNO.EAGAIN || advice === undefined;
     return isKept ? null : error.advising(advice());
   }
@@ -65,11 +70,11 @@ export function exhaustion(error: unknown): KernelError | null {
 }
 
 /**
- * A thread that could not be started, as an error that names the limit.
+ * Turns the failure to start a thread into an error that names the limit.
  *
  * @param error What `new Worker()` threw.
- * @param what Whose thread.
- * @returns The error to throw.
+ * @param what Whose thread it is, for the error.
+ * @returns The error to throw; the given one if nothing has run out.
  */
 export function threadFailure(error: unknown, what: string): unknown {
   const errno = fileErrno(error);
@@ -77,10 +82,10 @@ export function threadFailure(error: unknown, what: string): unknown {
 }
 
 /**
- * Makes sure of file descriptors before Deno needs them where it panics without.
+ * Checks that file descriptors are left, before a call of Deno that panics without them.
  *
- * @param what What for, for the error.
- * @throws {KernelError} Where there are not so many.
+ * @param what What they are for, for the error.
+ * @throws {KernelError} If fewer are left.
  */
 export function needDescriptors(count: number, what: string): void {
   const files: Deno.FsFile[] = [];
@@ -89,7 +94,7 @@ export function needDescriptors(count: number, what: string): void {
   } catch (error) {
     const errno = fileErrno(error);
     for (const file of files.splice(0)) file.close();
-    // Where its own file may not be read nothing can be said.
+    // If this file may not be read, nothing can be checked.
     if (errno !== ERRNO.EMFILE && errno !== ERRNO.ENFILE) return;
     throw named(`${count} file descriptors for ${what}`, errno);
   }
@@ -97,17 +102,17 @@ export function needDescriptors(count: number, what: string): void {
 }
 
 /**
- * As {@linkcode needDescriptors}, before threads are started.
+ * Checks, like {@linkcode needDescriptors}, that file descriptors are left to start threads.
  *
  * @param count How many threads.
- * @param what Whose threads, for the error.
- * @throws {KernelError} Where there are not enough file descriptors.
+ * @param what Whose threads they are, for the error.
+ * @throws {KernelError} If fewer file descriptors are left than that needs.
  */
 export function needThreads(count: number, what: string): void {
   needDescriptors(OF_A_THREAD * count, what);
 }
 
-/** What a Deno that cannot start says last, and the errno behind it. */
+/** The messages of a Deno that cannot start, each with the errno behind it. */
 const LAST_WORDS: readonly (readonly [RegExp, number])[] = [
   [/Too many open files in system/, ERRNO.ENFILE],
   [/Too many open files/, ERRNO.EMFILE],
@@ -116,11 +121,11 @@ const LAST_WORDS: readonly (readonly [RegExp, number])[] = [
 ];
 
 /**
- * What a process of this program's own died of, where that is a limit.
+ * Recognizes the limit that ended a child process of this program.
  *
  * @param what The process, for the error.
- * @param words What it said on standard error.
- * @returns The error that names the limit; `null` where it speaks of none.
+ * @param words What it wrote to standard error.
+ * @returns The error that names the limit; `null` if the words name none.
  */
 export function denoShortage(what: string, words: string): KernelError | null {
   const found = LAST_WORDS.find(([said]) => said.test(words));
@@ -132,7 +137,7 @@ function named(call: string, errno: number): KernelError | null {
   return advice === undefined ? null : new KernelError(call, -errno, { advice: advice() });
 }
 
-// What Deno was asked, of what it says.
+// The call that failed, from Deno's error message.
 function callOf(message: string): string {
   const spawned = /^Failed to spawn '(.*?)': /.exec(message);
   if (spawned !== null) return `spawn(${spawned[1]})`;
@@ -148,9 +153,10 @@ let isSurvived = false;
 let isListenedTo = false;
 
 /**
- * Makes a file that may not grow any more (`ulimit -f`) an error of the write, EFBIG, as a full disk is one: without
- * it the kernel ends the process with SIGXFSZ. Where no signal can be ignored, it is listened to, and for good, since
- * Deno ends the process by itself where a signal comes whose last listener has just gone.
+ * Makes a write beyond the file size limit (`ulimit -f`) fail with EFBIG, like a write to a full
+ * disk. Otherwise the kernel ends the process with SIGXFSZ. If signals cannot be ignored, this adds
+ * a listener instead and never removes it, since Deno ends the process by itself when a signal
+ * arrives whose last listener was just removed.
  */
 export function surviveFileLimit(): void {
   if (isSurvived || Deno.build.os === "windows") return;
@@ -158,7 +164,7 @@ export function surviveFileLimit(): void {
     try {
       needDescriptors(2, "the signal SIGXFSZ");
     } catch {
-      return; // what is written next tells of it
+      return; // the next write reports it
     }
     Deno.addSignalListener("SIGXFSZ", () => {});
     isListenedTo = true;
@@ -167,13 +173,13 @@ export function surviveFileLimit(): void {
 }
 
 /**
- * How to start a program so that it survives the limit as this one does, where a shell may be started: it inherits what
- * is ignored, and not what is listened to.
+ * How to start a program so that it survives the file size limit, too, if a shell may be started. A
+ * program inherits ignored signals, but not listeners.
  *
- * @returns What to start instead, which becomes the program, and its arguments.
+ * @returns The program to start instead, which executes the given one, and its arguments.
  */
 export function surviving(program: string, args: readonly string[]): [string, readonly string[]] {
-  // Asked first: a call without permission would put the question to a person at a terminal.
+  // Query first: a call without the permission would prompt the user at a terminal.
   const mayAsk = () => Deno.permissions.querySync({ name: "run", command: SHELL });
   if (!isListenedTo || mayAsk().state !== "granted") return [program, args];
   return [SHELL, ["-c", 'trap "" XFSZ; exec "$@"', "sh", program, ...args]];

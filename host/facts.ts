@@ -1,32 +1,36 @@
+// Facts of the kernel under test, and files of the host.
 import { checked, ERRNO, HostError, KernelError } from "../ffi/errors.ts";
 import type { Kernel } from "../ffi/kernel.ts";
 import { openLibc } from "../ffi/libc.ts";
 import { O_CLOEXEC, O_RDONLY } from "../ffi/linux.ts";
 import { printable } from "../text/printable.ts";
 
-/** Which kernel answered: stands in every result. */
+/** Which kernel answered. Every result has these facts. */
 export interface KernelFacts {
   /** `"kvm"` for a real `/dev/kvm`, `"model"` for one in memory. */
   readonly backend: "kvm" | "model";
-  /** The model's version and traits, `"v6.17+pml"`; `null` for a real kernel. */
+  /** The model's version and traits, such as `"v6.17+pml"`; `null` for a real kernel. */
   readonly model: string | null;
-  /** The kernel's release, as `uname -r` prints it; a model has one of its version. */
+  /** The kernel's release, as `uname -r` prints it. A model has a release of its version. */
   readonly release: string;
-  /** The KVM module that answers, `null` where none is known to be loaded, and for the model. */
+  /** The KVM module that answers; `null` if none is known to be loaded, and for the model. */
   readonly module: string | null;
-  /** The largest ring in bytes, as `KVM_CAP_DIRTY_LOG_RING` answers; `null` where KVM is unusable. */
+  /**
+   * The largest ring in bytes, as reported for `KVM_CAP_DIRTY_LOG_RING`; `null` if KVM is unusable.
+   */
   readonly ringMaxBytes: number | null;
 }
 
-/** What every result begins with. */
+/** The fields with which every result begins. */
 export interface Result {
-  /** What it is, with a version: `"dirtyring.dump/1"`. */
+  /** The name and version of its schema, such as `"dirtyring.dump/1"`. */
   readonly schema: string;
   /** Which kernel answered. */
   readonly kernel: KernelFacts;
 }
 
-// kvm_pvm first: it stands beside a built-in kvm_intel or kvm_amd that it took over from.
+// kvm_pvm is first, since it may have replaced a built-in kvm_intel or kvm_amd, which stays
+// visible.
 const MODULES = ["kvm_pvm", "kvm_intel", "kvm_amd"] as const;
 
 /**
@@ -39,7 +43,8 @@ export function kernelRelease(kernel: Kernel): string {
 }
 
 /**
- * The kernel's version, as its tags are named. It tells of the latest model, too, which one that is.
+ * The kernel's version, in the form of a git tag. For the model `latest` it is the version that it
+ * models.
  *
  * @returns `"v6.18"`, or `"unknown"`.
  */
@@ -52,14 +57,14 @@ export function kernelVersion(kernel: Kernel): string {
 /**
  * The KVM module that drives this processor.
  *
- * @returns Its name, or `null` where none is loaded. The model has none.
+ * @returns Its name; `null` if none is loaded, and for the model.
  */
 export function kvmModule(kernel: Kernel): string | null {
   if (kernel.backend === "model") return null;
   const found = MODULES.filter((name) => isLoaded(kernel, name));
   const [first] = found;
   if (first === undefined || found.length === 1 || first === "kvm_pvm") return first ?? null;
-  // Both are built in: the processor's vendor says which of them drives it.
+  // Both are built in: the processor's vendor decides.
   const isAmd = (readLine(kernel, "/proc/cpuinfo") ?? "").includes("AuthenticAMD");
   return isAmd ? "kvm_amd" : "kvm_intel";
 }
@@ -72,10 +77,10 @@ function isLoaded(kernel: Kernel, module: string): boolean {
 }
 
 /**
- * Whether the module, or the model, says that it uses page-modification logging.
+ * Whether the module or the model uses page-modification logging (PML).
  *
- * @param module The module, if one is known.
- * @returns Its `pml` parameter, or `null` where it has none.
+ * @param module The KVM module, or `null` if none is known.
+ * @returns The module's `pml` parameter, or `null` if it has none.
  */
 export function pageModificationLogging(kernel: Kernel, module: string | null): boolean | null {
   if (kernel.insight !== null) return kernel.insight.pml;
@@ -87,7 +92,7 @@ export function pageModificationLogging(kernel: Kernel, module: string | null): 
 /**
  * Which kernel answers.
  *
- * @param ringMaxBytes What it answered for `KVM_CAP_DIRTY_LOG_RING`.
+ * @param ringMaxBytes The largest ring in bytes, as reported for `KVM_CAP_DIRTY_LOG_RING`.
  * @returns The facts for a result.
  */
 export function kernelFacts(kernel: Kernel, ringMaxBytes: number | null): KernelFacts {
@@ -107,23 +112,23 @@ function modelText(kernel: Kernel): string | null {
 }
 
 const STDIN = 0;
-/** What a shell's user calls it: Deno itself would ask for all permissions. */
+/** The path by which users name standard input. Deno would demand all permissions to open it. */
 const STDIN_PATH = "/dev/stdin";
-/** Nothing else is open while a file is read, so one number does. */
+/** The only descriptor of {@linkcode denoFiles}: it has one file open at a time. */
 const FILE = 3;
 
 const ERRNO_BY_NAME: ReadonlyMap<string, number> = new Map(Object.entries(ERRNO));
 const ADVICE = "add --allow-read=FILE to deno run, or pass it to standard input (file:- < FILE)";
 
 /**
- * Reads a file of the host piece by piece, whatever kernel is under test: by libc where that may be called, which
- * needs no permission beyond what KVM needs, otherwise by Deno.
+ * Reads a file of the host piece by piece, whatever kernel is under test. It calls libc if that is
+ * allowed, which needs no permission beyond those for KVM, and otherwise Deno.
  *
  * @param path The file, or `null` for standard input.
  * @param most The most bytes that are read; 512 MiB unless given.
  * @yields Some bytes of it.
- * @throws {KernelError} Where it cannot be opened or read, or holds more (EFBIG).
- * @throws {HostError} Where Deno has no permission to read it.
+ * @throws {KernelError} If it cannot be opened or read, or holds more (EFBIG).
+ * @throws {HostError} If Deno has no permission to read it.
  */
 export function* hostFilePieces(
   path: string | null,
@@ -145,25 +150,25 @@ export function* hostFilePieces(
  *
  * @param path The file, or `null` for standard input.
  * @param most The most bytes that are read; 512 MiB unless given.
- * @throws {KernelError} Where it cannot be opened or read, or holds more (EFBIG).
- * @throws {HostError} Where Deno has no permission to read it.
+ * @throws {KernelError} If it cannot be opened or read, or holds more (EFBIG).
+ * @throws {HostError} If Deno has no permission to read it.
  */
 export function readHostFile(path: string | null, most?: number): Uint8Array<ArrayBuffer> {
   return joined(hostFilePieces(path, most));
 }
 
 function libcFiles(): Files | null {
-  // Asked first: a call without permission would put the question to a person at a terminal.
+  // Query first: a call without the permission would prompt the user at a terminal.
   if (Deno.permissions.querySync({ name: "ffi" }).state !== "granted") return null;
   try {
     return openLibc();
   } catch (error) {
-    if (error instanceof HostError) return null; // another system
+    if (error instanceof HostError) return null; // not Linux
     throw error;
   }
 }
 
-// Deno's own functions, with answers as a kernel gives them.
+// Deno's file functions, with the return values of system calls.
 function denoFiles(name: string): Files {
   let file: Deno.FsFile | undefined;
   return {
@@ -197,20 +202,23 @@ function answer(name: string, call: () => number): number {
 
 const CHUNK = 1 << 20;
 
-/** What reads files: a kernel, or what stands in for it. */
+/** The calls that read files: of a kernel, or of Deno in its place. */
 export type Files = Pick<Kernel, "open" | "read" | "close">;
 
-/** The most that is read of a file unless less is asked for: a pattern of some fifty million pages. */
+/**
+ * The most bytes that are read unless the caller gives a limit: enough for a pattern of some fifty
+ * million pages.
+ */
 const MOST: number = 512 * CHUNK;
 
 /**
- * Reads all that is left in a file descriptor, piece by piece.
+ * Reads a file descriptor to its end, piece by piece.
  *
  * @param fd The file descriptor: 0 is standard input.
  * @param name What to call it in an error.
  * @param most The most bytes that are read; 512 MiB unless given.
- * @yields Some bytes of it, for the caller to keep.
- * @throws {KernelError} Where it cannot be read, or holds more (EFBIG).
+ * @yields Some bytes of it; the caller may keep them.
+ * @throws {KernelError} If it cannot be read, or holds more bytes (EFBIG).
  */
 export function* readPieces(
   files: Pick<Files, "read">,
@@ -229,10 +237,10 @@ export function* readPieces(
 }
 
 /**
- * Pieces as one.
+ * Joins pieces.
  *
  * @returns Their bytes.
- * @throws {KernelError} Where the pieces cannot be read.
+ * @throws {KernelError} If the pieces cannot be read.
  */
 export function joined(pieces: Iterable<Uint8Array<ArrayBuffer>>): Uint8Array<ArrayBuffer> {
   const list = [...pieces];
@@ -246,10 +254,10 @@ export function joined(pieces: Iterable<Uint8Array<ArrayBuffer>>): Uint8Array<Ar
 }
 
 /**
- * A text file of the machine, whole.
+ * Reads a whole text file through a kernel.
  *
  * @param most The most bytes that are read.
- * @returns Its text, or `null` where it cannot be read or holds more.
+ * @returns Its text, or `null` if it cannot be read or holds more bytes.
  */
 export function readText(kernel: Files, path: string, most: number): string | null {
   const fd = kernel.open(path, O_RDONLY | O_CLOEXEC);
@@ -265,11 +273,11 @@ export function readText(kernel: Files, path: string, most: number): string | nu
 }
 
 /**
- * A small file of /proc or /sys as a line of text. Deno's own functions would need `--allow-all` for
- * these; the kernel's calls need nothing beyond what KVM needs, and the model has files of its own. Of a file that is
- * longer than a page the rest is left out.
+ * Reads a small file of /proc or /sys as a line of text. Deno's own functions would need
+ * `--allow-all` for these files; the kernel's calls need no permission beyond those for KVM, and
+ * the model has files of its own. Only the first page of 4096 bytes is read.
  *
- * @returns Its text without the final newline, or `null` where it cannot be read.
+ * @returns Its text without the final newline, or `null` if it cannot be read.
  */
 export function readLine(kernel: Kernel, path: string): string | null {
   const fd = kernel.open(path, O_RDONLY | O_CLOEXEC);

@@ -1,3 +1,4 @@
+// Signals that end a command early but in order.
 import { openLibc } from "../ffi/libc.ts";
 import { needDescriptors } from "./exhaustion.ts";
 import { readText } from "./facts.ts";
@@ -5,12 +6,12 @@ import { readText } from "./facts.ts";
 /** The signals that end a long-running command early but in order. */
 export type InterruptSignal = "SIGINT" | "SIGTERM" | "SIGHUP";
 
-/** A loop that never waits gives the event loop a turn this often, in milliseconds. */
+/** How often, in milliseconds, a loop that never waits gives the event loop a turn. */
 const TURN_MS = 50;
 
 /**
- * Listens for an interrupt. Deno runs signal listeners on the event loop, so a loop of synchronous
- * calls sees none until it gives the event loop a turn: that is what {@linkcode Interrupt.pause} does.
+ * Listens for interrupts. Deno runs signal listeners on the event loop, so a loop of synchronous
+ * calls sees no signal until it gives the event loop a turn. {@linkcode Interrupt.pause} does that.
  */
 export class Interrupt implements Disposable {
   #signal: InterruptSignal | null = null;
@@ -20,17 +21,18 @@ export class Interrupt implements Disposable {
   readonly #tell: () => void;
 
   /**
-   * Begins to listen for SIGINT, SIGTERM and, unless this program is to outlive its terminal, SIGHUP.
+   * Listens for SIGINT and SIGTERM, and for SIGHUP unless the program was started with nohup.
    *
-   * @param tell Called when one comes, for who waits for something else.
-   * @throws {KernelError} Where there is no file descriptor left to listen with.
+   * @param tell Called when a signal arrives, for a caller that waits for something else.
+   * @throws {KernelError} If no file descriptor is left to listen with.
    */
   constructor(tell: () => void = () => {}) {
     this.#tell = tell;
     needDescriptors(2, "signals");
     const signals: readonly InterruptSignal[] = ["SIGINT", "SIGTERM", "SIGHUP"];
     const outlives = isNohup();
-    // Whatever Deno listens for, it takes SIGHUP's default action itself from then on, even where that was ignored.
+    // Once Deno listens for any signal, it performs SIGHUP's default action itself, even if SIGHUP
+    // was ignored. An empty listener prevents that.
     this.#listeners = signals.map((signal) => [
       signal,
       signal === "SIGHUP" && outlives ? () => {} : () => this.#notice(signal),
@@ -38,27 +40,27 @@ export class Interrupt implements Disposable {
     for (const [signal, listener] of this.#listeners) Deno.addSignalListener(signal, listener);
   }
 
-  // A second signal does not wait for what the first one ended: it has its default action again.
+  // A second signal has its default action again, so the user need not wait for the orderly end.
   #notice(signal: InterruptSignal): void {
     this.#signal ??= signal;
     this[Symbol.dispose]();
     this.#tell();
   }
 
-  /** The signal that came first, or `null`. */
+  /** The first signal, or `null`. */
   get signal(): InterruptSignal | null {
     return this.#signal;
   }
 
-  /** Whether listeners have not been let run for a while. */
+  /** Whether the event loop has had no turn for a while. */
   get isDue(): boolean {
     return performance.now() - this.#lastTurn >= TURN_MS;
   }
 
   /**
-   * Lets listeners run, if they have not been let for a while.
+   * Gives the event loop a turn, in which signal listeners run, if one is due.
    *
-   * @param now Lets them run in any case: a system call was interrupted.
+   * @param now Gives a turn in any case, since a system call was interrupted.
    */
   async pause(now = false): Promise<void> {
     if (!now && !this.isDue) return;
@@ -66,7 +68,7 @@ export class Interrupt implements Disposable {
     this.#lastTurn = performance.now();
   }
 
-  /** Stops listening: an interrupt then ends the process at once, as it does by default. */
+  /** Stops listening. A signal then has its default action: it ends the process at once. */
   [Symbol.dispose](): void {
     if (this.#isDisposed) return;
     this.#isDisposed = true;
@@ -74,15 +76,21 @@ export class Interrupt implements Disposable {
   }
 }
 
-/** What a long piece of work looks at: an {@linkcode Interrupt}, or what stands in for one. */
+/**
+ * The part of an {@linkcode Interrupt} that long work looks at, so that something else can stand in
+ * for it.
+ */
 export type InterruptWatch = Pick<Interrupt, "signal" | "isDue" | "pause">;
 
-/** After a signal the tool looks at what was gathered, but no longer than this: who sent it waits for the end. */
+/**
+ * The most time to check results after a signal, in milliseconds, since the sender waits for the
+ * end.
+ */
 const LAST_LOOK_MS = 250;
 
 /**
- * Whether a long look at what was gathered may go on. A signal that comes meanwhile ends it; one that came before lets it
- * have a quarter of a second.
+ * Limits a long check of results. A signal that arrives during the check ends it. If one arrived
+ * before, the check may take a quarter of a second.
  *
  * @example
  * ```ts
@@ -96,9 +104,9 @@ const LAST_LOOK_MS = 250;
  * assertEquals([first, goesOn()], [true, false]);
  * ```
  *
- * @param interrupt Tells of a signal.
+ * @param interrupt Holds the signal, if one has arrived.
  * @param now A clock, in milliseconds.
- * @returns What answers whether it may go on.
+ * @returns A function that answers whether the check may go on.
  */
 export function lastLook(
   interrupt: Pick<Interrupt, "signal">,
@@ -116,22 +124,23 @@ const MOST_STATUS = 1 << 16;
 let found: boolean | undefined;
 
 /**
- * Whether who started this program has it ignore SIGHUP, as nohup does: to listen for that signal would undo it. Asked
- * once: later it is Deno that says what becomes of signals.
+ * Whether this program was started with SIGHUP ignored, as nohup does: it should then survive one.
+ * Read only once, since Deno changes what happens at signals later.
  *
- * @returns Whether it is so; false where that cannot be told, as without the permission to call C functions.
+ * @returns Whether SIGHUP was ignored; false if that is unknown, for instance without the
+ * permission for FFI.
  */
 function isNohup(): boolean {
   return found ??= Deno.permissions.querySync({ name: "ffi" }).state === "granted" && isIgnored();
 }
 
-// proc_pid_status(5): a mask of signals.
+// SigIgn is a mask of signals: proc_pid_status(5).
 function isIgnored(): boolean {
   try {
     const status = readText(openLibc(), "/proc/self/status", MOST_STATUS) ?? "";
     const mask = /^SigIgn:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? "0";
     return (BigInt(`0x${mask}`) & HANGUP_BIT) !== 0n;
   } catch {
-    return false; // no Linux
+    return false; // not Linux
   }
 }

@@ -1,35 +1,39 @@
+// Reports of problems in the kernel's log: warnings, oopses and what debugging options print.
 import { ERRNO, errnoText } from "../ffi/errors.ts";
 import type { Kernel } from "../ffi/kernel.ts";
 import { O_CLOEXEC, O_NONBLOCK, O_RDONLY, SEEK_END } from "../ffi/linux.ts";
 
-/** How far the kernel's log was looked at: stands in a result. */
+/** Whether and how completely the kernel's log was read. Results show it. */
 export interface KernelLogFacts {
-  /** Whether it could be read. */
+  /** Whether the log could be read. */
   readonly read: boolean;
-  /** Why it could not; `null` where it was. */
+  /** Why the log could not be read; `null` if it was. */
   readonly why: string | null;
-  /** Records that the kernel overwrote before they were read; at least so many. */
+  /** At least this many records were overwritten by the kernel before they were read. */
   readonly lost: number;
 }
 
-/** What a result of a run says of the kernel's log meanwhile. */
+/** What the kernel logged during a run. */
 export interface KernelLogResult extends KernelLogFacts {
   /** The first lines of each report of a problem. */
   readonly reports: readonly (readonly string[])[];
 }
 
-/** A result with what the kernel reported while it came about; `null` for a model, which has no log. */
+/** A result, with what the kernel logged meanwhile; `null` for a model, which has no log. */
 export type Watched<Result> = Result & { readonly kernelLog: KernelLogResult | null };
 
 const PATH = "/dev/kmsg";
-/** The longest record: `PRINTK_MESSAGE_MAX` and its dictionary. */
+/** Room for the longest record: `PRINTK_MESSAGE_MAX` and a dictionary. */
 const RECORD_BYTES = 8192;
-/** Records read at a time: a kernel that logs without end must not hold its reader. */
+/**
+ * The most records read at a time: a kernel that logs without end must not block the reader for
+ * ever.
+ */
 const MOST_RECORDS = 20_000;
 
 /**
- * What the kernel says of itself while something is asked of it: the problems that it reports in its log, from the
- * making of this object on. `Documentation/ABI/testing/dev-kmsg` has the format of its records.
+ * Collects the problems that the kernel reports in its log, from the creation of this object on.
+ * For the format of the records see `Documentation/ABI/testing/dev-kmsg`.
  */
 export class KernelLog implements Disposable {
   readonly #kernel: Kernel;
@@ -41,7 +45,7 @@ export class KernelLog implements Disposable {
   #next: number | null = null;
   #waiting: string[] = [];
 
-  /** Begins to look: what is in the log already is passed over. */
+  /** Opens the log, and skips what it already holds. */
   constructor(kernel: Kernel) {
     this.#kernel = kernel;
     const fd = kernel.open(PATH, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
@@ -51,7 +55,7 @@ export class KernelLog implements Disposable {
     }
     this.#fd = fd;
     const end = kernel.lseek(fd, 0, SEEK_END);
-    // In containers it may be another file, which has an end.
+    // In a container /dev/kmsg may be another file, which has an end.
     this.#why = end < 0
       ? `lseek(${PATH}): ${errnoText(-end)}`
       : this.#readRecords() === 0
@@ -59,16 +63,16 @@ export class KernelLog implements Disposable {
       : null;
   }
 
-  /** How far it was looked at; `null` for a model that has none. */
+  /** Whether and how completely the log was read; `null` for a model without a log. */
   get facts(): KernelLogFacts | null {
     if (this.#fd === null && this.#kernel.backend === "model") return null;
     return { read: this.#why === null, why: this.#why, lost: this.#lost };
   }
 
   /**
-   * Takes what the kernel reported since it was last asked.
+   * Takes the reports since the last call.
    *
-   * @returns The reports, none where the log cannot be read.
+   * @returns The reports; none if the log cannot be read.
    */
   take(): KernelReport[] {
     if (this.#why === null) this.#readRecords();
@@ -77,7 +81,7 @@ export class KernelLog implements Disposable {
     return reports;
   }
 
-  // Up to the last record; answers what the last read did.
+  // Reads up to the last record, and returns the answer of the last read.
   #readRecords(): number {
     for (let n = 0; n < MOST_RECORDS; n++) {
       const got = this.#kernel.read(this.#fd!, this.#buffer);
@@ -88,12 +92,13 @@ export class KernelLog implements Disposable {
     return -ERRNO.EAGAIN;
   }
 
-  // The oldest ones were overwritten: the next record tells how many, where it is known what came before.
+  // The oldest records were overwritten. The next record's number tells how many, unless none was
+  // read before.
   #lose(): void {
     if (this.#next === null) this.#lost++;
   }
 
-  // "prefix,sequence,...;text", and lines of a dictionary that begin with a space.
+  // A record is "prefix,sequence,...;text", followed by dictionary lines that begin with a space.
   #add(record: string): void {
     const at = record.indexOf(";");
     const sequence = Number(record.split(",", 2)[1]);
@@ -101,7 +106,7 @@ export class KernelLog implements Disposable {
     if (this.#next !== null && sequence > this.#next) this.#lost += sequence - this.#next;
     this.#next = sequence + 1;
     const [text = ""] = record.slice(at + 1).split("\n", 1);
-    // The kernel writes what it does not print as \xNN, the ends of lines within a record, too.
+    // The kernel escapes unprintable bytes as \xNN, including line ends within a record.
     this.#waiting.push(...text.split("\\x0a"));
   }
 
@@ -113,26 +118,33 @@ export class KernelLog implements Disposable {
 
 /** A report of a problem in the kernel's log. */
 export interface KernelReport {
-  /** Whether it is a WARN_ON(): what a statement that makes the kernel warn expects. */
+  /** Whether it is a WARN_ON(), which a conformance statement may expect. */
   readonly isWarning: boolean;
-  /** Its first lines, without those that tell nothing of what happened. */
+  /** Its first lines, without those that do not help to identify the problem. */
   readonly lines: readonly string[];
 }
 
-/** Lines kept of a report: what it is, where, by whom, and the first calls; the rest is in the log. */
+/**
+ * Lines kept of a report: its kind, place and process, and the first calls. The log has the others.
+ */
 const KEPT_LINES = 8;
 
-/** Lines that tell nothing of what happened: modules, machine, code bytes, registers, marks. */
+/**
+ * Lines that do not help to identify the problem: modules, machine, code bytes, registers, marks.
+ */
 const NOISE =
   /^(Modules linked in:|Hardware name:|Code: |R(?!IP)[A-Z0-9]{2}: |FS: |CS: |CR2: |DR\d: |PKRU: |=+$| *<\/?(TASK|IRQ)>$)/;
 
-/** How WARN_ON() and WARN() begin: `kernel/panic.c`, up to v6.18 and from v6.19 on. */
+/** The first lines of WARN_ON() and WARN() (`kernel/panic.c`): up to v6.18, and from v6.19 on. */
 const WARNING = [
   /^WARNING: CPU: \d+ PID: \d+ at /,
   /^WARNING: (.* )?at \S+\+0x[0-9a-f]+\/0x[0-9a-f]+.*, CPU#\d+: /,
 ];
 
-/** How other reports of a problem begin. An ordinary message that has a WARNING of its own is none. */
+/**
+ * The first lines of other reports. An ordinary message that only contains the word WARNING is not
+ * one.
+ */
 const PROBLEMS: readonly RegExp[] = [
   // lockdep and RCU's checks: kernel/locking/lockdep.c, kernel/rcu/update.c.
   /^WARNING: possible .* detected/,
@@ -143,7 +155,8 @@ const PROBLEMS: readonly RegExp[] = [
   /^(WARNING|INFO): suspicious RCU usage/,
   /^WARNING: (kernel stack (regs|frame pointer)|stack recursion|stack going) /,
   /^INFO: trying to register non-static key/,
-  // KASAN, KFENCE, KCSAN, KMSAN; page faults; sleeping, scheduling and locking where one may not.
+  // KASAN, KFENCE, KCSAN, KMSAN; page faults; sleeping, scheduling and locking where it is not
+  // allowed.
   /^(watchdog: |NMI watchdog: )?BUG: /,
   /^\[ BUG: /,
   /^BUG [\w:-]+ \(/, // SLUB
@@ -158,12 +171,12 @@ const PROBLEMS: readonly RegExp[] = [
   /^[a-z][a-z0-9 ]*: [0-9a-f]{4} \[#\d+\]/,
   /^Kernel panic - not syncing/,
   /^unchecked MSR access error: /,
-  // Structures that are broken: lib/list_debug.c, lib/refcount.c.
+  // Corrupted structures: lib/list_debug.c, lib/refcount.c.
   /^list_(add|del|add_valid|del_entry_valid)? ?corruption/,
   /^refcount_t: .*(underflow|overflow|saturated|use-after-free|addition on 0|leaking memory)/,
 ];
 
-/** The fault that a BUG or an oops goes on with, in lines of the same report. */
+/** Lines that continue a report of a BUG or an oops, though they could begin one. */
 const GOES_ON = [
   /^(Oops|general protection fault)\b/,
   /^[a-z][a-z0-9 ]*: [0-9a-f]{4} \[#\d+\]/,
@@ -195,7 +208,7 @@ export function beginsReport(line: string): boolean {
 }
 
 /**
- * The reports of problems among lines of the kernel's log.
+ * Finds the reports of problems in lines of the kernel's log.
  *
  * @param lines The lines, in their order, without time stamps.
  * @returns Each report's first lines.
@@ -217,9 +230,9 @@ class Report {
   #cut: string | null = null;
   #head: string | null = null;
 
-  /** Whether a line that could begin another goes on with this one. */
+  /** Whether a line that could begin a report continues this one. */
   takes(line: string): boolean {
-    // What WARN() says, and what list_debug.c does, stands between the cut and the head.
+    // Messages of WARN() and of list_debug.c come between the "cut here" line and the head.
     return this.#head === null || matches(GOES_ON, line);
   }
 

@@ -1,31 +1,33 @@
+// Results of one command on several kernels, each booted in a VM: their labels and their common
+// exit status.
 import { EXIT } from "./errors.ts";
 import type { KernelFacts, Result } from "./facts.ts";
 import type { InterruptSignal } from "./interrupt.ts";
 
-/** A kernel that a command ran on, in a VM of its own, and what came of it. */
+/** A kernel on which a command ran, in a VM of its own, with the result. */
 export interface KernelRun<Report extends Result = Result> {
-  /** Its name beside the others: short, and no two have the same. */
+  /** A short name, different from those of the other kernels. */
   readonly label: string;
   /** The file or the tree, as given. */
   readonly kernel: string;
-  /** Its arguments, as given; empty where none were. */
+  /** Its arguments, as given; empty if there were none. */
   readonly kernelArgs: string;
-  /** The VM's processor, `"amd"` or `"intel"`; `null` where none was chosen. */
+  /** The VM's processor, `"amd"` or `"intel"`; `null` if none was chosen. */
   readonly cpu: string | null;
-  /** The exit status of the command in its VM; 125 where the VM failed. */
+  /** The exit status of the command in its VM; 125 if the VM failed. */
   readonly status: number;
-  /** What the command found, also where it did not come to its end; `null` where it told nothing. */
+  /** The command's report, even if it ended early; `null` if there is none. */
   readonly report: Report | null;
-  /** Why there is no report, or no whole one, in a line; `null` where there is one. */
+  /** Why there is no complete report, in one line; `null` if there is one. */
   readonly problem: string | null;
-  /** The last lines of the kernel's console, where the VM failed. */
+  /** The last lines of the kernel's console, if the VM failed. */
   readonly console: readonly string[];
 }
 
-/** A run before it is known what it stands beside. */
+/** A run before it is labelled: the label depends on the other runs. */
 export type UnlabelledRun<Report extends Result> = Omit<KernelRun<Report>, "label">;
 
-/** What results of several kernels have in common. */
+/** The common fields of results of several kernels. */
 export interface KernelRuns<Report extends Result> {
   /** The kernels, as they were given. */
   readonly kernels: readonly KernelRun<Report>[];
@@ -36,11 +38,11 @@ export interface KernelRuns<Report extends Result> {
 }
 
 /**
- * Puts what kernels came to beside each other.
+ * Combines the runs of several kernels.
  *
  * @param runs The kernels, as they were given.
  * @param interrupted The signal that ended it early, or `null`.
- * @returns The kernels with their labels, and whether all is well.
+ * @returns The kernels with their labels, and whether all of them succeeded.
  */
 export function kernelRuns<Report extends Result>(
   runs: readonly UnlabelledRun<Report>[],
@@ -54,15 +56,16 @@ export function kernelRuns<Report extends Result>(
   };
 }
 
-/** A VM that failed, a defect of this program, a wrong value, a refused call, a closed pipe, a host that cannot. */
+/** Exit statuses in the order of their precedence. */
 const WORST_FIRST: readonly number[] = [
   ...[EXIT.MACHINE, EXIT.DEFECT, EXIT.USAGE, EXIT.KERNEL, EXIT.CLOSED_PIPE, EXIT.HOST],
 ];
 
 /**
- * The exit status of a command that ran on several kernels: 1 where a kernel failed, whatever became of the others;
- * otherwise that of an interrupt, whose effects the others may be; otherwise 125 where a VM failed; otherwise the
- * first of 70, 2, 3, 141 and 4 that there is, or the greatest of what else there is; 0 where all is well.
+ * The exit status of a command that ran on several kernels. It is 1 if a check failed on any
+ * kernel, whatever became of the others; otherwise the status of an interrupt, which may have
+ * caused the other statuses; otherwise 125 if a VM failed; otherwise the first of 70, 2, 3, 141 and
+ * 4 that occurs, or the greatest of the others; 0 if all succeeded.
  *
  * @example
  * ```ts
@@ -74,7 +77,7 @@ const WORST_FIRST: readonly number[] = [
  * ```
  *
  * @param statuses The exit status of each.
- * @param interrupted That of the interrupt which ended it early; 0 where there was none.
+ * @param interrupted The status of the interrupt that ended it early; 0 if there was none.
  * @returns The exit status.
  */
 export function kernelsStatus(statuses: readonly number[], interrupted: number): number {
@@ -83,7 +86,7 @@ export function kernelsStatus(statuses: readonly number[], interrupted: number):
   return WORST_FIRST.find((status) => statuses.includes(status)) ?? Math.max(0, ...statuses);
 }
 
-/** What a kernel is named by. */
+/** The properties by which a kernel is named. */
 export interface NamedKernel {
   /** The file or the tree, as given. */
   readonly kernel: string;
@@ -91,14 +94,14 @@ export interface NamedKernel {
   readonly kernelArgs: string;
   /** The VM's processor, or `null`. */
   readonly cpu: string | null;
-  /** What it told of itself, or `null`. */
+  /** Its report, or `null`. */
   readonly report: { readonly kernel: Pick<KernelFacts, "release"> } | null;
 }
 
 /**
- * Names kernels that stand beside each other: by their releases; files of one release, and those that told none, by
- * the ends of their paths. Where one kernel is there more than once, arguments and processor follow as far as they
- * differ, and a number where nothing does.
+ * Names kernels that are shown together. A kernel is named by its release, or by the end of its
+ * path if files share a release or its release is unknown. If a kernel occurs more than once, the
+ * arguments and the processor that differ are appended, and a number if nothing differs.
  *
  * @example
  * ```ts
@@ -116,12 +119,12 @@ export interface NamedKernel {
  * );
  * ```
  *
- * @returns A label for each, no two the same.
+ * @returns A label for each; all are different.
  */
 export function kernelLabels(runs: readonly NamedKernel[]): string[] {
   const paths = runs.map(({ kernel }) => pathOf(kernel));
   const files = paths.map((path) => path.join("/"));
-  // A kernel that did not boot has the release of one that did, of the same file.
+  // A kernel that did not boot takes the release of a run of the same file that did.
   const releases = files.map((file) =>
     runs.find(({ report }, n) => report !== null && files[n] === file)?.report?.kernel.release ??
       null
@@ -138,7 +141,7 @@ export function kernelLabels(runs: readonly NamedKernel[]): string[] {
   }));
 }
 
-/** Where a tree has the kernel that was built in it. */
+/** Where a kernel tree has its built image. */
 const BUILT = "/arch/x86/boot/bzImage";
 
 function pathOf(kernel: string): string[] {
@@ -147,7 +150,7 @@ function pathOf(kernel: string): string[] {
   return parts.length === 0 ? [kernel] : parts;
 }
 
-// The shortest end that no other path has.
+// The shortest end of the path that no other path has.
 function tailOf(path: readonly string[], paths: readonly (readonly string[])[]): string {
   const end = (of: readonly string[], length: number) => of.slice(-length).join("/");
   const whole = path.join("/");
@@ -159,7 +162,7 @@ function tailOf(path: readonly string[], paths: readonly (readonly string[])[]):
   return whole;
 }
 
-// Arguments that not all of them have.
+// The arguments that not all of these runs have.
 function ownWords({ kernelArgs }: NamedKernel, same: readonly NamedKernel[]): string[] {
   const words = (args: string) => args.split(/\s+/).filter((word) => word !== "");
   const all = same.map((one) => words(one.kernelArgs));

@@ -1,3 +1,4 @@
+// Dirty tracking with bitmaps, for comparison with the ring.
 import { HostError, KernelError } from "../ffi/errors.ts";
 import { KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 } from "../ffi/kvm_constants.ts";
 import { nanoseconds, nanosecondsSince, PAGE_SIZE } from "../ffi/linux.ts";
@@ -22,7 +23,7 @@ import { RingTracker } from "./ring_tracker.ts";
 
 /** `KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE` of <linux/kvm.h>. */
 const MANUAL_PROTECT_ENABLE = 1;
-/** A bitmap is made of words of 64 bits, whatever a slot's pages are. */
+/** The kernel's bitmap consists of 64-bit words, however many pages a slot has. */
 const WORD_PAGES = 64;
 
 interface SlotLog {
@@ -33,7 +34,7 @@ interface SlotLog {
   readonly words: Uint32Array<ArrayBuffer>;
 }
 
-/** What a tracker has once its VM is made. */
+/** What a tracker allocates once its VM has its slots. */
 interface Bitmaps {
   readonly memory: Mapping;
   readonly slots: readonly SlotLog[];
@@ -41,8 +42,9 @@ interface Bitmaps {
 }
 
 /**
- * Dirty pages tracked in a bitmap for each logged slot, as KVM does without the ring. vCPUs stand still while it is
- * used. Nothing stops a guest there: it may dirty all of its memory before it is asked again.
+ * Tracks dirty pages in a bitmap for each logged slot, as KVM does without the ring. vCPUs must
+ * stand still while it is used. Unlike a full ring, a bitmap never stops a guest: it may dirty all
+ * of its memory before the next look.
  */
 export class BitmapTracker implements DirtyTracker {
   /** How a bitmap is re-armed. */
@@ -52,7 +54,7 @@ export class BitmapTracker implements DirtyTracker {
   #scanNs = 0;
 
   /**
-   * Makes ready for a VM.
+   * Creates a tracker for one VM.
    *
    * @param kind How a bitmap is re-armed.
    */
@@ -61,18 +63,19 @@ export class BitmapTracker implements DirtyTracker {
   }
 
   /**
-   * Has bitmaps cleared by hand, where they shall be. Logging itself is enabled slot by slot.
+   * Enables manual clearing of bitmaps if the kind asks for it. Logging itself is enabled slot by
+   * slot.
    *
    * @param system `/dev/kvm`.
-   * @throws {HostError} Where the kernel clears no dirty log by hand.
-   * @throws {KernelError} Where the kernel refuses.
+   * @throws {HostError} If the kernel has no `KVM_CLEAR_DIRTY_LOG`.
+   * @throws {KernelError} If the kernel refuses.
    */
   enable(system: System, vm: Vm): void {
     if (this.kind === "bitmap-manual") protectByHand(system, vm);
     this.#vm = vm;
   }
 
-  /** vCPUs need nothing for it. */
+  /** Does nothing: a bitmap belongs to a slot, not to a vCPU. */
   addVcpu(): null {
     return null;
   }
@@ -88,10 +91,10 @@ export class BitmapTracker implements DirtyTracker {
   }
 
   /**
-   * Makes room for the bitmaps.
+   * Allocates the bitmaps.
    *
    * @param slots The VM's slots.
-   * @throws {KernelError} Where memory cannot be mapped.
+   * @throws {KernelError} If memory cannot be mapped.
    */
   begin(slots: readonly Slot[]): void {
     const logged = slots.filter((slot) => slot.logged);
@@ -102,25 +105,31 @@ export class BitmapTracker implements DirtyTracker {
     this.#bitmaps = { memory, slots: logsIn(memory, logged), found: allocatePageNumbers(total) };
   }
 
-  /** There is nothing to do beforehand. */
+  /** Does nothing. */
   warm(): void {}
 
-  /** The pages found last, counted over all logged slots, in order; overwritten when it learns again. */
+  /**
+   * The pages found last, counted over all logged slots, in order. The next `learn` overwrites
+   * them.
+   */
   get found(): PageNumbers {
     return this.#room.found;
   }
 
-  /** Nanoseconds of the last {@linkcode BitmapTracker.learn} in the scan alone: turning bitmaps into page numbers. */
+  /**
+   * Nanoseconds that the last {@linkcode BitmapTracker.learn} spent turning bitmaps into page
+   * numbers.
+   */
   get scanNs(): number {
     return this.#scanNs;
   }
 
   /**
-   * Learns which pages are dirty: gets each logged slot's bitmap and turns it into page numbers. With a plain
-   * bitmap the pages are then re-armed.
+   * Learns which pages are dirty: gets each logged slot's bitmap and turns it into page numbers.
+   * With a plain bitmap, getting it also re-arms the pages.
    *
-   * @returns Dirty pages.
-   * @throws {KernelError} Where the kernel refuses.
+   * @returns The number of dirty pages.
+   * @throws {KernelError} If the kernel refuses.
    */
   learn(): number {
     const vm = this.#on;
@@ -144,11 +153,11 @@ export class BitmapTracker implements DirtyTracker {
   }
 
   /**
-   * Re-arms what the last {@linkcode BitmapTracker.learn} found, so that the next store to it is logged again. A
-   * plain bitmap has done so already.
+   * Re-arms the pages that the last {@linkcode BitmapTracker.learn} found, so that the next store
+   * to each is logged again. A plain bitmap is re-armed already.
    *
-   * @returns How long it took.
-   * @throws {KernelError} Where the kernel refuses.
+   * @returns How long it took; there is no count.
+   * @throws {KernelError} If the kernel refuses.
    */
   rearm(): Rearmed {
     if (this.kind === "bitmap") return NOTHING_TO_DO;
@@ -159,17 +168,17 @@ export class BitmapTracker implements DirtyTracker {
     return { count: null, ns: nanosecondsSince(started) };
   }
 
-  /** There is no ring that could be full. */
+  /** Always 0: there is no ring that could be full. */
   learnedOf(): number {
     return 0;
   }
 
-  /** A bitmap holds nothing back. */
+  /** Always empty: a bitmap leaves nothing behind. */
   left(): readonly LeftBehind[] {
     return [];
   }
 
-  /** Gives the bitmaps' memory back. */
+  /** Unmaps the bitmaps' memory. */
   [Symbol.dispose](): void {
     this.#bitmaps?.memory[Symbol.dispose]();
     this.#bitmaps = null;
@@ -179,10 +188,10 @@ export class BitmapTracker implements DirtyTracker {
 const NOTHING_TO_DO: Rearmed = { count: null, ns: 0 };
 
 /**
- * A tracker of some kind, for a VM to be made.
+ * Creates a tracker of the given kind, for a new VM.
  *
  * @param kind How it tracks.
- * @param ringBytes The size of each ring in bytes, where there are rings.
+ * @param ringBytes The size of each ring in bytes; not used with bitmaps.
  */
 export function trackerOf(kind: TrackingKind, ringBytes: number): DirtyTracker {
   return kind === "ring" ? new RingTracker(ringBytes) : new BitmapTracker(kind);
@@ -206,7 +215,7 @@ function bytesOf(pages: number): number {
   return Math.ceil(pages / WORD_PAGES) * (WORD_PAGES / 8);
 }
 
-// A bitmap for each slot, one behind the other.
+// A bitmap for each slot, one after another in the memory.
 function logsIn({ address, words }: Mapping, logged: readonly Slot[]): SlotLog[] {
   let first = 0;
   let at = 0;

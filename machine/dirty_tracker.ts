@@ -1,3 +1,4 @@
+// What the ring and the bitmaps have in common as ways to track a VM's dirty pages.
 import type { System } from "../kvm/system.ts";
 import type { Vcpu } from "../kvm/vcpu.ts";
 import type { Vm } from "../kvm/vm.ts";
@@ -15,18 +16,21 @@ export type BitmapKind = "bitmap" | "bitmap-manual";
 export type TrackingKind = "ring" | BitmapKind;
 
 /**
- * How a ring is harvested: whole, all that is dirty, unless it says otherwise.
+ * Harvests a ring: all its dirty entries, unless the function's own documentation says otherwise.
  *
  * @param id The vCPU whose ring it is.
  * @returns The entries taken, valid until the ring's next harvest.
  */
 export type Take = (harvester: Harvester, id: number) => Entries;
 
-/** What a re-arming came to. */
+/** The result of a re-arming. */
 export interface Rearmed {
-  /** Entries that the kernel took back, over all vCPUs; `null` for a bitmap, which it does not count. */
+  /**
+   * Entries that the kernel took back, over all vCPUs; `null` for bitmaps, for which it reports no
+   * count.
+   */
   readonly count: number | null;
-  /** Nanoseconds in the kernel's calls; 0 where there was nothing to do. */
+  /** Nanoseconds spent in the kernel's calls; 0 if there was nothing to do. */
   readonly ns: number;
 }
 
@@ -34,78 +38,81 @@ export interface Rearmed {
 export interface LeftBehind {
   /** Entries that no harvest has taken. */
   readonly dirty: number;
-  /** Entries that were harvested, and that no reset has taken back. */
+  /** Entries that were harvested, but that no reset has taken back. */
   readonly harvested: number;
 }
 
 /**
- * What knows which pages of a VM are dirty: its rings, or a bitmap for each logged slot. A tracker belongs to one
- * VM, which has it enabled while it is made (`machine/guest_vm.ts`), and then is asked in two steps: learn, and
- * re-arm. A page is read only after it was re-armed, so that a store which comes between the two is seen by the
- * reader, and one that comes later is announced. drive/harvest_cycle.ts takes the steps, and tells what does not
- * hold.
+ * The source of a VM's dirty pages: its rings, or a bitmap for each logged slot. A tracker belongs
+ * to one VM, which enables it while it is made (`machine/guest_vm.ts`). After that it is used in
+ * two steps: learn and re-arm. A page may be read only after it was re-armed. The reader then sees
+ * a store that came between the two steps, and a later store is reported by the next `learn`.
+ * `drive/harvest_cycle.ts` takes these steps and reports what does not hold.
  */
 export interface DirtyTracker extends Disposable {
   /** How it tracks. */
   readonly kind: TrackingKind;
   /**
-   * Enables what it needs on a VM that has neither memory slots nor vCPUs yet.
+   * Enables the way of tracking on a VM that has neither memory slots nor vCPUs yet.
    *
-   * @param system `/dev/kvm`, asked for its limits.
-   * @throws {HostError} Where the kernel does not know this way of tracking.
-   * @throws {KernelError} Where the kernel refuses.
+   * @param system `/dev/kvm`, which is asked for its limits.
+   * @throws {HostError} If the kernel does not support this way of tracking.
+   * @throws {KernelError} If the kernel refuses.
    */
   enable(system: System, vm: Vm): void;
   /**
-   * Tracks a vCPU that was made. They come in the order of their ids.
+   * Tracks a new vCPU. vCPUs must be added in the order of their ids.
    *
-   * @returns What is to be given back before the vCPU is; `null` where that is nothing.
-   * @throws {KernelError} Where the kernel refuses.
+   * @returns What the caller must dispose of before the vCPU; `null` if there is nothing.
+   * @throws {KernelError} If the kernel refuses.
    */
   addVcpu(vcpu: Vcpu): Disposable | null;
   /**
-   * Makes room for what it will learn, once the VM has its slots and vCPUs. There is something to dispose from now on.
+   * Allocates room for what it will learn, once the VM has its slots and vCPUs. From now on the
+   * tracker must be disposed of.
    *
    * @param slots The VM's slots.
-   * @throws {KernelError} Where memory cannot be mapped.
+   * @throws {KernelError} If memory cannot be mapped.
    */
   begin(slots: readonly Slot[]): void;
-  /** Does beforehand what would make the first learning slow. */
+  /** Warms up what would make the first {@linkcode DirtyTracker.learn} slow. */
   warm(): void;
   /**
-   * Learns which pages are dirty. They stay as they are until they are re-armed: a further store to one of them
-   * is not announced again.
+   * Learns which pages are dirty. They stay dirty until they are re-armed: a further store to one
+   * of them is not reported again.
    *
-   * @param ids The vCPUs whose pages are wanted, where they are told apart. What else is learned is no mistake.
-   * @param take How each ring is harvested, where there are rings; as it comes unless given.
-   * @returns Entries, or pages, that were found.
-   * @throws {KernelError} Where the kernel refuses.
+   * @param ids The vCPUs whose pages are wanted. A tracker that cannot tell vCPUs apart learns the
+   * pages of all.
+   * @param take How each ring is harvested, if there are rings; in ring order unless given.
+   * @returns The number of entries, or of pages, that were found.
+   * @throws {KernelError} If the kernel refuses.
    */
   learn(ids: readonly number[], take?: Take): number;
   /**
-   * Adds the pages that the last {@linkcode DirtyTracker.learn} found to those of a set.
+   * Adds the pages that the last {@linkcode DirtyTracker.learn} found to a set.
    *
    * @param logged Which page an entry names.
-   * @param stray Is told of entries that name no logged page: the vCPU, and how many.
+   * @param stray Called if entries name no logged page, with the vCPU and the number of them.
    */
   addTo(pages: DirtySet, logged: LoggedPages, stray: (id: number, count: number) => void): void;
   /**
-   * Re-arms all that was learned: the next store to it is announced.
+   * Re-arms all pages that were learned: the next store to each is reported again.
    *
-   * @throws {KernelError} Where the kernel refuses.
+   * @throws {KernelError} If the kernel refuses.
    */
   rearm(): Rearmed;
   /**
-   * What was learned of a vCPU since the beginning: that it grows shows that a vCPU which stopped with
-   * `KVM_EXIT_DIRTY_RING_FULL` can run on.
+   * How much was learned of a vCPU since the beginning. If it grows after a vCPU stopped with
+   * `KVM_EXIT_DIRTY_RING_FULL`, that vCPU can run on.
    *
-   * @returns Entries; 0 where vCPUs are not told apart, nor stopped.
+   * @returns Entries; always 0 with bitmaps, which neither tell vCPUs apart nor stop them.
    */
   learnedOf(id: number): number;
   /**
-   * What is left of each vCPU, once all stand still and all is learned and re-armed.
+   * What each ring still holds. Call it when all vCPUs stand still and everything is learned and
+   * re-armed.
    *
-   * @returns By vCPU; none where vCPUs are not told apart.
+   * @returns What is left, by vCPU; empty with bitmaps.
    */
   left(): readonly LeftBehind[];
 }

@@ -1,3 +1,4 @@
+// The VM that nearly every command runs: guest program, memory, vCPUs and dirty tracking.
 import type { Kernel } from "../ffi/kernel.ts";
 import {
   KVM_CAP_MAX_VCPUS,
@@ -21,46 +22,50 @@ import { RingTracker } from "./ring_tracker.ts";
 export interface GuestVcpu {
   /** The vCPU. */
   readonly vcpu: Vcpu;
-  /** Where its block of the sequence begins. */
+  /** Index of the first element of its block in the sequence. */
   readonly first: number;
   /** Stores of its block. */
   readonly stores: number;
 }
 
 /**
- * A VM with all that its guest needs to run: its program, logged memory, vCPUs, and what tracks its dirty pages. `Vm`
- * (kvm/vm.ts) is KVM's file descriptor in it. Disposing it gives every file descriptor and mapping back.
+ * A VM with everything that its guest needs to run: its program, logged memory, vCPUs, and a
+ * tracker of dirty pages. `Vm` (kvm/vm.ts) is only KVM's file descriptor in it, and
+ * {@linkcode RingVm} is a `GuestVm` that tracks with rings. Disposing it releases every file
+ * descriptor and mapping.
  */
 export class GuestVm<Tracker extends DirtyTracker = DirtyTracker> implements Disposable {
   readonly #resources: DisposableStack;
   readonly #counters: number[];
   readonly #list: Uint32Array<ArrayBuffer>;
-  /** What it was made from. */
+  /** The plan that it was made from. */
   readonly plan: Plan;
   /** Which kernel answers. */
   readonly kernel: KernelFacts;
   /** The VM. */
   readonly vm: Vm;
-  /** What knows its dirty pages. */
+  /** The source of its dirty pages. */
   readonly tracker: Tracker;
   /** The vCPUs, by their ids. */
   readonly vcpus: readonly GuestVcpu[];
-  /** Slot 0: the guest's code and its access list; not to be touched once the VM is disposed. */
+  /** Slot 0: the guest's code and its access list. Do not touch it after the VM is disposed of. */
   readonly slot0: Uint8Array<ArrayBuffer>;
-  /** All logged memory, as words of 32 bits; not to be touched once the VM is disposed. */
+  /** All logged memory, as 32-bit words. Do not touch it after the VM is disposed of. */
   readonly memory: Uint32Array<ArrayBuffer>;
-  /** Where that memory lies in this process. */
+  /** The address of the logged memory in this process. */
   readonly memoryAddress: number;
-  /** The logged slots as one run of pages. */
+  /** The logged slots as one sequence of pages. */
   readonly pages: LoggedPages;
 
   /**
    * Makes the VM: tracking is enabled, then memory slots are set, then vCPUs are made.
    *
-   * @param tracker What shall know its dirty pages, of no other VM; it is disposed with this one.
-   * @throws {HostError} Where the host has no usable KVM, no dirty ring, or no manual protection.
+   * @param tracker The source of its dirty pages, not used by any other VM. The VM owns it and
+   * disposes of it.
+   * @throws {HostError} If the host has no usable KVM, or the kernel lacks the way of tracking: the
+   * dirty ring, or manual protection.
    * @throws {ValueError} Above a limit that the kernel reports.
-   * @throws {KernelError} Where the kernel refuses a call.
+   * @throws {KernelError} If the kernel refuses a call.
    */
   constructor(kernel: Kernel, plan: Plan, tracker: Tracker) {
     using resources = new DisposableStack();
@@ -115,11 +120,11 @@ export class GuestVm<Tracker extends DirtyTracker = DirtyTracker> implements Dis
   }
 
   /**
-   * What a vCPU shall do next: some stores of the list, with the counter where it stopped.
+   * The next errand of a vCPU: some stores of the list, with values that continue its counter.
    *
    * @param first Its first list element.
    * @param stores How many stores it shall make.
-   * @returns The errand; the counter has gone on by its stores.
+   * @returns The errand. The vCPU's counter is advanced by its stores.
    */
   errand(id: number, first: number, stores: number): Errand {
     const bits = vcpuBits(this.vcpus.length);
@@ -141,9 +146,9 @@ export class GuestVm<Tracker extends DirtyTracker = DirtyTracker> implements Dis
   }
 
   /**
-   * The stores that a vCPU has still to make, of those that {@linkcode GuestVm.begin} asked for.
+   * The stores that a vCPU still has to make, of those that {@linkcode GuestVm.begin} asked for.
    *
-   * @returns Stores; 0 when it is done.
+   * @returns The number of stores; 0 when it is done.
    */
   remaining(id: number): number {
     const { vcpu } = this.vcpus[id]!;
@@ -151,32 +156,35 @@ export class GuestVm<Tracker extends DirtyTracker = DirtyTracker> implements Dis
   }
 
   /**
-   * The pages that a vCPU may have stored to since it began its block of the list, for who looks at memory: no others
-   * can have changed.
+   * The pages that a vCPU may have stored to since it began its block of the list. No other page
+   * can have changed, so a check of memory needs to read only these.
    *
-   * @param made Stores that it made and counted: another may have been made and not been counted yet.
-   * @returns Page numbers, in the order of the list and as often as they stand there.
+   * @param made Stores that it made and counted. One more may have been made and not counted yet.
+   * @returns Page numbers, in the order of the list, repeated as often as in the list.
    */
   storedTo(id: number, made: number): Uint32Array<ArrayBuffer> {
     const { first, stores } = this.vcpus[id]!;
     return this.plan.sequence.subarray(first, first + Math.min(made + 1, stores));
   }
 
-  /** Gives everything back, in the reverse order. */
+  /** Releases everything, in reverse order. */
   [Symbol.dispose](): void {
     this.#resources.dispose();
   }
 }
 
-/** A VM whose dirty pages are tracked in rings, as all but checkpoints and bitmaps need it. A `lab` is one. */
+/**
+ * A VM whose dirty pages are tracked in rings. All commands use it, except that checkpoints and
+ * comparisons with bitmaps may use another `GuestVm`. Variables called `lab` hold one.
+ */
 export type RingVm = GuestVm<RingTracker>;
 
 /**
  * Makes a VM whose dirty pages are tracked in rings.
  *
- * @throws {HostError} Where the host has no usable KVM, or no dirty ring.
+ * @throws {HostError} If the host has no usable KVM, or no dirty ring.
  * @throws {UsageError} Above a limit that the kernel reports.
- * @throws {KernelError} Where the kernel refuses a call.
+ * @throws {KernelError} If the kernel refuses a call.
  */
 export function ringVm(kernel: Kernel, plan: Plan): RingVm {
   return new GuestVm(kernel, plan, new RingTracker(plan.ringBytes));
@@ -215,7 +223,7 @@ function setSlots(vm: Vm, plan: Plan, low: Mapping, logged: Mapping): void {
   }
 }
 
-/** What every result of a lab begins with. */
+/** The fields with which every result of a lab begins. */
 export interface LabResult extends Result {
   /** The options as resolved. */
   readonly lab: ResolvedOptions;
@@ -224,10 +232,10 @@ export interface LabResult extends Result {
 }
 
 /**
- * The beginning of a lab's result.
+ * Builds the beginning of a lab's result.
  *
- * @param schema What the result is.
- * @returns Its beginning.
+ * @param schema The schema of the result, such as `dirtyring.run/1`.
+ * @returns The first fields of the result.
  */
 export function labResult<Schema extends string>(
   schema: Schema,

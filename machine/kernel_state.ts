@@ -1,3 +1,4 @@
+// The private state of a kernel's rings: from the model, or from a tracepoint of a real kernel.
 import { HostError } from "../ffi/errors.ts";
 import type { Insight } from "../ffi/insight.ts";
 import type { Kernel } from "../ffi/kernel.ts";
@@ -7,45 +8,55 @@ import type { Vcpu } from "../kvm/vcpu.ts";
 import type { Vm } from "../kvm/vm.ts";
 import type { RingVm } from "./guest_vm.ts";
 
-/** A ring's private state, which no mapping shows. */
+/** A ring's private state in the kernel, which userspace cannot see through its mapping. */
 export interface KernelState extends RingIndices {
   /** Size in entries. */
   readonly size: number;
-  /** Entries in use from which a guest entry reports a full ring; `null` where it cannot be inferred. */
+  /**
+   * The number of used entries from which on a guest entry exits with a full ring; `null` if it
+   * cannot be inferred.
+   */
   readonly softLimit: number | null;
-  /** No tracepoint tells the soft limit: it is inferred from the smallest ring that the kernel accepts. */
+  /**
+   * Whether the soft limit is inferred from the smallest ring that the kernel accepts, since no
+   * tracepoint reports it.
+   */
   readonly softLimitInferred: boolean;
-  /** Who tells the indices: a real kernel's tracepoint `kvm_dirty_ring_reset`, or the model itself. */
+  /**
+   * The source of the indices: a real kernel's tracepoint `kvm_dirty_ring_reset`, or the model
+   * itself.
+   */
   readonly source: "tracepoint" | "model";
 }
 
-/** Asks a kernel for the private state of a lab's rings. */
+/** Reads the private state of a lab's rings. */
 export interface KernelStates extends Disposable {
   /**
-   * The rings' state now. A real kernel is asked with a reset that finds nothing to take.
+   * The rings' current state. On a real kernel this makes a reset that finds nothing to take.
    *
-   * @param lab The lab; its vCPUs stand still, and no entry is harvested that a reset would take.
-   * @returns Each vCPU's state.
-   * @throws {KernelError} Where the reset fails.
-   * @throws {HostError} Where the tracepoint does not tell of every ring.
+   * @param lab The lab. Its vCPUs must stand still, and no entry may be harvested that a reset
+   * would take.
+   * @returns The state of each vCPU's ring.
+   * @throws {KernelError} If the reset fails.
+   * @throws {HostError} If the tracepoint does not report every ring.
    */
   now(lab: RingVm): readonly KernelState[];
   /**
-   * Makes a reset, and tells the state in which it leaves the rings.
+   * Makes a reset, and reads the state in which it leaves the rings.
    *
    * @param reset Makes one `KVM_RESET_DIRTY_RINGS`.
-   * @returns Its answer, and each vCPU's state.
-   * @throws {HostError} Where the tracepoint does not tell of every ring.
+   * @returns Its answer, and the state of each vCPU's ring.
+   * @throws {HostError} If the tracepoint does not report every ring.
    */
   after<Answer>(lab: RingVm, reset: () => Answer): readonly [Answer, readonly KernelState[]];
 }
 
 /**
- * Makes ready to ask for the private state of rings.
+ * Opens the source of the rings' private state.
  *
- * @returns What asks it.
- * @throws {HostError} Where a real kernel answers and its tracepoints cannot be used, or it has no dirty ring.
- * @throws {KernelError} Where it refuses for another reason.
+ * @returns The source, which the caller disposes of.
+ * @throws {HostError} If a real kernel's tracepoints cannot be used, or it has no dirty ring.
+ * @throws {KernelError} If the kernel refuses for another reason.
  */
 export function kernelStates(kernel: Kernel): KernelStates {
   return kernel.insight === null ? new TracedStates(kernel) : modelStates(kernel.insight);
@@ -114,40 +125,43 @@ function openWalks(kernel: Kernel): RingWalks {
   }
 }
 
-/** Room for a walk over each ring of a VM, as many as any kernel lets it have. */
+/**
+ * Pages of the trace buffer: room for one event per ring of a VM with as many vCPUs as any kernel
+ * allows.
+ */
 const BUFFER_PAGES = 64;
 
-/** A ring's private indices, which no mapping shows: free-running u32. */
+/** A ring's private indices, free-running u32, which userspace cannot see through its mapping. */
 export interface RingIndices {
-  /** `dirty_index`: where the next push goes. */
+  /** `dirty_index`: the entry of the next push. */
   readonly dirtyIndex: number;
-  /** `reset_index`: where the next reset begins. */
+  /** `reset_index`: the entry at which the next reset begins. */
   readonly resetIndex: number;
 }
 
-/** What a reset came to, and where it left the rings. */
+/** The answer of a reset, and the indices of the rings after it. */
 export interface WatchedReset<Answer> {
-  /** What the call answered. */
+  /** The answer of the call. */
   readonly answer: Answer;
   /** Each vCPU's indices after it. */
   readonly indices: readonly RingIndices[];
 }
 
 /**
- * Reads the private indices of the rings of a real kernel. A `KVM_RESET_DIRTY_RINGS` walks every ring of its
- * VM, an empty one too, and the tracepoint at the end of each walk (`trace_kvm_dirty_ring_reset`,
- * virt/kvm/dirty_ring.c) tells the ring's indices. A reset that finds nothing harvested touches no entry, so
- * the indices can be asked for at any time.
+ * Reads the private indices of a real kernel's rings. `KVM_RESET_DIRTY_RINGS` walks every ring of
+ * its VM, even an empty one, and the tracepoint at the end of each walk
+ * (`trace_kvm_dirty_ring_reset`, virt/kvm/dirty_ring.c) reports the ring's indices. A reset that
+ * finds nothing harvested changes no entry, so it can be used to read the indices at any time.
  */
 export class RingWalks implements Disposable {
   readonly #samples: TraceSamples<"index" | "dirty_index" | "reset_index">;
 
   /**
-   * Makes ready to watch resets of the calling thread.
+   * Prepares to watch resets that the calling thread makes.
    *
-   * @param kernel The kernel that answers, a real one.
-   * @throws {HostError} Where tracefs, the tracepoint or the permission is missing.
-   * @throws {KernelError} Where the kernel refuses for another reason.
+   * @param kernel A real kernel.
+   * @throws {HostError} If tracefs, the tracepoint or the permission is missing.
+   * @throws {KernelError} If the kernel refuses for another reason.
    */
   constructor(kernel: Kernel) {
     const fields = ["index", "dirty_index", "reset_index"] as const;
@@ -155,12 +169,12 @@ export class RingWalks implements Disposable {
   }
 
   /**
-   * Makes a reset and watches where it leaves the rings.
+   * Makes a reset, and reads the indices in which it leaves the rings.
    *
    * @param vcpus The VM's vCPUs.
    * @param reset Makes one `KVM_RESET_DIRTY_RINGS`, on the calling thread.
    * @returns Its answer, and the indices of each vCPU's ring.
-   * @throws {HostError} Where the tracepoint does not tell of one walk over each ring.
+   * @throws {HostError} If the tracepoint does not report exactly one walk over each ring.
    */
   watch<Answer>(vcpus: readonly Vcpu[], reset: () => Answer): WatchedReset<Answer> {
     this.#samples.enable();
@@ -187,18 +201,19 @@ export class RingWalks implements Disposable {
   }
 
   /**
-   * Asks for the indices as they are: while nothing is harvested and not reset, a reset changes nothing.
+   * Reads the current indices, by a reset. It changes nothing, provided that no harvested entry
+   * awaits a reset.
    *
-   * @param vcpus Its vCPUs, which stand still.
-   * @returns The entries that the reset took all the same, 0 as it should be, and the indices.
-   * @throws {KernelError} Where the reset fails.
-   * @throws {HostError} Where the tracepoint does not tell of one walk over each ring.
+   * @param vcpus The VM's vCPUs, which must stand still.
+   * @returns The entries that the reset took, which should be 0, and the indices.
+   * @throws {KernelError} If the reset fails.
+   * @throws {HostError} If the tracepoint does not report exactly one walk over each ring.
    */
   ask(vm: Vm, vcpus: readonly Vcpu[]): WatchedReset<number> {
     return this.watch(vcpus, () => vm.resetDirtyRings().count);
   }
 
-  /** Gives the event and its buffer back. */
+  /** Releases the event and its buffer. */
   [Symbol.dispose](): void {
     this.#samples[Symbol.dispose]();
   }

@@ -1,3 +1,4 @@
+// Reads access patterns from files.
 import { KernelError } from "../ffi/errors.ts";
 import { fileShortage, UsageError, ValueError } from "../host/errors.ts";
 import { hostFilePieces } from "../host/facts.ts";
@@ -9,27 +10,28 @@ const SPACE = 0x20;
 const TAB = 0x09;
 const ZERO = 0x30;
 const LETTER_X = 0x78;
-/** What some editors begin a file with: a byte-order mark, in UTF-8. */
+/** The byte-order mark in UTF-8, with which some editors begin a file. */
 const BOM: readonly number[] = [0xef, 0xbb, 0xbf];
-/** The longest line, in bytes: a number, and blanks around it. */
+/** The longest line in bytes, blanks included. */
 const LONGEST_LINE = 1024;
-/** Bytes of a wrong line that are shown. */
+/** The most bytes of a wrong line that an error shows. */
 const SHOWN = 40;
-/** The most page numbers of a pattern: a guest of 64 GiB, each page once. */
+/** The most page numbers of a pattern: each page of a 64 GiB guest once. */
 const MOST_PAGES = 2 ** 24;
 const FORM = "one page number a line, decimal or 0x";
 
 /**
  * Reads a pattern file: a page number on each line, decimal or hexadecimal with 0x, counted from 0
- * over all logged slots. Blank lines are passed over, and a byte-order mark at the beginning. The file
- * is this host's, whatever kernel is under test.
+ * over all logged slots. Blank lines, and a byte-order mark at the beginning, are skipped. The file
+ * is read from this host, even if the kernel under test is a model.
  *
  * @param path The file, or `-` for standard input.
- * @param pages Logged pages: the first page number that is too big.
+ * @param pages The number of logged pages: page numbers must be smaller.
  * @returns The page numbers, at least one.
- * @throws {UsageError} Where it cannot be read, holds none, or a line is wrong; names the line.
- * @throws {KernelError} Where no file descriptor is left to open it.
- * @throws {HostError} Where Deno has no permission to read it.
+ * @throws {UsageError} If the file cannot be read or holds no page number, or if a line is wrong;
+ * the error names the line.
+ * @throws {KernelError} If file descriptors have run out.
+ * @throws {HostError} If Deno has no permission to read the file.
  */
 export function readPattern(path: string, pages: number): Uint32Array<ArrayBuffer> {
   const name = path === "-" ? "standard input" : printable(path);
@@ -49,14 +51,15 @@ export function readPattern(path: string, pages: number): Uint32Array<ArrayBuffe
 }
 
 /**
- * Parses the bytes of a pattern file, as they come: no more is kept of it than its numbers. Ten million lines take
- * well under a second: no string a line.
+ * Parses the bytes of a pattern file piece by piece, keeping only the numbers. It makes no string
+ * for a line, so that ten million lines take well under a second.
  *
  * @param pieces The file's bytes, in pieces of any length.
  * @param name What to call it in an error.
  * @param pages Logged pages.
  * @returns The page numbers, at least one.
- * @throws {UsageError} Where it holds none or too many, or a line is wrong; names the line.
+ * @throws {UsageError} If there are no page numbers or too many, or if a line is wrong; the error
+ * names the line.
  */
 export function parsePages(
   pieces: Iterable<Uint8Array>,
@@ -64,11 +67,11 @@ export function parsePages(
   pages: number,
 ): Uint32Array<ArrayBuffer> {
   const list = new PageList(name, pages);
-  // A line that began in one piece and ends in another.
+  // The part of a line that began in an earlier piece.
   const begun = new Uint8Array(LONGEST_LINE + 1);
   let held = 0;
   const hold = (piece: Uint8Array) => {
-    const room = piece.subarray(0, begun.length - held); // the rest changes nothing: it is too long by then
+    const room = piece.subarray(0, begun.length - held); // no more is needed: the line is too long then
     begun.set(room, held);
     held += room.length;
   };
@@ -84,7 +87,7 @@ export function parsePages(
       from = to + 1;
     }
     hold(piece.subarray(from));
-    // A file without an end may have no line's end either.
+    // An endless file, such as /dev/zero, may have no line end: fail early.
     if (held > LONGEST_LINE) list.line(begun, 0, held);
   }
   if (held > 0) list.line(begun, 0, held);
@@ -104,7 +107,7 @@ class PageList {
     this.#pages = pages;
   }
 
-  /** Takes a line, without its end. */
+  /** Takes a line, without its line end. */
   line(bytes: Uint8Array, from: number, to: number): void {
     this.#line++;
     let [begin, end] = [from, to];
@@ -145,7 +148,7 @@ class PageList {
     );
   }
 
-  /** All numbers, once the last line was taken. */
+  /** All numbers. Call it after the last line. */
   end(): Uint32Array<ArrayBuffer> {
     if (this.#count > 0) return this.#found.subarray(0, this.#count);
     throw new UsageError(`${this.#name} holds no page number; expected ${FORM}`);

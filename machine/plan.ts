@@ -1,3 +1,4 @@
+// From a user's options to a plan of the guest: its memory layout and its list of stores.
 import type { Naming } from "../ffi/errors.ts";
 import { kvm_dirty_gfn } from "../ffi/kvm_structs.ts";
 import { PAGE_SIZE } from "../ffi/linux.ts";
@@ -8,7 +9,7 @@ import { real16 } from "../guest/real16.ts";
 import { ValueError } from "../host/errors.ts";
 import type { Slot } from "../ring/entry.ts";
 
-/** What a person asked a lab to be. */
+/** The options of a lab, as the user gave them. */
 export interface LabOptions {
   /** The guest program. */
   readonly guest: GuestName;
@@ -18,7 +19,7 @@ export interface LabOptions {
   readonly memory: number;
   /** Memory slots that it is split into. */
   readonly slots: number;
-  /** The size of each ring in bytes, as the kernel takes it. */
+  /** The size of each ring in bytes, the unit that the kernel takes. */
   readonly ringBytes: number;
   /** The access pattern. */
   readonly pattern: Pattern;
@@ -29,14 +30,14 @@ export interface LabOptions {
   /** Seed of the random patterns. */
   readonly seed: number;
   /**
-   * How often each vCPU's block of the pattern stands in its part of the list, one after another; once unless
-   * given. A vCPU that repeats its pattern then begins its list again less often. Or what answers that, given the
-   * pattern's stores.
+   * How often each vCPU's block of the pattern is repeated in its part of the list; once unless
+   * given. With more passes, a vCPU reaches the end of its list less often. It may also be a
+   * function of the pattern's number of stores.
    */
   readonly passes?: number | ((stores: number) => number);
 }
 
-/** The options as resolved: stands in every result of a lab. */
+/** The options with all defaults resolved. Every result of a lab shows them. */
 export interface ResolvedOptions {
   /** The guest program. */
   readonly guest: GuestName;
@@ -46,9 +47,9 @@ export interface ResolvedOptions {
   readonly memory: number;
   /** Memory slots that it is split into. */
   readonly slots: number;
-  /** The size of each ring in entries: `ring` is the schema's word for it. */
+  /** The size of each ring in entries; the schema calls it `ring`. */
   readonly ring: number;
-  /** The access pattern, as it was written. */
+  /** The access pattern, as the user wrote it. */
   readonly pattern: string;
   /** Stores in a round, over all vCPUs. */
   readonly pages: number;
@@ -58,7 +59,7 @@ export interface ResolvedOptions {
   readonly seed: number;
 }
 
-/** A lab, thought out before anything is asked of the kernel. */
+/** A lab as planned, before any call to the kernel. */
 export interface Plan {
   /** The guest program. */
   readonly guest: Guest;
@@ -70,24 +71,27 @@ export interface Plan {
   readonly slots: readonly Slot[];
   /** The access list: a page number for each store of a round, counted over all logged slots. */
   readonly sequence: Uint32Array<ArrayBuffer>;
-  /** Each vCPU's part of it. */
+  /** Each vCPU's part of the access list. */
   readonly blocks: readonly Block[];
 }
 
 const DEFAULT_PAGES = 256;
 /** The guest programs. */
 export const GUESTS: Readonly<Record<GuestName, Guest>> = { real16, long64 };
-/** The list never has fewer elements than this, so that a lab can also probe its guest. */
+/**
+ * The list has room for at least this many elements, so that the two stores of a probe of the guest
+ * fit.
+ */
 const LEAST_LIST = 2;
 
 /**
- * Thinks a lab out: builds the pattern's sequence and lays out guest memory. Slot 0 holds the guest's
+ * Plans a lab: builds the pattern's sequence and lays out guest memory. Slot 0 holds the guest's
  * code and its access list, begins at guest physical address 0 and is not logged; the logged slots
  * follow it without a gap.
  *
- * @param options What a person asked for.
+ * @param options The options, as the user gave them.
  * @param readFile Reads the pattern file, if the pattern is one, given the number of logged pages.
- * @throws {ValueError} Where a value cannot be.
+ * @throws {ValueError} If a value is not possible.
  */
 export function planLab(
   options: LabOptions,
@@ -128,7 +132,7 @@ export function planLab(
 }
 
 /**
- * How large slot 0 is: what the guest's program needs, and its access list.
+ * The size of slot 0: the guest's code, and its access list.
  *
  * @param length Elements of the list.
  * @returns Bytes, whole pages.
@@ -162,7 +166,7 @@ function checkMemory({ memory, slots }: LabOptions, guest: Guest): void {
   }
 }
 
-// Said before a list is built that could not be used.
+// Checked before the list is built, since it may be large.
 function checkReach(
   slot0Bytes: number,
   stores: number,
@@ -192,7 +196,7 @@ function unreachable(name: Naming, memory: number, guest: Guest): string {
   return `${name("memory")} ${sizeText(memory)}: ${guest.limitReason}`;
 }
 
-// As it would be written on the command line: 5GiB, 4095MiB, 12288 bytes.
+// A size as the command line takes it, such as 5GiB or 4095MiB, or in bytes.
 function sizeText(bytes: number): string {
   for (const [unit, size] of [["GiB", 2 ** 30], ["MiB", 2 ** 20], ["KiB", 2 ** 10]] as const) {
     if (bytes % size === 0) return `${bytes / size}${unit}`;
@@ -224,9 +228,10 @@ function buildSequence(
 }
 
 /**
- * How many low bits of a stored value name the vCPU; the rest is a counter that only grows.
+ * The number of low bits of a stored value that hold the vCPU's id. The other bits are a counter
+ * that only grows.
  *
- * @returns Bits: 0 for one vCPU.
+ * @returns Bits; 0 for one vCPU.
  */
 export function vcpuBits(vcpus: number): number {
   return Math.ceil(Math.log2(vcpus));
@@ -269,14 +274,14 @@ function patternText(pattern: Pattern): string {
 
 /** A vCPU's part of the access list. */
 export interface Block {
-  /** Its first element. */
+  /** Index of its first element. */
   readonly first: number;
-  /** Its elements. */
+  /** The number of its elements. */
   readonly stores: number;
 }
 
 /**
- * Shares stores out: contiguous blocks, the first few with one store more.
+ * Divides stores into contiguous blocks; the first few blocks may have one store more.
  *
  * @param stores Stores of the pattern.
  * @returns A block for each vCPU.
@@ -291,11 +296,11 @@ export function sharesOf(stores: number, vcpus: number): Block[] {
 }
 
 /**
- * Repeats each block where it stands.
+ * Repeats each block in place.
  *
  * @param sequence The pattern: a page number for each store.
  * @param blocks The vCPUs' blocks of it.
- * @param passes How often each is to stand there, one after another.
+ * @param passes How often each block is repeated, one copy after another.
  * @returns The list.
  */
 export function repeatBlocks(
@@ -312,11 +317,11 @@ export function repeatBlocks(
 }
 
 /**
- * How often a vCPU's block shall stand in its list, so that the list is long enough to be begun again seldom.
+ * How often to repeat a vCPU's block so that its part of the list is long, and seldom begun again.
  *
  * @param stores Stores of the pattern, over all vCPUs.
- * @param least Elements that a vCPU's part of the list shall have.
- * @returns Passes, one or more.
+ * @param least The least number of elements of a vCPU's part of the list.
+ * @returns Passes, at least one.
  */
 export function passesFor(stores: number, vcpus: number, least: number): number {
   return Math.max(1, Math.ceil(least / Math.max(1, Math.floor(stores / vcpus))));

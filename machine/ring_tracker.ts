@@ -1,3 +1,4 @@
+// Dirty tracking with the dirty ring.
 import { KernelError } from "../ffi/errors.ts";
 import { KVM_CAP_DIRTY_LOG_RING } from "../ffi/kvm_constants.ts";
 import { kvm_dirty_gfn } from "../ffi/kvm_structs.ts";
@@ -18,7 +19,7 @@ export interface TrackedRing {
   readonly harvester: Harvester;
 }
 
-/** What a harvest took of a ring. */
+/** What a harvest took from a ring. */
 export interface HarvestedRing {
   /** The vCPU. */
   readonly id: number;
@@ -26,7 +27,7 @@ export interface HarvestedRing {
   readonly entries: Entries;
 }
 
-// All of a ring, made once: a harvest stands in a loop that is measured.
+// One object per ring, reused by each harvest, which runs inside measured loops.
 interface RingState extends TrackedRing, HarvestedRing {
   entries: Entries;
   learned: number;
@@ -42,7 +43,7 @@ export function takePlain(harvester: Harvester): Entries {
 }
 
 /**
- * Sorts entries in the ring before they are marked.
+ * Sorts entries in the ring before it marks them as harvested.
  *
  * @returns The entries taken.
  */
@@ -51,8 +52,8 @@ export function takeSorted(harvester: Harvester): Entries {
 }
 
 /**
- * Dirty pages tracked in the vCPUs' rings: to learn is to harvest, to re-arm is `KVM_RESET_DIRTY_RINGS`. A full ring
- * stops its vCPU, and rings can be harvested while vCPUs run.
+ * Tracks dirty pages in the vCPUs' rings: `learn` harvests them, and `rearm` calls
+ * `KVM_RESET_DIRTY_RINGS`. A full ring stops its vCPU, and rings can be harvested while vCPUs run.
  *
  * @example
  * ```ts
@@ -72,7 +73,7 @@ export function takeSorted(harvester: Harvester): Entries {
  * ```
  */
 export class RingTracker implements DirtyTracker {
-  /** It tracks in rings. */
+  /** Always `ring`. */
   readonly kind = "ring";
   readonly #ringBytes: number;
   readonly #rings: RingState[] = [];
@@ -80,9 +81,9 @@ export class RingTracker implements DirtyTracker {
   #vm: Vm | null = null;
 
   /**
-   * Makes ready for a VM.
+   * Creates a tracker for one VM.
    *
-   * @param ringBytes The size of each ring in bytes, handed to the kernel as it is.
+   * @param ringBytes The size of each ring in bytes, passed to the kernel unchecked.
    */
   constructor(ringBytes: number) {
     this.#ringBytes = ringBytes;
@@ -93,7 +94,10 @@ export class RingTracker implements DirtyTracker {
     return this.#rings;
   }
 
-  /** What the last {@linkcode RingTracker.learn} took, in the order of its vCPUs, until it is dropped. */
+  /**
+   * What the last {@linkcode RingTracker.learn} took, in the order of its `ids`; empty after
+   * {@linkcode RingTracker.drop}.
+   */
   get fresh(): readonly HarvestedRing[] {
     return this.#fresh;
   }
@@ -101,9 +105,9 @@ export class RingTracker implements DirtyTracker {
   /**
    * Enables the ring.
    *
-   * @param system `/dev/kvm`, asked for its limits where it refuses.
+   * @param system `/dev/kvm`, which is asked for its limits if it refuses.
    * @param vm The VM, without vCPUs yet.
-   * @throws {KernelError} Where the kernel refuses the size.
+   * @throws {KernelError} If the kernel refuses the size.
    */
   enable(system: System, vm: Vm): void {
     enableRing(system, vm, this.#ringBytes);
@@ -113,7 +117,7 @@ export class RingTracker implements DirtyTracker {
   /**
    * Maps a vCPU's ring.
    *
-   * @throws {KernelError} Where the kernel refuses.
+   * @throws {KernelError} If the kernel refuses.
    */
   addVcpu(vcpu: Vcpu): DirtyRing {
     const ring = vcpu.mapDirtyRing(this.#ringBytes);
@@ -123,10 +127,10 @@ export class RingTracker implements DirtyTracker {
     return ring;
   }
 
-  /** Each ring came with its vCPU. */
+  /** Does nothing: each ring is mapped with its vCPU. */
   begin(): void {}
 
-  /** Has the harvest compiled, and the rings of a real kernel mapped. */
+  /** Has the harvest compiled, and faults in the pages of a real kernel's rings. */
   warm(): void {
     const isReal = this.#vm?.kernel.insight === null;
     warmHarvest(isReal ? this.#rings.map(({ ring }) => ring.words) : []);
@@ -136,12 +140,12 @@ export class RingTracker implements DirtyTracker {
    * Harvests rings.
    *
    * @param ids The vCPUs whose rings are harvested.
-   * @param take How.
-   * @returns Entries taken.
+   * @param take How each ring is harvested; in ring order unless given.
+   * @returns The number of entries taken.
    */
   learn(ids: readonly number[], take: Take = takePlain): number {
     const rings = this.#rings;
-    const fresh: HarvestedRing[] = []; // emptying the old one takes longer
+    const fresh: HarvestedRing[] = []; // faster than emptying the old array
     this.#fresh = fresh;
     let found = 0;
     for (const id of ids) {
@@ -155,16 +159,17 @@ export class RingTracker implements DirtyTracker {
     return found;
   }
 
-  /** Forgets what was taken last: it was looked at. */
+  /** Forgets what was taken last, so that it is not read twice. */
   drop(): void {
     this.#fresh = [];
   }
 
   /**
-   * Adds the pages that the entries taken last name.
+   * Adds the pages that the entries of the last harvest name.
    *
    * @param logged Which page an entry names.
-   * @param stray Is told of those that name none.
+   * @param stray Called for each ring with entries that name no logged page: the vCPU, and their
+   * number.
    */
   addTo(pages: DirtySet, logged: LoggedPages, stray: (id: number, count: number) => void): void {
     for (const { id, entries } of this.#fresh) {
@@ -176,21 +181,21 @@ export class RingTracker implements DirtyTracker {
   /**
    * Resets all rings.
    *
-   * @returns Entries that were taken back, and how long that took.
-   * @throws {KernelError} Where the kernel fails the call.
+   * @returns The number of entries that the kernel took back, and how long that took.
+   * @throws {KernelError} If the call fails.
    */
   rearm(): ResetAnswer {
     if (this.#vm === null) throw new TypeError("Cannot reset rings: they are enabled on no VM");
     return this.#vm.resetDirtyRings();
   }
 
-  /** Entries harvested of a vCPU's ring since the beginning. */
+  /** Entries harvested from a vCPU's ring since the beginning. */
   learnedOf(id: number): number {
     return this.#rings[id]!.learned;
   }
 
   /**
-   * Entries that rings hold which should be empty.
+   * Entries that are left in rings that should be empty.
    *
    * @returns By vCPU.
    */
@@ -201,17 +206,17 @@ export class RingTracker implements DirtyTracker {
     });
   }
 
-  /** There is nothing of its own to give back: each ring goes with its vCPU. */
+  /** Does nothing: each ring is unmapped with its vCPU. */
   [Symbol.dispose](): void {}
 }
 
 /**
  * Enables the ring on a VM.
  *
- * @param system `/dev/kvm`, asked for its limits where it refuses.
+ * @param system `/dev/kvm`, which is asked for its limits if it refuses.
  * @param vm The VM, without vCPUs yet.
- * @param ringBytes The ring's size, handed to the kernel as it is.
- * @throws {KernelError} Where the kernel refuses.
+ * @param ringBytes The ring's size in bytes, passed to the kernel unchecked.
+ * @throws {KernelError} If the kernel refuses.
  */
 export function enableRing(system: System, vm: Vm, ringBytes: number): void {
   const answer = vm.enableCap(KVM_CAP_DIRTY_LOG_RING, ringBytes);

@@ -1,3 +1,4 @@
+// Checks a guest's memory, without reading pages that nobody ever touched.
 import type { Kernel } from "../ffi/kernel.ts";
 import { O_CLOEXEC, O_RDONLY, PAGE_SIZE } from "../ffi/linux.ts";
 import { type InterruptWatch, lastLook } from "../host/interrupt.ts";
@@ -6,12 +7,16 @@ import type { GuestVm } from "./guest_vm.ts";
 
 const PAGEMAP = "/proc/self/pagemap";
 const ENTRY_BYTES = 8;
-/** Bits 62 and 63 of an entry, in its high word: the page is swapped out, or present (proc_pid_pagemap(5)). */
+/**
+ * Bits 62 and 63 of an entry, in its high word: the page is swapped out (62) or present (63); see
+ * proc_pid_pagemap(5).
+ */
 const SWAPPED_OR_PRESENT = 0xc000_0000;
 
 /**
- * Tells which pages of a lazily mapped memory have ever been touched: only these can hold anything but zeros.
- * To read the others instead would map a page of zeros for each, and take seconds for a large guest.
+ * Finds which pages of lazily mapped memory were ever touched: only these can hold anything but
+ * zeros. Reading the others would map a page of zeros for each, which takes seconds for a large
+ * guest.
  */
 export class TouchedPages implements Disposable {
   readonly #kernel: Kernel;
@@ -21,8 +26,9 @@ export class TouchedPages implements Disposable {
   /**
    * Opens this process's page map.
    *
-   * @param kernel The kernel that answers. A model has no page map: there each page counts as touched.
-   * @param address Where the memory lies, a multiple of the page size.
+   * @param kernel The kernel that answers. A model has no page map: each page then counts as
+   * touched.
+   * @param address The address of the memory, a multiple of the page size.
    */
   constructor(kernel: Kernel, address: number) {
     this.#kernel = kernel;
@@ -31,10 +37,10 @@ export class TouchedPages implements Disposable {
   }
 
   /**
-   * The touched pages of a part of the memory; all of them where that cannot be told.
+   * The touched pages of a part of the memory; all its pages if the page map cannot be read.
    *
-   * @param from Its first page, counted from the memory's beginning.
-   * @param to The page after its last.
+   * @param from The first page of the part, counted from the beginning of the memory.
+   * @param to The page after the last one of the part.
    * @returns Page numbers, in order.
    */
   among(from: number, to: number): Uint32Array<ArrayBuffer> {
@@ -48,7 +54,7 @@ export class TouchedPages implements Disposable {
     return pages.subarray(0, found);
   }
 
-  // Two words an entry, the low one first; null where the kernel does not tell them all.
+  // Two words for each entry, the low one first; null if the kernel does not return all of them.
   #entries(from: number, to: number): Uint32Array | null {
     if (this.#fd < 0) return null;
     const bytes = new Uint8Array((to - from) * ENTRY_BYTES);
@@ -63,15 +69,19 @@ export class TouchedPages implements Disposable {
   }
 }
 
-/** Pages that are checked between two looks for an interrupt: where each is mapped first, a tenth of a second. */
+/**
+ * Pages that are checked between two looks for an interrupt: a tenth of a second if each has to be
+ * mapped first.
+ */
 const CHECK_PAGES = 1 << 12;
 
 /**
- * Checks all memory of a VM whose vCPUs stand still and whose dirty pages are all harvested and read. In parts: a large
- * one may take a while, and an interrupt that comes meanwhile ends it. One that came before does not, unless it takes
- * long: what was gathered is checked like any other run.
+ * Checks all memory of a VM. Its vCPUs must stand still, and its dirty pages must all be harvested
+ * and read. A large memory is checked in parts, and an interrupt that arrives meanwhile ends the
+ * check. One that arrived before does not, unless the check takes long: an interrupted run is
+ * checked like any other.
  *
- * @param witness What remembers the pages read; it gets the lost ones.
+ * @param witness Remembers the pages that were read. It records those that hold a lost store.
  */
 export async function checkMemory(
   vm: GuestVm,

@@ -1,7 +1,8 @@
 /**
- * Which pages of a guest's memory were dirtied, and the proof that no store went unseen: sets and lists of pages, the
- * witness, which reads each harvested page and in the end finds what no entry announced, and the push order. Nothing
- * here calls a kernel; an entry is a pair of a slot and an offset, as in `@dirtyring/dirtyring/ring`.
+ * Which pages of a guest's memory were dirtied, and the proof that no store was lost: sets and
+ * lists of pages, the witness, which reads each harvested page and finally finds the pages without
+ * an entry, and a check of the push order. Nothing here calls a kernel. An entry is a pair of a
+ * slot and an offset, as in `@dirtyring/dirtyring/ring`.
  *
  * @example A store that no entry announced is found
  * ```ts
@@ -40,5 +41,5 @@ export {
 } from "./witness.ts";
 export { isOrdered, PushOrder } from "./push_order.ts";
 
-// What these take and name.
+// The types in the signatures above.
 export { type Entries, LoggedPages, type PageName, type Slot } from "../ring/entry.ts";

@@ -1,7 +1,9 @@
+// Sets and lists of page numbers, and the scan of a dirty bitmap.
 import { type Entries, ENTRY_WORDS, type LoggedPages, OFFSET, SLOT } from "../ring/entry.ts";
 
 /**
- * A set of page numbers, a bit for each page: its memory does not grow with what it holds.
+ * A set of page numbers, with a bit for each possible page: its memory does not grow with its
+ * content.
  *
  * @example
  * ```ts
@@ -17,7 +19,7 @@ export class PageSet {
   #count = 0;
 
   /**
-   * Begins empty.
+   * Creates an empty set.
    *
    * @param pages Page numbers are below this.
    */
@@ -46,8 +48,9 @@ export class PageSet {
 }
 
 /**
- * The pages that are dirty in an epoch, each once: a bit for each logged page, and a list of those that are set,
- * so that going through them and forgetting them takes as long as there are dirty pages, however large the guest.
+ * The dirty pages of an epoch, each once: a bit for each logged page, and a list of the pages that
+ * are set. Iterating and clearing therefore take time in proportion to the dirty pages, however
+ * large the guest is.
  *
  * @example
  * ```ts
@@ -64,7 +67,7 @@ export class DirtySet {
   readonly #list: PageNumbers;
 
   /**
-   * Begins empty.
+   * Creates an empty set.
    *
    * @param pages Page numbers are below this.
    */
@@ -91,7 +94,7 @@ export class DirtySet {
    * Adds the pages that entries name.
    *
    * @param logged Which page an entry names.
-   * @returns Entries that name no logged page.
+   * @returns The number of entries that name no logged page.
    */
   addEntries(entries: Entries, logged: LoggedPages): number {
     const { words } = entries;
@@ -106,9 +109,9 @@ export class DirtySet {
   }
 
   /**
-   * The pages in the order of their numbers.
+   * Sorts the pages by their numbers.
    *
-   * @returns The numbers, valid until the set changes.
+   * @returns The page numbers, valid until the set changes.
    */
   sorted(): Uint32Array<ArrayBuffer> {
     return this.#list.pages.subarray(0, this.#list.length).sort();
@@ -123,8 +126,8 @@ export class DirtySet {
 }
 
 /**
- * Page numbers, as {@linkcode import("../ring/entry.ts").LoggedPages} counts them, in one typed array, never an
- * object a page.
+ * Page numbers, as {@linkcode import("../ring/entry.ts").LoggedPages} counts them, in one typed
+ * array, without an object for each page.
  */
 export interface PageNumbers {
   /** How many are filled. */
@@ -134,22 +137,22 @@ export interface PageNumbers {
 }
 
 /**
- * Makes room for page numbers. Memory is taken when it is written to, so that room for all pages of a large
- * guest costs nothing until they are dirty.
+ * Allocates room for page numbers. The host provides memory only when it is written to, so room for
+ * all pages of a large guest costs nothing until they are dirty.
  *
- * @param capacity The most that it can hold.
- * @returns No numbers yet.
+ * @param capacity The most page numbers that it can hold.
+ * @returns An empty list.
  */
 export function allocatePageNumbers(capacity: number): PageNumbers {
   return { length: 0, pages: new Uint32Array(capacity) };
 }
 
-/** Words that are looked at together: most of a bitmap is zero. */
+/** Words that are tested together, since most of a bitmap is zero. */
 const GROUP = 8;
 
 /**
- * Turns a dirty bitmap into page numbers, in order: bit `n` of word `m` is page `first + 32 * m + n`. Groups
- * of words without a bit are passed over at the speed of memory; alone in its file for that.
+ * Turns a dirty bitmap into page numbers, in order: bit `n` of word `m` is page
+ * `first + 32 * m + n`. Groups of words without a bit are skipped at the speed of memory.
  *
  * @example
  * ```ts
@@ -162,10 +165,10 @@ const GROUP = 8;
  * assertEquals([...into.pages.subarray(0, into.length)], [1000, 1031, 1033]);
  * ```
  *
- * @param words The bitmap, in words of 32 bits, the low one of 64 first.
+ * @param words The bitmap, in 32-bit words; of each 64-bit word the low half comes first.
  * @param first The number of its first page.
- * @param into Gets the numbers, behind those that it holds; it has room for them.
- * @returns Bits that were set.
+ * @param into Where the numbers are appended. It must have room for them.
+ * @returns The number of set bits.
  */
 export function scanBitmap(
   words: Uint32Array<ArrayBuffer>,
@@ -186,7 +189,7 @@ export function scanBitmap(
     for (let n = at; n < end; n++) {
       let word = words[n]!;
       while (word !== 0) {
-        pages[count++] = first + n * 32 + 31 - Math.clz32(word & -word); // the lowest bit that is set
+        pages[count++] = first + n * 32 + 31 - Math.clz32(word & -word); // the lowest set bit
         word &= word - 1;
       }
     }

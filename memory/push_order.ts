@@ -1,16 +1,22 @@
+// Checks that entries come in the order of the stores.
 import { type Entries, ENTRY_WORDS, type LoggedPages, OFFSET, SLOT } from "../ring/entry.ts";
 
-/** How far ahead a page is looked for after an entry that does not fit: entries that may be missing at a time. */
+/**
+ * How far ahead in the list an unexpected page is searched: the most entries that may be missing in
+ * a row.
+ */
 const LOOK_AHEAD = 4096;
 
 /**
- * Holds the entries of one vCPU's ring against the stores that it makes: each must name the next page of its list,
- * or the last one again, since a store that was cut off is pushed once more (`push.once-more-after-full` of
- * docs/abi.md). So an entry that was never pushed, not harvested, or read before it was published is noticed when the
- * next one comes, and not only if its page holds something unread in the end.
+ * Compares the entries of one vCPU's ring with the stores that it makes. Each entry must name the
+ * next page of its list, or the last page again, since a store that was cut off is pushed once more
+ * (`push.once-more-after-full` of docs/abi.md). So an entry that was never pushed, not harvested,
+ * or read before it was published is noticed at the next entry, and not only if its page still
+ * holds an unread store in the end.
  *
- * That holds where no page comes twice within as many stores as the ring has entries (a page is pushed once until its
- * reset), where no other vCPU stores to the same pages, and where entries come in the order of stores: not with PML.
+ * This requires that no page comes twice within as many stores as the ring has entries (a page is
+ * pushed once until its reset), that no other vCPU stores to the same pages, and that entries come
+ * in the order of stores, which they do not with PML.
  *
  * @example
  * ```ts
@@ -29,17 +35,17 @@ export class PushOrder {
   readonly #list: Uint32Array;
   readonly #pages: LoggedPages;
   #next = 0;
-  /** Entries held against the list. */
+  /** Entries compared with the list. */
   compared = 0;
-  /** Entries that name the page before once more. */
+  /** Entries that name the previous page again. */
   repeated = 0;
-  /** Stores for which there should have been an entry and was none. */
+  /** Stores for which an entry is missing. */
   missing = 0;
   /** Entries that name no page that the vCPU could have stored to. */
   strange = 0;
 
   /**
-   * Begins where the list does.
+   * Starts at the beginning of the list.
    *
    * @param list The page numbers that the vCPU stores to, again and again.
    * @param pages The logged slots.
@@ -50,7 +56,7 @@ export class PushOrder {
   }
 
   /**
-   * Holds entries against the list.
+   * Compares entries with the list.
    *
    * @param entries The vCPU's next entries, in ring order.
    */
@@ -82,18 +88,18 @@ export class PushOrder {
 }
 
 /**
- * Whether entries of rings of some size come in the order of lists: no page twice within a ring's worth of stores,
- * and none in two lists.
+ * Whether the entries of rings must come in the order of the vCPUs' lists: no page twice within a
+ * ring's worth of stores, and no page in two lists.
  *
  * @param lists The pages that each vCPU stores to, again and again.
  * @param pages Page numbers are below this.
- * @returns Whether they do.
+ * @returns Whether a {@linkcode PushOrder} can check them.
  */
 export function isOrdered(lists: readonly Uint32Array[], ring: number, pages: number): boolean {
   const owner = new Int32Array(pages).fill(-1);
   const seen = new Float64Array(pages);
   return lists.every((list, vcpu) => {
-    // Twice: the list begins again behind its end.
+    // Walk the list twice, since it begins again after its end.
     for (let n = 0; n < 2 * list.length; n++) {
       const page = list[n % list.length]!;
       if (owner[page] === vcpu && n - seen[page]! < ring) return false;

@@ -1,3 +1,4 @@
+// Finds lost stores by reading guest memory.
 import {
   type Entries,
   ENTRY_WORDS,
@@ -17,17 +18,17 @@ export interface PageList {
   readonly pages: readonly PageName[];
 }
 
-/** As many pages of a {@linkcode PageList} are listed. */
+/** The most pages that a {@linkcode PageList} lists. */
 export const PAGES_LISTED = 100;
 
-/** Of more short resets than this, none is told apart any more: a run is broken long before. */
+/** Short resets beyond this number are not remembered. A run is broken long before. */
 const SHORT_HARVESTS_KEPT = 10_000;
 
 /**
- * Lets guest memory say whether a store went unseen. Every store writes a value that was never there
- * before into the first word of its page; the witness remembers what it last read of each page that
- * was harvested. Once the vCPUs have stopped and all is harvested, a page that holds something else was
- * written without an entry: it is lost.
+ * Finds out from guest memory whether a store was lost. Every store writes a value that was never
+ * there before into the first word of its page, and the witness remembers what it last read of each
+ * page that was harvested. Once the vCPUs have stopped and everything is harvested, a page that
+ * holds another value was written without an entry: it is lost.
  *
  * @example
  * ```ts
@@ -54,7 +55,7 @@ export class Witness {
   readonly #lastRead: Uint32Array<ArrayBuffer>;
   readonly #readIn: Uint32Array<ArrayBuffer>;
   readonly #vcpuBits: number;
-  // Those in which the reset took fewer entries back than were harvested.
+  // Harvests whose reset took back fewer entries than were harvested.
   readonly #shortHarvests = new Set<number>();
   readonly #overflowed = new Set<number>();
   #harvest = 1;
@@ -66,11 +67,12 @@ export class Witness {
   #strays = 0;
 
   /**
-   * Begins with nothing read.
+   * Creates a witness that has read nothing.
    *
-   * @param memory All logged memory, 1024 words of 32 bits a page, zero at first.
-   * @param pages The logged slots that it backs, in order.
-   * @param vcpuBits How many low bits of a stored value name the vCPU; the rest is its counter.
+   * @param memory All logged memory, 1024 32-bit words per page, initially zero.
+   * @param pages The logged slots that the memory backs, in order.
+   * @param vcpuBits The number of low bits of a stored value that hold the vCPU's id; the other
+   * bits are its counter.
    */
   constructor(memory: Uint32Array<ArrayBuffer>, pages: LoggedPages, vcpuBits = 0) {
     this.#memory = memory;
@@ -80,15 +82,18 @@ export class Witness {
     this.#readIn = new Uint32Array(pages.total);
   }
 
-  /** Pages that hold a store which no entry announced, each counted once for each such store found. */
+  /**
+   * Pages that hold a store for which no entry was harvested, counted once for each such store that
+   * was found.
+   */
   get lost(): LostPages {
     return { count: this.#lost, pages: this.#lostPages };
   }
 
   /**
-   * Pages harvested without a new store, counted once a harvest. This is no failure: KVM may push a
-   * page that was only read, and it pushes before the store, so that a vCPU stopped by a full ring
-   * may not have stored yet.
+   * Pages harvested without a new store, counted once per harvest. They are not a failure: KVM may
+   * push a page that was only read, and it pushes before the store, so a vCPU stopped by a full
+   * ring may not have stored yet.
    */
   get spurious(): PageList {
     return { count: this.#spurious, pages: this.#spuriousPages };
@@ -99,35 +104,38 @@ export class Witness {
     return this.#duplicates;
   }
 
-  /** Entries that name no logged page: never so on a sound kernel. */
+  /** Entries that name no logged page. A correct kernel pushes none. */
   get strays(): number {
     return this.#strays;
   }
 
   /**
-   * Begins a harvest: a page may appear twice in one and is then not spurious, as emulated stores push
-   * every time. The entries of several rings belong to one.
+   * Begins a harvest, which may be of several rings. A page that appears in one twice is not
+   * spurious, since emulated stores push every time.
    */
   beginHarvest(): void {
     this.#harvest++;
   }
 
-  /** Notes that the reset of this harvest took fewer entries back than were harvested: a signal came. */
+  /**
+   * Notes that the reset of this harvest took back fewer entries than were harvested, because of a
+   * signal.
+   */
   noteShortReset(): void {
     if (this.#shortHarvests.size < SHORT_HARVESTS_KEPT) this.#shortHarvests.add(this.#harvest);
   }
 
-  /** Notes that a ring overflowed: entries of its vCPU are gone. */
+  /** Notes that a vCPU's ring overflowed and lost entries. */
   noteOverflow(vcpu: number): void {
     this.#overflowed.add(vcpu);
   }
 
   /**
-   * Reads the pages that were harvested. To be called after their reset, never before: a store
-   * between a read and the reset would go unseen (api.rst, "KVM_CAP_DIRTY_LOG_RING").
+   * Reads the pages that were harvested. Call it after their reset, never before: a store between
+   * the read and the reset would be lost (api.rst, "KVM_CAP_DIRTY_LOG_RING").
    *
    * @param entries The entries harvested.
-   * @param seen Gets their pages, where it is given.
+   * @param seen If given, the pages of the entries are added to it.
    */
   read(entries: Entries, seen?: PageSet): void {
     const { words, length } = entries;
@@ -154,17 +162,17 @@ export class Witness {
   }
 
   /**
-   * Checks pages against what was last read of them. Only true once the vCPUs have stopped and all
-   * that they dirtied was harvested.
+   * Compares pages with what was last read of them. The answer is right only once the vCPUs have
+   * stopped and everything that they dirtied was harvested.
    *
-   * @param pages Page numbers, in any order and also repeated.
+   * @param pages Page numbers, in any order; they may be repeated.
    */
   check(pages: Uint32Array): void {
     for (let n = 0; n < pages.length; n++) this.#checkPage(pages[n]!);
   }
 
   /**
-   * Checks every logged page, as {@linkcode Witness.check} does, or a part of them.
+   * Checks every logged page, or a range of them, as {@linkcode Witness.check} does.
    *
    * @param from The first page number.
    * @param to The page number after the last.
@@ -203,8 +211,9 @@ export class Witness {
 }
 
 /**
- * What a lost page was most likely lost to. A ring that overflowed, and a reset that took back fewer entries than
- * were harvested, are noticed when they happen; the other two are told apart by whether the page was ever read.
+ * The most likely reason of a lost page. A ring overflow, and a reset that took back fewer entries
+ * than were harvested, are noticed when they happen. Of the other two, the reason is
+ * `read before reset` if the page was ever read.
  */
 export type LostCause =
   | "ring overflow"
@@ -212,15 +221,18 @@ export type LostCause =
   | "read before reset"
   | "never harvested";
 
-/** A page that holds a store which no entry announced, or which was read too early. */
+/**
+ * A page with a store that the harvester never saw: it had no entry, or its page was read too
+ * early.
+ */
 export interface LostPage extends PageName {
-  /** The vCPU that made the store, as the value in the page tells. */
+  /** The vCPU that made the store, taken from the value in the page. */
   readonly vcpu: number;
-  /** The store's counter: it is the n-th of that vCPU, modulo 2^(32 − vCPU bits). */
+  /** The store's counter: it is the n-th store of that vCPU, modulo 2^(32 − vCPU bits). */
   readonly counter: number;
-  /** The counter that was last read there; `null` where nothing was. */
+  /** The counter that was last read there; `null` if the page was never read, or held no store. */
   readonly read: number | null;
-  /** What it was most likely lost to. Inferred. */
+  /** The most likely reason. Inferred. */
   readonly cause: LostCause;
 }
 

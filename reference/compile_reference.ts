@@ -1,3 +1,4 @@
+// Compiles the C reference, and makes its VMs and harvest callable.
 import type { Guest } from "../guest/guest.ts";
 import { ENTRY_WORDS } from "../ring/entry.ts";
 import { Skip } from "./pair.ts";
@@ -22,9 +23,10 @@ const SOURCES = [
 /**
  * Compiles the C reference with the system's compiler.
  *
- * @param folder An existing folder that the library goes into.
+ * @param folder An existing folder for the library.
  * @returns The library's path.
- * @throws {Skip} Where there is no compiler, or it does not manage: most often headers are missing.
+ * @throws {Skip} If there is no compiler, or compilation fails, most often because headers are
+ * missing.
  */
 export async function compileReference(folder: string): Promise<string> {
   const library = `${folder}/reference.so`;
@@ -54,7 +56,9 @@ export async function compileReference(folder: string): Promise<string> {
   throw new Skip(`cc cannot compile the reference: ${line ?? "no reason given"}`);
 }
 
-/** What rounds of the reference run on: `struct setup` of reference.c, in its order. */
+/**
+ * The VM for rounds of the reference: `struct setup` of reference.c, in the order of its fields.
+ */
 export interface ReferenceSetup extends MachineSetup {
   /** The guest program. */
   readonly guest: Guest;
@@ -62,13 +66,13 @@ export interface ReferenceSetup extends MachineSetup {
   readonly stores: number;
 }
 
-/** What a round of the reference was: `struct round` of reference.c. */
+/** The figures of a round of the reference: `struct round` of reference.c. */
 export interface ReferenceRound {
-  /** Nanoseconds in `KVM_RUN`. */
+  /** Nanoseconds spent in `KVM_RUN`. */
   readonly guestNs: number;
-  /** Nanoseconds in harvesting. */
+  /** Nanoseconds spent harvesting. */
   readonly harvestNs: number;
-  /** Nanoseconds in `KVM_RESET_DIRTY_RINGS`. */
+  /** Nanoseconds spent in `KVM_RESET_DIRTY_RINGS`. */
   readonly resetNs: number;
   /** Entries harvested. */
   readonly entries: number;
@@ -78,7 +82,7 @@ export interface ReferenceRound {
   readonly resets: number;
 }
 
-/** Where the reference's harvest puts what it takes. */
+/** The output arrays of the reference's harvest. */
 export interface ReferenceOutput {
   /** A slot word for each entry. */
   readonly slots: Uint32Array<ArrayBuffer>;
@@ -93,7 +97,7 @@ export class Reference implements Disposable {
   /**
    * Loads the library.
    *
-   * @param path Its path, as `compileReference` answered it.
+   * @param path Its path, as returned by `compileReference`.
    */
   constructor(path: string) {
     this.#library = loadReference(path);
@@ -102,10 +106,10 @@ export class Reference implements Disposable {
   /**
    * The harvest in C.
    *
-   * @param ring The ring's memory: four words an entry, a power of two of entries.
-   * @param fetch The free-running index of the next entry.
-   * @param into Where the entries go, from its beginning.
-   * @returns Entries taken: at most the ring's size, and as many as there is room for.
+   * @param ring The ring's memory: four words per entry; the number of entries is a power of two.
+   * @param fetch The free-running index (u32) of the next entry.
+   * @param into Receives the entries, from its beginning.
+   * @returns The number of entries taken, limited by the ring's size and by the room in `into`.
    */
   harvest(ring: Uint32Array<ArrayBuffer>, fetch: number, into: ReferenceOutput): number {
     const { slots, offsets } = into;
@@ -119,17 +123,18 @@ export class Reference implements Disposable {
   /**
    * Makes a VM, in C.
    *
-   * @returns The VM, for its caller to dispose before the library.
-   * @throws {Error} Where the kernel refused a call.
+   * @returns The VM. The caller owns it and disposes of it before the library.
+   * @throws {Error} If the kernel refused a call.
    */
   openVm(setup: ReferenceSetup): ReferenceVm {
     return new ReferenceVm(this.#library, setup);
   }
 
   /**
-   * Makes a VM and runs it live, in C: vCPUs on threads of their own, and a harvester beside them.
+   * Makes a VM and runs it live, in C: the vCPUs on threads of their own, and a harvester beside
+   * them.
    *
-   * @throws {Error} Where a call failed, counts differ, or it took too long.
+   * @throws {Error} If a call failed, if counts differ, or if it took too long.
    */
   live(setup: LiveSetup): LiveReferenceResult {
     return referenceLive(this.#library, setup);
@@ -141,7 +146,7 @@ export class Reference implements Disposable {
   }
 }
 
-/** A VM that C made and runs. */
+/** A VM that C code makes and runs. */
 export class ReferenceVm implements Disposable {
   readonly #library: ReferenceLibrary;
   #vm: Deno.PointerObject | null;
@@ -150,9 +155,7 @@ export class ReferenceVm implements Disposable {
   /**
    * Makes the VM.
    *
-   * @param library The loaded library.
-   * @param setup What the VM is to be.
-   * @throws {Error} Where the kernel refused a call.
+   * @throws {Error} If the kernel refused a call.
    */
   constructor(library: ReferenceLibrary, setup: ReferenceSetup) {
     this.#library = library;
@@ -172,7 +175,7 @@ export class ReferenceVm implements Disposable {
   /**
    * Runs a round: run, harvest, reset, until all stores are made.
    *
-   * @throws {Error} Where a call failed, or counts differ.
+   * @throws {Error} If a call failed, or counts differ.
    */
   round(): ReferenceRound {
     if (this.#vm === null) throw new TypeError("Cannot use a VM that is closed");
@@ -190,7 +193,7 @@ export class ReferenceVm implements Disposable {
     };
   }
 
-  /** Gives the VM's file descriptors and mappings back. Doing so twice does nothing. */
+  /** Releases the VM's file descriptors and mappings. A second call does nothing. */
   [Symbol.dispose](): void {
     // SAFETY: once for each VM, and nothing uses it afterwards; C ignores NULL.
     this.#library.symbols.reference_close(this.#vm);

@@ -1,3 +1,4 @@
+// How the cost of learning dirty pages grows with the guest's memory: rings and bitmaps.
 import { HarvestCycle } from "../drive/harvest_cycle.ts";
 import { InlineDriver } from "../drive/inline_driver.ts";
 import { Rounds } from "../drive/rounds.ts";
@@ -15,26 +16,29 @@ const MIB = 2 ** 20;
 const LEAST = 64 * MIB;
 const MOST = 16384 * MIB;
 const PAGES = 1000;
-/** So that the ring is never full. */
+/** Large enough that the ring is never full. */
 const RING = 4096;
-/** A guest's turns follow each other, so that caches hold what is its own; the first few do not count. */
+/**
+ * A guest has several turns in a row, so that the caches hold its data. The first few turns of a
+ * burst do not count.
+ */
 const BURSTS = 7;
 const BURST = 12;
 const WARM_UPS = 4;
 
-/** A guest, and how much of it its dirty pages are spread over. */
+/** A guest's memory, and the part of it over which its dirty pages are spread, both in bytes. */
 interface Size {
   readonly memory: number;
   readonly within: number;
 }
 
-/** The last one tells a large guest from pages that lie far apart. */
+/** The last one separates the effect of a large guest from that of pages that lie far apart. */
 const SIZES: readonly Size[] = [
   ...[LEAST, 256 * MIB, 1024 * MIB, 4096 * MIB, MOST].map((memory) => ({ memory, within: memory })),
   { memory: MOST, within: LEAST },
 ];
 
-/** What it cost to learn the dirty pages once, and to re-arm them, in nanoseconds. */
+/** The cost of learning the dirty pages once and of re-arming them, in nanoseconds. */
 interface Cost {
   readonly learnNs: number;
   readonly rearmNs: number;
@@ -44,11 +48,11 @@ interface Cost {
 interface Tracked extends Disposable {
   /** Lets the guest dirty its pages, and learns them. */
   turn(): Promise<Cost>;
-  /** Batches in which a reset took them, modelled; `null` where there are none. */
+  /** Batches that a reset forms of the pages, modelled; `null` with bitmaps. */
   readonly batches: number | null;
 }
 
-/** A way of tracking, with the columns that it costs. */
+/** A way of tracking, with the names of its columns. */
 interface Way {
   readonly name: string;
   readonly learn: string;
@@ -84,10 +88,10 @@ const WAYS: readonly Way[] = [
 ];
 
 /**
- * Measures what it costs to learn a thousand random dirty pages and to re-arm them, in guests of 64 MiB
- * to 16 GiB: how it grows with the guest. The sizes take turns, some at a time.
+ * Measures what it costs to learn and re-arm a thousand random dirty pages, in guests of 64 MiB to
+ * 16 GiB, to show how it grows with the guest. The sizes take turns, in bursts.
  *
- * @throws {HostError} Where the host has no usable KVM, or no dirty ring.
+ * @throws {HostError} If the host has no usable KVM, or no dirty ring.
  */
 export async function benchGrowth(kernel: Kernel): Promise<void> {
   for (const way of WAYS) {
@@ -127,7 +131,7 @@ async function trackByRing(kernel: Kernel, size: Size, take: Take): Promise<Trac
   lab.load(planOf(size.within).sequence);
   const statistics = new RingStatistics();
   const counted = new Rounds(lab, new InlineDriver(), { statistics: [statistics] }, take);
-  await counted.round(); // all pages are there from now on
+  await counted.round(); // all pages are allocated from now on
   const before = statistics.result("v6.17").batches;
   await counted.round();
   const batches = statistics.result("v6.17").batches - before;

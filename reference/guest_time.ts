@@ -1,3 +1,4 @@
+// Compares rounds of dirtyring with rounds in C.
 import { InlineDriver } from "../drive/inline_driver.ts";
 import { Rounds } from "../drive/rounds.ts";
 import type { Kernel } from "../ffi/kernel.ts";
@@ -11,25 +12,25 @@ import { Pair } from "./pair.ts";
 const WARM_UPS = 10;
 const TARGET = { most: 1.05, text: "target: the same" };
 
-/** Rounds to be compared. */
+/** The rounds of one comparison. */
 interface Case {
   readonly ringEntries: number;
   readonly stores: number;
   readonly turns: number;
 }
 
-/** The default lab, and one whose ring fills up four times a round. */
+/** The default lab, and one whose ring fills up four times per round. */
 const CASES: readonly Case[] = [
   { ringEntries: 4096, stores: 256, turns: 501 },
   { ringEntries: 4096, stores: 16384, turns: 61 },
 ];
 
 /**
- * Measures rounds of the lab against rounds of a VM that C runs: the same guest, list, memory and
- * ring.
+ * Measures rounds of a lab against rounds of a VM that C code runs, with the same guest, list,
+ * memory and ring.
  *
  * @param reference Makes the VM in C.
- * @throws {HostError} Where the host has no usable KVM, or no dirty ring.
+ * @throws {HostError} If the host has no usable KVM, or no dirty ring.
  */
 export async function benchGuestTime(kernel: Kernel, reference: Reference): Promise<void> {
   for (const one of CASES) await benchCase(kernel, reference, one);

@@ -1,3 +1,4 @@
+// Compares the harvest of a full ring with the same in C.
 import { checked } from "../ffi/errors.ts";
 import type { Kernel } from "../ffi/kernel.ts";
 import { KVM_CAP_DIRTY_LOG_RING } from "../ffi/kvm_constants.ts";
@@ -13,11 +14,11 @@ import { Pair } from "./pair.ts";
 /** The largest ring of every kernel so far: KVM_DIRTY_RING_MAX_ENTRIES. */
 const ENTRIES = 65536;
 const TURNS = 501;
-/** V8 has compiled the loop for good long before. */
+/** More than V8 needs to compile the loop for good. */
 const WARM_UPS = 200;
 const TARGET = { most: 1.5, text: "target within 1.5" };
 
-/** One ring, and where each side puts what it takes. */
+/** One ring, and the output of each side. */
 interface Bench {
   readonly words: Uint32Array<ArrayBuffer>;
   readonly ring: RingWords;
@@ -38,11 +39,11 @@ export function benchHarvest(kernel: Kernel, reference: Reference): void {
 }
 
 /**
- * Measures the same on a ring that KVM allocated and maps. Its entries are made up all the same:
- * the vCPU never runs, and the ring is never reset.
+ * Measures the same on a ring that KVM allocated. Its entries are made up, too: the vCPU never
+ * runs, and the ring is never reset.
  *
  * @param reference The harvest in C.
- * @throws {HostError} Where the host has no usable KVM, or no dirty ring.
+ * @throws {HostError} If the host has no usable KVM, or no dirty ring.
  */
 export function benchHarvestOfKvm(kernel: Kernel, reference: Reference): void {
   using system = System.open(kernel);
@@ -79,7 +80,7 @@ function measure(words: Uint32Array<ArrayBuffer>, reference: Reference, what: st
   console.log(anywhere.line());
 }
 
-// Both harvests of one full ring must tell the same.
+// Checks that both harvests of one full ring take the same entries.
 function compare(bench: Bench, fetch: number): void {
   ours(bench, fetch);
   theirs(bench, fetch);
@@ -112,7 +113,7 @@ function theirs(bench: Bench, fetch: number): number {
   return ns;
 }
 
-// Makes every entry dirty again, as KVM does when it pushes. Answers how many there are.
+// Makes every entry dirty again, as KVM does when it pushes. Returns the number of entries.
 function fill(words: Uint32Array): number {
   for (let at = 0; at < words.length; at += ENTRY_WORDS) words[at] = DIRTY;
   return words.length / ENTRY_WORDS;

@@ -1,3 +1,4 @@
+// Measures the speed of the model's interpreter.
 import { kvm_regs, kvm_sregs } from "../ffi/kvm_structs.ts";
 import { nanosecondsSince, PAGE_SIZE } from "../ffi/linux.ts";
 import type { Guest } from "../guest/guest.ts";
@@ -8,14 +9,14 @@ import type { CpuMemory } from "../model/linear_memory.ts";
 import { quantile } from "../ring/distribution.ts";
 
 const STORES = 50_000;
-/** Pages that are stored to, in sequence: 16 MiB, more than translations are kept for. */
+/** Pages that are stored to, in sequence: 16 MiB, more than the cached translations cover. */
 const PAGES = 4096;
 const TURNS = 41;
-/** V8 has compiled the loop for good before. */
+/** More than V8 needs to compile the loop for good. */
 const WARM_UPS = 10;
 const LEAST = 1e6;
 
-/** Memory as plain as it can be, so that the interpreter alone is measured. */
+/** The simplest possible memory, so that only the interpreter is measured. */
 class FlatMemory implements CpuMemory {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly #view: DataView<ArrayBuffer>;
@@ -58,7 +59,9 @@ class FlatMemory implements CpuMemory {
   }
 }
 
-/** Measures the stores a second that the model's processor makes with each guest, over plain memory. */
+/**
+ * Measures how many stores per second the model's processor makes with each guest, on plain memory.
+ */
 export function benchInterpreter(): void {
   for (const guest of [real16, long64]) benchGuest(guest);
 }
@@ -101,7 +104,7 @@ function begin(cpu: Cpu, guest: Guest, value: number): void {
   const regs = new DataView(new ArrayBuffer(kvm_regs.size));
   const values = guest.begin({ list: guest.listAt, stores: STORES, value, step: 1 });
   for (const [name, bits] of Object.entries(values)) {
-    // The keys of `values` are registers: its type has no others.
+    // The type of `values` allows only names of registers as keys, so the cast holds.
     regs.setBigUint64(kvm_regs.at[name as keyof typeof values], bits, true);
   }
   cpu.setRegs(new Uint8Array(regs.buffer));

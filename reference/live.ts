@@ -1,3 +1,4 @@
+// Compares live runs with live runs in C.
 import { live } from "../commands/live/live.ts";
 import type { LiveResult } from "../commands/live/live_result.ts";
 import { quotas } from "../drive/live_vcpus.ts";
@@ -15,25 +16,34 @@ const VCPUS = 2;
 const TURNS = 15;
 const WARM_UPS = 2;
 const TIMEOUT_MS = 60_000;
-/** All of the guest's memory, once each: no page is stored to twice between two harvests. */
+/**
+ * All of the guest's memory. The list has each page once, so none is stored to twice between two
+ * harvests.
+ */
 const MEMORY = 64 * 2 ** 20;
 const PAGES = 16384;
-/** A vCPU's part of the list, so that it is begun again seldom. */
+/** The least length of a vCPU's part of the list, so that it is seldom begun again. */
 const LEAST_LIST = 65536;
-/** About a third of a second on a KVM in software: shorter than what comes between two audits. */
+/**
+ * Stores of a run: about a third of a second on a KVM in software, which is less than the time
+ * between two audits.
+ */
 const STORES: Readonly<Record<GuestName, number>> = { real16: 60_000, long64: 45_000 };
 
 const FULL_STOP: Target = { most: 1.5, text: "target within 1.5" };
 
-/** Live runs to be compared. */
+/** The live runs of one comparison. */
 interface Case {
   readonly ring: number;
   readonly intervalMs: number;
-  /** What part of C's stores a second shall be reached. */
+  /** The target: this part of C's stores per second. */
   readonly least: number;
 }
 
-/** The long interval is for full rings: of that size, harvests every 10 ms leave hardly any. */
+/**
+ * The long interval lets rings become full: with harvests every 10 ms, rings of that size hardly
+ * ever do.
+ */
 const CASES: readonly Case[] = [
   { ring: 256, intervalMs: 10, least: 0.8 },
   { ring: 4096, intervalMs: 10, least: 0.95 },
@@ -42,12 +52,12 @@ const CASES: readonly Case[] = [
 ];
 
 /**
- * Measures live runs of two vCPUs against live runs that C makes with pthreads: the same guest, list,
+ * Measures live runs of two vCPUs against live runs in C with pthreads, with the same guest, list,
  * memory, rings and intervals. Each run makes a VM of its own.
  *
  * @param reference Makes the runs in C.
  * @param interrupt Ends a run early.
- * @throws {HostError} Where the host has no usable KVM, or no dirty ring.
+ * @throws {HostError} If the host has no usable KVM, or no dirty ring.
  */
 export async function benchLive(
   kernel: Kernel,
@@ -95,7 +105,7 @@ async function benchCase(
   if (stop.turns > 0) console.log(`${stop.line()}  ${fullExits} stops in C`);
 }
 
-// A run of each, on VMs made from one plan. Both must have made all stores and lost none of them.
+// Makes one run of each side, on VMs made from one plan. Both must make all stores and lose none.
 async function both(
   kernel: Kernel,
   reference: Reference,

@@ -1,5 +1,6 @@
-// dirtyring against C, and against an empty program: ratios, each from one run. See README.md here.
-// Names on the command line pick parts: deno task bench live growth
+// Benchmarks of dirtyring against C and against an empty program. Each result is a ratio from one
+// run; see reference/README.md. The command line may name the parts to run: deno task bench live
+// growth
 import { openLibc } from "../ffi/libc.ts";
 import { kvmModule } from "../host/facts.ts";
 import { Interrupt } from "../host/interrupt.ts";
@@ -68,7 +69,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   },
 };
 
-// What the numbers belong to.
+// Prints what the numbers depend on: host, Deno, load and KVM.
 async function printHost(): Promise<void> {
   const cores = navigator.hardwareConcurrency;
   const load = Deno.loadavg()[0]!.toFixed(2);
@@ -87,7 +88,7 @@ const folder = await Deno.makeTempDir({ prefix: "dirtyring-bench-" });
 try {
   await printHost();
   for (const name of names) {
-    const { title, run } = PARTS[name]!; // known, as seen above
+    const { title, run } = PARTS[name]!; // checked above
     console.log(title);
     await orSkip(`  ${name}`, () => run(folder));
   }

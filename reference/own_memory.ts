@@ -1,5 +1,6 @@
-// What the tool itself holds in memory during a live run, beside the guest's pages. Each guest has a
-// process of its own, so that none finds what another left: `benchOwnMemory` starts this file.
+// Measures the tool's own memory during a live run, without the guest's pages. Each guest runs in a
+// process of its own, so that no run inherits memory from another: `benchOwnMemory` starts this
+// file as a program.
 import { live } from "../commands/live/live.ts";
 import { kvm_dirty_gfn } from "../ffi/kvm_structs.ts";
 import { openLibc } from "../ffi/libc.ts";
@@ -13,22 +14,25 @@ const MIB = 2 ** 20;
 const SIZES: readonly number[] = [64 * MIB, 1024 * MIB, 16384 * MIB];
 const PAGES = 1000;
 const RING = 4096;
-/** When memory is looked at, and how long the longest run is. */
+/**
+ * Times at which memory is measured, and durations of the longest run and of the others, all in
+ * milliseconds.
+ */
 const LOOKS_MS: readonly number[] = [1000, 2000, 4000, 8000];
 const LONG_MS = 8500;
 const SHORT_MS = 1500;
 
-/** Memory at a moment of a run. */
+/** The memory at one moment of a run. */
 interface Look {
   readonly what: string;
   readonly facts: ProcessFacts;
 }
 
 /**
- * Prints what live runs hold in memory, for guests of 64 MiB to 16 GiB that dirty as many pages, and, for
- * the largest, as the run goes on.
+ * Prints the memory of live runs, for guests of 64 MiB to 16 GiB that all dirty the same number of
+ * pages; for the largest, also how it develops during the run.
  *
- * @throws {Skip} Where a run cannot be made here.
+ * @throws {Skip} If a run cannot be made here.
  */
 export async function benchOwnMemory(): Promise<void> {
   for (const memory of SIZES) {
@@ -67,7 +71,7 @@ async function look(memory: number, durationMs: number): Promise<Look[]> {
       memory,
       slots: 1,
       ringBytes: RING * kvm_dirty_gfn.size,
-      // As far apart as they can be, so that none is near another.
+      // The pages are spread as far apart as possible.
       pattern: { name: "stride", parameter: Math.floor(memory / PAGE_SIZE / PAGES) },
       pages: PAGES,
       rounds: 1,
@@ -97,9 +101,9 @@ if (import.meta.main) {
   console.log(JSON.stringify(await look(memory!, durationMs!)));
 }
 
-/** What this process holds of the system, as /proc tells. */
+/** Resources of this process, from /proc. */
 export interface ProcessFacts {
-  /** Open file descriptors, without the one that counts them. */
+  /** Open file descriptors, without the one that is used to count them. */
   readonly fds: number;
   /** Threads. */
   readonly threads: number;
@@ -107,13 +111,13 @@ export interface ProcessFacts {
   readonly kvmMappings: number;
   /** All mappings. */
   readonly mappings: number;
-  /** KiB in memory (`VmRSS`). */
+  /** Resident memory in KiB (`VmRSS`). */
   readonly rssKiB: number;
-  /** KiB of page tables (`VmPTE`). */
+  /** Page tables in KiB (`VmPTE`). */
   readonly pageTableKiB: number;
 }
 
-/** Counts what this process holds. */
+/** Reads the resources of this process. */
 export function processFacts(): ProcessFacts {
   const status = Deno.readTextFileSync("/proc/self/status");
   const maps = Deno.readTextFileSync("/proc/self/maps").trimEnd().split("\n");

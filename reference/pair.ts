@@ -1,7 +1,8 @@
+// Pairs of measurements and their ratios, and measurements that a host cannot make.
 import { HostError } from "../ffi/errors.ts";
 import { quantile } from "../ring/distribution.ts";
 
-/** What a ratio shall be: no greater than a bound for times, no less than one for rates. */
+/** The target of a ratio: an upper bound for times, a lower bound for rates. */
 export type Target =
   & ({ readonly most: number } | { readonly least: number })
   & {
@@ -10,8 +11,8 @@ export type Target =
   };
 
 /**
- * Two things measured in turns, A, B, A, B, so that both meet the same noise. Only their ratio is a
- * result: times of one run say little about the next, on a machine that is shared.
+ * Two things that are measured in turns, A, B, A, B, so that both meet the same noise. Only their
+ * ratio is a result, since on a shared machine the times of one run say little about the next.
  */
 export class Pair {
   readonly #what: string;
@@ -21,11 +22,10 @@ export class Pair {
   readonly #reference: number[] = [];
 
   /**
-   * Nothing measured yet.
+   * Creates a pair without turns.
    *
-   * @param what What is measured.
-   * @param target What the ratio shall be, if anything is asked of it.
-   * @param format Writes a value; a time in nanoseconds unless given.
+   * @param target The target of the ratio; `null` if there is none.
+   * @param format Formats a value; as a time in nanoseconds unless given.
    */
   constructor(
     what: string,
@@ -40,26 +40,29 @@ export class Pair {
   /**
    * Adds a turn.
    *
-   * @param ours What dirtyring took: nanoseconds, or a rate.
-   * @param reference What it is held against took.
+   * @param ours The value of dirtyring: nanoseconds, or a rate.
+   * @param reference The value of the reference, in the same unit.
    */
   add(ours: number, reference: number): void {
     this.#ours.push(ours);
     this.#reference.push(reference);
   }
 
-  /** Turns so far. */
+  /** The number of turns so far. */
   get turns(): number {
     return this.#ours.length;
   }
 
-  /** The ratio of the two medians: of times above 1, of rates below 1 where dirtyring was slower. */
+  /**
+   * The ratio of the two medians. If dirtyring was slower, it is above 1 for times, and below 1 for
+   * rates.
+   */
   get ratio(): number {
     return quantile(this.#ours, 0.5) / quantile(this.#reference, 0.5);
   }
 
   /**
-   * The result in a line: the ratio, the middle half of the ratios of single turns, both medians,
+   * The result in one line: the ratio, the quartiles of the ratios of single turns, both medians,
    * and the number of turns.
    */
   line(): string {
@@ -87,10 +90,10 @@ function duration(ns: number): string {
   return ns < 1e7 ? `${(ns / 1e3).toFixed(1)} µs` : `${(ns / 1e6).toFixed(1)} ms`;
 }
 
-/** A measurement cannot be made here: the message says why. */
+/** A measurement cannot be made here. The message says why. */
 export class Skip extends Error {
   /**
-   * A measurement that is left out.
+   * Creates an error for a measurement that is skipped.
    *
    * @param why What is missing.
    */
@@ -101,11 +104,9 @@ export class Skip extends Error {
 }
 
 /**
- * Makes measurements that belong together, or says that they are skipped and why. Only what a host
- * lacks is a reason: any other failure is one of the program, and passes.
- *
- * @param what What is measured.
- * @param measure Measures and prints.
+ * Makes measurements that belong together, or prints that they are skipped and why. Only something
+ * that the host lacks is a reason to skip: any other failure is an error of the program and is
+ * thrown.
  */
 export async function orSkip(what: string, measure: () => void | Promise<void>): Promise<void> {
   try {

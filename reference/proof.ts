@@ -1,5 +1,6 @@
-// The long proof: millions of stores over two vCPUs, both guests, rings of every size, harvested while they run.
-// Nothing may be lost, and no entry read before it was published. Takes minutes: deno task proof [STORES [RING]]
+// The long proof: millions of stores over two vCPUs, both guests, rings of every size, harvested
+// while the vCPUs run. No store may be lost, and no entry may be read before it was published. It
+// takes minutes: deno task proof [STORES [RING]]
 import { live } from "../commands/live/live.ts";
 import { kvm_dirty_gfn } from "../ffi/kvm_structs.ts";
 import { openLibc } from "../ffi/libc.ts";
@@ -11,10 +12,16 @@ import { passesFor, planLab } from "../machine/plan.ts";
 const STORES = 10_000_000;
 const RINGS = [256, 1024, 4096, 16384, 65536] as const;
 const GUESTS = ["long64", "real16"] as const;
-/** More than the largest ring holds, so that no page comes twice within it. */
+/**
+ * More pages than the largest ring has entries, so that no page comes twice within a ring's worth
+ * of stores.
+ */
 const PAGES = 1 << 18;
 const HOUR_MS = 3_600_000;
-/** Between two harvests a vCPU may fill its ring: it stores to a page in some 20 µs on a KVM in software. */
+/**
+ * Milliseconds between two harvests, per entry of the ring. A vCPU may fill its ring meanwhile: on
+ * a KVM in software a store to a page takes some 20 µs.
+ */
 const INTERVAL_MS_AN_ENTRY = 0.03;
 
 async function prove(

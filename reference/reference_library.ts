@@ -1,11 +1,11 @@
-// The C reference, loaded. It is no part of the program, and so it does not go through ffi/, which
-// knows libc alone.
+// Loads the C reference. It is not a part of the program, so it does not use ffi/, which binds only
+// libc.
 import { KVM_EXIT_HLT, KVM_EXIT_IO } from "../ffi/kvm_constants.ts";
 import { kvm_sregs } from "../ffi/kvm_structs.ts";
 import type { Errand, Guest } from "../guest/guest.ts";
 import { registersStruct } from "../kvm/vcpu.ts";
 
-// The C prototype stands beside each entry.
+// The C prototype of each entry is above it.
 const SYMBOLS = {
   // uint32_t reference_harvest(struct kvm_dirty_gfn *ring, uint32_t entries, uint32_t fetch,
   //                            uint32_t limit, uint32_t *slots, uint64_t *offsets);
@@ -31,7 +31,7 @@ const SYMBOLS = {
   reference_problem: { parameters: [], result: "pointer" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
-/** Memory that a function of the library reads or writes during its call. */
+/** Memory that a function of the library reads or writes during the call. */
 export type Memory =
   | Uint8Array<ArrayBuffer>
   | Uint32Array<ArrayBuffer>
@@ -54,7 +54,7 @@ export interface ReferenceLibrary {
     reference_open(setup: Memory, slot0: Memory, patch: Memory): Deno.PointerObject | null;
     /** Runs a round. */
     reference_round(vm: Deno.PointerObject | null, round: Memory): number;
-    /** Gives such a VM back. */
+    /** Releases a VM of `reference_open`. */
     reference_close(vm: Deno.PointerObject | null): void;
     /** Makes a VM, and runs it live. */
     reference_live(
@@ -64,28 +64,31 @@ export interface ReferenceLibrary {
       quests: Memory,
       result: Memory,
     ): number;
-    /** Why the last call that failed did. */
+    /** The reason of the last failure. */
     reference_problem(): Deno.PointerObject | null;
   };
-  /** Unloads it. */
+  /** Unloads the library. */
   close(): void;
 }
 
-/** The memory and the rings of a VM: `struct machine_setup` of reference.h, in its order. */
+/**
+ * The memory and the rings of a VM: `struct machine_setup` of reference.h, in the order of its
+ * fields.
+ */
 export interface MachineSetup {
   /** Ring size in bytes. */
   readonly ringBytes: number;
   /** All of slot 0: the guest's code and its access list. */
   readonly slot0: Uint8Array<ArrayBuffer>;
-  /** Bytes of logged memory: one slot, behind slot 0. */
+  /** Bytes of logged memory: one slot, after slot 0. */
   readonly loggedBytes: number;
 }
 
 /**
  * Loads the library.
  *
- * @param path Its path, as `compileReference` answered it.
- * @returns The library, for its caller to close.
+ * @param path Its path, as returned by `compileReference`.
+ * @returns The library, which the caller closes.
  */
 export function loadReference(path: string): ReferenceLibrary {
   // SAFETY: the library is our own, compiled from the prototypes above.
@@ -93,9 +96,9 @@ export function loadReference(path: string): ReferenceLibrary {
 }
 
 /**
- * What the last call that failed says about it.
+ * The error of the last call that failed.
  *
- * @returns The error, to be thrown.
+ * @returns The error, for the caller to throw.
  */
 export function referenceProblem(library: ReferenceLibrary): Error {
   const text = library.symbols.reference_problem();
@@ -104,14 +107,14 @@ export function referenceProblem(library: ReferenceLibrary): Error {
 }
 
 /**
- * What a guest's program wants of a fresh vCPU's `struct kvm_sregs`, for a program that knows no
- * guest: `struct sregs_patch` of reference.h.
+ * What a guest's program changes in a fresh vCPU's `struct kvm_sregs`, in a form for C code that
+ * knows no guests: `struct sregs_patch` of reference.h.
  *
- * @param guest The guest program.
- * @returns For each byte of the struct whether it is to be set; then the bytes.
+ * @returns For each byte of the struct 1 if it is to be set, otherwise 0; then the bytes
+ * themselves.
  */
 export function sregsPatch(guest: Guest): Uint8Array<ArrayBuffer> {
-  // What is the same whatever was there before is what the guest sets.
+  // A byte that ends up the same, whatever it was before, is one that the guest sets.
   const [zeros, ones] = [0, 0xff].map((byte) => {
     const bytes = new Uint8Array(kvm_sregs.size).fill(byte);
     guest.prepare(new DataView(bytes.buffer));
@@ -126,29 +129,29 @@ export function sregsPatch(guest: Guest): Uint8Array<ArrayBuffer> {
   return patch;
 }
 
-/** What a vCPU of a live run is to do: walk its block of the list until its stores are made. */
+/** The task of a vCPU of a live run: walk its block of the list until its stores are made. */
 export interface LiveQuest {
-  /** Its first pass over its block; the counter goes on from pass to pass. */
+  /** Its first pass over its block; the counter continues from pass to pass. */
   readonly pass: Errand;
   /** Stores in all. */
   readonly stores: number;
 }
 
-/** What a live run of the reference is to be. */
+/** The options of a live run of the reference. */
 export interface LiveSetup extends MachineSetup {
   /** The guest program. */
   readonly guest: Guest;
   /** A quest for each vCPU. */
   readonly quests: readonly LiveQuest[];
-  /** From the end of a harvest of all rings to the next. */
+  /** Milliseconds from the end of a harvest of all rings to the next harvest. */
   readonly intervalMs: number;
-  /** The longest that it may take. */
+  /** The longest that the run may take, in milliseconds. */
   readonly timeoutMs: number;
 }
 
-/** What a live run of the reference was: `struct live_result` of reference_live.c. */
+/** The figures of a live run of the reference: `struct live_result` of reference_live.c. */
 export interface LiveReferenceResult {
-  /** Nanoseconds from letting the vCPUs run until all had made their stores. */
+  /** Nanoseconds from the start of the vCPUs until all had made their stores. */
   readonly runNs: number;
   /** Stores made, over all vCPUs. */
   readonly stores: number;
@@ -158,25 +161,24 @@ export interface LiveReferenceResult {
   readonly fullExits: number;
   /** `KVM_RESET_DIRTY_RINGS` calls. */
   readonly resets: number;
-  /** Nanoseconds from such an exit until just before the next `KVM_RUN`: 0 where there was none. */
+  /** Nanoseconds from a full exit until just before the next `KVM_RUN`; 0 if there was none. */
   readonly fullStop: { readonly p50Ns: number; readonly p99Ns: number; readonly maxNs: number };
-  /** Nanoseconds in harvesting. */
+  /** Nanoseconds spent harvesting. */
   readonly harvestNs: number;
-  /** Nanoseconds in `KVM_RESET_DIRTY_RINGS`. */
+  /** Nanoseconds spent in `KVM_RESET_DIRTY_RINGS`. */
   readonly resetNs: number;
-  /** Nanoseconds in reading the harvested pages. */
+  /** Nanoseconds spent reading the harvested pages. */
   readonly readNs: number;
-  /** Pages that hold a store which no entry announced. */
+  /** Pages that hold a store for which no entry was harvested. */
   readonly lost: number;
 }
 
 const RESULT_WORDS = 12;
 
 /**
- * Makes a VM and runs it live, in C. Its threads live within this call, which blocks.
+ * Makes a VM and runs it live, in C. The call blocks, and its threads end before it returns.
  *
- * @param library The loaded library.
- * @throws {Error} Where a call failed, counts differ, or it took too long.
+ * @throws {Error} If a call failed, if counts differ, or if it took too long.
  */
 export function referenceLive(library: ReferenceLibrary, setup: LiveSetup): LiveReferenceResult {
   const { ringBytes, slot0, loggedBytes, guest, quests } = setup;

@@ -1,3 +1,4 @@
+// Starts and stops: live runs in one process, and whole processes.
 import { live } from "../commands/live/live.ts";
 import type { Kernel } from "../ffi/kernel.ts";
 import { kvm_dirty_gfn } from "../ffi/kvm_structs.ts";
@@ -11,20 +12,23 @@ import { Pair, Skip } from "./pair.ts";
 
 const STARTS = 1000;
 const VCPUS = 2;
-/** More than a ring holds, so that full rings are among what is started and stopped. */
+/** More stores than a ring holds, so that the runs include full rings. */
 const STORES = 600;
 const RING = 256;
-/** A Worker's thread may outlive its last message by a little. */
+/**
+ * The most time to wait for threads to end, since a Worker's thread may briefly outlive its last
+ * message.
+ */
 const SETTLE_MS = 5_000;
-/** Starts that a median of memory is taken over. */
+/** The number of starts that a median of memory is taken over. */
 const WINDOW = 50;
 
 /**
- * Starts and stops a live run of two vCPUs again and again, and counts what this process holds before
- * and after: file descriptors, threads, KVM's mappings, memory.
+ * Starts and stops a live run of two vCPUs again and again, and compares this process's resources
+ * before and after: file descriptors, threads, KVM's mappings, memory.
  *
- * @throws {HostError} Where the host has no usable KVM, or no dirty ring.
- * @throws {Error} Where a run did not come to its end, or something was left behind.
+ * @throws {HostError} If the host has no usable KVM, or no dirty ring.
+ * @throws {Error} If a run did not complete.
  */
 export async function benchStarts(kernel: Kernel, interrupt: Interrupt): Promise<void> {
   for (const guest of ["real16", "long64"] as const) await start(kernel, interrupt, guest);
@@ -79,7 +83,7 @@ async function start(
   throw new Error(`${stores} of ${STORES} stores: ${why}`);
 }
 
-// The counts, once threads are as many as before or time has passed.
+// The resources, once there are no more threads than before, or some time has passed.
 async function settled(before: ProcessFacts | null): Promise<ProcessFacts> {
   const since = performance.now();
   for (;;) {
@@ -102,7 +106,7 @@ const TARGET = { most: 2.5, text: "target within 2.5" };
 
 const LAUNCHER = `${import.meta.dirname}/../bin/dirtyring`;
 
-/** A command line, and where it runs. */
+/** A command line with its environment. */
 interface Program {
   readonly command: string;
   readonly args: readonly string[];
@@ -111,10 +115,10 @@ interface Program {
 
 /**
  * Measures whole processes: the launcher, from its start to its end, against an empty Deno program.
- * Both use the Deno that runs this one.
+ * Both use the same Deno as this program.
  *
- * @param folder An existing folder for the empty program and the launcher's note.
- * @throws {Skip} Where the launcher cannot dump here.
+ * @param folder An existing folder for the empty program and the launcher's cache.
+ * @throws {Skip} If `dirtyring dump` is not possible on this host.
  */
 export async function benchStartup(folder: string): Promise<void> {
   const program = `${folder}/empty.ts`;
@@ -141,9 +145,9 @@ export async function benchStartup(folder: string): Promise<void> {
   }
 }
 
-// The launcher takes the first deno of PATH, and notes that under XDG_CACHE_HOME: it shall find
-// this very Deno, and leave the user's note alone. Deno's own cache lies there too, and must then
-// be named.
+// The launcher uses the first deno of PATH, and caches that choice under XDG_CACHE_HOME. Here it
+// must find this very Deno, and leave the user's cache alone. Deno's own cache is also under
+// XDG_CACHE_HOME, so DENO_DIR must name it.
 async function environment(folder: string): Promise<Readonly<Record<string, string>>> {
   const info = new Deno.Command(Deno.execPath(), { args: ["info", "--json"] });
   const { stdout } = await info.output();

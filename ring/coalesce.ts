@@ -1,9 +1,10 @@
+// The batches that a reset makes of entries, and the number of its calls.
 import { type Entries, ENTRY_WORDS, OFFSET, SLOT } from "./entry.ts";
 
 /**
- * Why a batch ended: the next entry is of another slot (or address space); it lies 64 or more pages
- * ahead of the base; 64 or more behind it; less than 64 behind, but shifting the mask would push bits
- * out of it; or there is no next entry.
+ * Why a batch ended: the next entry is of another slot (or address space); it is 64 or more pages
+ * ahead of the base; it is 64 or more pages behind it; it is fewer than 64 pages behind, but
+ * shifting the mask would lose bits; or there is no next entry.
  */
 export type BatchEnd =
   | "otherSlot"
@@ -12,7 +13,7 @@ export type BatchEnd =
   | "maskOverflow"
   | "ringEnd";
 
-/** A batch: the pages that a reset hands to one `kvm_reset_dirty_gfn` call. */
+/** A batch: the pages that a reset passes to one `kvm_reset_dirty_gfn` call. */
 export interface Batch {
   /** Address space << 16 | slot id. */
   slot: number;
@@ -24,20 +25,20 @@ export interface Batch {
   maskLow: number;
   /** High word of the mask: bits 32 to 63. */
   maskHigh: number;
-  /** Entries gathered, duplicates included. */
+  /** The number of its entries, duplicates included. */
   entries: number;
   /** Why it ended. */
   end: BatchEnd;
 }
 
-// BITS_PER_LONG of the kernel: the pages that a mask can name.
+// The kernel's BITS_PER_LONG: the pages that a mask can name.
 const MASK_BITS = 64;
 
 /**
  * Gathers entries into batches as `kvm_dirty_ring_reset` does (virt/kvm/dirty_ring.c, the same rule
- * since v5.11). The kernel does not tell its batches: what this finds is *modelled*.
+ * since v5.11). The kernel does not report its batches, so the result is *modelled*.
  *
- * Arithmetic is on 64 bits, in two words, and wraps; the distance to the next offset is signed.
+ * Arithmetic is 64 bits wide, in two words, and wraps; the distance to the next offset is signed.
  *
  * @example
  * ```ts
@@ -51,7 +52,7 @@ const MASK_BITS = 64;
  * ```
  *
  * @param entries One ring's entries, in the order in which they are reset.
- * @param visit Called with each batch; the object is reused for the next.
+ * @param visit Called with each batch. The object is reused for the next one.
  */
 export function coalesce(entries: Entries, visit: (batch: Readonly<Batch>) => void): void {
   const { words, length } = entries;
@@ -87,7 +88,7 @@ export function coalesce(entries: Entries, visit: (batch: Readonly<Batch>) => vo
   visit(batch);
 }
 
-// Takes an entry into the batch, or says why it cannot.
+// Adds an entry to the batch, or returns why it cannot.
 function join(batch: Batch, slot: number, low: number, high: number): BatchEnd | null {
   if (slot !== batch.slot) return "otherSlot";
   const deltaLow = (low - batch.offsetLow) | 0;
@@ -109,7 +110,7 @@ function join(batch: Batch, slot: number, low: number, high: number): BatchEnd |
   return deltaHigh < 0 ? "backwardWindow" : "forwardWindow";
 }
 
-// Shifts the mask left by 1 to 63 bits, unless one would be lost.
+// Shifts the mask left by 1 to 63 bits, unless a set bit would be lost.
 function shift(batch: Batch, by: number): boolean {
   const { maskLow, maskHigh } = batch;
   if (by < 32) {
@@ -118,7 +119,7 @@ function shift(batch: Batch, by: number): boolean {
     batch.maskLow = maskLow << by;
     return true;
   }
-  // By 32 or more, all that is left of the high word is what comes up from the low one.
+  // If it is shifted by 32 or more, the new high word comes from the low word only.
   if (maskHigh !== 0 || (by > 32 && maskLow >>> (64 - by) !== 0)) return false;
   batch.maskHigh = maskLow << (by - 32);
   batch.maskLow = 0;
@@ -130,27 +131,30 @@ function shift(batch: Batch, by: number): boolean {
  *
  * @param maskLow Bits 0 to 31.
  * @param maskHigh Bits 32 to 63.
- * @returns How many bits are set.
+ * @returns The number of set bits.
  */
 export function maskPages(maskLow: number, maskHigh: number): number {
   return bits(maskLow) + bits(maskHigh);
 }
 
-// Adds the bits of a word pairwise, then by fours, and sums the bytes.
+// Adds the bits of a word in pairs, then in fours, and sums the bytes.
 function bits(word: number): number {
   const pairs = word - ((word >>> 1) & 0x5555_5555);
   const fours = (pairs & 0x3333_3333) + ((pairs >>> 2) & 0x3333_3333);
   return Math.imul((fours + (fours >>> 4)) & 0x0f0f_0f0f, 0x0101_0101) >>> 24;
 }
 
-/** The kernel version whose rule counts `kvm_reset_dirty_gfn` calls; each holds until the next. */
+/**
+ * The kernel version from which on a rule for the number of `kvm_reset_dirty_gfn` calls holds,
+ * until the next one.
+ */
 export type Rule = "v5.11" | "v6.10" | "v6.17";
 
 /** All rules, oldest first. */
 export const RULES: readonly Rule[] = ["v5.11", "v6.10", "v6.17"];
 
 /**
- * The rule of a kernel release. A release that cannot be read is taken for a new one.
+ * The rule of a kernel release. A text that is no release gets the newest rule.
  *
  * @example
  * ```ts
@@ -160,7 +164,7 @@ export const RULES: readonly Rule[] = ["v5.11", "v6.10", "v6.17"];
  * assertEquals(["5.15.0-91-generic", "6.12.1", "6.18.44"].map(ruleOf), ["v5.11", "v6.10", "v6.17"]);
  * ```
  *
- * @param release What uname(2) calls the release, `6.18.44`.
+ * @param release The release as in uname(2), such as `6.18.44`.
  * @returns The newest rule that is not newer than the release.
  */
 export function ruleOf(release: string): Rule {
@@ -170,20 +174,20 @@ export function ruleOf(release: string): Rule {
 }
 
 /**
- * How often a reset calls `kvm_reset_dirty_gfn` (virt/kvm/dirty_ring.c). Up to v6.16 each ring's walk
- * begins by flushing a batch that holds nothing yet (from v6.10 on that call returns at once); since
- * v6.17 it does not.
+ * How often a reset calls `kvm_reset_dirty_gfn` (virt/kvm/dirty_ring.c). Up to v6.16, each ring's
+ * walk begins by flushing an empty batch (from v6.10 on, that call returns at once); since v6.17 it
+ * does not.
  *
- * @param rule The kernel version.
- * @param batches Batches found.
- * @param windows Ring walks: one for each ring in each reset call, also where nothing was harvested.
+ * @param batches The number of batches.
+ * @param windows The number of ring walks: one for each ring in each reset call, even if nothing
+ * was harvested.
  */
 export function resetCalls(rule: Rule, batches: number, windows: number): number {
   return rule === "v6.17" ? batches : batches + windows;
 }
 
 /**
- * A kernel release as a number that can be compared: 1000 times the major version plus the minor one.
+ * A kernel release as a comparable number: 1000 times the major version, plus the minor version.
  *
  * @example
  * ```ts
@@ -193,8 +197,8 @@ export function resetCalls(rule: Rule, batches: number, windows: number): number
  * assertEquals(["6.18.44", "5.15.0-91-generic", "x"].map(releaseNumber), [6018, 5015, NaN]);
  * ```
  *
- * @param release What uname(2) calls the release, or its beginning: `6.18`.
- * @returns The number; NaN where the text is no release.
+ * @param release The release as in uname(2), or its beginning, such as `6.18`.
+ * @returns The number; NaN if the text is no release.
  */
 export function releaseNumber(release: string): number {
   const [major, minor] = release.split(".").map((part) => Number.parseInt(part, 10));

@@ -1,27 +1,28 @@
-/** What a distribution comes to. */
+// Quantiles, of a stream of values and of a list.
+/** The key figures of a distribution. */
 export interface Quantiles {
   /** Values added. */
   readonly count: number;
-  /** Their mean; `null` without a value. */
+  /** Their mean; `null` if there is no value. */
   readonly mean: number | null;
-  /** The value below which half of them lie; `null` without a value. */
+  /** The median: half of the values do not exceed it; `null` if there is no value. */
   readonly p50: number | null;
-  /** The value below which 99 of 100 lie. */
+  /** The 99th percentile: 99 of 100 values do not exceed it; `null` if there is no value. */
   readonly p99: number | null;
-  /** The greatest. */
+  /** The greatest value; `null` if there is no value. */
   readonly max: number | null;
 }
 
-/** Buckets a power of two is cut into: a quantile is at most 1/64 off. */
+/** Buckets for each power of two: a quantile is at most 1/64 off. */
 const STEPS = 64;
 const STEP_BITS = 6;
-/** Values up to 2^48 have buckets of their own: three days in nanoseconds. */
+/** Values below 2^48, which is three days in nanoseconds, have buckets of their own. */
 const MOST = 2 ** 48;
 
 /**
- * The distribution of whole numbers of zero or more, in a memory that does not grow with their count: 64
- * buckets for each power of two. Count, mean and maximum are exact, and so are quantiles below 64; above, they
- * are the middle of their bucket, less than 1 % off.
+ * The distribution of non-negative integers, in memory that does not grow with their count: 64
+ * buckets for each power of two. Count, mean and maximum are exact, and so are quantiles below 64.
+ * A quantile from 64 on is the middle of its bucket, less than 1 % off.
  *
  * @example
  * ```ts
@@ -52,7 +53,7 @@ export class Distribution {
   /**
    * Adds a value.
    *
-   * @param value A whole number of zero or more.
+   * @param value A non-negative integer.
    */
   add(value: number): void {
     this.#count++;
@@ -62,10 +63,10 @@ export class Distribution {
   }
 
   /**
-   * A quantile: the least value that at least a share of all values does not exceed.
+   * A quantile: the least value that the given share of all values does not exceed.
    *
-   * @param share From 0 to 1.
-   * @returns The value, or `null` without one.
+   * @param share The share, from 0 to 1.
+   * @returns The quantile, or `null` if there is no value.
    */
   quantile(share: number): number | null {
     if (this.#count === 0) return null;
@@ -91,7 +92,8 @@ export class Distribution {
   }
 }
 
-// Below 64 each value has a bucket; from there on the bits behind the first one tell the step.
+// Below 64 each value has a bucket. From 64 on, the six bits after the leading one select the
+// bucket of its power.
 function bucketOf(value: number): number {
   if (value < STEPS) return value;
   const power = Math.floor(Math.log2(value));
@@ -107,7 +109,7 @@ function middleOf(bucket: number): number {
 }
 
 /**
- * A quantile of some values, between two of them where it falls there.
+ * A quantile of a list of values, interpolated between two of them if it falls there.
  *
  * @example
  * ```ts
@@ -119,8 +121,8 @@ function middleOf(bucket: number): number {
  * ```
  *
  * @param values The values, in any order; at least one.
- * @param share How much of them lies below it: 0 is the least, 1 the greatest.
- * @throws {RangeError} Without a value.
+ * @param share The share of values below it: 0 is the least value, 1 the greatest.
+ * @throws {RangeError} If there is no value.
  */
 export function quantile(values: readonly number[], share: number): number {
   if (values.length === 0) throw new RangeError("Cannot take a quantile of nothing");
@@ -131,10 +133,10 @@ export function quantile(values: readonly number[], share: number): number {
 }
 
 /**
- * The median, which a few wild values do not move: a shared machine brings some.
+ * The median. It is hardly moved by a few outliers, which occur on a shared machine.
  *
  * @param values The values, in any order.
- * @returns Their median, or `null` where there is none.
+ * @returns Their median, or `null` if there is no value.
  */
 export function median(values: readonly number[]): number | null {
   return values.length === 0 ? null : quantile(values, 0.5);

@@ -1,9 +1,9 @@
-// A ring entry, as the pure algorithms see it: words of 32 bits, four an entry. The numbers are those
-// of `struct kvm_dirty_gfn`; a test holds them against ffi/, which this folder does not import.
+// A ring entry as the pure algorithms see it: four 32-bit words. The numbers are those of
+// `struct kvm_dirty_gfn`. This folder does not import ffi/; a test compares the numbers.
 
-/** Words of 32 bits in an entry. */
+/** 32-bit words in an entry. */
 export const ENTRY_WORDS = 4;
-/** Words of 32 bits in a page. */
+/** 32-bit words in a page. */
 export const PAGE_WORDS = 1024;
 /** Index of the flags word in an entry. */
 export const FLAGS = 0;
@@ -16,11 +16,11 @@ export const DIRTY = 1;
 /** Flag: the program harvested the entry (`KVM_DIRTY_GFN_F_RESET`). */
 export const HARVESTED = 2;
 
-/** The state that an entry's flags stand for. */
+/** The state of an entry, derived from its flags. */
 export type EntryState = "invalid" | "dirty" | "harvested";
 
 /**
- * The state of an entry. KVM looks at bit 1 alone to tell a harvested one (`dirty_gfn_is_harvested`,
+ * The state of an entry. KVM considers an entry harvested by bit 1 alone (`dirty_gfn_is_harvested`,
  * virt/kvm/dirty_ring.c).
  *
  * @example
@@ -39,9 +39,9 @@ export function entryState(flags: number): EntryState {
 }
 
 /**
- * Entries copied out of a ring, in ring order, laid out as they are there: one typed array, four words
- * of 32 bits an entry (flags as found, slot, low and high word of the offset), never an object an entry.
- * A copy in the ring's own layout is the fastest that a harvest can make.
+ * Entries copied out of a ring, in ring order and in the ring's own layout: one typed array with
+ * four 32-bit words per entry (flags as found, slot, low and high word of the offset), without an
+ * object for each entry. A copy in this layout is the fastest that a harvest can make.
  */
 export interface Entries {
   /** How many entries are filled. */
@@ -51,16 +51,17 @@ export interface Entries {
 }
 
 /**
- * Bytes before the first entry. A large array begins where a page does, and so does a ring: loads of the one would wait
- * for stores to the other that look the same in their last twelve bits (reference/README.md, "The harvest loop").
+ * Bytes before the first entry. A large array begins at a page boundary, and so does a ring.
+ * Without the shift, loads from one of them would wait for stores to the other whose addresses have
+ * the same low twelve bits.
  */
 const SHIFT = 3072;
 
 /**
- * Makes room for entries.
+ * Allocates room for entries.
  *
  * @param capacity The most entries it can hold.
- * @returns No entries yet.
+ * @returns An empty list.
  */
 export function allocateEntries(capacity: number): Entries {
   const words = capacity * ENTRY_WORDS;
@@ -70,7 +71,7 @@ export function allocateEntries(capacity: number): Entries {
 }
 
 /**
- * Entries from plain numbers, for tests and examples.
+ * Makes entries from plain numbers, for tests and examples.
  *
  * @example
  * ```ts
@@ -97,12 +98,12 @@ export function entriesOf(list: readonly (readonly [number, number | bigint])[])
 }
 
 /**
- * Finds the next entry of a ring that is not invalid. Invalid ones are passed over eight at a time: most
- * rings are mostly empty, and most programs that ask this run too short to be compiled.
+ * Finds the next entry of a ring that is not invalid. Invalid ones are skipped eight at a time:
+ * most rings are mostly empty, and most programs that call this end before V8 compiles it.
  *
  * @param words The ring's memory.
  * @param from Index of a word at which an entry begins.
- * @returns Index of the word at which the entry begins; the length where there is none.
+ * @returns Index of the word at which the entry begins; the length of `words` if there is none.
  */
 export function nextHeld(words: Uint32Array, from: number): number {
   let at = from;
@@ -116,10 +117,10 @@ export function nextHeld(words: Uint32Array, from: number): number {
 }
 
 /**
- * The dirty entries of a ring, copied and left as they are: a look, not a harvest.
+ * Copies the dirty entries of a ring without harvesting them: the ring stays as it is.
  *
  * @param words The ring's memory, or a copy of it.
- * @returns The entries that are dirty, in the order of the mapping.
+ * @returns The dirty entries, in the order of the mapping.
  */
 export function dirtyEntries(words: Uint32Array): Entries {
   const found = allocateEntries(words.length / ENTRY_WORDS);
@@ -133,7 +134,7 @@ export function dirtyEntries(words: Uint32Array): Entries {
 }
 
 /**
- * Where a run of neighbouring pages ends.
+ * The end of a run of consecutive pages.
  *
  * @example
  * ```ts
@@ -145,7 +146,7 @@ export function dirtyEntries(words: Uint32Array): Entries {
  *
  * @param pages Page numbers, in order.
  * @param from The index of the run's first page.
- * @returns The index behind its last one.
+ * @returns The index after the last page of the run.
  */
 export function runEnd(pages: Uint32Array, from: number): number {
   let end = from + 1;
@@ -167,30 +168,30 @@ export interface Slot {
   readonly logged: boolean;
 }
 
-/** A page as an entry names it. */
+/** A page, as an entry names it. */
 export interface PageName {
   /** The slot's id. */
   readonly slot: number;
-  /** Pages from the slot's base. */
+  /** Its offset from the slot's base, in pages. */
   readonly offset: number;
   /** Its guest frame. */
   readonly gfn: number;
 }
 
 /**
- * The logged slots as one run of pages: page numbers count from 0 over all of them, in the order of
- * their ids, which are consecutive.
+ * The logged slots as one sequence of pages. Page numbers count from 0 over all these slots, in the
+ * order of their ids, which must be consecutive.
  */
 export class LoggedPages {
   readonly #slots: readonly Slot[];
   readonly #first: readonly number[];
-  /** All logged pages. */
+  /** The number of all logged pages. */
   readonly total: number;
 
   /**
    * Numbers the pages of the logged slots.
    *
-   * @param slots All slots; those that are not logged are left out.
+   * @param slots All slots; those that are not logged are ignored.
    */
   constructor(slots: readonly Slot[]) {
     this.#slots = slots.filter((slot) => slot.logged);
@@ -205,7 +206,7 @@ export class LoggedPages {
    * @param slot The entry's slot word: address space << 16 | id.
    * @param offsetLow The offset's low word.
    * @param offsetHigh The offset's high word.
-   * @returns The page number, or -1 where no logged slot has such a page.
+   * @returns The page number, or -1 if no logged slot has such a page.
    */
   find(slot: number, offsetLow: number, offsetHigh: number): number {
     const index = slot - (this.#slots[0]?.id ?? 0);
@@ -217,7 +218,7 @@ export class LoggedPages {
   /**
    * A page's slot, offset and guest frame.
    *
-   * @throws {RangeError} Where there is no such page.
+   * @throws {RangeError} If there is no such page.
    */
   name(page: number): PageName {
     const index = this.#first.findLastIndex((first) => first <= page);

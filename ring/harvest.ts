@@ -1,3 +1,4 @@
+// The harvest of a ring: the hot loop, and the fetch index.
 import {
   allocateEntries,
   DIRTY,
@@ -11,23 +12,24 @@ import { RingSorter } from "./sort.ts";
 
 const STATE = DIRTY | HARVESTED;
 
-// Words that are handled at a time: 2 KiB. Small enough that the scan leaves them in the first-level
-// cache for the copy and the marks, and that libc copies them with plain vector moves; from 4 KiB on it
-// may use `rep movsb`, which is five times slower on some processors. Measured: reference/README.md.
+// Words that are handled at a time: 2 KiB. This is small enough that the scan leaves them in the
+// first-level cache for the copy and the marks, and that libc copies them with plain vector moves.
+// From 4 KiB on, libc may use `rep movsb`, which is five times slower on some processors. Measured:
+// reference/README.md.
 const SPAN = 512;
 
 /** A ring's memory, cut into the pieces that {@linkcode harvest} copies at a time. */
 export interface RingWords {
-  /** All of it: four words of 32 bits an entry, a power of two of entries. */
+  /** The whole ring: four 32-bit words per entry; the number of entries is a power of two. */
   readonly words: Uint32Array<ArrayBuffer>;
-  /** The same memory in spans, made once: making one costs more than copying it. */
+  /** The same memory as spans, created once, since creating a span costs more than copying it. */
   readonly spans: readonly Uint32Array<ArrayBuffer>[];
 }
 
 /**
  * Prepares a ring's memory for {@linkcode harvest}.
  *
- * @param words The ring's memory, four words of 32 bits an entry.
+ * @param words The ring's memory, four 32-bit words per entry.
  * @returns The same memory, with its spans.
  */
 export function ringWords(words: Uint32Array<ArrayBuffer>): RingWords {
@@ -37,18 +39,18 @@ export function ringWords(words: Uint32Array<ArrayBuffer>): RingWords {
 }
 
 /**
- * Takes dirty entries out of a ring, in order: copies them and marks each as harvested. It ends at the
- * first entry that is not dirty, or after `limit` entries.
+ * Harvests dirty entries of a ring, in order: copies them and marks each as harvested. It ends at
+ * the first entry that is not dirty, or after `limit` entries.
  *
- * This is the hot loop of the program. It stays a function of its own, so that V8 compiles it for one kind
- * of array and nothing else.
+ * This is the hot loop of the program. It is a separate function so that V8 compiles it for one
+ * kind of array only.
  *
- * Ordering (api.rst asks for a load-acquire of the flags and a store-release of the mark): on x86 every
- * load is an acquire and every store a release in hardware, and the three steps are separate loops and
- * a copy, so that flags are read before slots and offsets, and marked after them. Three rules keep it
- * right. Each flag is stored once: after the store KVM may push a new entry there, which a second one
- * would overwrite. No span is ever copied back. The walk is capped at the ring's size, or a running
- * vCPU could keep it going for ever.
+ * Ordering: api.rst asks for a load-acquire of the flags and a store-release of the mark. On x86
+ * every load is an acquire and every store a release in hardware. The three steps are separate
+ * loops and a copy, so flags are read before slots and offsets, and written after them. Three rules
+ * keep this right. First, each flag is stored once: after the store KVM may push a new entry there,
+ * which a second store would overwrite. Second, no span is ever copied back. Third, the walk is
+ * limited to the ring's size, since otherwise a running vCPU could keep it going for ever.
  *
  * @example
  * ```ts
@@ -64,10 +66,10 @@ export function ringWords(words: Uint32Array<ArrayBuffer>): RingWords {
  * ```
  *
  * @param ring The ring's memory.
- * @param fetch Where to begin: the free-running index of the next entry (u32).
- * @param limit The most entries to take; the ring's size and the room in `into` also bound it.
- * @param into Where the entries go, from its beginning.
- * @returns Entries taken, also set as `into.length`.
+ * @param fetch The free-running index (u32) of the first entry to take.
+ * @param limit The most entries to take. The ring's size and the room in `into` are limits, too.
+ * @param into Receives the entries, from its beginning.
+ * @returns The number of entries taken, which is also set as `into.length`.
  */
 export function harvest(ring: RingWords, fetch: number, limit: number, into: Entries): number {
   const { words, spans } = ring;
@@ -97,8 +99,7 @@ export function harvest(ring: RingWords, fetch: number, limit: number, into: Ent
   return into.length;
 }
 
-// A whole span, eight entries at a time. Its length is a constant, which lets V8 drop most of the
-// checks of each access.
+// Tests a whole span, eight entries at a time. Its constant length lets V8 drop most bounds checks.
 function isAllDirty(span: Uint32Array): boolean {
   let others = 0;
   for (let at = 0; at < SPAN; at += 32) {
@@ -122,7 +123,7 @@ function markAll(span: Uint32Array): void {
   }
 }
 
-// A part of a span, or one with an entry that is not dirty: one by one.
+// Scans a part of a span, or a span with an entry that is not dirty, one entry at a time.
 function scan(span: Uint32Array, from: number, to: number): number {
   let at = from;
   while (at < to && (span[at]! & STATE) === DIRTY) at += ENTRY_WORDS;
@@ -134,20 +135,21 @@ function mark(span: Uint32Array, from: number, to: number): void {
 }
 
 /**
- * One ring's harvester: it keeps the fetch index, which the mapping does not hold, and the entries of
- * its last harvest. The fetch index runs free, as the kernel's own indices do, and wraps at 2^32.
+ * The harvester of one ring. It keeps the fetch index, which the mapping does not hold, and the
+ * entries of its last harvest. Like the kernel's indices, the fetch index is free-running and wraps
+ * at 2^32.
  */
 export class Harvester {
   readonly #ring: RingWords;
   #fetchIndex = 0;
   #sorter: RingSorter | null = null;
-  /** The entries of the last {@linkcode Harvester.take}: overwritten by the next. */
+  /** The entries of the last {@linkcode Harvester.take}. The next one overwrites them. */
   readonly taken: Entries;
 
   /**
-   * Begins at the ring's first entry.
+   * Starts at the ring's first entry.
    *
-   * @param words The ring's memory, four words of 32 bits an entry.
+   * @param words The ring's memory, four 32-bit words per entry.
    */
   constructor(words: Uint32Array<ArrayBuffer>) {
     this.#ring = ringWords(words);
@@ -165,9 +167,9 @@ export class Harvester {
   }
 
   /**
-   * Harvests in ring order, from where it stopped last.
+   * Harvests in ring order, from where the last harvest ended.
    *
-   * @param limit The most entries to take; by default all that are dirty.
+   * @param limit The most entries to take; by default all dirty ones.
    * @returns The entries taken, valid until the next call.
    */
   take(limit: number = this.size): Entries {
@@ -177,32 +179,32 @@ export class Harvester {
   }
 
   /**
-   * Harvests in ring order, as {@linkcode Harvester.take} does, after sorting the entries in the ring by
-   * slot and offset.
+   * Sorts the entries in the ring by slot and offset, and then harvests like
+   * {@linkcode Harvester.take}.
    *
-   * @param limit The most entries to sort and take; by default all that are dirty.
-   * @returns The entries taken, in the order in which they then stand, valid until the next call.
+   * @param limit The most entries to sort and take; by default all dirty ones.
+   * @returns The entries taken, in sorted order, valid until the next call.
    */
   takeSorted(limit: number = this.size): Entries {
     this.#sorter ??= new RingSorter(this.#ring.words);
     return this.take(this.#sorter.sort(this.#fetchIndex, limit));
   }
 
-  /** Leaves entries behind unharvested: a gap, at which a reset will stop. */
+  /** Leaves entries unharvested: a gap, at which a reset will stop. */
   skip(entries: number): void {
     this.#fetchIndex = (this.#fetchIndex + entries) >>> 0;
   }
 
   /**
-   * Goes back to entries that were skipped.
+   * Moves to another entry, for instance back to entries that were skipped.
    *
-   * @param fetchIndex The free-running index to fetch next.
+   * @param fetchIndex The free-running index (u32) of the next entry to fetch.
    */
   seek(fetchIndex: number): void {
     this.#fetchIndex = fetchIndex >>> 0;
   }
 
-  /** Entries that are not invalid now: dirty, or harvested and not reset yet. */
+  /** The number of entries that are dirty, or harvested but not reset yet. */
   get held(): number {
     const { words } = this.#ring;
     let held = 0;
@@ -216,11 +218,11 @@ const WARM_ENTRIES = 512;
 const WARM_TIMES = 300;
 
 /**
- * Harvests a made-up ring until V8 has compiled the loop: the first harvest of a process takes ten times as long
- * as a later one, and a vCPU with a full ring would wait for it.
+ * Harvests a made-up ring until V8 has compiled the loop. Otherwise the first harvest of a process
+ * takes ten times as long as a later one, and a vCPU with a full ring waits for it.
  *
- * @param rings The words of rings that will be harvested: the kernel maps a page of them when it is touched, which is
- * done here. A model would only take memory for it.
+ * @param rings The words of rings that will be harvested. Their pages are touched here, since the
+ * kernel maps each at the first access. Do not pass rings of a model: that would only use memory.
  */
 export function warmHarvest(rings: readonly Uint32Array[] = []): void {
   for (const words of rings) {

@@ -1,7 +1,7 @@
 /**
- * What there is to do with the entries of a KVM dirty ring, as pure algorithms over typed arrays: nothing here
- * calls a kernel, maps memory or knows where a ring came from. Harvesting a ring in order, sorting it where it
- * stands, the batches that a reset makes of entries, and their statistics.
+ * Pure algorithms over the entries of a KVM dirty ring, in typed arrays: harvesting a ring in
+ * order, sorting it in place, the batches that a reset makes of entries, and their statistics.
+ * Nothing here calls a kernel, maps memory or knows where a ring came from.
  *
  * @example A made-up ring with two entries is harvested
  * ```ts

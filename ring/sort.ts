@@ -1,3 +1,4 @@
+// Sorts entries: a copy of them, or the entries in their ring.
 import {
   allocateEntries,
   DIRTY,
@@ -9,13 +10,13 @@ import {
   SLOT,
 } from "./entry.ts";
 
-// Slot and low word of the offset share the 53 bits that a number holds exactly.
+// Slot and low word of the offset fit together into the 53 bits that a number holds exactly.
 const SLOT_LIMIT = 2 ** 21;
 const WORD = 2 ** 32;
 
 /**
- * A copy of entries, sorted by slot and then by offset (unsigned), with flags 0: the order in which
- * consecutive pages of a slot stand together.
+ * A copy of entries with flags 0, sorted by slot and then by unsigned offset, so that consecutive
+ * pages of a slot are adjacent.
  *
  * @example
  * ```ts
@@ -32,7 +33,7 @@ export function sorted(entries: Entries): Entries {
   return narrow(entries) ?? wide(entries);
 }
 
-// Genuine entries: one float each, sorted natively.
+// For genuine entries: one float per entry, sorted natively; null if an entry does not fit.
 function narrow({ words, length }: Entries): Entries | null {
   const keys = new Float64Array(length);
   for (let n = 0, at = 0; n < length; n++, at += ENTRY_WORDS) {
@@ -51,7 +52,7 @@ function narrow({ words, length }: Entries): Entries | null {
   return result;
 }
 
-// Forged entries, with offsets of up to 64 bits or slots beyond any that exist.
+// For forged entries, with offsets of up to 64 bits or slots that cannot exist.
 function wide({ words, length }: Entries): Entries {
   const order = Array.from({ length }, (_, n) => n * ENTRY_WORDS);
   order.sort((a, b) =>
@@ -70,7 +71,7 @@ function wide({ words, length }: Entries): Entries {
   return result;
 }
 
-// Digits of up to 11 bits: their counts take 8 KiB, which stay in the first-level cache.
+// Digits of up to 11 bits: their counts take 8 KiB, which stays in the first-level cache.
 const DIGIT_BITS = 11;
 // Below this many keys, setting up the counts costs more than it saves.
 const FEW = 1000;
@@ -78,8 +79,8 @@ const FEW = 1000;
 const counts = new Uint32Array(2 ** DIGIT_BITS);
 
 /**
- * Sorts words of 32 bits, by digits from the lowest to the highest: for the thousands of a ring this
- * takes a third of the time of the arrays' own sort.
+ * Sorts 32-bit words by digits, from the lowest to the highest. For the thousands of entries of a
+ * ring this takes a third of the time of the typed array's own sort.
  *
  * @example
  * ```ts
@@ -90,11 +91,11 @@ const counts = new Uint32Array(2 ** DIGIT_BITS);
  * assertEquals([...radixSort(keys, 3, new Uint32Array(3), 3).subarray(0, 3)], [3, 4, 5]);
  * ```
  *
- * @param keys The words; overwritten.
- * @param length How many of them to sort, from the first on.
- * @param spare Room for as many; overwritten.
- * @param bits Bits beyond which all words are 0.
- * @returns Either array: the one that holds the sorted words.
+ * @param keys The words; they are overwritten.
+ * @param length The number of words to sort, from the first on.
+ * @param spare Room for as many words; it is overwritten.
+ * @param bits The number of low bits that may be set in the words.
+ * @returns The one of the two arrays that holds the sorted words.
  */
 export function radixSort(
   keys: Uint32Array<ArrayBuffer>,
@@ -117,7 +118,7 @@ export function radixSort(
   return from;
 }
 
-// One digit, keeping the order of words that have the same.
+// Sorts by one digit, and keeps the order of words with equal digits.
 function sortDigit(
   from: Uint32Array<ArrayBuffer>,
   to: Uint32Array<ArrayBuffer>,
@@ -144,13 +145,12 @@ const STATE = DIRTY | HARVESTED;
 const WORD_BITS = 32;
 
 /**
- * Sorts the dirty entries of one ring where they stand, before they are marked: a reset reads slot and
- * offset again (`slot.rewritten-order` of docs/abi.md), and re-protects pages that follow each other
- * together.
+ * Sorts the dirty entries of one ring in place, before they are marked: a reset reads slot and
+ * offset again (`slot.rewritten-order` of docs/abi.md), and re-protects consecutive pages together.
  *
- * Until an entry is marked, KVM does not touch it and pushes nothing over it, so that its slot and offset
- * are the program's. Flags are read here and never written: an entry is marked afterwards, once, by the
- * harvest, and on x86 that store comes after these in hardware.
+ * Until an entry is marked, KVM neither changes nor overwrites it, so its slot and offset belong to
+ * the program. Flags are read here and never written. The harvest marks each entry afterwards,
+ * once, and on x86 that store comes after these stores in hardware.
  *
  * @example
  * ```ts
@@ -168,9 +168,9 @@ export class RingSorter {
   readonly #spare: Uint32Array<ArrayBuffer>;
 
   /**
-   * Makes room for the keys of a whole ring.
+   * Allocates the keys of a whole ring.
    *
-   * @param words The ring's memory, four words of 32 bits an entry.
+   * @param words The ring's memory, four 32-bit words per entry.
    */
   constructor(words: Uint32Array<ArrayBuffer>) {
     this.#words = words;
@@ -179,12 +179,12 @@ export class RingSorter {
   }
 
   /**
-   * Sorts the run of dirty entries by slot and offset. Those that a running vCPU pushes behind it
-   * meanwhile are left alone: the harvest is to take no more than this run.
+   * Sorts the run of dirty entries by slot and offset. Entries that a running vCPU pushes after it
+   * meanwhile are left alone: the harvest must take no more than this run.
    *
-   * @param fetch Where the run begins: the free-running index of the next entry (u32).
-   * @param limit The most entries to sort; the ring's size also bounds it.
-   * @returns Entries in the run.
+   * @param fetch The free-running index (u32) of the first entry of the run.
+   * @param limit The most entries to sort. The ring's size is a limit, too.
+   * @returns The number of entries in the run.
    */
   sort(fetch: number, limit: number): number {
     const words = this.#words;
@@ -192,7 +192,8 @@ export class RingSorter {
     const run = dirtyRun(words, first, Math.min(limit, words.length / ENTRY_WORDS));
     if (run < 2) return run;
 
-    // A genuine offset has at most 31 bits, and slots differ in few: both fit into one word.
+    // A genuine offset has at most 31 bits, and slots differ in few bits, so both fit into one
+    // word.
     let offsets = 0;
     let highs = 0;
     let slots = 0;
@@ -214,7 +215,7 @@ export class RingSorter {
     return run;
   }
 
-  // By keys of one word: the bits in which slots differ, then the offset.
+  // Sorts by keys of one word: the bits in which slots differ, then the offset.
   #sortNarrow(first: number, run: number, offsetBits: number, slotBits: number): void {
     const words = this.#words;
     const keys = this.#keys;
@@ -242,7 +243,7 @@ export class RingSorter {
     }
   }
 
-  // Forged entries: by what ring/sort.ts compares.
+  // Sorts forged entries, by a copy in the order of `sorted`.
   #sortWide(first: number, run: number): void {
     const words = this.#words;
     const copy = allocateEntries(run);
@@ -260,7 +261,8 @@ export class RingSorter {
   }
 }
 
-// The dirty entries from a place on. A loop of its own: flags are read before slots and offsets.
+// The number of dirty entries in a row, from an entry on. A separate loop, so that flags are read
+// before slots and offsets.
 function dirtyRun(words: Uint32Array, first: number, limit: number): number {
   let run = 0;
   for (let at = first; run < limit && (words[at + FLAGS]! & STATE) === DIRTY; run++) {

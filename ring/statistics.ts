@@ -1,26 +1,27 @@
+// Coalescing statistics of the entries of resets.
 import { type BatchEnd, coalesce, maskPages, resetCalls, type Rule } from "./coalesce.ts";
 import { type Entries, ENTRY_WORDS, OFFSET, SLOT } from "./entry.ts";
 import { sorted } from "./sort.ts";
 
 /** The coalescing statistics of some windows. A window is one ring's entries in one reset call. */
 export interface Statistics {
-  /** Windows: ring walks, also those that found nothing. */
+  /** Windows: ring walks, including those that found nothing. */
   readonly windows: number;
   /** Entries, over all windows. */
   readonly entries: number;
-  /** Different pages, counted in each window and summed. */
+  /** Distinct pages, counted in each window and summed. */
   readonly uniquePages: number;
   /** Entries beyond the first for a page, counted in each window and summed. */
   readonly duplicates: number;
   /** Batches. Modelled. */
   readonly batches: number;
-  /** `kvm_reset_dirty_gfn` calls, by the rule asked for. Modelled. */
+  /** `kvm_reset_dirty_gfn` calls, by the chosen rule. Modelled. */
   readonly calls: number;
   /** Entries in a batch. Modelled. */
   readonly entriesPerBatch: BatchSpread;
-  /** Pages in a batch, which its mask bounds to 64. Modelled. */
+  /** Pages in a batch: at most the 64 of its mask. Modelled. */
   readonly pagesPerBatch: BatchSpread;
-  /** The same entries, had the harvester sorted them by slot and offset before it marked them. */
+  /** The same, if the harvester had sorted the entries by slot and offset before it marked them. */
   readonly sorted: {
     /** Batches. Modelled. */
     readonly batches: number;
@@ -29,14 +30,14 @@ export interface Statistics {
     /** Pages in a batch. Modelled. */
     readonly pagesPerBatch: BatchSpread;
   };
-  /** Batches by why they ended; adds up to `batches`. Modelled. */
+  /** Batches by the reason why they ended; the sum is `batches`. Modelled. */
   readonly ends: Readonly<Record<BatchEnd, number>>;
 }
 
-/** A mask names at most this many pages. */
+/** The most pages that a mask names. */
 const MASK_PAGES = 64;
 
-// The batches of some windows, in one order.
+// The batches of some windows, for one order of the entries.
 class Batches {
   count = 0;
   readonly entries = new Tally();
@@ -62,7 +63,7 @@ class Batches {
     this.count += other.count;
     this.entries.addAll(other.entries);
     this.pages.addAll(other.pages);
-    // The keys of one `ends` are the keys of every other.
+    // Every `ends` has the same keys.
     for (const end of Object.keys(this.ends) as BatchEnd[]) this.ends[end] += other.ends[end];
   }
 }
@@ -92,7 +93,8 @@ export class RingStatistics {
   /**
    * Adds one ring's entries in one reset call.
    *
-   * @param entries The entries, in the order in which they are reset; none is a window too.
+   * @param entries The entries, in the order in which they are reset. Without entries it is a
+   * window, too.
    */
   addWindow(entries: Entries): void {
     const inOrder = sorted(entries);
@@ -103,11 +105,7 @@ export class RingStatistics {
     this.#sorted.add(inOrder);
   }
 
-  /**
-   * Adds all that another ring's statistics hold.
-   *
-   * @param other The other ring's.
-   */
+  /** Adds the statistics of another ring. */
   addAll(other: RingStatistics): void {
     this.#windows += other.#windows;
     this.#entries += other.#entries;
@@ -119,7 +117,7 @@ export class RingStatistics {
   /**
    * The statistics so far.
    *
-   * @param rule The kernel version whose rule counts the calls.
+   * @param rule The kernel version by whose rule the calls are counted.
    */
   result(rule: Rule): Statistics {
     const batches = this.#asHarvested;
@@ -142,7 +140,7 @@ export class RingStatistics {
   }
 }
 
-// Different pages among entries that are sorted.
+// The number of distinct pages among sorted entries.
 function uniquePages({ words, length }: Entries): number {
   let unique = 0;
   for (let n = 0, at = 0; n < length; n++, at += ENTRY_WORDS) {
@@ -156,7 +154,7 @@ function uniquePages({ words, length }: Entries): number {
   return unique;
 }
 
-/** A range of values and how many batches fall into it. */
+/** A range of values, and the number of batches in it. */
 export interface Bucket {
   /** The least value. */
   readonly from: number;
@@ -166,13 +164,16 @@ export interface Bucket {
   readonly batches: number;
 }
 
-/** How a measure of batches is spread. All of it is `null` where there are no batches. */
+/**
+ * The spread of a measure of batches. If there are no batches, mean, median and max are `null`, and
+ * the buckets are empty.
+ */
 export interface BatchSpread {
   /** Mean over all batches. */
   readonly mean: number | null;
-  /** Median over all batches: of an even number, the mean of the middle two. */
+  /** Median over all batches; of an even number, the mean of the middle two. */
   readonly median: number | null;
-  /** The largest. */
+  /** The largest value. */
   readonly max: number | null;
   /** Batches by value: 1, 2–3, 4–7, 8–15, 16–31, 32–63, and from 64 on. */
   readonly histogram: readonly Bucket[];
@@ -188,7 +189,7 @@ const BUCKETS: readonly (readonly [number, number])[] = [
   [64, Infinity],
 ];
 
-/** Counts values; its memory grows with the number of different values, not of values. */
+/** Counts values. Its memory grows with the number of distinct values only. */
 export class Tally {
   readonly #counts = new Map<number, number>();
 
@@ -196,21 +197,21 @@ export class Tally {
    * Counts a value.
    *
    * @param value A positive integer.
-   * @param times How often.
+   * @param times How often it is counted.
    */
   add(value: number, times = 1): void {
     this.#counts.set(value, (this.#counts.get(value) ?? 0) + times);
   }
 
-  /** Counts all that another tally counted. */
+  /** Adds the counts of another tally. */
   addAll(other: Tally): void {
     for (const [value, times] of other.#counts) this.add(value, times);
   }
 
   /**
-   * Mean, median, largest and histogram of what was counted.
+   * Mean, median, largest value and histogram of the counted values.
    *
-   * @param bound The greatest value that can occur, if there is one.
+   * @param bound The greatest possible value, or `null` if there is none.
    */
   spread(bound: number | null): BatchSpread {
     const counts = [...this.#counts].sort(([a], [b]) => a - b);
@@ -231,7 +232,7 @@ export class Tally {
   }
 }
 
-// The value at a rank, counted from 0, of counts sorted by value.
+// The value at a rank, counted from 0; the counts are sorted by value.
 function nth(counts: readonly (readonly [number, number])[], rank: number): number {
   let passed = 0;
   for (const [value, times] of counts) {

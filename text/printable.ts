@@ -1,14 +1,24 @@
-/** The longest value that stands whole in a line, in characters: the longest name of a file fits, with its folder. */
+// Escapes what comes from outside, so that it cannot control a terminal.
+/**
+ * The longest value that is printed in full, in characters: the longest file name fits, with its
+ * folder.
+ */
 const MOST = 400;
 
-/** What a terminal may take for more than a letter: control and format characters, line separators, half a surrogate pair. */
+/**
+ * What a terminal may not treat as plain text: control and format characters, line separators,
+ * unpaired surrogates.
+ */
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gv;
 const UNPRINTABLE_OR_BACKSLASH = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\\]/gv;
-/** As above, but for the end of a line and the tab. */
+/** As UNPRINTABLE, without the line end and the tab. */
 const UNPRINTABLE_IN_TEXT = /[[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]--[\n\t]]/gv;
-/** The same without `g`, which would have it remember where it stopped. */
+/** The same without `g`, whose state would carry over from one test to the next. */
 const HAS_UNPRINTABLE_IN_TEXT = /[[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]--[\n\t]]/v;
-/** What has none, as most of what is printed: to make one of the classes above costs a millisecond. */
+/**
+ * Text without any of these, as most output is. Checked first, since compiling a class above costs
+ * a millisecond.
+ */
 const IS_ASCII_TEXT = /^[\n\t -~]*$/;
 
 const NAMED: Readonly<Record<string, string>> = {
@@ -19,12 +29,12 @@ const NAMED: Readonly<Record<string, string>> = {
 };
 
 /**
- * A character as JSON writes it in a string: `\n`, `\u001b`. The one form of all that is escaped here, since it means
- * the same in text for people and within a string of JSON, so that what guards all text need not know which of the two
- * it is.
+ * A character as in a JSON string: `\n`, `\u001b`. All escapes have this form. It means the same in
+ * text for people and within a JSON string, so the filters need not know which of the two a text
+ * is.
  *
- * @param character The character: one code point, or half a surrogate pair.
- * @returns Its escape; two of them for a code point of two halves.
+ * @param character The character: one code point, or an unpaired surrogate.
+ * @returns Its escape; two escapes for a code point outside the BMP.
  */
 export function escaped(character: string): string {
   return NAMED[character] ?? character.split("")
@@ -32,9 +42,10 @@ export function escaped(character: string): string {
 }
 
 /**
- * A value from outside (a file, a name, an argument, a kernel, a process) as a part of a line: what is not a letter to a
- * terminal is escaped, and what is too long is cut in the middle. A backslash is doubled, so that no other value looks
- * the same; it is for values alone, once each, and not for lines that hold one already.
+ * Makes a value from outside (a file, a name, an argument, a kernel, a process) safe as a part of a
+ * line: unprintable characters are escaped, and a value that is too long is cut in the middle. A
+ * backslash is doubled, so that different values look different. Use it for each value once, and
+ * not for lines that already contain an escaped value.
  *
  * @example
  * ```ts
@@ -45,40 +56,42 @@ export function escaped(character: string): string {
  * assertEquals(printable("0123456789", 5), "01…89");
  * ```
  *
- * @param most The most characters that stand of it, before they are escaped.
- * @returns It, on one line.
+ * @param most The most characters that are kept, counted before they are escaped.
+ * @returns The value, on one line.
  */
 export function printable(value: string, most = MOST): string {
   return cut(value, most).replaceAll(UNPRINTABLE_OR_BACKSLASH, escaped);
 }
 
 /**
- * A value from outside between quotes, where it could be empty, or end in spaces.
+ * Makes a value from outside safe, in quotes, for values that may be empty or end in spaces.
  *
- * @param most As {@linkcode printable} has it.
- * @returns It, on one line, as JSON writes a string.
+ * @param most The most characters that are kept, as for {@linkcode printable}.
+ * @returns The value on one line, as a JSON string.
  */
 export function quoted(value: string, most = MOST): string {
   return `"${printable(value, most).replaceAll('"', '\\"')}"`;
 }
 
-/** The longest line: what stands in it was cut before, but for what another process says. */
+/**
+ * The longest line. The values in a line were cut before, but lines of another process were not.
+ */
 const MOST_OF_LINE = 4000;
 
 /**
- * A line that may hold what came from outside, as one line: the ends of others in it are escaped, too.
+ * Makes a line safe that may hold text from outside. Line ends in it are escaped, too.
  *
- * @param line The line, without its end.
+ * @param line The line, without its line end.
  */
 export function printableLine(line: string): string {
   return cut(line, MOST_OF_LINE).replaceAll(UNPRINTABLE, escaped);
 }
 
 /**
- * Lines, but for their ends and tabs escaped as {@linkcode printableLine} has it.
+ * Makes lines safe, as {@linkcode printableLine} does, but keeps line ends and tabs.
  *
  * @param text The lines, or a part of them.
- * @returns The same text where nothing is to be escaped.
+ * @returns The text; the same one if nothing is to be escaped.
  */
 export function printableText(text: string): string {
   if (IS_ASCII_TEXT.test(text)) return text;
@@ -86,10 +99,11 @@ export function printableText(text: string): string {
 }
 
 /**
- * A text that is too long, cut in the middle: the beginning of a path tells where it is, its end what.
+ * Cuts a text that is too long in the middle, since both the beginning and the end of a path
+ * matter.
  *
- * @param most The most characters that stand of it.
- * @returns It, with an ellipsis for what was cut out.
+ * @param most The most characters of the result.
+ * @returns The text, with an ellipsis for what was cut out.
  */
 export function cut(text: string, most: number): string {
   if (text.length <= most) return text;

@@ -1,27 +1,31 @@
 import { printableText } from "./printable.ts";
 
-/** The sequences of a frame that is drawn over: a line's end, what is below, and back to the frame's first line. */
+/**
+ * The escape sequences of a redrawn frame: clear to the end of the line, clear below, and go up to
+ * its first line.
+ */
 // deno-lint-ignore no-control-regex
 const OWN = /\x1b\[(?:K(?=\n)|J|(\d{1,3})A\r)/g;
-/** What could become one of them with what is printed next. */
+/** The beginning of such a sequence, at the end of a text. */
 // deno-lint-ignore no-control-regex
 const BEGUN = /\x1b(?:\[(?:K|\d{0,3}|\d{1,3}A)?)?$/;
 const ESCAPE = "\x1b";
 
 /**
- * What a terminal is given: lines, and the frames of `live` that are drawn over. A frame may go back over its own
- * lines alone, so that not even a machine that draws its own can write over what others printed.
+ * Filters the text for a terminal: lines, and the frames that `live` redraws. A frame may go up
+ * over its own lines only, so that not even a machine that draws frames can overwrite other output.
  */
 export class TerminalText {
-  /** Lines of the frame that is being drawn: the cursor may go up as many. */
+  /** Lines of the current frame: the cursor may go up that many. */
   #lines = 0;
   #held = "";
 
   /**
-   * Takes what is to be printed.
+   * Filters a text.
    *
-   * @param text Lines, frames, or a part of them.
-   * @returns What may be printed by now: any other control character is escaped.
+   * @param text Lines or frames, or a part of them.
+   * @returns What can be printed now, with all other control characters escaped. A sequence that
+   * may be incomplete is held back.
    */
   pass(text: string): string {
     const all = this.#held + text;
@@ -38,7 +42,7 @@ export class TerminalText {
     return passed + printableText(whole.slice(at));
   }
 
-  /** What was held back, being the beginning of a sequence only. */
+  /** Returns what was held back, escaped, since the sequence was not completed. */
   end(): string {
     const held = this.#held;
     this.#held = "";
