@@ -124,7 +124,7 @@ async function loadKvm(
  * @param cmdline The content of /proc/cmdline.
  * @param name The module's name, with underscores.
  */
-function moduleParameters(cmdline: string, name: string): string {
+export function moduleParameters(cmdline: string, name: string): string {
   return cmdline.trim().split(/\s+/).flatMap((word) => {
     const at = word.indexOf(".");
     return at > 0 && word.slice(0, at).replaceAll("-", "_") === name ? [word.slice(at + 1)] : [];
