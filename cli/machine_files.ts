@@ -2,7 +2,7 @@
 import { prepareFolder } from "../checkpoint/checkpoint_file.ts";
 import { KernelError } from "../ffi/errors.ts";
 import { fileErrorText, fileShortage, UsageError } from "../host/errors.ts";
-import { readHostFile } from "../host/facts.ts";
+import { readHostFile } from "../host/files.ts";
 import { printable } from "../text/printable.ts";
 import { FrameError } from "../vm/frames.ts";
 import type { GuestFile } from "../vm/guest_request.ts";

@@ -1,7 +1,6 @@
-// Facts of the kernel under test, and files of the host.
-import { checked, ERRNO, HostError, KernelError } from "../ffi/errors.ts";
+// Facts of the kernel under test, and how its files are read.
+import { checked, ERRNO, KernelError } from "../ffi/errors.ts";
 import type { Kernel } from "../ffi/kernel.ts";
-import { openLibc } from "../ffi/libc.ts";
 import { O_CLOEXEC, O_RDONLY } from "../ffi/linux.ts";
 import { printable } from "../text/printable.ts";
 
@@ -109,95 +108,6 @@ function modelText(kernel: Kernel): string | null {
   if (kernel.insight === null) return null;
   const { pml, emulator } = kernel.insight;
   return kernelVersion(kernel) + (pml ? "+pml" : "") + (emulator ? "+emulator" : "");
-}
-
-const STDIN = 0;
-/** The path by which users name standard input. Deno would demand all permissions to open it. */
-const STDIN_PATH = "/dev/stdin";
-/** The only descriptor of {@linkcode denoFiles}: it has one file open at a time. */
-const FILE = 3;
-
-const ERRNO_BY_NAME: ReadonlyMap<string, number> = new Map(Object.entries(ERRNO));
-const ADVICE = "add --allow-read=FILE to deno run, or pass it to standard input (file:- < FILE)";
-
-/**
- * Reads a file of the host piece by piece, whatever kernel is under test. It calls libc if that is
- * allowed, which needs no permission beyond those for KVM, and otherwise Deno.
- *
- * @param path The file, or `null` for standard input.
- * @param most The most bytes that are read; 512 MiB unless given.
- * @yields Some bytes of it.
- * @throws {KernelError} If it cannot be opened or read, or holds more (EFBIG).
- * @throws {HostError} If Deno has no permission to read it.
- */
-export function* hostFilePieces(
-  path: string | null,
-  most?: number,
-): Generator<Uint8Array<ArrayBuffer>> {
-  const name = path ?? "standard input";
-  const files = libcFiles() ?? denoFiles(name);
-  if (path === null) return yield* readPieces(files, STDIN, name, most);
-  const fd = checked(files.open(path, O_RDONLY | O_CLOEXEC), () => `open(${printable(path)})`);
-  try {
-    yield* readPieces(files, fd, name, most);
-  } finally {
-    files.close(fd);
-  }
-}
-
-/**
- * Reads a whole file of the host, as {@linkcode hostFilePieces} does.
- *
- * @param path The file, or `null` for standard input.
- * @param most The most bytes that are read; 512 MiB unless given.
- * @throws {KernelError} If it cannot be opened or read, or holds more (EFBIG).
- * @throws {HostError} If Deno has no permission to read it.
- */
-export function readHostFile(path: string | null, most?: number): Uint8Array<ArrayBuffer> {
-  return joined(hostFilePieces(path, most));
-}
-
-function libcFiles(): Files | null {
-  // Query first: a call without the permission would prompt the user at a terminal.
-  if (Deno.permissions.querySync({ name: "ffi" }).state !== "granted") return null;
-  try {
-    return openLibc();
-  } catch (error) {
-    if (error instanceof HostError) return null; // not Linux
-    throw error;
-  }
-}
-
-// Deno's file functions, with the return values of system calls.
-function denoFiles(name: string): Files {
-  let file: Deno.FsFile | undefined;
-  return {
-    open: (path) =>
-      answer(name, () => {
-        if (path !== STDIN_PATH) file = Deno.openSync(path);
-        return FILE;
-      }),
-    read: (_fd, into) => answer(name, () => (file ?? Deno.stdin).readSync(into) ?? 0),
-    close() {
-      file?.close();
-      return 0;
-    },
-  };
-}
-
-function answer(name: string, call: () => number): number {
-  try {
-    return call();
-  } catch (error) {
-    if (!(error instanceof Error)) throw error;
-    const errno = "code" in error ? ERRNO_BY_NAME.get(`${error.code}`) : undefined;
-    if (errno !== undefined) return -errno;
-    const denied = error instanceof Deno.errors.NotCapable;
-    throw new HostError(
-      `${printable(name)}: ${denied ? "Deno has no permission to read it" : error.message}`,
-      ADVICE,
-    );
-  }
 }
 
 const CHUNK = 1 << 20;

@@ -1,7 +1,7 @@
 // Reads access patterns from files.
 import { KernelError } from "../ffi/errors.ts";
 import { fileShortage, UsageError, ValueError } from "../host/errors.ts";
-import { hostFilePieces } from "../host/facts.ts";
+import { hostFilePieces } from "../host/files.ts";
 import { printable, quoted } from "../text/printable.ts";
 
 const NEWLINE = 0x0a;

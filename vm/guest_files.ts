@@ -1,7 +1,7 @@
 // The files that every machine needs: this program, Deno with its libraries, and Deno's cache.
 import { HostError } from "../ffi/errors.ts";
 import { denoShortage } from "../host/exhaustion.ts";
-import { readHostFile } from "../host/facts.ts";
+import { readHostFile } from "../host/files.ts";
 import type { ArchiveFile } from "./cpio.ts";
 import { Elf } from "./elf.ts";
 import { DENO, DENO_DIR, PROGRAM } from "./guest_request.ts";

@@ -1,6 +1,6 @@
 // What the host asks of a machine and what the machine answers, and where everything is in the
 // machine.
-import { readHostFile } from "../host/facts.ts";
+import { readHostFile } from "../host/files.ts";
 
 /** What the machine is asked to do. It is a file of the initramfs. */
 export interface GuestRequest {

@@ -15,7 +15,7 @@ import { parseProgram } from "../../conformance/fuzz/program.ts";
 import { KernelError } from "../../ffi/errors.ts";
 import type { ModelChoice } from "../../host/backend.ts";
 import { fileErrorText, fileShortage, UsageError } from "../../host/errors.ts";
-import { readHostFile } from "../../host/facts.ts";
+import { readHostFile } from "../../host/files.ts";
 import { Interrupt } from "../../host/interrupt.ts";
 import type { Watched } from "../../host/kernel_log.ts";
 import { printable } from "../../text/printable.ts";
