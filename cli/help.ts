@@ -15,7 +15,7 @@ const STATUSES: readonly HelpStatus[] = [
   [[EXIT.HOST], "this host cannot do it: no /dev/kvm, no permission, no dirty ring"],
   [[EXIT.DEFECT], "a defect of dirtyring"],
   [[EXIT.MACHINE], "with --kernel: that kernel did not boot, panicked, hung or ran out of time"],
-  [[EXIT.SIGINT, EXIT.SIGTERM], "interrupted"],
+  [[EXIT.SIGHUP, EXIT.SIGINT, EXIT.SIGTERM], "interrupted"],
 ];
 
 function helpOptions(table: OptionTable): HelpOption[] {
