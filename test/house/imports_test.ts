@@ -79,7 +79,8 @@ function ruleOf({ folder, path }: Source): Rule {
   if (path === FACE) return FACE_RULE;
   if (Object.hasOwn(RULES, folder)) return RULES[folder]!;
   if (!folder.startsWith("commands/")) return { values: [], types: [] };
-  return { ...ROOM, values: [...ROOM.values, ...[NEXT_DOOR[folder] ?? []].flat()] };
+  const door = NEXT_DOOR[folder];
+  return door === undefined ? ROOM : { ...ROOM, values: [...ROOM.values, door] };
 }
 
 /**
