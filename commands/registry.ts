@@ -1,7 +1,7 @@
 import type { Command, Registry } from "../cli/command.ts";
 
 // Commands are loaded on demand. Each import has a literal path: the type check and
-// test/house/house_test.ts would not see a computed one.
+// test/house/imports_test.ts would not see a computed one.
 const COMMANDS: Readonly<Record<string, () => Promise<{ readonly command: Command }>>> = {
   probe: () => import("./probe/command.ts"),
   enable: () => import("./enable/command.ts"),
