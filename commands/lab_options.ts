@@ -68,6 +68,26 @@ export function labOptions(vcpus: number): {
 }
 
 /**
+ * The options that read otherwise if vCPUs have threads of their own and repeat the pattern.
+ *
+ * @param pages The default number of stores, in words.
+ */
+export function threadOptions(
+  pages: string,
+): Pick<ReturnType<typeof labOptions>, "vcpus" | "pages"> {
+  return {
+    vcpus: count("vCPUs, each on a thread of its own with a contiguous block of the stores", 2, {
+      min: 1,
+    }),
+    pages: optionalCount(
+      "stores of the pattern that the vCPUs repeat, over all vCPUs",
+      { min: 1, max: 2 ** 28 },
+      pages,
+    ),
+  };
+}
+
+/**
  * The option of commands that run several rounds.
  *
  * @param rounds The default.

@@ -7,7 +7,6 @@ import {
 } from "../../cli/command.ts";
 import {
   choice,
-  count,
   duration,
   type Option,
   optionalCount,
@@ -18,7 +17,7 @@ import { EXIT } from "../../host/errors.ts";
 import type { Watched } from "../../host/kernel_log.ts";
 import type { TrackingKind } from "../../machine/dirty_tracker.ts";
 import { kernelLogText } from "../../report/notes.ts";
-import { labOptions } from "../lab_options.ts";
+import { labOptions, threadOptions } from "../lab_options.ts";
 import type { CheckpointResult } from "./checkpoint_result.ts";
 
 async function text(): Promise<Formatter<Watched<CheckpointResult>, unknown>> {
@@ -60,14 +59,7 @@ export const command: Command = defineCommand({
     "dirtyring restore makes the machine again from what --output wrote.",
   options: {
     ...labOptions(2),
-    vcpus: count("vCPUs, each on a thread of its own with a contiguous block of the stores", 2, {
-      min: 1,
-    }),
-    pages: optionalCount(
-      "stores of the pattern that the vCPUs repeat, over all vCPUs",
-      { min: 1, max: 2 ** 28 },
-      "256, or the file's length",
-    ),
+    ...threadOptions("256, or the file's length"),
     tracking,
     interval: duration("how long an epoch takes", 100, "100ms"),
     "max-dirty": optionalCount(

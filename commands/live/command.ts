@@ -1,16 +1,9 @@
 import { type Command, defineCommand, type Formatter, json, ndjson } from "../../cli/command.ts";
-import {
-  choice,
-  count,
-  duration,
-  flag,
-  optionalCount,
-  optionalDuration,
-} from "../../cli/option.ts";
+import { choice, duration, flag, optionalCount, optionalDuration } from "../../cli/option.ts";
 import { EXIT } from "../../host/errors.ts";
 import type { Watched } from "../../host/kernel_log.ts";
 import { kernelLogText } from "../../report/notes.ts";
-import { labOptions, roundsStatus } from "../lab_options.ts";
+import { labOptions, roundsStatus, threadOptions } from "../lab_options.ts";
 import type { LiveResult } from "./live_result.ts";
 
 /** Default of `--interval`: milliseconds between two harvests of all rings. */
@@ -39,14 +32,7 @@ export const command: Command = defineCommand({
     "is listed as lost, and the exit status is 1.",
   options: {
     ...labOptions(2),
-    vcpus: count("vCPUs, each on a thread of its own with a contiguous block of the stores", 2, {
-      min: 1,
-    }),
-    pages: optionalCount(
-      "stores of the pattern that the vCPUs repeat, over all vCPUs",
-      { min: 1, max: 2 ** 28 },
-      "all pages of memory, 16384 at most, or the file's length",
-    ),
+    ...threadOptions("all pages of memory, 16384 at most, or the file's length"),
     sort: flag("sort entries in the ring before marking them"),
     duration: optionalDuration("how long", "5s, unless --stores is given"),
     stores: optionalCount(
