@@ -35,10 +35,18 @@ export function machineFor(
 ): Machine {
   const content = {
     request: {
-      ...{ args, columns, cwd: Deno.cwd(), inputs: files.inputs, outputs: files.outputs },
-      ...{ hasStdin: files.stdin !== null, modules: modules.map(({ name }) => name) },
+      args,
+      columns,
+      cwd: Deno.cwd(),
+      inputs: files.inputs,
+      outputs: files.outputs,
+      hasStdin: files.stdin !== null,
+      modules: modules.map(({ name }) => name),
     },
-    ...{ modules, files: files.files, folders: files.folders, stdin: files.stdin },
+    modules,
+    files: files.files,
+    folders: files.folders,
+    stdin: files.stdin,
   };
   return new Machine({ kernel, settings, emulator, initrd: () => initrd(content) }, {
     ...listener,

@@ -62,8 +62,12 @@ export class GuestError extends WordedError {
 
 /** Errnos for which neither the file nor the command line is to blame. */
 const NO_ROOM: ReadonlySet<number> = new Set([
-  ...[ERRNO.EMFILE, ERRNO.ENFILE, ERRNO.ENOMEM],
-  ...[ERRNO.ENOSPC, ERRNO.EDQUOT, ERRNO.EFBIG],
+  ERRNO.EMFILE,
+  ERRNO.ENFILE,
+  ERRNO.ENOMEM,
+  ERRNO.ENOSPC,
+  ERRNO.EDQUOT,
+  ERRNO.EFBIG,
 ]);
 
 /**

@@ -146,8 +146,14 @@ export async function checkMachine(
 // The result of a check that cost the machine.
 function costly({ message, console: last }: VmFailure): CheckRun {
   return {
-    ...{ status: "fail", detail: message, expected: null, seen: null, withheld: null },
-    ...{ defect: false, reports: [last.slice(-LAST_LINES)], ms: 0 },
+    status: "fail",
+    detail: message,
+    expected: null,
+    seen: null,
+    withheld: null,
+    defect: false,
+    reports: [last.slice(-LAST_LINES)],
+    ms: 0,
   };
 }
 
@@ -245,8 +251,17 @@ function wholeReport(
   }
   const complete = checks.length === plan.length;
   return {
-    ...{ schema: "dirtyring.check/1", kernel, kernelLog: null, complete, interrupted: null },
-    ...{ strict: false, seed: null, repeat: 1, limit: null, planned: countGroups(plan), ...made },
+    schema: "dirtyring.check/1",
+    kernel,
+    kernelLog: null,
+    complete,
+    interrupted: null,
+    strict: false,
+    seed: null,
+    repeat: 1,
+    limit: null,
+    planned: countGroups(plan),
+    ...made,
   };
 }
 
@@ -269,7 +284,11 @@ const RUN = record<CheckRun & { readonly id: string }>({
 });
 
 const SUMMARY = record<CheckReport["summary"]>({
-  ...{ pass: count(), fail: count(), timeout: count(), skip: count(), known: count() },
+  pass: count(),
+  fail: count(),
+  timeout: count(),
+  skip: count(),
+  known: count(),
 });
 
 const REST = record<Omit<ReportRest, "planned">>({
@@ -277,7 +296,9 @@ const REST = record<Omit<ReportRest, "planned">>({
   kernel: KERNEL_FACTS,
   kernelLog: orNull(
     record<NonNullable<CheckReport["kernelLog"]>>({
-      ...{ read: flag, why: orNull(text), lost: count() },
+      read: flag,
+      why: orNull(text),
+      lost: count(),
     }),
   ),
   complete: flag,
@@ -287,7 +308,9 @@ const REST = record<Omit<ReportRest, "planned">>({
   repeat: count(),
   limit: orNull(
     record<NonNullable<CheckReport["limit"]>>({
-      ...{ ms: number, given: flag, slowness: orNull(number) },
+      ms: number,
+      given: flag,
+      slowness: orNull(number),
     }),
   ),
   summary: SUMMARY,

@@ -124,7 +124,10 @@ function kernelRun(
 ): UnlabelledRun<CheckReport> {
   const last = said.at(-1)?.replace(/^dirtyring: /, "") ?? null;
   return {
-    ...{ kernel, kernelArgs: settings.kernelArgs, cpu: settings.cpu, report },
+    kernel,
+    kernelArgs: settings.kernelArgs,
+    cpu: settings.cpu,
+    report,
     // The report also has what was checked in other machines, so its own status counts.
     status: failure === null && report !== null ? reportStatus(report) : status,
     problem: failure?.message ?? (report === null ? last : null),

@@ -97,7 +97,11 @@ const ndjson: LateFormatter<CheckOutcome, unknown> = async () =>
 
 /** The formats of `dirtyring check`. */
 export const CHECK_FORMATS: Readonly<Record<string, LateFormatter<CheckOutcome, unknown>>> = {
-  ...{ text, ktap, junit, json, ndjson },
+  text,
+  ktap,
+  junit,
+  json,
+  ndjson,
 };
 
 /**

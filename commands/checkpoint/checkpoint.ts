@@ -64,12 +64,16 @@ export async function keepReplica(
     );
   }
   const plan = await makePlan({
-    ...{ ...request, rounds: 1 },
+    ...request,
+    rounds: 1,
     passes: (stores) => passesFor(stores, vcpus, LEAST_BLOCK),
   });
   const isEndless = epochs === null && stores === null;
   const options: CheckpointOptions = {
-    ...{ intervalMs: request.interval, maxDirty, epochs, stores },
+    intervalMs: request.interval,
+    maxDirty,
+    epochs,
+    stores,
     durationMs: duration ?? (isEndless ? DURATION_MS : null),
     writer: output === undefined ? null : new CheckpointWriter(output),
   };

@@ -72,7 +72,9 @@ async function runWatched(
   const durationMs = request.duration ?? (stores === undefined ? DURATION_MS : null);
   using lab = await makeLab(kernel, {
     ...request,
-    ...{ pages, rounds: 1, passes: (stores) => passesFor(stores, vcpus, LEAST_BLOCK) },
+    pages,
+    rounds: 1,
+    passes: (stores) => passesFor(stores, vcpus, LEAST_BLOCK),
   });
   using interrupt = new Interrupt();
   const options = {

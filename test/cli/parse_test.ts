@@ -48,7 +48,11 @@ Deno.test("parseLine() hands on what is no option, and all after --", async () =
 
 const OPERANDS: OperandTable = {
   folder: {
-    ...{ value: "DIR", help: "", fallback: "", fallbackText: null, isRequired: true },
+    value: "DIR",
+    help: "",
+    fallback: "",
+    fallbackText: null,
+    isRequired: true,
     parse: (text) => text,
   },
   programs: { ...count("", 7, { min: 1 }), value: "N", isRequired: false },
