@@ -308,12 +308,17 @@ export class KernelError extends WordedError {
   }
 
   /**
-   * A new error for the same call and errno, with advice, and without `asked` and `limit`.
+   * A new error for the same call and errno, and the same values, with advice.
    *
    * @param advice What to do, in one clause.
    */
   advising(advice: string): KernelError {
-    return new KernelError(this.#call, -this.errno, { advice });
+    const { asked, limit } = this;
+    return new KernelError(
+      this.#call,
+      -this.errno,
+      limit === null ? { advice, asked } : { advice, asked, limit },
+    );
   }
 
   /** The errno's name, `"EINVAL"`. */

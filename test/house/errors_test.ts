@@ -59,6 +59,9 @@ Deno.test("a failure of want keeps the names of what was asked", () => {
   const error = exhaustion(bare);
   assert(error?.said(optionFlag).startsWith("--output a: EMFILE (too many open files); "));
   assertEquals(error?.call, "output a");
+  const values = { asked: { ring: 100 }, limit: { least: 256 } };
+  const advised = new KernelError("x", -24, values).advising("raise it");
+  assertEquals([advised.asked, advised.limit], [values.asked, values.limit]);
   assertEquals(exhaustion(error), null); // it has its advice
   assertEquals(exhaustion(new KernelError("open(a)", -2)), null);
 });
