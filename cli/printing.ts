@@ -134,7 +134,9 @@ export class StandardOutput {
     await progress.drained().catch((error) => {
       throw outputError(error);
     });
-    if (progress.dropped > 0) note(`${progress.dropped} lines of progress were not read in time`);
+    if (progress.dropped > 0) {
+      note(`${progress.dropped} parts of the progress were not read in time`);
+    }
   }
 
   /**
