@@ -14,8 +14,8 @@ const STATE = DIRTY | HARVESTED;
 
 // Words that are handled at a time: 2 KiB. This is small enough that the scan leaves them in the
 // first-level cache for the copy and the marks, and that libc copies them with plain vector moves.
-// From 4 KiB on, libc may use `rep movsb`, which is five times slower on some processors. Measured:
-// reference/README.md.
+// From 2 to 4 KiB on, by its version, glibc uses `rep movsb`, which is five times slower on some
+// processors. Measured: reference/README.md.
 const SPAN = 512;
 
 /** A ring's memory, cut into the pieces that {@linkcode harvest} copies at a time. */
