@@ -13,37 +13,70 @@ const TICK_US = 100_000;
  */
 const MODEL_TICK_US = 200;
 
+/** The timer of a thread, and how many use it. */
+interface SharedTimer {
+  users: number;
+  readonly id: number;
+  readonly signal: BlockedSignal;
+}
+
+/**
+ * Things by signal number: of this thread on the real kernel, which is one also behind wrappers such
+ * as a trace, and of each model apart.
+ */
+class BySignal<Thing> {
+  readonly #ofThread = new Map<number, Thing>();
+  readonly #ofModels = new WeakMap<Kernel, Map<number, Thing>>();
+
+  of(kernel: Kernel): Map<number, Thing> {
+    if (kernel.backend !== "model") return this.#ofThread;
+    let things = this.#ofModels.get(kernel);
+    if (things === undefined) this.#ofModels.set(kernel, things = new Map());
+    return things;
+  }
+}
+
+const timers = new BySignal<SharedTimer>();
+
 /**
  * The ticks of a thread that runs vCPUs: a periodic signal that the thread blocks and only
  * `KVM_RUN` lets in (api.rst, section 4.20, "KVM_SET_SIGNAL_MASK"). So a guest that never exits
  * holds the thread no longer than a tick. A tick that comes before the call is not lost, and no
  * other system call is interrupted: since Linux 6.17 that would end a reset early.
+ *
+ * All VMs of a thread share one timer, however many there are: the ticks of a vCPU are as far apart
+ * with others as without.
  */
 export class RunTicks implements Disposable {
   readonly #kernel: Kernel;
-  readonly #signal: BlockedSignal;
-  readonly #timer: number;
+  readonly #timer: SharedTimer;
 
-  private constructor(kernel: Kernel, signal: BlockedSignal, timer: number) {
+  private constructor(kernel: Kernel, timer: SharedTimer) {
     this.#kernel = kernel;
-    this.#signal = signal;
     this.#timer = timer;
+    timer.users++;
   }
 
   /**
-   * Starts the timer, for the calling thread.
+   * Starts the timer of the calling thread, unless it runs already.
    *
    * @returns The ticks; `null` on a kernel without such timers (`CONFIG_POSIX_TIMERS`).
    * @throws {KernelError} If the kernel refuses.
    */
   static start(kernel: Kernel): RunTicks | null {
+    const running = timers.of(kernel).get(SIGUSR1);
+    if (running !== undefined) return new RunTicks(kernel, running);
     const signal = new BlockedSignal(kernel, SIGUSR1);
     const us = kernel.backend === "model" ? MODEL_TICK_US : TICK_US;
-    const timer = kernel.startTimer(SIGUSR1, us);
-    if (timer >= 0) return new RunTicks(kernel, signal, timer);
+    const id = kernel.startTimer(SIGUSR1, us);
+    if (id >= 0) {
+      const timer = { users: 0, id, signal };
+      timers.of(kernel).set(SIGUSR1, timer);
+      return new RunTicks(kernel, timer);
+    }
     signal[Symbol.dispose]();
-    if (timer === -ERRNO.ENOSYS) return null;
-    throw new KernelError(`timer_create(SIGUSR1, ${us} µs)`, timer);
+    if (id === -ERRNO.ENOSYS) return null;
+    throw new KernelError(`timer_create(SIGUSR1, ${us} µs)`, id);
   }
 
   /**
@@ -55,7 +88,7 @@ export class RunTicks implements Disposable {
   letInto(fd: number): void {
     const tick = signalSet(SIGUSR1);
     // The thread's mask from before the ticks, without the tick's signal.
-    const mask = this.#signal.before.map((byte, n) => byte & ~tick[n]!);
+    const mask = this.#timer.signal.before.map((byte, n) => byte & ~tick[n]!);
     const answer = this.#kernel.ioctl(fd, KVM_SET_SIGNAL_MASK, kvmSignalMask(mask));
     checked(answer, "KVM_SET_SIGNAL_MASK");
   }
@@ -66,13 +99,15 @@ export class RunTicks implements Disposable {
    * @returns Whether there was one; if not, another signal ended the call.
    */
   take(): boolean {
-    return this.#signal.take() === SIGUSR1;
+    return this.#timer.signal.take() === SIGUSR1;
   }
 
-  /** Stops the timer, and removes a tick that is still pending. */
+  /** Ends the use of the timer; the last one stops it, and removes a tick that is still pending. */
   [Symbol.dispose](): void {
-    this.#kernel.deleteTimer(this.#timer);
-    this.#signal[Symbol.dispose]();
+    if (--this.#timer.users > 0) return;
+    timers.of(this.#kernel).delete(SIGUSR1);
+    this.#kernel.deleteTimer(this.#timer.id);
+    this.#timer.signal[Symbol.dispose]();
   }
 }
 
@@ -82,19 +117,7 @@ interface Blocking {
   readonly before: Uint8Array<ArrayBuffer>;
 }
 
-// The blocked signals of this thread, by number. Each model has a mask of its own. The real kernel
-// has one, also behind wrappers such as a trace.
-const threadBlocks = new Map<number, Blocking>();
-const modelBlocks = new WeakMap<Kernel, Map<number, Blocking>>();
-
-function blocksOf(kernel: Kernel): Map<number, Blocking> {
-  if (kernel.backend !== "model") return threadBlocks;
-  const known = modelBlocks.get(kernel);
-  if (known !== undefined) return known;
-  const made = new Map<number, Blocking>();
-  modelBlocks.set(kernel, made);
-  return made;
-}
+const blocks = new BySignal<Blocking>();
 
 // Changes each byte of the thread's mask, and returns the mask from before. A mask is read by
 // setting a new one: all signals are blocked for that moment.
@@ -126,13 +149,12 @@ export class BlockedSignal implements Disposable {
   constructor(kernel: Kernel, signal: number) {
     this.#kernel = kernel;
     this.#signal = signal;
-    const blocks = blocksOf(kernel);
-    let blocking = blocks.get(signal);
+    let blocking = blocks.of(kernel).get(signal);
     if (blocking === undefined) {
       const bit = signalSet(signal);
       const before = changeMask(kernel, (byte, n) => byte | bit[n]!);
       blocking = { times: 0, before };
-      blocks.set(signal, blocking);
+      blocks.of(kernel).set(signal, blocking);
     }
     blocking.times++;
     this.#blocking = blocking;
@@ -163,12 +185,12 @@ export class BlockedSignal implements Disposable {
 
   /** Removes all pending instances of the signal, and unblocks it if nobody else has it blocked. */
   [Symbol.dispose](): void {
-    // Up to Linux 6.12 each timer of the thread may have one instance queued, although this is no
+    // Up to Linux 6.12 a timer may have one instance queued beside others, although this is no
     // real-time signal, and it outlives its timer (`send_sigqueue`, kernel/signal.c). One that is
     // left would end the process.
     while (this.take() === this.#signal);
     if (--this.#blocking.times > 0) return;
-    blocksOf(this.#kernel).delete(this.#signal);
+    blocks.of(this.#kernel).delete(this.#signal);
     // Other signals that were blocked meanwhile stay blocked.
     const bit = signalSet(this.#signal);
     const { before } = this.#blocking;

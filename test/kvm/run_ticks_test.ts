@@ -1,6 +1,7 @@
 // Signals that are blocked for a while, on the real thread: no KVM is needed for that.
 import { assert, assertEquals } from "@std/assert";
 import { ERRNO } from "../../ffi/errors.ts";
+import type { Kernel } from "../../ffi/kernel.ts";
 import { SIGSET_BYTES, SIGUSR1 } from "../../ffi/linux.ts";
 import { BlockedSignal, RunTicks } from "../../kvm/run_ticks.ts";
 import { openModel } from "../../model/model_kernel.ts";
@@ -37,25 +38,39 @@ Deno.test("a signal that is unblocked leaves another that was blocked meanwhile"
   assert(!isBlocked(SIGUSR2));
 });
 
-Deno.test("ticks that end in another order than they began leave no timer that would end the process", () => {
-  const first = RunTicks.start(LIBC)!;
-  const second = RunTicks.start(LIBC)!;
-  first[Symbol.dispose]();
+Deno.test("the VMs of a thread share a timer, which stops with the last of them", () => {
+  const calls: string[] = [];
+  const noting: Kernel = {
+    ...LIBC,
+    startTimer(signal, microseconds) {
+      calls.push("start");
+      return LIBC.startTimer(signal, microseconds);
+    },
+    deleteTimer(timer) {
+      calls.push("delete");
+      return LIBC.deleteTimer(timer);
+    },
+  };
+  const [first, second, third] = [1, 2, 3].map(() => RunTicks.start(noting)!);
+  first![Symbol.dispose]();
+  third![Symbol.dispose]();
   assert(isBlocked(SIGUSR1));
-  second[Symbol.dispose]();
+  assertEquals(calls, ["start"], "a timer each would tick three times as often");
+  second![Symbol.dispose]();
   assert(!isBlocked(SIGUSR1));
+  RunTicks.start(noting)![Symbol.dispose]();
+  assertEquals(calls, ["start", "delete", "start", "delete"]);
 });
 
 // Newer kernels than 6.12 take a timer's signal back with the timer, and are right in any case.
-Deno.test("no tick is left pending, however many timers had one queued", () => {
-  const all = [1, 2, 3].map(() => RunTicks.start(LIBC)!);
-  // Each has ticked when five have been taken: a timer has at most one queued, and ticks ten times a second.
-  for (let taken = 0; taken < 5;) taken += Number(all[0]!.take());
-  for (const one of all.toReversed()) {
-    // Those that go on tick once more before the next ends.
-    for (const end = performance.now() + 250; performance.now() < end;);
-    one[Symbol.dispose](); // the last unblocks the signal: one that is left would end this process
-  }
+Deno.test("no signal is left pending, however many timers had one queued", () => {
+  const signal = new BlockedSignal(LIBC, SIGUSR1);
+  const timers = [1, 2, 3].map(() => LIBC.startTimer(SIGUSR1, 1000));
+  // Each has ticked when five have been taken: a timer has at most one queued.
+  for (let taken = 0; taken < 5;) taken += Number(signal.take() === SIGUSR1);
+  for (const end = performance.now() + 20; performance.now() < end;); // and once more
+  for (const timer of timers) assertEquals(LIBC.deleteTimer(timer), 0);
+  signal[Symbol.dispose](); // unblocks the signal: one that is left would end this process
   assert(!isBlocked(SIGUSR1));
 });
 
