@@ -46,7 +46,8 @@ const RULES: Readonly<Record<string, Rule>> = {
   "conformance/fuzz": { values: ["conformance/kit", "drive", "host", "ring", ...LOW], types: [] },
   report: { values: [], types: ["conformance/runner", "drive", ...LAB] },
   "report/chart": { values: ["report"], types: [] },
-  cli: { values: ["vm", "checkpoint", "report", "host", "ffi"], types: [] },
+  "cli/topics": { values: [], types: [] },
+  cli: { values: ["cli/topics", "vm", "checkpoint", "report", "host", "ffi"], types: [] },
   commands: { values: ["cli", "report", "machine", "host", "guest"], types: ["drive", "ffi"] },
 };
 
