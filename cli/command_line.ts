@@ -1,7 +1,7 @@
 // Runs a command line: finds the command, parses, executes, and reports errors.
 import { HostError, KernelError, WordedError } from "../ffi/errors.ts";
 import type { openKernel } from "../host/backend.ts";
-import { EXIT, GuestError, UsageError } from "../host/errors.ts";
+import { EXIT, GuestError, LimitError, UsageError } from "../host/errors.ts";
 import { exhaustion, needDescriptors, surviveFileLimit } from "../host/exhaustion.ts";
 import { printable } from "../text/printable.ts";
 import type { Command, Context, Registry } from "./command.ts";
@@ -240,7 +240,8 @@ function isOutOfMemory(error: unknown): boolean {
 
 function statusOf(error: unknown): number {
   if (error instanceof UsageError) return EXIT.USAGE;
-  if (error instanceof KernelError || error instanceof GuestError) return EXIT.KERNEL;
+  if (error instanceof KernelError || error instanceof LimitError) return EXIT.KERNEL;
+  if (error instanceof GuestError) return EXIT.KERNEL;
   if (error instanceof OutputError) return EXIT.KERNEL;
   if (isOutOfMemory(error)) return EXIT.KERNEL;
   return error instanceof HostError ? EXIT.HOST : EXIT.DEFECT;

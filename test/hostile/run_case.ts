@@ -1,7 +1,7 @@
 import { commandLine } from "../../cli/command_line.ts";
 import { REGISTRY } from "../../commands/registry.ts";
 import { HostError, KernelError } from "../../ffi/errors.ts";
-import { GuestError, UsageError } from "../../host/errors.ts";
+import { GuestError, LimitError, UsageError } from "../../host/errors.ts";
 import { chanceOf } from "./chance.ts";
 import type { CaseName } from "./formats.ts";
 import type { Format, HostileCase } from "./hostile_case.ts";
@@ -67,7 +67,7 @@ async function statusOf({ args, call }: HostileCase): Promise<number> {
     const { message, stack } = error instanceof Error ? error : new Error(`${error}`);
     const status = error instanceof UsageError
       ? 2
-      : error instanceof KernelError || error instanceof GuestError
+      : [KernelError, LimitError, GuestError].some((refused) => error instanceof refused)
       ? 3
       : error instanceof HostError
       ? 4
