@@ -1,5 +1,6 @@
 // The glossary: `dirtyring help glossary` prints it, and docs/glossary.md holds the same sentences, as a
 // test keeps.
+import type { Topic } from "./topic.ts";
 
 /** A word, and what it means in a sentence or two. */
 export type Term = readonly [word: string, meaning: string];
@@ -278,3 +279,11 @@ export const GLOSSARY: readonly TermGroup[] = [
     ],
   },
 ];
+
+/** `dirtyring help glossary` */
+export const glossary: Topic = {
+  parts: [
+    "One word for one thing, in the order in which they build on each other.",
+    ...GLOSSARY.map(({ title, terms }) => ({ title, rows: terms })),
+  ],
+};

@@ -1,13 +1,13 @@
 // What the exit statuses mean: the one table that help prints, and that README.md holds. By the rule of
 // 2 and 3, a value that is wrong whatever the kernel is 2, and one that this kernel refuses is 3.
 
+import type { Topic } from "./topic.ts";
+
 /** Exit statuses with a common meaning. */
 export interface Status {
   /** The statuses, in ascending order. */
   readonly numbers: readonly number[];
-  /** What they mean, in a few words. */
-  readonly brief: string;
-  /** What they mean, in full. */
+  /** What they mean. */
   readonly meaning: string;
 }
 
@@ -15,12 +15,10 @@ export interface Status {
 export const STATUSES: readonly Status[] = [
   {
     numbers: [0],
-    brief: "done, and all that was checked holds",
     meaning: "done, and all that was checked holds",
   },
   {
     numbers: [1],
-    brief: "something checked does not hold",
     meaning:
       "something checked does not hold: a failed check, an answer that differs from what is " +
       "documented, a lost page, a problem that the kernel reported in its log, something that got worse " +
@@ -28,12 +26,10 @@ export const STATUSES: readonly Status[] = [
   },
   {
     numbers: [2],
-    brief: "the command line is wrong, whatever the kernel",
     meaning: "the command line, or a file or a value in it, is wrong, whatever the kernel",
   },
   {
     numbers: [3],
-    brief: "this kernel refused what was asked, or a call failed",
     meaning:
       "this kernel refused what was asked (a ring's size, a number of vCPUs or slots) or failed a " +
       "call that was needed; the guest ended in an unexpected exit, or neither stops nor makes a store " +
@@ -42,27 +38,22 @@ export const STATUSES: readonly Status[] = [
   },
   {
     numbers: [4],
-    brief: "this host cannot do it: no /dev/kvm, no dirty ring",
     meaning: "this host cannot do it: no /dev/kvm, no permission, no dirty ring, no Deno",
   },
   {
     numbers: [70],
-    brief: "a defect of dirtyring",
     meaning: "a defect of dirtyring itself",
   },
   {
     numbers: [125],
-    brief: "with --kernel: that kernel did not boot or stay alive",
     meaning: "with --kernel: that kernel did not boot, panicked, hung or ran out of time",
   },
   {
     numbers: [129, 130, 143],
-    brief: "interrupted",
     meaning: "interrupted (SIGHUP, SIGINT, SIGTERM); what takes long prints what it gathered first",
   },
   {
     numbers: [141],
-    brief: "the reader of the output went away",
     meaning: "the reader of the output went away before all was done",
   },
 ];
@@ -85,3 +76,13 @@ export const BISECT_STATUSES: readonly (readonly [statuses: string, meaning: str
   ],
   ["129, 130, 141, 143", "interrupted, or the output was closed: this ends the bisection, too"],
 ];
+
+/** `dirtyring help statuses` */
+export const statuses: Topic = {
+  parts: [
+    { rows: STATUSES.map(({ numbers, meaning }) => [numbers.join(", "), meaning]) },
+    "A value that is wrong whatever the kernel is 2; one that this kernel refuses is 3, be it a ring's size " +
+    "or a number of vCPUs. 4 is what kselftest calls a skip.",
+    { title: "with check --bisect and fuzz --bisect, for git bisect run", rows: BISECT_STATUSES },
+  ],
+};

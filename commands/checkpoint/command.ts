@@ -45,6 +45,7 @@ const output: Option<string | undefined> = {
   fallback: undefined,
   fallbackText: "none",
   file: (path) => path === undefined ? null : { path, use: "write folder" },
+  completes: { path: "folder" },
   parse: parsePath("folder"),
 };
 
@@ -77,6 +78,7 @@ export const command: Command = defineCommand({
       "ndjson",
     ]),
   },
+  often: ["output", "epochs", "interval", "tracking", "pattern", "max-dirty"],
   examples: [
     ["dirtyring checkpoint", "two vCPUs, an epoch every 100 ms"],
     [

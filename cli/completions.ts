@@ -1,0 +1,81 @@
+// `dirtyring completions SHELL`: the words of all declarations, in a shell's script.
+import { ABOUT_COMMANDS, type Described, type Shell } from "./about_commands.ts";
+import type { Registry } from "./command.ts";
+import {
+  type CommandWords,
+  type OptionWords,
+  type ValueWords,
+  type Vocabulary,
+} from "./completions/vocabulary.ts";
+import { GLOBAL_OPTIONS } from "./global_options.ts";
+import { described, PROGRAM_OPTIONS } from "./help.ts";
+import type { Option, OptionTable } from "./option.ts";
+import { SHORT } from "./parse.ts";
+import { TOPIC_NAMES } from "./topics/topics.ts";
+
+/**
+ * The script that completes command lines in a shell.
+ *
+ * @returns Lines with their ends.
+ */
+export async function completions(shell: Shell, registry: Registry): Promise<Iterable<string>> {
+  const words = await vocabulary(registry);
+  switch (shell) {
+    case "bash":
+      return (await import("./completions/bash.ts")).bashScript(words);
+    case "zsh":
+      return (await import("./completions/zsh.ts")).zshScript(words);
+    case "fish":
+      return (await import("./completions/fish.ts")).fishScript(words);
+  }
+}
+
+/** All that can be completed, by the declarations of commands and options. */
+export async function vocabulary(registry: Registry): Promise<Vocabulary> {
+  const commands = await described(registry);
+  const named = [...commands.map(({ name }) => name), ...TOPIC_NAMES];
+  return {
+    commands: await Promise.all(commands.map((command) => commandWords(command, named))),
+    flags: (await optionWords(PROGRAM_OPTIONS)).filter(({ value }) => value === null),
+  };
+}
+
+async function commandWords(command: Described, named: readonly string[]): Promise<CommandWords> {
+  const { name, summary, options, operands } = command;
+  const global = Object.hasOwn(ABOUT_COMMANDS, name) ? {} : GLOBAL_OPTIONS;
+  // What help tells of are commands, too, of which its declaration knows nothing.
+  const values = name === "help"
+    ? [{ ...NOTHING, words: named }]
+    : await Promise.all(Object.values(operands).map(valueWords));
+  return { name, summary, options: await optionWords({ ...options, ...global }), operands: values };
+}
+
+async function optionWords(table: OptionTable): Promise<OptionWords[]> {
+  return await Promise.all(
+    Object.entries(table).map(async ([name, option]) => ({
+      name,
+      short: SHORT[name] ?? null,
+      brief: brief(option.help),
+      value: option.value,
+      values: await valueWords(option),
+      isMany: option.isMany === true,
+    })),
+  );
+}
+
+const NOTHING: ValueWords = { words: [], path: null, fileAfter: [], isList: false };
+
+async function valueWords({ choices = [], completes = {} }: Option<unknown>): Promise<ValueWords> {
+  const { words = choices, path = null, fileAfter = [], isList = false } = completes;
+  return { words: typeof words === "function" ? await words() : words, path, fileAfter, isList };
+}
+
+/** The most characters of what a shell shows beside an option. */
+const MOST = 70;
+
+// The beginning of a help text, up to its first clause that may be left out.
+function brief(help: string): string {
+  const clause = help.split(/[;:(]/, 1)[0]!.trim();
+  if (clause.length <= MOST) return clause;
+  return `${clause.slice(0, MOST).replace(/\s+\S*$/, "")} ...`;
+}
