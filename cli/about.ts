@@ -3,7 +3,8 @@ import { UsageError } from "../host/errors.ts";
 import { ABOUT_COMMANDS, type Shell } from "./about_commands.ts";
 import type { Registry } from "./command.ts";
 import { GLOBAL_OPTIONS } from "./global_options.ts";
-import { commandHelp, described, loadTopic, overview, topicHelp, VERSION } from "./help.ts";
+import { commandHelp, described, loadTopic, overview, topicHelp } from "./help.ts";
+import { VERSION } from "./origin.ts";
 import { parseLine, parseOperands } from "./parse.ts";
 import { TOPIC_NAMES } from "./topics/topics.ts";
 

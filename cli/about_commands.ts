@@ -7,7 +7,7 @@ import { TOPIC_NAMES } from "./topics/topics.ts";
 /** What help, completions and the manual say of a command, of those that ask no kernel too. */
 export type Described = Pick<
   Command,
-  "name" | "summary" | "details" | "operands" | "options" | "often" | "examples"
+  "name" | "summary" | "details" | "operands" | "options" | "often" | "formats" | "examples"
 >;
 
 /** The shells for which there are completions. */
@@ -38,6 +38,7 @@ const HELP: Described = {
     man: flag("the manual's page, of a command or of the program, for man -l -"),
   },
   often: [],
+  formats: [],
   examples: [
     ["dirtyring help dump", "every option, with its default"],
     ["dirtyring help glossary", "the words"],
@@ -60,6 +61,7 @@ const COMPLETIONS: Described = {
   },
   options: {},
   often: [],
+  formats: [],
   examples: [
     ["dirtyring completions bash", "in ~/.bashrc: source <(dirtyring completions bash)"],
     ["dirtyring completions fish", "in config.fish: dirtyring completions fish | source"],

@@ -8,7 +8,7 @@ import {
   type Vocabulary,
 } from "./completions/vocabulary.ts";
 import { GLOBAL_OPTIONS } from "./global_options.ts";
-import { described, PROGRAM_OPTIONS } from "./help.ts";
+import { described } from "./help.ts";
 import type { Option, OptionTable } from "./option.ts";
 import { SHORT } from "./parse.ts";
 import { TOPIC_NAMES } from "./topics/topics.ts";
@@ -34,20 +34,39 @@ export async function completions(shell: Shell, registry: Registry): Promise<Ite
 export async function vocabulary(registry: Registry): Promise<Vocabulary> {
   const commands = await described(registry);
   const named = [...commands.map(({ name }) => name), ...TOPIC_NAMES];
+  // What --output takes depends on the command.
+  const { output: _, ...every } = GLOBAL_OPTIONS;
   return {
     commands: await Promise.all(commands.map((command) => commandWords(command, named))),
-    flags: (await optionWords(PROGRAM_OPTIONS)).filter(({ value }) => value === null),
+    every: await optionWords(every),
   };
 }
 
 async function commandWords(command: Described, named: readonly string[]): Promise<CommandWords> {
-  const { name, summary, options, operands } = command;
-  const global = Object.hasOwn(ABOUT_COMMANDS, name) ? {} : GLOBAL_OPTIONS;
+  const { name, summary, options, operands, formats } = command;
+  const hasEvery = !Object.hasOwn(ABOUT_COMMANDS, name);
+  const own = await optionWords(hasEvery ? { ...options, output: GLOBAL_OPTIONS.output } : options);
   // What help tells of are commands, too, of which its declaration knows nothing.
   const values = name === "help"
     ? [{ ...NOTHING, words: named }]
     : await Promise.all(Object.values(operands).map(valueWords));
-  return { name, summary, options: await optionWords({ ...options, ...global }), operands: values };
+  return {
+    name,
+    summary,
+    options: own.map((option) => option.name === "output" ? withFormats(option, formats) : option),
+    hasEvery,
+    operands: values,
+  };
+}
+
+// The option with those of its formats that a command has.
+function withFormats(option: OptionWords, formats: readonly string[]): OptionWords {
+  const { words, fileAfter, ...rest } = option.values;
+  const has = (word: string) => formats.includes(word.slice(0, -1));
+  return {
+    ...option,
+    values: { ...rest, words: words.filter(has), fileAfter: fileAfter.filter(has) },
+  };
 }
 
 async function optionWords(table: OptionTable): Promise<OptionWords[]> {

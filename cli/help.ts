@@ -1,16 +1,13 @@
 // The texts of `dirtyring help`: the overview, a command, a topic, and all of them.
-import project from "../deno.json" with { type: "json" };
 import { ABOUT_COMMANDS, type Described } from "./about_commands.ts";
 import type { Registry } from "./command.ts";
 import { columns, fill } from "./fill.ts";
 import { GLOBAL_OPTIONS, VM_OPTIONS } from "./global_options.ts";
 import type { OperandTable, OptionTable } from "./option.ts";
+import { ENDINGS } from "./output_places.ts";
 import { SHORT, usage } from "./parse.ts";
 import type { Rows, Topic, TopicSources } from "./topics/topic.ts";
 import { TOPIC_NAMES, TOPICS } from "./topics/topics.ts";
-
-/** The version, as deno.json has it. */
-export const VERSION: string = project.version;
 
 /** What dirtyring is, in one line. */
 export const TITLE = "a laboratory for KVM's dirty ring";
@@ -87,10 +84,8 @@ export async function described(registry: Registry): Promise<Described[]> {
 export async function loadTopic(registry: Registry, name: string): Promise<Topic> {
   const commands = name === "formats" ? await described(registry) : [];
   const sources: TopicSources = {
-    commands: commands.map(({ name, options }) => ({
-      name,
-      formats: options["format"]?.choices ?? [],
-    })),
+    commands,
+    endings: ENDINGS,
     machine: optionRows(VM_OPTIONS),
   };
   return await TOPICS[name]!.load(sources);

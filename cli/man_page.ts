@@ -14,9 +14,9 @@ import {
   PROGRAM_OPTIONS,
   TASKS,
   TITLE,
-  VERSION,
 } from "./help.ts";
 import type { OptionTable } from "./option.ts";
+import { VERSION } from "./origin.ts";
 import { usage } from "./parse.ts";
 import { statuses } from "./topics/statuses.ts";
 import type { Rows, Topic } from "./topics/topic.ts";

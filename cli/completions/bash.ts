@@ -1,29 +1,26 @@
 // The completion script for bash.
-import {
-  type CommandWords,
-  grouped,
-  quoted,
-  type ValueWords,
-  type Vocabulary,
-} from "./vocabulary.ts";
+import { flagsOf, grouped, quoted, type ValueWords, type Vocabulary } from "./vocabulary.ts";
 
 /**
  * The script. It is one table of options and one of values, and a function that finds out what stands
  * at the cursor. bash cuts words at `:` and `=`, so that the function puts them together again, and
  * cuts what it answers.
  */
-export function* bashScript({ commands, flags }: Vocabulary): Generator<string> {
+export function* bashScript(vocabulary: Vocabulary): Generator<string> {
+  const { commands, every } = vocabulary;
   const dashed = (options: readonly { readonly name: string }[]) =>
     options.map(({ name }) => `--${name}`).join(" ");
   const names = commands.map(({ name }) => name).join(" ");
   yield "# Completes dirtyring's command lines in bash: dirtyring completions bash\n\n";
   yield "# The options of a command, or those that stand before one.\n";
-  yield "_dirtyring_options() {\n  case $1 in\n";
-  for (const { name, options } of commands) yield `    ${name}) options='${dashed(options)}' ;;\n`;
-  yield `    *) options='${dashed(flags)}' ;;\n  esac\n}\n\n`;
+  yield `_dirtyring_options() {\n  local every='${dashed(every)}'\n  case $1 in\n`;
+  for (const { name, options, hasEvery } of commands) {
+    yield `    ${name}) options="${dashed(options)}${hasEvery ? " $every" : ""}" ;;\n`;
+  }
+  yield `    *) options='${dashed(flagsOf(vocabulary))}' ;;\n  esac\n}\n\n`;
   yield "# What completes the value of an option, or of an operand; fails for what takes none.\n";
   yield "_dirtyring_values() {\n  words='' path='' after='' list=''\n  case $1 in\n";
-  for (const [what, keys] of grouped(pairsOf(commands))) {
+  for (const [what, keys] of grouped(pairsOf(vocabulary))) {
     yield `    ${keys.join(" | ")})${what === "" ? "" : ` ${what}`} ;;\n`;
   }
   yield "    *) return 1 ;;\n  esac\n}\n";
@@ -32,9 +29,11 @@ export function* bashScript({ commands, flags }: Vocabulary): Generator<string> 
 
 // Patterns of "COMMAND --OPTION" or "COMMAND OPERAND", and what they are completed with. The command
 // does not matter where all that have the option agree.
-function pairsOf(commands: readonly CommandWords[]): [string, string][] {
-  const options = commands.flatMap(({ name, options }) =>
-    options.filter(({ value }) => value !== null).map((option) => ({
+function pairsOf({ commands, every }: Vocabulary): [string, string][] {
+  const options = commands.flatMap(({ name, options, hasEvery }) =>
+    [...options, ...(hasEvery ? every : [])].filter(({ value }) => value !== null).map((
+      option,
+    ) => ({
       command: name,
       option: option.name,
       what: assignments(option.values),
@@ -119,9 +118,11 @@ _dirtyring() {
     [[ -z $word ]] || all+=("$prefix${"$"}{word//\*/\\*}")
   done < <(compgen -W "$words" -- "$cur")
   if [[ -n $path ]]; then
-    compopt -o filenames 2>/dev/null
     [[ $path == file ]] && found=f || found=d
-    while IFS= read -r word; do all+=("$prefix$word"); done < <(compgen -"$found" -- "$cur")
+    while IFS= read -r word; do
+      all+=("$prefix$word")
+      compopt -o filenames 2>/dev/null
+    done < <(compgen -"$found" -- "$cur")
   fi
   ((${"$"}{#all[@]})) || return 0
   [[ ${"$"}{all[0]} == *[:=] && ${"$"}{#all[@]} == 1 ]] && compopt -o nospace 2>/dev/null

@@ -1,6 +1,7 @@
 // The completion script for fish.
 import {
   type CommandWords,
+  flagsOf,
   grouped,
   isCompleted,
   type OptionWords,
@@ -12,10 +13,15 @@ import {
  * The script: a line for each option, with the commands that have it as described, and some functions
  * that say what stands on the line.
  */
-export function* fishScript({ commands, flags }: Vocabulary): Generator<string> {
+export function* fishScript(vocabulary: Vocabulary): Generator<string> {
+  const { commands, every } = vocabulary;
+  const all = commands.map(({ name, options, hasEvery }) => ({
+    name,
+    options: [...options, ...(hasEvery ? every : [])],
+  }));
   yield "# Completes dirtyring's command lines in fish: dirtyring completions fish\n";
   yield FUNCTIONS;
-  const takers = commands.flatMap(({ options }) => options.filter(({ value }) => value !== null));
+  const takers = all.flatMap(({ options }) => options.filter(({ value }) => value !== null));
   const taking = [...new Set(takers.map(({ name }) => `--${name}`))];
   yield `# The options that take a value.\nfunction __dirtyring_takes\n    printf '%s\\n' ${
     taking.join(" ")
@@ -25,9 +31,11 @@ export function* fishScript({ commands, flags }: Vocabulary): Generator<string> 
   for (const { name, summary } of commands) {
     yield `complete -c dirtyring ${none} -a ${name} -d ${quoted(summary)}\n`;
   }
-  for (const option of flags) yield `complete -c dirtyring ${none} ${optionText(option)}\n`;
+  for (const option of flagsOf(vocabulary)) {
+    yield `complete -c dirtyring ${none} ${optionText(option)}\n`;
+  }
   yield "\n";
-  const told = commands.flatMap(({ name, options }) =>
+  const told = all.flatMap(({ name, options }) =>
     options.map((option): [string, string] => [name, optionText(option)])
   );
   for (const [option, names] of grouped(told)) {

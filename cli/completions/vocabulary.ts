@@ -34,8 +34,10 @@ export interface CommandWords {
   readonly name: string;
   /** What it does, in a line. */
   readonly summary: string;
-  /** Its options, the global ones among them. */
+  /** Its own options. */
   readonly options: readonly OptionWords[];
+  /** Whether it has those of every command, too. */
+  readonly hasEvery: boolean;
   /** What completes its operands, in their order. */
   readonly operands: readonly ValueWords[];
 }
@@ -44,8 +46,13 @@ export interface CommandWords {
 export interface Vocabulary {
   /** The commands. */
   readonly commands: readonly CommandWords[];
-  /** The options that may stand before a command: flags. */
-  readonly flags: readonly OptionWords[];
+  /** The options of every command that asks a kernel. */
+  readonly every: readonly OptionWords[];
+}
+
+/** The options that may stand before a command: flags. */
+export function flagsOf({ every }: Vocabulary): OptionWords[] {
+  return every.filter(({ value }) => value === null);
 }
 
 /** Whether anything completes a value. */

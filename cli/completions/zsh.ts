@@ -1,6 +1,7 @@
 // The completion script for zsh.
 import {
   type CommandWords,
+  flagsOf,
   isCompleted,
   type OptionWords,
   quoted,
@@ -12,7 +13,8 @@ import {
  * The script: zsh's _arguments is told the options of each command, and one function completes the
  * values of all.
  */
-export function* zshScript({ commands, flags }: Vocabulary): Generator<string> {
+export function* zshScript(vocabulary: Vocabulary): Generator<string> {
+  const { commands, every } = vocabulary;
   yield "#compdef dirtyring\n# Completes dirtyring's command lines in zsh: dirtyring completions zsh\n";
   yield VALUES;
   yield "_dirtyring_commands() {\n  local -a commands=(\n";
@@ -21,8 +23,10 @@ export function* zshScript({ commands, flags }: Vocabulary): Generator<string> {
   }
   yield "  )\n  _describe command commands\n}\n\n";
   yield "_dirtyring() {\n  local curcontext=$curcontext state line\n  local -A opt_args\n";
-  yield "  _arguments -C \\\n";
-  for (const option of flags) yield `    ${specOf(option)} \\\n`;
+  yield "  local -a every=(\n";
+  for (const option of every) yield `    ${specOf(option)}\n`;
+  yield "  )\n  _arguments -C \\\n";
+  for (const option of flagsOf(vocabulary)) yield `    ${specOf(option)} \\\n`;
   yield "    '1:command:_dirtyring_commands' '*::operand:->command' && return 0\n";
   yield "  [[ $state == command ]] || return 1\n  curcontext=${curcontext%:*}-$words[1]:\n";
   yield "  case $words[1] in\n";
@@ -32,8 +36,9 @@ export function* zshScript({ commands, flags }: Vocabulary): Generator<string> {
   yield 'if [[ ${funcstack[1]-} == _dirtyring ]]; then _dirtyring "$@"; else compdef _dirtyring dirtyring; fi\n';
 }
 
-function* commandText({ name, options, operands }: CommandWords): Generator<string> {
-  yield `    ${name})\n      _arguments \\\n`;
+function* commandText(command: CommandWords): Generator<string> {
+  const { name, options, hasEvery, operands } = command;
+  yield `    ${name})\n      _arguments ${hasEvery ? "$every " : ""}\\\n`;
   for (const option of options) yield `        ${specOf(option)} \\\n`;
   for (const [n, values] of operands.entries()) {
     yield `        ${quoted(`${n + 1}:operand:${actionOf(values)}`)} \\\n`;
@@ -86,7 +91,7 @@ _dirtyring_values() {
   (($#open)) && compadd "${"$"}{given[@]}" -S '' -a open && ret=0
   case $place in
     file) _files && ret=0 ;;
-    folder) _files -/ && ret=0 ;;
+    folder) _path_files -/ && ret=0 ;;
   esac
   return ret
 }

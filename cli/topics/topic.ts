@@ -21,6 +21,8 @@ export interface Topic {
 export interface TopicSources {
   /** The commands, each with the formats that it offers. */
   readonly commands: readonly { readonly name: string; readonly formats: readonly string[] }[];
+  /** The formats that the endings of files stand for, by ending. */
+  readonly endings: Readonly<Record<string, string>>;
   /** The options for the machine of `--kernel`, as help writes them. */
   readonly machine: Rows["rows"];
 }

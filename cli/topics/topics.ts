@@ -25,8 +25,8 @@ export const TOPICS: Readonly<Record<string, Listed>> = {
     load: async ({ machine }) => (await import("./kernels.ts")).kernels(machine),
   },
   formats: {
-    summary: "text for people, and what programs read (--format)",
-    load: async ({ commands }) => (await import("./formats.ts")).formats(commands),
+    summary: "text for people, and what programs read (--format, --output)",
+    load: async (sources) => (await import("./formats.ts")).formats(sources),
   },
   statuses: {
     summary: "what the exit statuses mean, for git bisect run too",
