@@ -137,7 +137,7 @@ export function* commandHelp(command: Described, width: number): Generator<strin
   if (Object.keys(operands).length > 0) yield* columns(operandRows(operands), rows);
   yield "\nexamples:\n";
   for (const [line, shows] of examples) {
-    yield* fill(line, { width, first: "  ", indent: "    " });
+    yield* commandLine(line, width);
     yield* fill(shows, { width, first: "      ", indent: "      " });
   }
   const [often, more] = optionGroups(command);
@@ -157,6 +157,14 @@ export function* commandHelp(command: Described, width: number): Generator<strin
       "options (dirtyring help kernels)",
     { width },
   );
+}
+
+// A command line that a shell can read as it is printed, on several lines too.
+function* commandLine(line: string, width: number): Generator<string> {
+  const lines = [...fill(line, { width: width - 2, first: "  ", indent: "    " })];
+  for (const [n, one] of lines.entries()) {
+    yield n < lines.length - 1 ? one.replace("\n", " \\\n") : one;
+  }
 }
 
 /**

@@ -131,7 +131,7 @@ function parseCount(text: string, { min = 0, max = Number.MAX_SAFE_INTEGER }: Co
   const value = /^(\d+|0x[0-9a-f]+)$/i.test(text) ? Number(text) : NaN;
   if (value >= min && value <= max) return value;
   throw new SyntaxError(
-    max === Number.MAX_SAFE_INTEGER
+    max === Number.MAX_SAFE_INTEGER && !(value > max)
       ? `expected a whole number of ${min} or more`
       : `expected a whole number from ${min} to ${max}`,
   );

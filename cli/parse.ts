@@ -148,7 +148,9 @@ function valueOf(name: string, given: unknown, options: OptionTable): unknown {
   if (option.value === null) return true;
   // An option that may be given several times parses each value as a list.
   if (option.isMany) return texts.flatMap((text) => parseValue(`--${name}`, `${text}`, option));
-  if (texts.length > 1) throw new UsageError(`--${name} is given ${texts.length} times`);
+  if (texts.length > 1) {
+    throw new UsageError(`--${name} is given ${texts.length} times; expected it once`);
+  }
   return parseValue(`--${name}`, `${texts[0]}`, option);
 }
 

@@ -19,7 +19,7 @@ export function unknownCommand(name: string, names: readonly string[]): UsageErr
   const option = topic === null ? near(["version"]) : null;
   const meant = command ??
     (topic !== null ? `help ${topic}` : option === null ? null : `--${option}`);
-  return unknown(`command ${printable(name)}`, meant);
+  return unknown("command", name, meant);
 }
 
 /**
@@ -29,10 +29,11 @@ export function unknownCommand(name: string, names: readonly string[]): UsageErr
  */
 export function unknownTopic(name: string, names: readonly string[]): UsageError {
   const near = nearest(name, [...names, ...Object.keys(ABOUT_COMMANDS), ...TOPIC_NAMES]);
-  return unknown(`command or topic ${printable(name)}`, near === null ? null : `help ${near}`);
+  return unknown("command or topic", name, near === null ? null : `help ${near}`);
 }
 
-function unknown(what: string, meant: string | null): UsageError {
+function unknown(kind: string, name: string, meant: string | null): UsageError {
+  const what = `${kind} ${name === "" ? '""' : printable(name)}`;
   return new UsageError(
     meant === null
       ? `unknown ${what}; dirtyring help lists all`
