@@ -1,11 +1,11 @@
 // `dirtyring completions SHELL`: the words of all declarations, in a shell's script.
 import { ABOUT_COMMANDS, type Described, type Shell } from "./about_commands.ts";
 import type { Registry } from "./command.ts";
-import {
-  type CommandWords,
-  type OptionWords,
-  type ValueWords,
-  type Vocabulary,
+import type {
+  CommandWords,
+  OptionWords,
+  ValueWords,
+  Vocabulary,
 } from "./completions/vocabulary.ts";
 import { GLOBAL_OPTIONS } from "./global_options.ts";
 import { described } from "./help.ts";

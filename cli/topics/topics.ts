@@ -1,13 +1,16 @@
 // The topics of `dirtyring help TOPIC`. Each is loaded when it is asked for.
 import type { Topic, TopicSources } from "./topic.ts";
 
-interface Listed {
+/** A topic, before it is loaded. */
+export interface ListedTopic {
+  /** What it is about, in a line. */
   readonly summary: string;
+  /** Loads it. */
   load(sources: TopicSources): Promise<Topic>;
 }
 
 /** The topics by name, in the order of the overview. */
-export const TOPICS: Readonly<Record<string, Listed>> = {
+export const TOPICS: Readonly<Record<string, ListedTopic>> = {
   patterns: {
     summary: "the orders in which a guest's pages become dirty (--pattern)",
     load: async () => (await import("./patterns.ts")).patterns,
