@@ -18,9 +18,9 @@ export const INTRODUCTION: readonly string[] = [
   "looked last. KVM can note them in a bitmap of the whole guest, or, since Linux 5.11, in dirty rings: " +
   "one list of pages for each vCPU, in memory that KVM and the program share, so that the cost goes by the " +
   "dirty pages and not by the size of the guest.",
-  "KVM writes an entry when a page becomes dirty. The program reads it (it harvests), and hands it back with " +
-  "a reset: from then on the next store to that page is told again. dirtyring boots a tiny guest, and shows, " +
-  "checks and measures what KVM does with its rings.",
+  "KVM writes an entry when a page becomes dirty. The program harvests it: it reads the entry and marks it. " +
+  "A reset then frees harvested entries and re-protects their pages, so that the next store to such a page " +
+  "makes an entry again. dirtyring boots a tiny guest, and shows, checks and measures what KVM does with its rings.",
 ];
 
 /** Which command a task begins with. */
@@ -159,11 +159,16 @@ export function* commandHelp(command: Described, width: number): Generator<strin
   );
 }
 
+/** Stands for the space between an option and its value, where no line is broken. */
+const TIED = "\0";
+
 // A command line that a shell can read as it is printed, on several lines too.
 function* commandLine(line: string, width: number): Generator<string> {
-  const lines = [...fill(line, { width: width - 2, first: "  ", indent: "    " })];
+  const tied = line.replaceAll(/(?<= --[\w-]+) (?!-)/g, TIED);
+  const lines = [...fill(tied, { width: width - 2, first: "  ", indent: "    " })];
   for (const [n, one] of lines.entries()) {
-    yield n < lines.length - 1 ? one.replace("\n", " \\\n") : one;
+    const text = one.replaceAll(TIED, " ");
+    yield n < lines.length - 1 ? text.replace("\n", " \\\n") : text;
   }
 }
 
