@@ -8,6 +8,7 @@ import { linesOf, runCheck, serveChecks } from "./conformance/runner/run_check.t
 import { noteSteps } from "./conformance/runner/step_board.ts";
 import { ALL_CHECKS } from "./conformance/statements/all_checks.ts";
 import { openKernel, parseModel } from "./host/backend.ts";
+import { traceWriter } from "./host/tracing.ts";
 import { printableLine } from "./text/printable.ts";
 
 if (import.meta.main) {
@@ -20,7 +21,11 @@ if (import.meta.main) {
   const { allowWarn, allowHarm, trace, steps } = setup;
   let noting: ReturnType<typeof noteSteps> | undefined;
   const open = async () => {
-    const kernel = await openKernel(selection, trace ? say : null, say);
+    const kernel = await openKernel(
+      selection,
+      trace === null ? null : traceWriter(trace, Deno.pid),
+      say,
+    );
     return steps === null ? kernel : (noting ??= noteSteps(kernel, steps))(kernel);
   };
   const encoder = new TextEncoder();

@@ -66,8 +66,14 @@ function withColumns<Schema extends CheckOutcome["schema"]>(
 // For a single kernel, the head and the checks were printed as they came.
 const text: LateFormatter<CheckOutcome, unknown> = async ({ schema }) => {
   switch (schema) {
-    case "dirtyring.check/1":
-      return of(schema, (await import("./check_text.ts")).checkEndText);
+    case "dirtyring.check/1": {
+      const { checkEndText } = await import("./check_text.ts");
+      const { checkAgainText } = await import("./check_again.ts");
+      return of(schema, function* (report, page) {
+        yield* checkEndText(report);
+        yield* checkAgainText(report, page);
+      });
+    }
     case "dirtyring.check-list/1":
       return of(schema, (await import("./check_text.ts")).checkListText);
     case "dirtyring.check-kernels/1":
