@@ -64,10 +64,13 @@ function withColumns<Schema extends CheckOutcome["schema"]>(
 }
 
 // For a single kernel, the head and the checks were printed as they came.
-const text: LateFormatter<CheckOutcome, unknown> = async ({ schema }) => {
-  switch (schema) {
+const text: LateFormatter<CheckOutcome, unknown> = async (result) => {
+  const { schema } = result;
+  switch (result.schema) {
     case "dirtyring.check/1": {
       const { checkEndText } = await import("./check_text.ts");
+      const { checks, strict } = result;
+      if (!checks.some((check) => hasFailed(check, strict))) return of(schema, checkEndText);
       const { checkAgainText } = await import("./check_again.ts");
       return of(schema, function* (report, page) {
         yield* checkEndText(report);
