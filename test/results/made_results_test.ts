@@ -15,6 +15,7 @@ import type { Kernel } from "../../ffi/kernel.ts";
 import { KVM_RESET_DIRTY_RINGS } from "../../ffi/kvm_ioctls.ts";
 import type { KernelFacts } from "../../host/facts.ts";
 import { Interrupt } from "../../host/interrupt.ts";
+import type { Provenance } from "../../host/provenance.ts";
 import type { KernelLogResult, Watched } from "../../host/kernel_log.ts";
 import { NOTHING, RESULT } from "../support/bench_results.ts";
 import { SkipsAnEntry } from "../support/broken_reapers.ts";
@@ -48,6 +49,19 @@ const UNREAD: KernelLogResult = {
   why: "open(/dev/kmsg): EPERM",
   lost: 0,
   reports: [],
+};
+/** Where a result of a real kernel comes from. */
+const FROM: Provenance = {
+  tool: { version: "1.2.3", commit: "ab".repeat(20) },
+  commandLine: ["dirtyring", "check"],
+  host: { cpu: "AMD EPYC 7763", cores: 2, memoryBytes: 2 ** 34 },
+  kernel: {
+    build: "#1 SMP PREEMPT_DYNAMIC",
+    commandLine: "quiet",
+    bootId: "d5a7",
+    parameters: { "kvm.tdp_mmu": "Y", "kvm_amd.npt": "1" },
+  },
+  time: { startedAt: "2026-01-02T03:04:05.000Z", durationNs: 7 },
 };
 const KVM: KernelFacts = {
   backend: "kvm",
@@ -120,7 +134,7 @@ Deno.test("a host without KVM fits the schema of probe", () => {
   const result = probe({ ...kernel, open, statx: () => -ERRNO.ENOENT });
   assertEquals([result.usable, result.device, result.ring], [false, null, null]);
   assertFits(result);
-  assertFits({ ...probe(model()), kernel: KVM, pml: null });
+  assertFits({ ...probe(model()), kernel: KVM, provenance: FROM, pml: null });
 });
 
 Deno.test("reports of checks with every status fit their schema", () => {
@@ -129,12 +143,18 @@ Deno.test("reports of checks with every status fit their schema", () => {
   for (const limit of [null, { ms: 500, given: true, slowness: null }]) {
     assertFits(reportOf([...RESULTS, OUT_OF_TIME, withheld, failed], { limit, kernelLog: null }));
   }
-  assertFits(reportOf(RESULTS, { complete: false, interrupted: "SIGHUP", seed: 4, strict: true }));
+  const short = reportOf(RESULTS, {
+    complete: false,
+    interrupted: "SIGHUP",
+    seed: 4,
+    strict: true,
+  });
+  assertFits({ ...short, provenance: FROM });
 });
 
 Deno.test("checks of several kernels fit their schema", () => {
   const runs = [
-    runOf(releaseReport("6.1", RESULTS), {
+    runOf({ ...releaseReport("6.1", RESULTS), provenance: FROM }, {
       status: 1,
       cpu: "intel",
       kernelArgs: "kvm_intel.pml=0",

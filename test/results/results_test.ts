@@ -45,9 +45,10 @@ async function run(line: string): Promise<{ readonly code: number; readonly stdo
 Deno.test("results of all commands on the model fit their schemas, and wrong ones do not", async () => {
   const found = new Set<string>();
   await eachOf(LINES, async ([line, expected]) => {
-    const { code, stdout } = await run(`${line} --format json`);
+    const { code, stdout } = await run(`${line} --times --format json`);
     assertEquals(code, expected, line);
     const result = JSON.parse(stdout);
+    assert(result.provenance.time.durationNs > 0, line);
     assertFits(result);
     found.add(schemaOf(result));
   });
@@ -66,6 +67,15 @@ Deno.test("results of all commands on the model fit their schemas, and wrong one
   ]);
 });
 
+Deno.test("results without provenance and without times fit their schemas", async () => {
+  const lines = ["probe --no-provenance", "run --sort --pages 100 --no-provenance --no-times"];
+  await eachOf(lines, async (line) => {
+    const result = JSON.parse((await run(`${line} --format json`)).stdout);
+    assertEquals([result.provenance, result.sort?.ratio ?? null], [undefined, null], line);
+    assertFits(result);
+  });
+});
+
 /** Command lines that write lines, and the schemas of the lines before the last and of the last. */
 const STREAMS: readonly (readonly [string, string, string])[] = [
   ["dump --pages 12 --vcpus 2", "dump-1#line", "dump-1#line"],
@@ -76,7 +86,7 @@ const STREAMS: readonly (readonly [string, string, string])[] = [
 
 Deno.test("lines of NDJSON fit their schemas, and wrong ones do not", async () => {
   await eachOf(STREAMS, async ([line, each, last]) => {
-    const { code, stdout } = await run(`${line} --format ndjson`);
+    const { code, stdout } = await run(`${line} --times --format ndjson`);
     assertEquals(code, 0, line);
     const lines = stdout.trimEnd().split("\n").map((one) => JSON.parse(one));
     assert(lines.length > 2, line);
@@ -113,7 +123,7 @@ Deno.test("checkpoints and what is restored of them fit their schemas", async ()
   await using temporary = await Folder.make();
   const folder = `${temporary.path}/chain`;
   const kept = await run(
-    `checkpoint --epochs 2 --interval 2ms --max-dirty 50 --output ${folder} --format json`,
+    `checkpoint --epochs 2 --interval 2ms --max-dirty 50 --into ${folder} --times --format json`,
   );
   assertFits(JSON.parse(kept.stdout));
   assertFits(await headerOf(`${folder}/epoch-000000-full.ckpt`), "checkpoint-header-1");
