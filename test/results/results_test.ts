@@ -99,14 +99,23 @@ Deno.test("lines of NDJSON fit their schemas, and wrong ones do not", async () =
   });
 });
 
-Deno.test("a live run that a signal ends fits its schema", async () => {
-  const args = ["--backend", "model", "--duration", "60m", "--memory", "4MiB"];
-  const child = new RunningCli(["live", ...args, "--format", "ndjson"]);
-  await child.prints("stdout", "dirtyring.live-progress/1");
-  const { stdout } = await child.ends("SIGTERM");
-  const result = JSON.parse(stdout.trimEnd().split("\n").at(-1)!);
-  assertEquals(result.interrupted, "SIGTERM");
-  assertFits(result);
+/** Command lines that go on until a signal ends them, what is waited for, and the last schema. */
+const ENDLESS: readonly (readonly [string, "stdout" | "stderr", string, string])[] = [
+  ["live --duration 60m --format ndjson", "stdout", "dirtyring.live-progress/1", "live-1"],
+  ["checkpoint --duration 60m --format ndjson", "stdout", "pauseNs", "checkpoint-1#lastLine"],
+  ["run --rounds 1000000 --trace --format json", "stderr", "RESET_DIRTY_RINGS", "run-1"],
+  ["stats --rounds 1000000 --trace --format json", "stderr", "RESET_DIRTY_RINGS", "stats-1"],
+];
+
+Deno.test("results of commands that a signal ends fit their schemas", async () => {
+  await eachOf(ENDLESS, async ([line, stream, text, schema]) => {
+    const child = new RunningCli([...line.split(" "), "--backend", "model", "--memory", "4MiB"]);
+    await child.prints(stream, text, 2);
+    const { code, stdout } = await child.ends("SIGTERM");
+    const result = JSON.parse(stream === "stderr" ? stdout : stdout.trimEnd().split("\n").at(-1)!);
+    assertEquals([code, result.interrupted], [143, "SIGTERM"], line);
+    assertFits(result, schema);
+  });
 });
 
 // The JSON in the head of a checkpoint file.
