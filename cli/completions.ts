@@ -76,6 +76,7 @@ async function optionWords(table: OptionTable): Promise<OptionWords[]> {
       short: SHORT[name] ?? null,
       brief: brief(option.help),
       value: option.value,
+      isValueOptional: option.isValueOptional === true,
       values: await valueWords(option),
       isMany: option.isMany === true,
     })),

@@ -47,11 +47,12 @@ export function optionRows(
   names: readonly string[] = Object.keys(options),
 ): [string, string][] {
   return names.map((name) => {
-    const { value, help, fallbackText } = options[name]!;
+    const { value, isValueOptional = false, help, fallbackText } = options[name]!;
     const short = Object.hasOwn(SHORT, name) ? `-${SHORT[name]}, ` : "";
-    const isTold = value !== null && fallbackText !== null;
+    const isTold = value !== null && !isValueOptional && fallbackText !== null;
+    const written = value === null ? "" : isValueOptional ? `[=${value}]` : ` ${value}`;
     return [
-      `${short}--${name}${value === null ? "" : ` ${value}`}`,
+      `${short}--${name}${written}`,
       isTold ? `${help} (default: ${fallbackText})` : help,
     ];
   });

@@ -28,21 +28,21 @@ export function* bashScript(vocabulary: Vocabulary): Generator<string> {
 }
 
 // Patterns of "COMMAND --OPTION" or "COMMAND OPERAND", and what they are completed with. The command
-// does not matter where all that have the option agree.
+// does not matter where all that have the option agree. "--OPTION=" takes a value behind its = alone.
 function pairsOf({ commands, every }: Vocabulary): [string, string][] {
   const options = commands.flatMap(({ name, options, hasEvery }) =>
-    [...options, ...(hasEvery ? every : [])].filter(({ value }) => value !== null).map((
-      option,
-    ) => ({
-      command: name,
-      option: option.name,
-      what: assignments(option.values),
-    }))
+    [...options, ...(hasEvery ? every : [])].filter(({ value }) => value !== null).map(
+      (option) => ({
+        command: name,
+        option: `--${option.name}${option.isValueOptional ? "=" : ""}`,
+        what: assignments(option.values),
+      }),
+    )
   );
   const agreed = (name: string) =>
     new Set(options.filter(({ option }) => option === name).map(({ what }) => what)).size === 1;
   const pairs = options.map(({ command, option, what }): [string, string] => [
-    agreed(option) ? `*${quoted(` --${option}`)}` : quoted(`${command} --${option}`),
+    agreed(option) ? `*${quoted(` ${option}`)}` : quoted(`${command} ${option}`),
     what,
   ]);
   const operands = commands.flatMap(({ name, operands }) =>
@@ -93,7 +93,7 @@ _dirtyring() {
     _dirtyring_values "$command $awaited"
   elif [[ -z $ended && $cur == --*=* ]]; then
     prefix=${"$"}{cur%%=*}=
-    _dirtyring_values "$command ${"$"}{cur%%=*}" || return 0
+    _dirtyring_values "$command ${"$"}{cur%%=*}" || _dirtyring_values "$command $prefix" || return 0
   elif [[ -z $ended && $cur == -* ]]; then
     _dirtyring_options "$command"
     words=$options path='' after='' list=''

@@ -1,5 +1,6 @@
 // The completion script for fish.
 import {
+  awaits,
   type CommandWords,
   flagsOf,
   grouped,
@@ -21,7 +22,7 @@ export function* fishScript(vocabulary: Vocabulary): Generator<string> {
   }));
   yield "# Completes dirtyring's command lines in fish: dirtyring completions fish\n";
   yield FUNCTIONS;
-  const takers = all.flatMap(({ options }) => options.filter(({ value }) => value !== null));
+  const takers = all.flatMap(({ options }) => options.filter(awaits));
   const taking = [...new Set(takers.map(({ name }) => `--${name}`))];
   yield `# The options that take a value.\nfunction __dirtyring_takes\n    printf '%s\\n' ${
     taking.join(" ")
@@ -53,11 +54,13 @@ function* operandsText({ name, operands }: CommandWords): Generator<string> {
   }
 }
 
-function optionText({ name, short, brief, value, values }: OptionWords): string {
+function optionText(option: OptionWords): string {
+  const { name, short, brief, value, values } = option;
   return [
     ...(short === null ? [] : [`-s ${short}`]),
     `-l ${name}`,
-    ...(value === null ? [] : ["-r", ...(isCompleted(values) ? [valuesText(values)] : ["-f"])]),
+    ...(awaits(option) ? ["-r"] : []),
+    ...(value === null ? [] : [isCompleted(values) ? valuesText(values) : "-f"]),
     `-d ${quoted(brief)}`,
   ].join(" ");
 }

@@ -22,6 +22,8 @@ export interface OptionWords {
   readonly brief: string;
   /** The placeholder of its value; `null` for a flag. */
   readonly value: string | null;
+  /** Whether it may stand without a value; only `--name=value` gives it one. */
+  readonly isValueOptional: boolean;
   /** What completes its value. */
   readonly values: ValueWords;
   /** Whether it may be given several times. */
@@ -52,7 +54,12 @@ export interface Vocabulary {
 
 /** The options that may stand before a command: flags. */
 export function flagsOf({ every }: Vocabulary): OptionWords[] {
-  return every.filter(({ value }) => value === null);
+  return every.filter((option) => !awaits(option));
+}
+
+/** Whether the word behind an option is its value. */
+export function awaits({ value, isValueOptional }: OptionWords): boolean {
+  return value !== null && !isValueOptional;
 }
 
 /** Whether anything completes a value. */

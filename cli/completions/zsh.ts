@@ -25,7 +25,8 @@ export function* zshScript(vocabulary: Vocabulary): Generator<string> {
   yield "_dirtyring() {\n  local curcontext=$curcontext state line\n  local -A opt_args\n";
   yield "  local -a every=(\n";
   for (const option of every) yield `    ${specOf(option)}\n`;
-  yield "  )\n  _arguments -C \\\n";
+  // What stands behind the command is the command's.
+  yield "  )\n  _arguments -C -A '-*' \\\n";
   for (const option of flagsOf(vocabulary)) yield `    ${specOf(option)} \\\n`;
   yield "    '1:command:_dirtyring_commands' '*::operand:->command' && return 0\n";
   yield "  [[ $state == command ]] || return 1\n  curcontext=${curcontext%:*}-$words[1]:\n";
@@ -47,12 +48,15 @@ function* commandText(command: CommandWords): Generator<string> {
 }
 
 // A specification for _arguments, as words of the shell.
-function specOf({ name, short, brief, value, values, isMany }: OptionWords): string {
+function specOf(option: OptionWords): string {
+  const { name, short, brief, value, values, isValueOptional, isMany } = option;
   const told = `[${brief.replaceAll(/[[\]\\]/g, "\\$&")}]`;
   if (short !== null) return `'(-${short} --${name})'{-${short},--${name}}${quoted(told)}`;
   if (value === null) return quoted(`--${name}${told}`);
   const message = value.replaceAll(":", "\\:");
-  return quoted(`${isMany ? "*" : ""}--${name}=${told}:${message}:${actionOf(values)}`);
+  const [equals, colons] = isValueOptional ? ["=-", "::"] : ["=", ":"];
+  const many = isMany ? "*" : "";
+  return quoted(`${many}--${name}${equals}${told}${colons}${message}:${actionOf(values)}`);
 }
 
 // What _arguments does for a value; a space is nothing.

@@ -7,6 +7,7 @@ import { COMMAND_NAMES, loadCommand, REGISTRY } from "../../commands/registry.ts
 import { ALL_CHECKS } from "../../conformance/statements/all_checks.ts";
 import { PATTERN_FORMS } from "../../guest/pattern.ts";
 import { MODEL_VERSIONS } from "../../host/backend.ts";
+import { awaits } from "../../cli/completions/vocabulary.ts";
 import { Folder } from "../support/folder.ts";
 import { testUnless } from "../support/live.ts";
 import { missing, Prompt } from "../support/prompt.ts";
@@ -27,7 +28,7 @@ const TYPED: readonly (readonly [string, string])[] = [
   ["dirtyring prob", "dirtyring probe "],
   ["dirtyring compl", "dirtyring completions "],
   ["dirtyring chec", "dirtyring check"],
-  ["dirtyring --trac", "dirtyring --trace "],
+  ["dirtyring --verb", "dirtyring --verbose "],
   ["dirtyring --trace dum", "dirtyring --trace dump "],
   ["dirtyring dump --kernel-s", "dirtyring dump --kernel-state "],
   ["dirtyring dump --format nd", "dirtyring dump --format ndjson "],
@@ -51,6 +52,9 @@ const TYPED: readonly (readonly [string, string])[] = [
   ["dirtyring help checkp", "dirtyring help checkpoint "],
   ["dirtyring help --ma", "dirtyring help --man "],
   ["dirtyring completions z", "dirtyring completions zsh "],
+  ["dirtyring dump --trace=pag", "dirtyring dump --trace=pages.txt "],
+  ["dirtyring dump --trace --kernel-s", "dirtyring dump --trace --kernel-state "],
+  ["dirtyring dump --verbose --guest lo", "dirtyring dump --verbose --guest long64 "],
   ["dirtyring dump --no-such-", "dirtyring dump --no-such-"],
 ];
 
@@ -142,7 +146,7 @@ testUnless(
 async function valueLines(): Promise<[string, readonly string[]][]> {
   const { commands, every } = await vocabulary(REGISTRY);
   return commands.flatMap(({ name, options, hasEvery, operands }) => [
-    ...[...options, ...(hasEvery ? every : [])].filter(({ value }) => value !== null).map(
+    ...[...options, ...(hasEvery ? every : [])].filter(awaits).map(
       (option): [string, readonly string[]] => [
         `dirtyring ${name} --${option.name} `,
         option.values.words,

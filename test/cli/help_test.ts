@@ -133,7 +133,7 @@ testUnless(
   "help is as wide as the terminal, and 80 where that does not know",
   async () => {
     const longest = async (size: string) => {
-      const line = `script -qec 'stty cols ${size}; dirtyring help check' /dev/null`;
+      const line = `script -qec 'stty cols ${size}; dirtyring help check 2>/dev/null' /dev/null`;
       const { stdout } = await shell(line);
       assertStringIncludes(stdout, "dirtyring check: ");
       return Math.max(...stdout.split(/\r?\n/).map((one) => one.length));
