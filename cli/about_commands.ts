@@ -64,6 +64,10 @@ const COMPLETIONS: Described = {
   formats: [],
   examples: [
     ["dirtyring completions bash", "in ~/.bashrc: source <(dirtyring completions bash)"],
+    [
+      "dirtyring completions zsh",
+      "in ~/.zshrc, after compinit: source <(dirtyring completions zsh)",
+    ],
     ["dirtyring completions fish", "in config.fish: dirtyring completions fish | source"],
   ],
 };
