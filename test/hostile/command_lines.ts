@@ -73,7 +73,7 @@ const QUICK: readonly string[] = ["probe", "enable", "dump", "reset"];
  */
 const NOT_HERE = /^(verbose|kernel|modules|kernel-args|vm-.*|svg|trace)$/;
 /** Options and operands whose values are files or folders. */
-const FILES: readonly string[] = ["output", "folder", "file"];
+const FILES: readonly string[] = ["output", "into", "folder", "file"];
 
 /** Command lines. */
 export const commandLines: Format = {
@@ -114,8 +114,10 @@ export const commandLines: Format = {
       ...(once(random, 10) ? words(random) : []),
     ];
     if (given.has("file") && once(random, 2)) site.write("file", "{}\n");
-    const writes = given.get("output");
-    return { args, writes: writes === undefined ? [] : [writes] };
+    const writes = args.flatMap((arg) =>
+      /^--(?:output|into)=(?:[a-z]+:)?(.*)$/s.exec(arg)?.slice(1) ?? []
+    );
+    return { args, writes };
   },
 };
 
