@@ -17,7 +17,7 @@ Deno.test("README has at most 150 lines", () => {
 
 Deno.test("README says which command does what, for each that there is", () => {
   const named = commandLinesOf(section("Which command do I want?")).map(([name]) => name!);
-  assertEquals([...new Set(named)].toSorted(), [...COMMAND_NAMES, "help"].toSorted());
+  assertEquals(COMMAND_NAMES.filter((name) => !named.includes(name)), []);
 });
 
 Deno.test("README lists the exit statuses that there are", () => {
