@@ -159,7 +159,7 @@ Deno.test("an output that is not what the command prints is noticed", async () =
 /** What is wrong with a command line of a page; `null` if it parses. */
 async function wrongIn(args: readonly string[]): Promise<string | null> {
   const [name, ...rest] = args;
-  if (name === "COMMAND" || name === "help" || name!.startsWith("-")) return null;
+  if (["COMMAND", "help", "completions"].includes(name!) || name!.startsWith("-")) return null;
   try {
     const command = await REGISTRY.load(name!);
     if (rest.length === 0) return null; // its name alone: the page speaks of it
