@@ -40,13 +40,10 @@ export async function allPages(): Promise<Page[]> {
   return await Promise.all(paths.sort().map(readPage));
 }
 
-/**
- * The examples of a page: its blocks of the kind `console`, or of another, that begin with a command.
- */
-export function examplesOf(text: string, kind = "console"): Example[] {
-  const found = text.matchAll(/^```(\w+)\n\$ (.*)\n([\s\S]*?)^```$/gm);
-  return [...found].filter(([, name]) => name === kind)
-    .map(([, , command, output]) => ({ command: command!, output: output! }));
+/** The examples of a page: its blocks of the kind `console`, each of which begins with a command. */
+export function examplesOf(text: string): Example[] {
+  const found = text.matchAll(/^```console\n\$ (.*)\n([\s\S]*?)^```$/gm);
+  return [...found].map(([, command, output]) => ({ command: command!, output: output! }));
 }
 
 /** An output without the numbers ① to ⑨ that a page's text refers to. */
