@@ -105,7 +105,7 @@ const COUNTS: CostView = {
     { ...TRACKING_STYLES[2]!, name: "bitmap: a bit for each page of the guest" },
   ],
   title: "bytes read to learn the pages (log scale)",
-  tick: memoryTick,
+  tick: powerTick,
   valueOf: ({ bytesRead }) => ({ y: bytesRead, low: bytesRead, high: bytesRead }),
 };
 
