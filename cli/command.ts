@@ -1,6 +1,7 @@
 // What a command is: its declaration, and how it runs.
 import { EXIT } from "../host/errors.ts";
 import type { InterruptSignal } from "../host/interrupt.ts";
+import type { Loss } from "../report/again.ts";
 import type { Page } from "../report/page.ts";
 import type { Context, Outlet } from "./context.ts";
 import type { OperandTable, OptionTable, Values } from "./option.ts";
@@ -34,6 +35,8 @@ export interface Declaration<
   readonly operands?: Operands;
   /** Its options. */
   readonly options: Table;
+  /** The options that are used most, in the order in which help begins with them. */
+  readonly often?: readonly (keyof Table & string)[];
   /** Command lines that work as printed, each with a description of what it shows. */
   readonly examples: readonly (readonly [string, string])[];
   /**
@@ -60,6 +63,10 @@ export interface Command extends
   > {
   /** Its operands in their order; most commands have none. */
   readonly operands: OperandTable;
+  /** The names of the options that are used most. */
+  readonly often: readonly string[];
+  /** The names of the formats of its result. */
+  readonly formats: readonly string[];
   /** As in its declaration. The values must have been parsed by its own options and operands. */
   asksMachines(values: Readonly<Record<string, unknown>>, machines: number): boolean;
   /**
@@ -90,13 +97,15 @@ export function defineCommand<
   Result,
   Operands extends OperandTable = Record<never, never>,
 >(declaration: Declaration<Table, Result, Operands>): Command {
-  const { name, summary, details, operands = {}, options, examples } = declaration;
+  const { name, summary, details, operands = {}, options, often = [], examples } = declaration;
   return {
     name,
     summary,
     details,
     operands,
     options,
+    often,
+    formats: Object.keys(declaration.formats),
     examples,
     // The cast holds as in `execute`.
     asksMachines: (values, machines) =>
@@ -114,11 +123,30 @@ export function defineCommand<
         const load = declaration.formats[outlet.format];
         if (load === undefined) throw new TypeError(`${name} has no format ${outlet.format}`);
         const format = await load(result);
-        texts.set(outlet, format(result, typed, outlets.pageOf(outlet, provenance)));
+        const page = outlets.pageOf(outlet, provenance);
+        const text = format(result, typed, page);
+        texts.set(outlet, outlet.format === "text" ? await followed(text, result, page) : text);
       }
       return await outlets.write(texts, status);
     },
   };
+}
+
+// Results of all kinds have their lost pages in the same field. What shows them again is loaded late:
+// few runs lose any.
+async function followed(
+  text: Iterable<string>,
+  result: unknown,
+  page: Page,
+): Promise<Iterable<string>> {
+  if (typeof result !== "object" || result === null || !("lost" in result)) return text;
+  const loss = result as Loss; // no result has another `lost`
+  if (loss.lost.count === 0) return text;
+  const { lostAgainText } = await import("../report/again.ts");
+  return (function* () {
+    yield* text;
+    yield* lostAgainText(loss, page);
+  })();
 }
 
 /**

@@ -1,8 +1,8 @@
 // Runs a command line: finds the command, parses, executes, and reports errors.
 import { HostError, KernelError, WordedError } from "../ffi/errors.ts";
-import type { Kernel } from "../ffi/kernel.ts";
+import type { Kernel, TraceOrder } from "../ffi/kernel.ts";
 import type { openKernel } from "../host/backend.ts";
-import { EXIT, GuestError, UsageError } from "../host/errors.ts";
+import { EXIT, GuestError, LimitError, UsageError } from "../host/errors.ts";
 import { exhaustion, needDescriptors, surviveFileLimit } from "../host/exhaustion.ts";
 import type { Origin, Provenance } from "../host/provenance.ts";
 import { PLAIN_PAGE } from "../report/page.ts";
@@ -10,7 +10,13 @@ import { printable } from "../text/printable.ts";
 import type { HostOrigin } from "../vm/guest_request.ts";
 import type { Command, Registry } from "./command.ts";
 import type { Context } from "./context.ts";
-import { asksMachine, bisectStatus, GLOBAL_OPTIONS, optionName } from "./global_options.ts";
+import {
+  asksMachine,
+  bisectStatus,
+  GLOBAL_OPTIONS,
+  optionName,
+  type TraceChoice,
+} from "./global_options.ts";
 import type { MachineRequest } from "./machine_request.ts";
 import { filesOf, optionFlag, type OptionTable } from "./option.ts";
 import { parseLine, parseOperands } from "./parse.ts";
@@ -21,6 +27,9 @@ import { note, OutputError, say, showStatus, StandardOutput } from "./printing.t
  * another meaning.
  */
 const LEAST_DESCRIPTORS = 8;
+
+/** The commands that tell of dirtyring itself: cli/about_commands.ts. */
+const ABOUT: readonly string[] = ["help", "completions"];
 
 /**
  * The surroundings of a command line: a process on this host, or in a machine that was booted for
@@ -70,6 +79,8 @@ class CommandLine {
   readonly #registry: Registry;
   readonly #world: World;
   readonly #began = { began: new Date(), beganMs: performance.now() };
+  /** Writes the lines of a trace, from the first kernel on. */
+  #tracing: Promise<(call: string) => void> | null = null;
   /** The kernel that was opened last. */
   #kernel: Kernel | null = null;
   /** Whether it uses this host's own kernel, so that an error may suggest the model. */
@@ -85,7 +96,7 @@ class CommandLine {
     const args = this.#args;
     const at = args.findIndex((arg) => !arg.startsWith("-"));
     const name = at === -1 ? undefined : args[at];
-    if (name === undefined || name === "help") return await this.#withoutCommand(at, out);
+    if (name === undefined || ABOUT.includes(name)) return await this.#about(out);
     const before = args.slice(0, at).find((arg) => !isGlobalFlag(arg.slice(2)));
     if (before !== undefined) {
       const what = printable(before);
@@ -104,6 +115,15 @@ class CommandLine {
     const machines = await machinesAskedFor(values, [name, ...line.given], line.operands, args);
     const context = this.#context(out, values, line.given, machines);
     this.couldAskModel = machines === null && values["backend"] === "kvm";
+    const isAsking = machines !== null && command.asksMachines(values, machines.choices.length);
+    if (isAsking && context.trace !== null && context.trace.file !== null) {
+      throw new UsageError(
+        `--trace=${
+          printable(context.trace.file)
+        }: ${name} makes its calls in machines that keep no ` +
+          "file; expected --trace alone, which shows them on stderr",
+      );
+    }
     if (machines !== null && !command.asksMachines(values, machines.choices.length)) {
       return await runInMachine(machines, values, command, context);
     }
@@ -119,12 +139,15 @@ class CommandLine {
     given: readonly string[],
     machines: MachineRequest | null,
   ): Context {
-    const trace = values["trace"] === true;
+    const trace = traceOrder(values);
     return {
       openKernel: async (selection) => {
         // Loaded here, since help needs no kernel.
         const open = this.#world.openKernel ?? (await import("../host/backend.ts")).openKernel;
-        return this.#kernel = await open(selection, trace ? say : null, note);
+        // Once, also where several kernels are opened: the file begins empty.
+        const write = trace === null ? null : await (this.#tracing ??= beginTrace(trace));
+        const kernel = await open(selection, write, note);
+        return this.#kernel = trace === null ? kernel : { ...kernel, tracing: trace };
       },
       note,
       say,
@@ -133,7 +156,7 @@ class CommandLine {
       stream: (chunks) => out.stream(chunks),
       terminal: this.#world.terminal(),
       outlets: [],
-      page: PLAIN_PAGE,
+      page: { ...PLAIN_PAGE, commandLine: this.#commandLine },
       given: new Set(given.map((word) => optionName(word) ?? "")),
       provenance: async () =>
         values["no-provenance"] === true
@@ -145,6 +168,10 @@ class CommandLine {
     };
   }
 
+  get #commandLine(): readonly string[] {
+    return this.#world.host?.commandLine ?? ["dirtyring", ...this.#args];
+  }
+
   // Loaded late: it is wanted for JSON alone.
   async #provenance(isTimed: boolean): Promise<Provenance> {
     const { provenanceOf } = await import("../host/provenance.ts");
@@ -152,7 +179,7 @@ class CommandLine {
     const { host } = this.#world;
     const origin: Origin = {
       ...this.#began,
-      commandLine: host?.commandLine ?? ["dirtyring", ...this.#args],
+      commandLine: this.#commandLine,
       version: VERSION,
       commit: host === undefined ? sourceCommit() : host.commit,
     };
@@ -160,23 +187,21 @@ class CommandLine {
     return isTimed ? provenance : { ...provenance, time: null };
   }
 
-  // `dirtyring`, `dirtyring --help`, `dirtyring --version`, `dirtyring help [COMMAND]`.
-  async #withoutCommand(at: number, out: StandardOutput): Promise<number> {
-    const args = this.#args;
-    const rest = at === -1 ? args : [...args.slice(0, at), ...args.slice(at + 1)];
-    const { values, operands } = await parseLine(rest, GLOBAL_OPTIONS);
-    if (values["version"] === true) return await printVersion(out);
-    if (operands.length > 1) {
-      throw new UsageError(`unexpected ${printable(operands[1]!)}; expected one command`);
-    }
-    if (at !== -1 || values["help"] === true) return await this.#printHelp(operands[0], out);
-    throw new UsageError("a command is missing; dirtyring help lists them");
+  // `dirtyring`, `dirtyring --help`, `dirtyring --version`, `dirtyring help [COMMAND]` and so on.
+  async #about(out: StandardOutput): Promise<number> {
+    const { about } = await import("./about.ts");
+    out.print(await about(this.#args, this.#registry, this.#columns));
+    return 0;
   }
 
-  async #printHelp(name: string | undefined, out: StandardOutput): Promise<number> {
-    const { help } = await import("./help.ts");
-    out.print(await help(this.#registry, name));
+  async #printHelp(name: string, out: StandardOutput): Promise<number> {
+    const { helpOf, helpWidth } = await import("./about.ts");
+    out.print(await helpOf(this.#registry, name, helpWidth(this.#columns)));
     return 0;
+  }
+
+  get #columns(): number | null {
+    return this.#world.terminal()?.columns ?? null;
   }
 }
 
@@ -196,7 +221,8 @@ function writesFile(options: OptionTable, values: Readonly<Record<string, unknow
 // taken for the command.
 function isGlobalFlag(name: string): boolean {
   const options: OptionTable = GLOBAL_OPTIONS;
-  return Object.hasOwn(options, name) && options[name]!.value === null;
+  const option = Object.hasOwn(options, name) ? options[name]! : undefined;
+  return option !== undefined && (option.value === null || option.isValueOptional === true);
 }
 
 // The machines that `--kernel` asks for. The modules are loaded only for command lines that use it.
@@ -226,6 +252,22 @@ async function runInMachine(
   }
   const module = await import("./in_machine.ts");
   return await module.runInMachine(machines, values, command, context);
+}
+
+// How calls are traced. On the model time stamps would say nothing, and differ each time.
+function traceOrder(values: Readonly<Record<string, unknown>>): TraceOrder | null {
+  const file = values["trace"] as TraceChoice | null; // as its option parses it
+  if (file === null) return null;
+  const isTimed = values["no-times"] !== true &&
+    (values["times"] === true || values["backend"] !== "model");
+  return { file: file.file, sinceMs: isTimed ? performance.timeOrigin + performance.now() : null };
+}
+
+// Loaded late: few command lines are traced.
+async function beginTrace(order: TraceOrder): Promise<(call: string) => void> {
+  const { beginTrace, traceWriter } = await import("../host/tracing.ts");
+  if (order.file !== null) beginTrace(order.file);
+  return traceWriter(order, Deno.pid);
 }
 
 /** Advice for users without a usable /dev/kvm, appended to the error. */
@@ -281,7 +323,8 @@ function isOutOfMemory(error: unknown): boolean {
 
 function statusOf(error: unknown): number {
   if (error instanceof UsageError) return EXIT.USAGE;
-  if (error instanceof KernelError || error instanceof GuestError) return EXIT.KERNEL;
+  if (error instanceof KernelError || error instanceof LimitError) return EXIT.KERNEL;
+  if (error instanceof GuestError) return EXIT.KERNEL;
   if (error instanceof OutputError) return EXIT.KERNEL;
   if (isOutOfMemory(error)) return EXIT.KERNEL;
   return error instanceof HostError ? EXIT.HOST : EXIT.DEFECT;

@@ -2,6 +2,7 @@
 import type { VmAccel, VmCpu } from "../vm/vm_failure.ts";
 import {
   choice,
+  type Completion,
   flag,
   memorySize,
   type Option,
@@ -19,7 +20,10 @@ function forEach(
   help: string,
   fallbackText: string | null,
   expected: string,
-  refused = /^$/,
+  { refused = /^$/, completes = {} }: {
+    readonly refused?: RegExp;
+    readonly completes?: Completion;
+  },
 ): Option<readonly string[]> {
   return {
     value,
@@ -27,6 +31,7 @@ function forEach(
     fallback: [],
     fallbackText,
     isMany: true,
+    completes,
     parse(text) {
       if (text !== "" && !refused.test(text)) return [text];
       throw new SyntaxError(`expected ${expected}`);
@@ -64,14 +69,17 @@ export const VM_OPTIONS: {
       "unpacked package; check, fuzz and bench take several",
     "the kernel of this host",
     "a bzImage, or a tree in which one was built",
+    { completes: { path: "file" } },
   ),
-  modules: forEach("DIR", "the modules of --kernel", "found beside it", "a folder"),
+  modules: forEach("DIR", "the modules of --kernel", "found beside it", "a folder", {
+    completes: { path: "folder" },
+  }),
   "kernel-args": forEach(
     "ARGS",
     "more of its command line; what is meant for a module is handed to it (kvm_amd.npt=0)",
     "none",
     "kernel arguments, without --",
-    TO_INIT,
+    { refused: TO_INIT },
   ),
   "vm-accel": choice(
     "what runs that machine: KVM, software, or auto: KVM where this host has it nested",
@@ -100,8 +108,8 @@ export function asksMachine(arg: string): boolean {
  * import { withoutOptions } from "./global_options.ts";
  * import { assertEquals } from "@std/assert";
  *
- * const args = ["dump", "--kernel=bzImage", "--pages=3", "--vm-cpus=1", "--trace"];
- * assertEquals(withoutOptions(args, ["kernel", "vm-cpus"]), ["dump", "--pages=3", "--trace"]);
+ * const args = ["dump", "--kernel=bzImage", "--pages=3", "--vm-cpus=1", "--trace="];
+ * assertEquals(withoutOptions(args, ["kernel", "vm-cpus"]), ["dump", "--pages=3", "--trace="]);
  * ```
  *
  * @param args The command line, each option and its value in one word: `--name=value`.
@@ -121,13 +129,30 @@ export function optionName(arg: string): string | null {
   return arg.startsWith("--") ? arg.slice(2).split("=", 1)[0]! : null;
 }
 
+/** Where a trace goes. */
+export interface TraceChoice {
+  /** The file; `null` for standard error. */
+  readonly file: string | null;
+}
+
+const trace: Option<TraceChoice | null> = {
+  value: "FILE",
+  isValueOptional: true,
+  help: "show every kernel call on stderr, or in FILE: thread, seconds, name, arguments, answer",
+  fallback: null,
+  fallbackText: "off",
+  file: (choice) => choice?.file ? { path: choice.file, use: "write" } : null,
+  completes: { path: "file" },
+  parse: (text) => ({ file: text === "" ? null : text }),
+};
+
 /** The options of every command. */
 export const GLOBAL_OPTIONS: typeof VM_OPTIONS & {
   readonly output: Option<readonly OutputChoice[]>;
   readonly times: Option<boolean>;
   readonly "no-times": Option<boolean>;
   readonly "no-provenance": Option<boolean>;
-  readonly trace: Option<boolean>;
+  readonly trace: Option<TraceChoice | null>;
   readonly verbose: Option<boolean>;
   readonly help: Option<boolean>;
   readonly version: Option<boolean>;
@@ -137,7 +162,7 @@ export const GLOBAL_OPTIONS: typeof VM_OPTIONS & {
   times: flag("show times on the model, too; they say nothing about a kernel"),
   "no-times": flag("show no time, so that the same counts give the same output"),
   "no-provenance": flag("leave out of JSON where a result comes from: program, host, kernel, time"),
-  trace: flag("show every kernel call on stderr: name, arguments, answer"),
+  trace,
   verbose: flag("show the stack of an error"),
   help: flag("show this help"),
   version: flag("show the version"),

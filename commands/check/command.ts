@@ -64,15 +64,23 @@ function withColumns<Schema extends CheckOutcome["schema"]>(
 }
 
 // For a single kernel, the head and the checks were printed as they came.
-const text: LateFormatter<CheckOutcome, unknown> = async ({ schema }) => {
-  switch (schema) {
-    case "dirtyring.check/1":
-      return of(schema, (await import("./check_text.ts")).checkEndText);
+const text: LateFormatter<CheckOutcome, unknown> = async (result) => {
+  switch (result.schema) {
+    case "dirtyring.check/1": {
+      const { checkEndText } = await import("./check_text.ts");
+      const { checks, strict } = result;
+      if (!checks.some((check) => hasFailed(check, strict))) return of(result.schema, checkEndText);
+      const { checkAgainText } = await import("./check_again.ts");
+      return of(result.schema, function* (report, page) {
+        yield* checkEndText(report);
+        yield* checkAgainText(report, page);
+      });
+    }
     case "dirtyring.check-list/1":
-      return of(schema, (await import("./check_text.ts")).checkListText);
+      return of(result.schema, (await import("./check_text.ts")).checkListText);
     case "dirtyring.check-kernels/1":
       return withColumns(
-        schema,
+        result.schema,
         (await import("./check_kernels_text.ts")).checkKernelsText,
       );
   }
@@ -87,10 +95,16 @@ const junit: LateFormatter<CheckOutcome, unknown> = async ({ schema }) => {
   const when = new Date();
   if (schema === "dirtyring.check-kernels/1") {
     const { checkKernelsJunit } = await import("./check_junit.ts");
-    return of(schema, (report) => checkKernelsJunit(report, { when }));
+    return of(
+      schema,
+      (report, { clock }) => checkKernelsJunit(report, { when: clock ? when : null }),
+    );
   }
   const { checkJunit: format } = await import("./check_junit.ts");
-  return of("dirtyring.check/1", (report) => format(report, { when }));
+  return of(
+    "dirtyring.check/1",
+    (report, { clock }) => format(report, { when: clock ? when : null }),
+  );
 };
 
 const ndjson: LateFormatter<CheckOutcome, unknown> = async () =>
@@ -222,6 +236,13 @@ function statusOf(outcome: CheckOutcome, { bisect }: Pick<CheckOptions, "bisect"
   }
 }
 
+// The ids of all checks, and their groups.
+async function ids(): Promise<readonly string[]> {
+  const { ALL_CHECKS } = await import("../../conformance/statements/all_checks.ts");
+  const all = ALL_CHECKS.map(({ id }) => id);
+  return [...new Set(all.map((id) => id.replace(/\..*/, ".*"))), ...all];
+}
+
 /** `dirtyring check` */
 export const command: Command = defineCommand({
   name: "check",
@@ -234,8 +255,8 @@ export const command: Command = defineCommand({
     "--bisect 125 for all that says nothing about the kernel, 129 for a wrong command line.",
   options: {
     ...backendOptions(),
-    only: globs("only checks whose id matches one of these globs", "all"),
-    skip: globs("no check whose id matches one of these globs", "none"),
+    only: globs("only checks whose id matches one of these globs", "all", ids),
+    skip: globs("no check whose id matches one of these globs", "none", ids),
     list: flag("list the checks and make none; --format text or json"),
     timeout: optionalDuration(
       "the longest that a check may take",
@@ -255,6 +276,7 @@ export const command: Command = defineCommand({
     bisect: bisectOption,
     format: choice("how the result is written", ["text", "ktap", "junit", "json", "ndjson"]),
   },
+  often: ["only", "skip", "format", "bisect"],
   examples: [
     ["dirtyring check", "every statement that /dev/kvm can show"],
     ["dirtyring check --backend model --model v5.11", "all of them, on a kernel in memory"],
