@@ -1,5 +1,7 @@
 // The examples of all pages: each output is what its command prints, and each command line parses.
 import { assert, assertEquals } from "@std/assert";
+import { helpOf } from "../../cli/about.ts";
+import { ABOUT_COMMANDS } from "../../cli/about_commands.ts";
 import { GLOBAL_OPTIONS } from "../../cli/global_options.ts";
 import { parseLine, parseOperands } from "../../cli/parse.ts";
 import { REGISTRY } from "../../commands/registry.ts";
@@ -179,11 +181,14 @@ Deno.test("an output that is not what the command prints is noticed", async () =
 /** What is wrong with a command line of a page; `null` if it parses. */
 async function wrongIn(args: readonly string[]): Promise<string | null> {
   const [name, ...rest] = args;
-  if (["COMMAND", "help", "completions"].includes(name!) || name!.startsWith("-")) return null;
+  if (name === "COMMAND" || name!.startsWith("-")) return null;
   try {
-    const command = await REGISTRY.load(name!);
+    const command = ABOUT_COMMANDS[name!] ?? await REGISTRY.load(name!);
+    if (name === "help" && rest.length > 0 && !/^(-|COMMAND$|TOPIC$)/.test(rest[0]!)) {
+      await helpOf(REGISTRY, rest[0], 80);
+    }
     if (rest.length === 0) return null; // its name alone: the page speaks of it
-    const words = rest.map((word) => /^[NS]$/.test(word) ? "1" : word);
+    const words = rest.map((word) => /^[NS]$/.test(word) ? "1" : word.replace(/^(\w+)\|.*/, "$1"));
     const line = await parseLine(words, { ...command.options, ...GLOBAL_OPTIONS });
     parseOperands(command, line.operands);
     return null;
@@ -201,16 +206,18 @@ Deno.test("each command line of the documentation is one that the program takes"
 
 Deno.test("a command line that the program does not take is noticed, wherever it stands", async () => {
   const text =
-    "Type `dirtyring dmp`, or `bin/dirtyring run --round 3 | tail`; `dirtyring fuzz N --seed S`:\n\n" +
+    "Type `dirtyring help nothing`, `dirtyring completions tcsh`, `dirtyring dmp`, or `bin/dirtyring run --round 3 | tail`; `dirtyring fuzz N --seed S`:\n\n" +
     "    dirtyring stats --pattern wrong # a comment\n\n```sh\n$ (bin/dirtyring reset -- x; dirtyring live)\n" +
     "$ git bisect run dirtyring check --bisec && dirtyring dump --only 'a b'\n```\n";
   const lines = commandLinesOf(text);
-  assertEquals(lines.length, 8);
+  assertEquals(lines.length, 10);
   const wrong = (await Promise.all(lines.map(wrongIn))).filter((one) => one !== null);
   assertEquals(wrong.map((one) => one.split(/[ :]+/)[1]).toSorted(), [
     "check",
+    "completions",
     "dmp",
     "dump",
+    "help",
     "reset",
     "run",
     "stats",
