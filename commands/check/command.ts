@@ -95,10 +95,16 @@ const junit: LateFormatter<CheckOutcome, unknown> = async ({ schema }) => {
   const when = new Date();
   if (schema === "dirtyring.check-kernels/1") {
     const { checkKernelsJunit } = await import("./check_junit.ts");
-    return of(schema, (report) => checkKernelsJunit(report, { when }));
+    return of(
+      schema,
+      (report, { clock }) => checkKernelsJunit(report, { when: clock ? when : null }),
+    );
   }
   const { checkJunit: format } = await import("./check_junit.ts");
-  return of("dirtyring.check/1", (report) => format(report, { when }));
+  return of(
+    "dirtyring.check/1",
+    (report, { clock }) => format(report, { when: clock ? when : null }),
+  );
 };
 
 const ndjson: LateFormatter<CheckOutcome, unknown> = async () =>
