@@ -23,6 +23,11 @@ export class Replica implements Disposable {
   readonly #slot0: Uint8Array<ArrayBuffer>;
   readonly #from: Uint32Array<ArrayBuffer>;
   readonly #to: Uint32Array<ArrayBuffer>;
+  /**
+   * A byte for each page, 1 once it was copied; `null` where the page map tells that. The model's
+   * does not: it tells what guests touch, not what this program writes.
+   */
+  readonly #copied: Uint8Array<ArrayBuffer> | null;
 
   /**
    * Starts with a copy of slot 0. Logged memory starts as zeros, like that of a fresh guest, and is
@@ -36,6 +41,7 @@ export class Replica implements Disposable {
     this.#mapping = Mapping.anonymous(vm.vm.kernel, vm.plan.options.memory, "the replica");
     this.#from = vm.memory;
     this.#to = this.#mapping.words;
+    this.#copied = vm.vm.kernel.insight === null ? null : new Uint8Array(vm.pages.total);
   }
 
   /** Its copy of slot 0. */
@@ -64,6 +70,7 @@ export class Replica implements Disposable {
       end = runEnd(pages, n);
       const at = pages[n]! * PAGE_WORDS;
       to.set(from.subarray(at, at + (end - n) * PAGE_WORDS), at);
+      this.#copied?.fill(1, pages[n], pages[n]! + end - n);
     }
   }
 
@@ -94,7 +101,8 @@ export class Replica implements Disposable {
     let count = 0;
     for (let chunk = 0; chunk < total; chunk += CHUNK_PAGES) {
       const end = Math.min(chunk + CHUNK_PAGES, total);
-      for (const page of eitherOf(inGuest.among(chunk, end), here.among(chunk, end))) {
+      const copied = this.#copiedAmong(chunk, end) ?? here.among(chunk, end);
+      for (const page of eitherOf(inGuest.among(chunk, end), copied)) {
         if (isEqual(this.#from, this.#to, page * PAGE_WORDS)) continue;
         if (count++ < LISTED) pages.push(this.#vm.pages.name(page));
       }
@@ -102,6 +110,14 @@ export class Replica implements Disposable {
       if (end < total && !goesOn()) return null;
     }
     return { count, pages };
+  }
+
+  #copiedAmong(from: number, to: number): Uint32Array | null {
+    const copied = this.#copied?.subarray(from, to);
+    if (copied === undefined) return null;
+    return Uint32Array.from(copied.keys(), (n) => from + n).filter((page) =>
+      copied[page - from] === 1
+    );
   }
 
   /** Unmaps its memory. */
