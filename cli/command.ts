@@ -3,7 +3,7 @@ import { KernelError } from "../ffi/errors.ts";
 import type { Kernel } from "../ffi/kernel.ts";
 import type { BackendSelection } from "../host/backend.ts";
 import { EXIT, UsageError } from "../host/errors.ts";
-import type { InterruptSignal } from "../host/interrupt.ts";
+import type { Interrupt, InterruptSignal } from "../host/interrupt.ts";
 import type { MachineRequest } from "./machine_request.ts";
 import type { OperandTable, OptionTable, Values } from "./option.ts";
 import type { OutputFile } from "./output_file.ts";
@@ -30,8 +30,15 @@ export interface Context {
   readonly terminal: { readonly columns: number } | null;
   /** Prints a line to stderr without a prefix. */
   say(line: string): void;
-  /** Shows the current activity on stderr, if that is a terminal; an empty text removes it. */
-  status(text: string): void;
+  /**
+   * Listens for the signals that end a command early but in order. Meanwhile a terminal shows on
+   * stderr what the work says of itself (`Interrupt.progress`), from its first second on.
+   *
+   * @param tell Called when a signal arrives.
+   * @returns The interrupt, for its caller to dispose of.
+   * @throws {KernelError} If no file descriptor is left to listen with.
+   */
+  listen(tell?: () => void): Promise<Interrupt>;
   /**
    * The machines that `--kernel` asks for, with their command line; `null` if this host's kernel is
    * used.
@@ -227,4 +234,15 @@ export async function json(): Promise<Formatter<unknown, unknown>> {
  */
 export function interruptStatus(signal: InterruptSignal | null): number {
   return signal === null ? EXIT.OK : EXIT[signal];
+}
+
+/**
+ * The exit status of a command line: one rule for all commands. Where the reader of standard output
+ * went away before all was printed, it is 141, unless there is something worse to tell.
+ *
+ * @param isRead Whether all was printed.
+ * @param status The status of what was done.
+ */
+export function readStatus(isRead: boolean, status: number): number {
+  return isRead || status !== EXIT.OK ? status : EXIT.CLOSED_PIPE;
 }

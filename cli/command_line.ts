@@ -1,15 +1,17 @@
 // Runs a command line: finds the command, parses, executes, and reports errors.
 import { HostError, KernelError, WordedError } from "../ffi/errors.ts";
 import type { openKernel } from "../host/backend.ts";
-import { EXIT, GuestError, UsageError } from "../host/errors.ts";
+import { EndedBySignal, EXIT, GuestError, UsageError } from "../host/errors.ts";
 import { exhaustion, needDescriptors, surviveFileLimit } from "../host/exhaustion.ts";
+import type { Interrupt } from "../host/interrupt.ts";
 import { printable } from "../text/printable.ts";
-import type { Command, Context, Registry } from "./command.ts";
+import { type Command, type Context, readStatus, type Registry } from "./command.ts";
 import { asksMachine, bisectStatus, GLOBAL_OPTIONS } from "./global_options.ts";
 import type { MachineRequest } from "./machine_request.ts";
 import { optionFlag, type OptionTable } from "./option.ts";
 import { parseLine, parseOperands } from "./parse.ts";
 import { note, OutputError, say, showStatus, StandardOutput } from "./printing.ts";
+import type { ProgressView } from "./progress.ts";
 
 /**
  * With fewer file descriptors left, Deno would panic during a run, with an exit status that has
@@ -26,6 +28,8 @@ export interface World {
   terminal(): { readonly columns: number } | null;
   /** Tells an observer outside the machine which step begins. */
   announce(what: string): void;
+  /** Where progress is shown; stderr unless given, if that is a terminal. */
+  readonly view?: ProgressView;
   /** Opens the kernel that options ask for; {@linkcode openKernel} unless given. */
   readonly openKernel?: typeof openKernel;
 }
@@ -51,7 +55,10 @@ export async function commandLine(
     status = await line.run(out);
     out.close();
   } catch (error) {
-    status = await reportError(error, { args, isBisected, couldAskModel: line.couldAskModel });
+    // Nothing went wrong, and nothing was gathered that could be printed.
+    status = error instanceof EndedBySignal
+      ? EXIT[error.signal]
+      : await reportError(error, { args, isBisected, couldAskModel: line.couldAskModel });
   }
   // A wrong command line and a defect must be translated for git, too.
   return isBisected ? bisectStatus(status) : status;
@@ -99,8 +106,7 @@ class CommandLine {
     }
     const { output, status } = await command.execute(values, context);
     await out.endProgress();
-    out.print(output);
-    return status;
+    return readStatus(out.print(output), status);
   }
 
   #context(out: StandardOutput, trace: boolean, machines: MachineRequest | null): Context {
@@ -112,7 +118,7 @@ class CommandLine {
       },
       note,
       say,
-      status: showStatus,
+      listen: (tell) => listen(this.#world.view ?? null, trace, tell),
       print: (chunks) => out.print(chunks),
       stream: (chunks) => out.stream(chunks),
       terminal: this.#world.terminal(),
@@ -137,15 +143,13 @@ class CommandLine {
 
   async #printHelp(name: string | undefined, out: StandardOutput): Promise<number> {
     const { help } = await import("./help.ts");
-    out.print(await help(this.#registry, name));
-    return 0;
+    return readStatus(out.print(await help(this.#registry, name)), EXIT.OK);
   }
 }
 
 async function printVersion(out: StandardOutput): Promise<number> {
   const { VERSION } = await import("./help.ts");
-  out.print([`dirtyring ${VERSION}\n`]);
-  return 0;
+  return readStatus(out.print([`dirtyring ${VERSION}\n`]), EXIT.OK);
 }
 
 function writesFile(options: OptionTable, values: Readonly<Record<string, unknown>>): boolean {
@@ -159,6 +163,31 @@ function writesFile(options: OptionTable, values: Readonly<Record<string, unknow
 function isGlobalFlag(name: string): boolean {
   const options: OptionTable = GLOBAL_OPTIONS;
   return Object.hasOwn(options, name) && options[name]!.value === null;
+}
+
+// Shows progress where somebody sees it. A trace shows what happens by itself.
+async function listen(
+  view: ProgressView | null,
+  isTraced: boolean,
+  tell?: () => void,
+): Promise<Interrupt> {
+  const { Interrupt } = await import("../host/interrupt.ts");
+  if (isTraced || (view === null && !Deno.stderr.isTerminal())) return new Interrupt(tell);
+  const { plainView, ShownInterrupt, terminalView } = await import("./progress.ts");
+  const shown = view ?? (await isDumb() ? plainView(note) : terminalView(showStatus));
+  return new ShownInterrupt(shown, tell);
+}
+
+// Whether the terminal cannot redraw a line.
+async function isDumb(): Promise<boolean> {
+  try {
+    const { state } = Deno.permissions.querySync({ name: "env", variable: "TERM" });
+    if (state === "granted") return Deno.env.get("TERM") === "dumb";
+    const { environment } = await import("../vm/guest_request.ts");
+    return environment("TERM") === "dumb";
+  } catch {
+    return false; // nobody may ask, as on the model without a permission
+  }
 }
 
 // The machines that `--kernel` asks for. The modules are loaded only for command lines that use it.

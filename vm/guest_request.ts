@@ -10,6 +10,8 @@ export interface GuestRequest {
   readonly cwd: string;
   /** Columns of the host's terminal; `null` where standard output is not a terminal. */
   readonly columns: number | null;
+  /** Whether the host shows the command's progress. */
+  readonly progress: boolean;
   /** Whether the command's standard input is {@linkcode STDIN}; otherwise it is empty. */
   readonly hasStdin: boolean;
   /**

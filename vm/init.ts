@@ -157,13 +157,13 @@ async function placeFiles({ cwd, inputs, outputs }: GuestRequest): Promise<void>
 }
 
 async function runCommand(request: GuestRequest, line: Line): Promise<number> {
-  const { args, cwd, columns, hasStdin } = request;
+  const { args, cwd, columns, progress, hasStdin } = request;
   const child = new Deno.Command(DENO, {
     args: [
       ...["run", "--quiet", "--no-prompt", "--no-config", "--no-lock", "--cached-only"],
       ...["--no-check", "--import-map", `${PROGRAM}/import_map.json`, "--allow-all"],
       "--unstable-lazy-dynamic-imports",
-      ...[`${PROGRAM}/vm_command.ts`, `${columns ?? ""}`, ...args],
+      ...[`${PROGRAM}/vm_command.ts`, `${columns ?? ""}`, progress ? "progress" : "", ...args],
     ],
     cwd,
     stdin: hasStdin ? "piped" : "null",

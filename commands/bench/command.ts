@@ -20,7 +20,6 @@ import {
 import { KernelError } from "../../ffi/errors.ts";
 import { parsePattern, type Pattern } from "../../guest/pattern.ts";
 import { UsageError } from "../../host/errors.ts";
-import { Interrupt } from "../../host/interrupt.ts";
 import type { Watched } from "../../host/kernel_log.ts";
 import { kernelsStatus } from "../../host/kernel_run.ts";
 import { kernelLogText } from "../../report/notes.ts";
@@ -125,14 +124,12 @@ async function run(
   const { bench } = await import("./bench.ts");
   const { liveRing } = await import("./bench_ring_sizes.ts");
   const kernel = await context.openKernel(options);
-  using interrupt = new Interrupt();
-  const isSeen = context.terminal !== null;
+  using interrupt = await context.listen();
   const result = await watchKernel(
     kernel,
     context.note,
     () =>
       bench({ kernel, interrupt, problems: [] }, { ...options, ringBytes: options.ring }, {
-        progress: (what) => isSeen && context.note(what),
         runRingSize: liveRing,
       }),
   );

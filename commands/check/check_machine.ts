@@ -181,7 +181,12 @@ async function ask(
     else isWanted = watcher.result(value);
   });
   const errors = new LineReader(watcher.say);
-  const machine = machineFor(prepared, { args, columns: null, files: new MachineFiles() }, {
+  const machine = machineFor(prepared, {
+    args,
+    columns: null,
+    progress: false,
+    files: new MachineFiles(),
+  }, {
     booted: watcher.booted,
     stdout(bytes) {
       out.add(bytes);

@@ -8,7 +8,7 @@ import type { Kernel } from "../../ffi/kernel.ts";
 import { nanoseconds } from "../../ffi/linux.ts";
 import type { BackendSelection } from "../../host/backend.ts";
 import { UsageError } from "../../host/errors.ts";
-import { Interrupt, type InterruptWatch } from "../../host/interrupt.ts";
+import type { Interrupt, InterruptWatch } from "../../host/interrupt.ts";
 import type { Watched } from "../../host/kernel_log.ts";
 import { labResult, type RingVm } from "../../machine/guest_vm.ts";
 import { passesFor, vcpuBits } from "../../machine/plan.ts";
@@ -76,7 +76,7 @@ async function runWatched(
     rounds: 1,
     passes: (stores) => passesFor(stores, vcpus, LEAST_BLOCK),
   });
-  using interrupt = new Interrupt();
+  using interrupt = await context.listen();
   const options = {
     stores: stores ?? null,
     durationMs,
@@ -90,10 +90,25 @@ async function runWatched(
     context.stream(liveHeadText(lab.kernel, lab.plan.options, options));
   }
   const watch = watcher(request, context, lab.plan.options.ring);
-  const result = await live(lab, interrupt, watch === null ? options : { ...options, watch });
+  // What streams to the terminal is progress enough.
+  const isSeen = watch !== null && context.terminal !== null;
+  const seen = isSeen ? withoutProgress(interrupt) : interrupt;
+  const result = await live(lab, seen, watch === null ? options : { ...options, watch });
   if (request.format === "text" && context.terminal !== null) context.stream([AFTER_FRAMES]);
   if (result.error !== null) context.note(result.error);
   return result;
+}
+
+function withoutProgress(interrupt: Interrupt): InterruptWatch {
+  return {
+    get signal() {
+      return interrupt.signal;
+    },
+    get isDue() {
+      return interrupt.isDue;
+    },
+    pause: (now) => interrupt.pause(now),
+  };
 }
 
 function refuse(request: LiveRequest): void {

@@ -2,9 +2,11 @@ import { type InlineDriver, runOnce, type VcpuRun } from "../../drive/inline_dri
 import { measureSort, SORT_NOT_MEASURED, type SortCost } from "../../drive/measure.ts";
 import { copyEntries, type DonePass, type ResetPass, resetPass } from "../../drive/reset_pass.ts";
 import { ValueError } from "../../host/errors.ts";
+import { type Interrupt, type InterruptSignal, NOT_WATCHED } from "../../host/interrupt.ts";
 import { type LabResult, labResult, type RingVm } from "../../machine/guest_vm.ts";
 import type { KernelStates } from "../../machine/kernel_state.ts";
 import { vcpuBits } from "../../machine/plan.ts";
+import { checkMemory } from "../../machine/touched_pages.ts";
 import { type LostPages, Witness } from "../../memory/witness.ts";
 import { ENTRY_WORDS } from "../../ring/entry.ts";
 
@@ -24,6 +26,8 @@ export interface ResetResult extends LabResult {
   readonly problems: readonly string[];
   /** Whether everything held. */
   readonly ok: boolean;
+  /** The signal that ended it early, or `null`. */
+  readonly interrupted: InterruptSignal | null;
 }
 
 /** What the first pass leaves behind, and what else is wanted. */
@@ -38,6 +42,8 @@ export interface ResetOptions {
   readonly sort?: boolean;
   /** Reads the kernel's own state of each ring; the state is left out without it. */
   readonly states?: KernelStates | null;
+  /** Ends it early; the result then covers what was gathered. */
+  readonly interrupt?: Interrupt;
 }
 
 /**
@@ -52,16 +58,17 @@ export async function reset(
   driver: InlineDriver,
   options: ResetOptions,
 ): Promise<ResetResult> {
-  const { harvestFirst, gap, sort = false, states = null } = options;
-  const vcpus = await runOnce(lab, driver);
-  checkGap(gap, lab.tracker.rings.map(({ harvester }) => harvester.held));
+  const { harvestFirst, gap, sort = false, states = null, interrupt = null } = options;
+  const vcpus = await runOnce(lab, driver, interrupt?.progress);
+  const isCutShort = (interrupt?.signal ?? null) !== null;
+  if (!isCutShort) checkGap(gap, lab.tracker.rings.map(({ harvester }) => harvester.held));
   const witness = new Witness(lab.memory, lab.pages, vcpuBits(lab.vcpus.length));
   const problems: string[] = [];
 
   const passes: DonePass[] = [];
   passes.push(resetPass(lab, problems, states, (harvester) => {
     if (sort) return harvester.takeSorted();
-    if (gap === undefined) return harvester.take(harvestFirst);
+    if (gap === undefined || isCutShort) return harvester.take(harvestFirst);
     const taken = copyEntries(harvester.take(gap), harvester.size);
     harvester.skip(1);
     const behind = harvester.take();
@@ -69,7 +76,7 @@ export async function reset(
     taken.length += behind.length;
     return taken;
   }));
-  if (gap !== undefined || harvestFirst !== undefined) {
+  if (!isCutShort && (gap !== undefined || harvestFirst !== undefined)) {
     passes.push(resetPass(lab, problems, states, (harvester) => {
       if (gap === undefined) return harvester.take();
       harvester.seek(gap);
@@ -77,8 +84,11 @@ export async function reset(
     }));
   }
   for (const entries of passes.flatMap((done) => done.entries)) witness.read(entries);
-  witness.check(lab.plan.sequence);
-  const cost = sort ? await costOfSorting(lab, driver, passes[0]!.shown, problems, witness) : null;
+  for (const { vcpu, stores } of vcpus) witness.check(lab.storedTo(vcpu, stores));
+  await checkMemory(lab, witness, interrupt ?? NOT_WATCHED);
+  const cost = sort
+    ? await costOfSorting(lab, driver, passes[0]!.shown, problems, witness, interrupt)
+    : null;
 
   return {
     ...labResult("dirtyring.reset/1", lab),
@@ -88,6 +98,7 @@ export async function reset(
     lost: witness.lost,
     problems,
     ok: problems.length === 0 && witness.lost.count === 0,
+    interrupted: interrupt?.signal ?? null,
   };
 }
 
@@ -98,9 +109,10 @@ async function costOfSorting(
   { rings }: ResetPass,
   problems: string[],
   witness: Witness,
+  interrupt: Interrupt | null,
 ): Promise<SortCost> {
   if (rings.some(({ left }) => left > 0)) return SORT_NOT_MEASURED;
-  return await measureSort(lab, driver, null, problems, witness);
+  return await measureSort(lab, driver, interrupt, problems, witness);
 }
 
 function checkGap(gap: number | undefined, held: readonly number[]): void {
