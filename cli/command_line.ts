@@ -10,7 +10,14 @@ import { asksMachine, bisectStatus, GLOBAL_OPTIONS } from "./global_options.ts";
 import type { MachineRequest } from "./machine_request.ts";
 import { optionFlag, type OptionTable } from "./option.ts";
 import { parseLine, parseOperands } from "./parse.ts";
-import { note, OutputError, say, showStatus, StandardOutput } from "./printing.ts";
+import {
+  hasErrorTerminal,
+  note,
+  OutputError,
+  say,
+  showStatus,
+  StandardOutput,
+} from "./printing.ts";
 import type { ProgressView } from "./progress.ts";
 
 /**
@@ -172,7 +179,7 @@ async function listen(
   tell?: () => void,
 ): Promise<Interrupt> {
   const { Interrupt } = await import("../host/interrupt.ts");
-  if (isTraced || (view === null && !Deno.stderr.isTerminal())) return new Interrupt(tell);
+  if (isTraced || (view === null && !hasErrorTerminal())) return new Interrupt(tell);
   const { plainView, ShownInterrupt, terminalView } = await import("./progress.ts");
   const shown = view ?? (await isDumb() ? plainView(note) : terminalView(showStatus));
   return new ShownInterrupt(shown, tell);

@@ -53,7 +53,7 @@ export async function askMachines<Report extends Result>(
     lanes.run(async () => {
       const { kernel, settings } = request.choices[n]!;
       const told = interrupt.signal === null
-        ? await runOne<Report>(parts, { args, columns: null, progress: false, files }, running)
+        ? await runOne<Report>(parts, { args, columns: null, files }, running)
         : { report: null, status: 0, problem: null, console: [] };
       ended++;
       return { kernel, kernelArgs: settings.kernelArgs, cpu: settings.cpu, ...told };

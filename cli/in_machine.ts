@@ -16,8 +16,8 @@ export interface GuestCommand {
   readonly args: readonly string[];
   /** The width of the terminal that it writes to; `null` if it is not a terminal. */
   readonly columns: number | null;
-  /** Whether it tells of its progress, see `cli/guest_progress.ts`. */
-  readonly progress: boolean;
+  /** Whether it tells of its progress, see `cli/guest_progress.ts`; it does not unless given. */
+  readonly progress?: boolean;
   /** The files of this host that it reads and writes. */
   readonly files: MachineFiles;
 }
@@ -30,7 +30,7 @@ export interface GuestCommand {
  */
 export function machineFor(
   { kernel, settings, emulator, modules, initrd }: PreparedMachine,
-  { args, columns, progress, files }: GuestCommand,
+  { args, columns, progress = false, files }: GuestCommand,
   listener: Omit<MachineListener, "file">,
 ): Machine {
   const content = {

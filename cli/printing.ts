@@ -53,6 +53,11 @@ export function sendLine(line: string): void {
   write(`${line}\n`);
 }
 
+/** Whether standard error is a terminal, so that a person may look at it. */
+export function hasErrorTerminal(): boolean {
+  return Deno.stderr.isTerminal();
+}
+
 /** What takes a temporary line away: back to the beginning, and erase to the end of the line. */
 const ERASE = "\r\x1b[K";
 
