@@ -1,10 +1,10 @@
 // `dirtyring check` on a kernel that is booted in a machine of its own.
+
 import { interruptStatus } from "../../cli/command.ts";
 import type { Lanes } from "../../cli/compare_machines.ts";
 import { withoutOptions } from "../../cli/global_options.ts";
 import { endStatus, LineReader, machineFor } from "../../cli/in_machine.ts";
 import { MachineFiles } from "../../cli/machine_files.ts";
-import { WRITING } from "../../cli/machine_request.ts";
 import { type CheckResult, checkResult, type CheckRun } from "../../conformance/kit/check.ts";
 import { type CheckReport, countGroups, summarise } from "../../conformance/runner/check_report.ts";
 import type { PlannedCheck } from "../../conformance/runner/supervisor.ts";
@@ -26,7 +26,6 @@ import {
   word,
 } from "../../vm/console.ts";
 import { FrameError } from "../../vm/frames.ts";
-import type { HostOrigin } from "../../vm/guest_request.ts";
 import type { Machine } from "../../vm/machine.ts";
 import type { PreparedMachine } from "../../vm/prepare.ts";
 import { VmFailure } from "../../vm/vm_failure.ts";
@@ -57,8 +56,6 @@ export interface CheckQuestion {
   readonly plan: readonly PlannedCheck[];
   /** The command line, as it was given. */
   readonly args: readonly string[];
-  /** What results tell of this side. */
-  readonly host: HostOrigin;
   /** Limits how many machines run at a time. */
   readonly lanes: Lanes;
   /** The machines that are running: an interrupt goes to all of them. */
@@ -67,9 +64,14 @@ export interface CheckQuestion {
   readonly interrupt: Pick<Interrupt, "signal">;
 }
 
+/** Options that are replaced by others in the machine. */
+const FORMAT = ["format", "output"];
 /** Options that make no sense for a single check. */
 const CHOOSING = ["only", "skip", "seed"];
-/** What git is told is decided here, what a check may do by its machine. */
+/**
+ * Options that are not passed on. What the exit status means to git is decided on this side, and
+ * what a check is allowed to do depends on the machine.
+ */
 const NOT_THERE = ["--bisect", "--allow-warn", "--allow-harm"];
 /** How many lines of the console are shown if a check cost the machine. */
 const LAST_LINES = 8;
@@ -109,28 +111,23 @@ export async function checkMachine(
   });
   const made = new Set<string>();
   const told = await lanes.run(() =>
-    ask(
-      prepared,
-      question,
-      [...guestArgs(args, WRITING), ...(isShuffled ? [] : ["--allow-harm"])],
-      {
-        booted(found) {
-          facts = found;
-          watcher.booted(found);
-        },
-        result(result) {
-          made.add(result.id);
-          results.add(
-            result.id,
-            result.withheld === null
-              ? Promise.resolve(result)
-              : lanes.run(() => askAlone(prepared, question, result, watcher)),
-          );
-          return isWanted;
-        },
-        say: watcher.say,
+    ask(prepared, question, [...guestArgs(args, FORMAT), ...(isShuffled ? [] : ["--allow-harm"])], {
+      booted(found) {
+        facts = found;
+        watcher.booted(found);
       },
-    )
+      result(result) {
+        made.add(result.id);
+        results.add(
+          result.id,
+          result.withheld === null
+            ? Promise.resolve(result)
+            : lanes.run(() => askAlone(prepared, question, result, watcher)),
+        );
+        return isWanted;
+      },
+      say: watcher.say,
+    })
   );
   const { rest, status } = told;
   let { failure } = told;
@@ -146,7 +143,7 @@ export async function checkMachine(
   return { report: wholeReport(facts, question, checks, rest), status, failure };
 }
 
-// A check that cost the machine.
+// The result of a check that cost the machine.
 function costly({ message, console: last }: VmFailure): CheckRun {
   return {
     status: "fail",
@@ -162,13 +159,13 @@ function costly({ message, console: last }: VmFailure): CheckRun {
 
 function guestArgs(args: readonly string[], without: readonly string[]): string[] {
   const rest = withoutOptions(args, without).filter((arg) => !NOT_THERE.includes(arg));
-  return [...rest, "--times", "--format", "ndjson"];
+  return [...rest, "--format", "ndjson"];
 }
 
 // Runs a command that prints one check a line, and the rest of its report at the end.
 async function ask(
   prepared: PreparedMachine,
-  { running, interrupt, plan, host }: CheckQuestion,
+  { running, interrupt, plan }: CheckQuestion,
   args: readonly string[],
   watcher: CheckWatcher,
 ): Promise<Told> {
@@ -184,7 +181,7 @@ async function ask(
     else isWanted = watcher.result(value);
   });
   const errors = new LineReader(watcher.say);
-  const machine = machineFor(prepared, { args, columns: null, host, files: new MachineFiles() }, {
+  const machine = machineFor(prepared, { args, columns: null, files: new MachineFiles() }, {
     booted: watcher.booted,
     stdout(bytes) {
       out.add(bytes);
@@ -215,7 +212,7 @@ async function askAlone(
   withheld: CheckResult,
   watcher: CheckWatcher,
 ): Promise<CheckResult | null> {
-  const args = guestArgs(question.args, [...WRITING, ...CHOOSING]);
+  const args = guestArgs(question.args, [...FORMAT, ...CHOOSING]);
   let answer: CheckResult | null = null;
   const told = await ask(
     prepared,
