@@ -2,10 +2,13 @@
 import { EXIT } from "../host/errors.ts";
 import type { WorkProgress } from "../host/progress.ts";
 import { oneLine } from "../report/table.ts";
+import type { HostOrigin } from "../vm/guest_request.ts";
 import { Machine, type MachineEnd, type MachineListener } from "../vm/machine.ts";
 import { type PreparedMachine, prepareMachine } from "../vm/prepare.ts";
 import { KernelFileError, VmFailure } from "../vm/vm_failure.ts";
-import { type Command, type Context, interruptStatus, readStatus } from "./command.ts";
+import { type Command, interruptStatus, readStatus } from "./command.ts";
+import type { Context } from "./context.ts";
+import { GLOBAL_OPTIONS } from "./global_options.ts";
 import { GuestSteps } from "./guest_progress.ts";
 import { MachineFiles } from "./machine_files.ts";
 import { lineOf, type MachineRequest } from "./machine_request.ts";
@@ -18,6 +21,8 @@ export interface GuestCommand {
   readonly columns: number | null;
   /** Whether it tells of its progress, see `cli/guest_progress.ts`; it does not unless given. */
   readonly progress?: boolean;
+  /** What its result tells of this side. */
+  readonly host: HostOrigin;
   /** The files of this host that it reads and writes. */
   readonly files: MachineFiles;
 }
@@ -30,7 +35,7 @@ export interface GuestCommand {
  */
 export function machineFor(
   { kernel, settings, emulator, modules, initrd }: PreparedMachine,
-  { args, columns, progress = false, files }: GuestCommand,
+  { args, columns, host, progress = false, files }: GuestCommand,
   listener: Omit<MachineListener, "file">,
 ): Machine {
   const content = {
@@ -38,6 +43,7 @@ export function machineFor(
       args,
       columns,
       progress,
+      host,
       cwd: Deno.cwd(),
       inputs: files.inputs,
       outputs: files.outputs,
@@ -78,7 +84,8 @@ export async function runInMachine(
   command: Command,
   context: Context,
 ): Promise<number> {
-  const files = await MachineFiles.of(values, command);
+  const options = { ...command.options, ...GLOBAL_OPTIONS };
+  const files = await MachineFiles.of(values, { ...command, options });
   const prepared = await prepareMachine(request.choices[0]!);
   const args = lineOf(request.args, request.operands);
   let machine: Machine | null = null;
@@ -87,8 +94,10 @@ export async function runInMachine(
   const out = new TextDecoder();
   const lines = new LineReader((line) => boot.take(line) || context.say(line));
   const columns = context.terminal?.columns ?? null;
+  const progress = interrupt.progress.isShown;
+  const asked = { args, columns, host: request.host, progress, files };
   let isRead = true;
-  machine = machineFor(prepared, { args, columns, progress: interrupt.progress.isShown, files }, {
+  machine = machineFor(prepared, asked, {
     booted: () => boot.booted(),
     stdout(bytes) {
       // What the terminal shows of a result in the making is progress enough.

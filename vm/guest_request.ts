@@ -12,6 +12,8 @@ export interface GuestRequest {
   readonly columns: number | null;
   /** Whether the host shows the command's progress. */
   readonly progress: boolean;
+  /** What a result tells of this host's side. */
+  readonly host: HostOrigin;
   /** Whether the command's standard input is {@linkcode STDIN}; otherwise it is empty. */
   readonly hasStdin: boolean;
   /**
@@ -27,6 +29,17 @@ export interface GuestRequest {
   /** KVM's modules, in load order. */
   readonly modules: readonly string[];
 }
+
+/** What a result made in a machine tells of the side that booted it. */
+export interface HostOrigin {
+  /** The whole command line, as it was given there. */
+  readonly commandLine: readonly string[];
+  /** The commit of the program's sources, which the machine does not have; `null` if unknown. */
+  readonly commit: string | null;
+}
+
+/** How a command is started in a machine, beside its arguments: JSON, the first of them. */
+export type GuestStart = Pick<GuestRequest, "columns" | "host" | "progress">;
 
 /** Where the program is in the machine. */
 export const PROGRAM = "/dirtyring";

@@ -1,12 +1,12 @@
 import {
   type Command,
-  type Context,
   defineCommand,
   type Formatter,
   interruptStatus,
   json,
   type LateFormatter,
 } from "../../cli/command.ts";
+import type { Context, Outlet } from "../../cli/context.ts";
 import {
   choice,
   count,
@@ -14,7 +14,7 @@ import {
   memorySize,
   type Option,
   optionalCount,
-  outputOption,
+  parsePath,
   ringSize,
 } from "../../cli/option.ts";
 import { KernelError } from "../../ffi/errors.ts";
@@ -43,7 +43,7 @@ function isCompared(outcome: Outcome): outcome is BenchKernels {
 const text: LateFormatter<Outcome, unknown> = async (result) => {
   if (isCompared(result)) {
     const { benchKernelsText } = await import("./bench_kernels.ts");
-    return (outcome, _, columns) =>
+    return (outcome, _, { columns }) =>
       isCompared(outcome) ? benchKernelsText(outcome, columns ?? undefined) : [];
   }
   const { benchText } = await import("./bench_text.ts");
@@ -53,6 +53,11 @@ const text: LateFormatter<Outcome, unknown> = async (result) => {
     yield* kernelLogText(outcome.kernelLog);
   };
 };
+
+async function svg(): Promise<Formatter<Outcome, unknown>> {
+  const { benchSvg } = await import("./bench_svg.ts");
+  return (outcome) => isCompared(outcome) ? [] : benchSvg(outcome);
+}
 
 async function csv(): Promise<Formatter<Outcome, unknown>> {
   const { benchCsv } = await import("./bench_csv.ts");
@@ -76,24 +81,25 @@ const patternOption: Option<Pattern> = {
 };
 
 const svgOption: Option<string | undefined> = {
-  ...outputOption,
+  value: "FILE",
   help: "draw pictures of the result into FILE, whole or not at all",
+  fallback: undefined,
   fallbackText: "none",
+  file: (path) => path === undefined ? null : { path, use: "write" },
+  parse: parsePath("file"),
 };
 
 interface Options extends Omit<BenchOptions, "ringBytes"> {
   readonly ring: number; // in bytes, whatever unit it was written in
-  readonly format: "text" | "csv" | "json";
   readonly svg: string | undefined;
-  readonly output: string | undefined;
 }
 
 // Prepares the file for the picture before minutes are spent. The result does not depend on it.
-async function pictureFile({ svg, output }: Options) {
+async function pictureFile({ svg }: Options, outlets: readonly Outlet[]) {
   if (svg === undefined) return null;
-  if (svg === output) {
+  if (outlets.some(({ path }) => path === svg)) {
     throw new UsageError(
-      `--svg ${printable(svg)} and --output ${printable(output)}: expected two different files`,
+      `--svg ${printable(svg)} and --output ${printable(svg)}: expected two different files`,
     );
   }
   const { OutputFile } = await import("../../cli/output_file.ts");
@@ -101,12 +107,15 @@ async function pictureFile({ svg, output }: Options) {
 }
 
 // Rejects options that work for one kernel only.
-function refuseForSeveral({ format, svg }: Options): void {
+function refuseForSeveral({ svg }: Options, outlets: readonly Outlet[]): void {
   if (svg !== undefined) {
     throw new UsageError(`--svg ${printable(svg)}: draws one --kernel, not several`);
   }
-  if (format === "csv") {
-    throw new UsageError("--format csv: works with one --kernel; json tells of several");
+  const single = outlets.find(({ format }) => format === "csv" || format === "svg");
+  if (single !== undefined) {
+    throw new UsageError(
+      `--format ${single.format}: works with one --kernel; json tells of several`,
+    );
   }
 }
 
@@ -116,11 +125,11 @@ async function run(
 ): Promise<Outcome> {
   const { machines } = context;
   if (machines !== null) {
-    refuseForSeveral(options);
+    refuseForSeveral(options, context.outlets);
     const { benchInMachines } = await import("./bench_kernels.ts");
     return await benchInMachines(machines, context);
   }
-  const picture = await pictureFile(options);
+  const picture = await pictureFile(options, context.outlets);
   const { bench } = await import("./bench.ts");
   const { liveRing } = await import("./bench_ring_sizes.ts");
   const kernel = await context.openKernel(options);
@@ -188,9 +197,8 @@ export const command: Command = defineCommand({
       { min: 1, max: 10_000 },
       "as many as fit into a few seconds, 5 to 101; 3 live runs",
     ),
-    format: choice("how the result is written", ["text", "csv", "json"]),
+    format: choice("how the result is written", ["text", "csv", "json", "svg"]),
     svg: svgOption,
-    output: outputOption,
   },
   examples: [
     [
@@ -206,7 +214,7 @@ export const command: Command = defineCommand({
       "a picture for a slide",
     ],
   ],
-  formats: { text, csv, json },
+  formats: { text, csv, json, svg },
   run,
   asksMachines: (_, machines) => machines > 1,
   status(outcome) {

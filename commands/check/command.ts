@@ -1,12 +1,13 @@
 import {
   type Command,
-  type Context,
   defineCommand,
   type Formatter,
   interruptStatus,
   json,
   type LateFormatter,
 } from "../../cli/command.ts";
+import type { Context } from "../../cli/context.ts";
+import type { Outlet } from "../../cli/context.ts";
 import { bisectOption } from "../../cli/global_options.ts";
 import {
   choice,
@@ -16,7 +17,6 @@ import {
   optionalCount,
   optionalDuration,
   optionFlag,
-  outputOption,
 } from "../../cli/option.ts";
 import { hasFailed } from "../../conformance/kit/check.ts";
 import type { CheckReport } from "../../conformance/runner/check_report.ts";
@@ -26,6 +26,7 @@ import type { CheckList } from "../../conformance/runner/select_checks.ts";
 import type { Backend, ModelChoice } from "../../host/backend.ts";
 import { EXIT, UsageError } from "../../host/errors.ts";
 import { kernelsStatus } from "../../host/kernel_run.ts";
+import type { Page } from "../../report/page.ts";
 import { backendOptions } from "../lab_options.ts";
 
 /** The results that `dirtyring check` may have. */
@@ -42,12 +43,12 @@ function of<Schema extends CheckOutcome["schema"]>(
   schema: Schema,
   format: (
     outcome: Extract<CheckOutcome, { schema: Schema }>,
-    columns: number | null,
+    page: Page,
   ) => Iterable<string>,
 ): CheckFormat {
-  return (outcome, _, columns) =>
+  return (outcome, _, page) =>
     outcome.schema === schema
-      ? format(outcome as Extract<CheckOutcome, { schema: Schema }>, columns) // as the schema says
+      ? format(outcome as Extract<CheckOutcome, { schema: Schema }>, page) // as the schema says
       : [];
 }
 
@@ -59,7 +60,7 @@ function withColumns<Schema extends CheckOutcome["schema"]>(
     columns?: number,
   ) => Iterable<string>,
 ): CheckFormat {
-  return of(schema, (outcome, columns) => format(outcome, columns ?? undefined));
+  return of(schema, (outcome, { columns }) => format(outcome, columns ?? undefined));
 }
 
 // For a single kernel, the head and the checks were printed as they came.
@@ -93,7 +94,7 @@ const junit: LateFormatter<CheckOutcome, unknown> = async ({ schema }) => {
 };
 
 const ndjson: LateFormatter<CheckOutcome, unknown> = async () =>
-  of("dirtyring.check/1", (await import("./check_text.ts")).checkEndNdjson);
+  of("dirtyring.check/1", (await import("./check_ndjson.ts")).checkEndNdjson);
 
 /** The formats of `dirtyring check`. */
 export const CHECK_FORMATS: Readonly<Record<string, LateFormatter<CheckOutcome, unknown>>> = {
@@ -119,15 +120,12 @@ export function reportStatus(report: CheckReport): number {
   return summary.pass + summary.known > 0 ? EXIT.OK : EXIT.HOST;
 }
 
-type Format = "text" | "ktap" | "junit" | "json" | "ndjson";
-
 interface CheckOptions {
   readonly backend: Backend;
   readonly model: ModelChoice | undefined;
   readonly only: readonly string[];
   readonly skip: readonly string[];
   readonly list: boolean;
-  readonly format: Format;
   readonly timeout: number | undefined;
   readonly seed: number | undefined;
   readonly repeat: number;
@@ -138,20 +136,27 @@ interface CheckOptions {
 }
 
 async function watcher(options: CheckOptions, ids: string[], context: Context): Promise<Watcher> {
-  const { textProgress, ndjsonProgress, NO_PROGRESS } = await import("./check.ts");
-  const print = (chunks: Iterable<string>) => context.print(chunks);
-  if (options.format === "text") return textProgress(print, ids, options.seed === undefined);
-  return options.format === "ndjson" ? ndjsonProgress(print) : NO_PROGRESS;
+  const { textProgress, together } = await import("./check.ts");
+  const watchers: Watcher[] = [];
+  for (const outlet of context.outlets) {
+    if (outlet.format === "text") {
+      watchers.push(textProgress(outlet, ids, options.seed === undefined));
+    }
+    if (outlet.format !== "ndjson") continue;
+    watchers.push((await import("./check_ndjson.ts")).ndjsonProgress(outlet));
+  }
+  return together(watchers);
 }
 
 async function run(options: CheckOptions, context: Context): Promise<CheckOutcome> {
-  const { list, format, bisect } = options;
+  const { list, bisect } = options;
   if (list && bisect) {
     throw new UsageError("--bisect: does not go with --list, which asks no kernel");
   }
-  if (context.machines !== null) refuseMachines(options, context.machines);
-  if (list && format !== "text" && format !== "json") {
-    throw new UsageError(`--list: works with --format text or json, not with ${format}`);
+  if (context.machines !== null) refuseMachines(options, context.machines, context.outlets);
+  const other = context.outlets.find(({ format }) => format !== "text" && format !== "json");
+  if (list && other !== undefined) {
+    throw new UsageError(`--list: works with --format text or json, not with ${other.format}`);
   }
   const { checksAskedFor } = await import("./check.ts");
   const { ALL_CHECKS } = await import("../../conformance/statements/all_checks.ts");
@@ -163,7 +168,10 @@ async function run(options: CheckOptions, context: Context): Promise<CheckOutcom
   if (list) return (await import("../../conformance/runner/select_checks.ts")).listChecks(plan);
   const watched = await watcher(options, plan.map(({ id }) => id), context);
   // What is printed on the terminal as it comes is progress enough.
-  const isSeen = context.terminal !== null && (format === "text" || format === "ndjson");
+  const isSeen = context.terminal !== null &&
+    context.outlets.some(({ format, path }) =>
+      path === "-" && (format === "text" || format === "ndjson")
+    );
   const seen = isSeen ? watched : { ...watched, listen: context.listen };
   const { machines } = context;
   if (machines !== null) {
@@ -193,13 +201,14 @@ async function run(options: CheckOptions, context: Context): Promise<CheckOutcom
 
 // Rejects options that cannot be combined with machines, or with several of them.
 function refuseMachines(
-  { list, format, bisect }: CheckOptions,
+  { list, bisect }: CheckOptions,
   { choices }: NonNullable<Context["machines"]>,
+  outlets: readonly Outlet[],
 ): void {
   if (list) throw new UsageError("--list: does not go with --kernel, since it asks no kernel");
   if (choices.length === 1) return;
   if (bisect) throw new UsageError("--bisect: takes one --kernel: a commit has one answer");
-  if (format === "ndjson") {
+  if (outlets.some(({ format }) => format === "ndjson")) {
     throw new UsageError("--format ndjson: works with one --kernel; json tells of several");
   }
 }
@@ -251,7 +260,6 @@ export const command: Command = defineCommand({
     ),
     bisect: bisectOption,
     format: choice("how the result is written", ["text", "ktap", "junit", "json", "ndjson"]),
-    output: outputOption,
   },
   examples: [
     ["dirtyring check", "every statement that /dev/kvm can show"],
