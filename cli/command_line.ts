@@ -16,6 +16,7 @@ import type { MachineRequest } from "./machine_request.ts";
 import { filesOf, optionFlag, type OptionTable } from "./option.ts";
 import { parseLine, parseOperands } from "./parse.ts";
 import {
+  columnsOfStderr,
   hasErrorTerminal,
   note,
   OutputError,
@@ -219,7 +220,8 @@ async function listen(
   const { Interrupt } = await import("../host/interrupt.ts");
   if (isTraced || (view === null && !hasErrorTerminal())) return new Interrupt(tell);
   const { plainView, ShownInterrupt, terminalView } = await import("./progress.ts");
-  const shown = view ?? (await isDumb() ? plainView(note) : terminalView(showStatus));
+  const shown = view ??
+    (await isDumb() ? plainView(note) : terminalView(showStatus, columnsOfStderr));
   return new ShownInterrupt(shown, tell);
 }
 

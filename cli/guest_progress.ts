@@ -74,6 +74,11 @@ export class GuestSteps implements Disposable {
     this.#progress = progress;
   }
 
+  /** How many steps the command is in. */
+  get count(): number {
+    return this.#begun.length;
+  }
+
   /**
    * Takes a line of the machine's standard error.
    *

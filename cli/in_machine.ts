@@ -146,7 +146,7 @@ export class MachineSteps implements Disposable {
 
   /** The machine has booted: the command runs. */
   booted(): void {
-    this.#step?.[Symbol.dispose]();
+    this.#endStep();
     this.#step = this.#begin(`${this.#command} on ${this.#where}`);
   }
 
@@ -156,13 +156,21 @@ export class MachineSteps implements Disposable {
    * @returns Whether it tells of progress, and so must not be printed.
    */
   take(line: string): boolean {
-    return this.#guest.take(line);
+    if (!this.#guest.take(line)) return false;
+    // What the command says of itself says more than that it runs.
+    if (this.#guest.count > 0) this.#endStep();
+    else this.#step ??= this.#begin(`${this.#command} on ${this.#where}`);
+    return true;
+  }
+
+  #endStep(): void {
+    this.#step?.[Symbol.dispose]();
+    this.#step = null;
   }
 
   /** Ends the steps: something else is shown from now on. */
   end(): void {
-    this.#step?.[Symbol.dispose]();
-    this.#step = null;
+    this.#endStep();
     this.#guest[Symbol.dispose]();
   }
 

@@ -91,8 +91,11 @@ function write(text: string): void {
   }
 }
 
-// Deno asks whichever of the standard three is a terminal. One without a width reports 0.
-function columnsOfStderr(): number {
+/**
+ * The width of standard error's terminal, now. Deno asks whichever of the standard three is one. One
+ * without a width reports 0: it then counts as 80 columns.
+ */
+export function columnsOfStderr(): number {
   try {
     return Deno.consoleSize().columns || 80;
   } catch {

@@ -6,6 +6,7 @@
 // time that is left, and one bar alone, where this work is in steps within steps.
 import { Interrupt } from "../host/interrupt.ts";
 import type { BegunStep } from "../host/progress.ts";
+import { cut } from "../text/printable.ts";
 
 /** Work that ends within this time, in milliseconds, shows nothing. */
 const FIRST_MS = 1000;
@@ -29,11 +30,15 @@ export interface ProgressView {
  * A terminal, which shows a line in place.
  *
  * @param status Shows a line until the next one; an empty one removes it.
+ * @param columns The terminal's width now.
  */
-export function terminalView(status: (text: string) => void): ProgressView {
+export function terminalView(
+  status: (text: string) => void,
+  columns: () => number,
+): ProgressView {
   return {
     everyMs: 200,
-    show: (steps, sinceMs) => status(progressText(steps, sinceMs)),
+    show: (steps, sinceMs) => status(progressText(steps, sinceMs, { most: columns() - 1 })),
     clear: () => status(""),
   };
 }
@@ -87,9 +92,21 @@ export class ShownInterrupt extends Interrupt {
   }
 }
 
+/** Characters without which nobody would know what is done. */
+const LEAST_ROOM = 10;
+
+/** How a line of progress is made. */
+export interface ProgressOptions {
+  /** The most characters; any number unless given. */
+  readonly most?: number;
+  /** The time, by the clock of the steps. */
+  readonly now?: number;
+}
+
 /**
  * Says in a line how far work is: what it does, how much is done, for how long it has run, and, if
- * that can be told, how long the step will take.
+ * that can be told, how long the step will take. Where that is too long, steps within steps are
+ * left out, and then what it does is cut: the times stay.
  *
  * @example
  * ```ts
@@ -98,27 +115,29 @@ export class ShownInterrupt extends Interrupt {
  *
  * const step = { what: "checking memory", total: 400, done: () => 100 };
  * const begun = { step, began: 10_000, seen: { done: 0, at: 10_000 } };
- * const text = progressText([begun], 7000, 15_000);
+ * const text = progressText([begun], 7000, { now: 15_000 });
  * assertEquals(text, "checking memory: 25 %, 7 s so far, some 15 s left");
  * ```
  *
  * @param steps The steps, the outermost first.
  * @param sinceMs Milliseconds since the work began.
- * @param now The time, by the clock of the steps.
  */
 export function progressText(
   steps: readonly BegunStep[],
   sinceMs: number,
-  now: number = performance.now(),
+  { most = Infinity, now = performance.now() }: ProgressOptions = {},
 ): string {
   const parts = steps.map(({ step }) => ({ step, done: doneOf(step) }));
-  const [first, ...inner] = parts.map(({ step, done }) => stepText(step, done));
+  const [first = "", ...inner] = parts.map(({ step, done }) => stepText(step, done));
   const within = inner.length === 0 ? "" : ` (${inner.join(", ")})`;
   const left = steps.map((begun, n) => leftMs(begun, parts[n]!.done, now)).find((ms) =>
     ms !== null
   );
   const rest = left === undefined ? "" : `, some ${spanText(Math.max(left!, 1000))} left`;
-  return `${first}${within}, ${spanText(sinceMs)} so far${rest}`;
+  const times = `, ${spanText(sinceMs)} so far${rest}`;
+  if (first.length + within.length + times.length <= most) return first + within + times;
+  const room = most - times.length;
+  return room < LEAST_ROOM ? cut(first + times, most) : cut(first, room) + times;
 }
 
 // Asks the work. A VM that is dead cannot say how far it is, and its error comes by another way.

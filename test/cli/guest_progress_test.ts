@@ -14,7 +14,7 @@ Deno.test("what a command in a machine does is told on its host, by the host's c
   const show = () => {
     view.show(inside.steps, 0);
     assertEquals(steps.take(lines.at(-1)!), true);
-    return progressText(here.steps, 7000, performance.now());
+    return progressText(here.steps, 7000);
   };
   let done = 1;
   using _outer = inside.begin({ what: "cost", unit: "sizes", total: 4, done: () => done });

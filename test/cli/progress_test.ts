@@ -74,8 +74,8 @@ testUnless(
   "what is printed meanwhile stands on lines of its own, and progress fits the terminal",
   async () => {
     const args = [...MODEL, "--pages", "20000", "--epochs", "1000000", "--format", "ndjson"];
-    const child = new TerminalCli(["checkpoint", ...args], { columns: 20 });
-    await child.shows("keeping the replica");
+    const child = new TerminalCli(["checkpoint", ...args], { columns: 40 });
+    await child.shows("so far");
     await child.shows('"epoch":2');
     await child.types(CTRL_C);
     const { code, screen, written } = await child.ends();
@@ -84,7 +84,7 @@ testUnless(
     const shown = written.split(`\r${ERASE}`).map((part) => part.split(/[\r\n^]/)[0]!)
       .filter((part) => part !== "" && !part.startsWith("{"));
     assert(shown.length > 0);
-    assertEquals(shown.filter((text) => text.length > 19), []);
+    assertEquals(shown.filter((text) => text.length > 39), []);
   },
 );
 
@@ -107,7 +107,7 @@ const begun = (step: Partial<WorkStep>, began = 0): BegunStep => ({
 });
 
 Deno.test("progress is told with a share or a count, and with the time that is left where it can be told", () => {
-  const text = (step: Partial<WorkStep>, now = 10_000) => progressText([begun(step)], now, now);
+  const text = (step: Partial<WorkStep>, now = 10_000) => progressText([begun(step)], now, { now });
   assertEquals(text({}), "work, 10 s so far");
   assertEquals(text({ unit: "tries" }), "work, 10 s so far");
   assertEquals(text({ unit: "tries", done: () => 3 }), "work: 3 tries, 10 s so far");
@@ -140,7 +140,7 @@ Deno.test("progress is told with a share or a count, and with the time that is l
 
 Deno.test("the time that is left does not grow while a part of the work lasts", () => {
   const steps = [begun({ unit: "epochs", total: 4, done: () => 1 })];
-  const at = (ms: number) => progressText(steps, ms, ms);
+  const at = (ms: number) => progressText(steps, ms, { now: ms });
   assertEquals(at(10_000), "work: 1 of 4 epochs, 10 s so far, some 30 s left");
   assertEquals(at(15_000), "work: 1 of 4 epochs, 15 s so far, some 25 s left");
   assertEquals(
@@ -153,10 +153,11 @@ Deno.test("the time that is left does not grow while a part of the work lasts", 
 Deno.test("a step within another is told with it", () => {
   const outer = begun({ what: "cost", unit: "sizes", total: 4, done: () => 1 });
   const inner = begun({ what: "checking memory", total: 10, done: () => 3 }, 9000);
-  assertEquals(
-    progressText([outer, inner], 10_000, 10_000),
-    "cost: 1 of 4 sizes (checking memory: 30 %), 10 s so far, some 30 s left",
-  );
+  const text = (most: number) => progressText([outer, inner], 10_000, { most, now: 10_000 });
+  assertEquals(text(80), "cost: 1 of 4 sizes (checking memory: 30 %), 10 s so far, some 30 s left");
+  assertEquals(text(60), "cost: 1 of 4 sizes, 10 s so far, some 30 s left");
+  assertEquals(text(45), "cost: 1 …4 sizes, 10 s so far, some 30 s left");
+  assertEquals(text(30).length, 30);
 });
 
 Deno.test("steps end wherever they stand", () => {
