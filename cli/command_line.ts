@@ -162,7 +162,7 @@ class CommandLine {
       },
       note,
       say,
-      listen: (tell) => listen(this.#world.view ?? null, trace, tell),
+      listen: (tell) => listen(this.#world.view ?? null, trace !== null, tell),
       print: (chunks) => out.print(chunks),
       stream: (chunks) => out.stream(chunks),
       terminal: this.#world.terminal(),
