@@ -46,6 +46,7 @@ const into: Option<string | undefined> = {
   fallback: undefined,
   fallbackText: "none",
   file: (path) => path === undefined ? null : { path, use: "write folder" },
+  completes: { path: "folder" },
   parse: parsePath("folder"),
 };
 
@@ -78,6 +79,7 @@ export const command: Command = defineCommand({
       "ndjson",
     ]),
   },
+  often: ["into", "epochs", "interval", "tracking", "pattern", "max-dirty"],
   examples: [
     ["dirtyring checkpoint", "two vCPUs, an epoch every 100 ms"],
     [
