@@ -10,6 +10,8 @@ export interface GuestRequest {
   readonly cwd: string;
   /** Columns of the host's terminal; `null` where standard output is not a terminal. */
   readonly columns: number | null;
+  /** Whether the host shows the command's progress. */
+  readonly progress: boolean;
   /** What a result tells of this host's side. */
   readonly host: HostOrigin;
   /** Whether the command's standard input is {@linkcode STDIN}; otherwise it is empty. */
@@ -37,7 +39,7 @@ export interface HostOrigin {
 }
 
 /** How a command is started in a machine, beside its arguments: JSON, the first of them. */
-export type GuestStart = Pick<GuestRequest, "columns" | "host">;
+export type GuestStart = Pick<GuestRequest, "columns" | "host" | "progress">;
 
 /** Where the program is in the machine. */
 export const PROGRAM = "/dirtyring";

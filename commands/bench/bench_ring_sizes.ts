@@ -74,7 +74,7 @@ export interface RingSizeCost extends RingSizeRun {
 /** The smallest ring, in entries, that any kernel accepts. */
 const SMALLEST = 256;
 /** Default number of repetitions: each takes about a second. */
-const REPETITIONS = 3;
+export const RING_SIZE_REPETITIONS = 3;
 
 /**
  * Lists the ring sizes that a kernel accepts.
@@ -102,7 +102,9 @@ export async function measureRingSizes(
   interrupt: Interrupt,
 ): Promise<RingSizeCost[]> {
   const turns: Turn<RingSizeRun>[] = sizes.map((size) => () => run(size));
-  const rows = await takeTurns(turns, repetitions ?? REPETITIONS, interrupt, { warmUp: false });
+  const rows = await takeTurns(turns, repetitions ?? RING_SIZE_REPETITIONS, interrupt, {
+    warmUp: false,
+  });
   if (rows.length === 0) return [];
   return sizes.map((ringEntries, n) => {
     const runs = rows.map((row) => row[n]!);
@@ -185,8 +187,17 @@ export async function measurePatterns(
     const round = await ring.round(takePlain, wanted);
     return round === null ? null : round.resetNs / round.entries;
   });
+  const { progress } = site.interrupt;
+  let done = 0;
+  using _sweep = progress.begin({
+    what: `pattern: ${turns.length} orders, in turn`,
+    unit: "rounds",
+    total: null,
+    done: () => done,
+  });
+  const counted = turns.map((turn) => () => (done++, turn()));
   const warmUp = options.isTimed ?? true;
-  const rows = await takeTurns(turns, options.repetitions, site.interrupt, { warmUp });
+  const rows = await takeTurns(counted, options.repetitions, site.interrupt, { warmUp });
   if (rows.length === 0) return [];
   const spreads = sequences.map((_, n) => spreadOf(rows.map((row) => row[n]!)));
   return BENCH_PATTERNS.map((pattern, n) => {

@@ -20,7 +20,6 @@ import {
 import { KernelError } from "../../ffi/errors.ts";
 import { parsePattern, type Pattern, PATTERN_WORDS } from "../../guest/pattern.ts";
 import { UsageError } from "../../host/errors.ts";
-import { Interrupt } from "../../host/interrupt.ts";
 import type { Watched } from "../../host/kernel_log.ts";
 import { kernelsStatus } from "../../host/kernel_run.ts";
 import { kernelLogText } from "../../report/notes.ts";
@@ -136,15 +135,13 @@ async function run(
   const { bench } = await import("./bench.ts");
   const { liveRing } = await import("./bench_ring_sizes.ts");
   const kernel = await context.openKernel(options);
-  using interrupt = new Interrupt();
-  const isSeen = context.terminal !== null;
+  using interrupt = await context.listen();
   const isTimed = areTimesShown(context);
   const result = await watchKernel(
     kernel,
     context.note,
     () =>
       bench({ kernel, interrupt, problems: [] }, { ...options, ringBytes: options.ring, isTimed }, {
-        progress: (what) => isSeen && context.note(what),
         runRingSize: liveRing,
       }),
   );

@@ -180,7 +180,13 @@ async function run(options: CheckOptions, context: Context): Promise<CheckOutcom
     ? [...asked.filter(({ harms }) => !harms), ...asked.filter(({ harms }) => harms)]
     : asked;
   if (list) return (await import("../../conformance/runner/select_checks.ts")).listChecks(plan);
-  const seen = await watcher(options, plan.map(({ id }) => id), context);
+  const watched = await watcher(options, plan.map(({ id }) => id), context);
+  // What is printed on the terminal as it comes is progress enough.
+  const isSeen = context.terminal !== null &&
+    context.outlets.some(({ format, path }) =>
+      path === "-" && (format === "text" || format === "ndjson")
+    );
+  const seen = isSeen ? watched : { ...watched, listen: context.listen };
   const { machines } = context;
   if (machines !== null) {
     const { checkKernel, checkKernels } = await import("./check_machines.ts");

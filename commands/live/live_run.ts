@@ -10,6 +10,7 @@ import { HostError, KernelError, type Naming } from "../../ffi/errors.ts";
 import { nanoseconds } from "../../ffi/linux.ts";
 import { GuestError } from "../../host/errors.ts";
 import type { InterruptWatch } from "../../host/interrupt.ts";
+import type { WorkStep } from "../../host/progress.ts";
 import type { RingVm } from "../../machine/guest_vm.ts";
 import { checkMemory } from "../../machine/touched_pages.ts";
 import { PageSet } from "../../memory/page_sets.ts";
@@ -160,6 +161,7 @@ export class LiveRun {
   async #loop(): Promise<void> {
     const { vcpus, reaper, interrupt, options } = this.#parts;
     const end = this.#started + (options.durationMs ?? options.timeoutMs);
+    using _step = interrupt.progress?.begin(this.#step());
     let nextHarvest = this.#started + options.intervalMs;
     let nextAudit = this.#started + AUDIT_MS;
     while (this.#going.size > 0 && !this.#isOver && interrupt.signal === null) {
@@ -181,6 +183,20 @@ export class LiveRun {
       if (now >= end && this.#going.size > 0 && !this.#isOver) return this.#atEnd();
       if (interrupt.isDue) await interrupt.pause();
     }
+  }
+
+  // Entries tell how many stores were made, as far as each pushes one. vCPUs that run cannot be
+  // asked.
+  #step(): WorkStep {
+    const { vcpus, reaper, options: { durationMs, stores } } = this.#parts;
+    const what = "running the guest";
+    return durationMs !== null
+      ? { what, total: durationMs, done: () => vcpus.now() - this.#started }
+      : {
+        what,
+        total: stores,
+        done: () => reaper.rings.reduce((sum, { entries }) => sum + entries, 0),
+      };
   }
 
   // How far each vCPU got is only known once all have stopped, and the last store may have been
