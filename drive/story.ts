@@ -13,6 +13,7 @@ import {
   type Measured,
   measureReset,
   measureSort,
+  NOT_MEASURED,
   SORT_NOT_MEASURED,
   type SortCost,
 } from "./measure.ts";
@@ -179,10 +180,3 @@ async function tell(
     interrupted: interrupt.signal,
   };
 }
-
-const NOT_MEASURED: Measured = {
-  repetitions: 0,
-  resetNsPerEntry: null,
-  sequentialResetNsPerEntry: null,
-  emulated: false,
-};

@@ -86,7 +86,7 @@ function blank(value: unknown, isTimed = false): unknown {
   return Object.fromEntries(
     Object.entries(clockless(value)).map((
       [key, one],
-    ) => [key, blank(one, isTimed || TIMED.test(key))]),
+    ) => [key, key === "samples" ? "SAMPLES" : blank(one, isTimed || TIMED.test(key))]),
   );
 }
 
