@@ -65,7 +65,7 @@ export interface CheckQuestion {
 }
 
 /** Options that are replaced by others in the machine. */
-const FORMAT = ["format", "output"];
+const FORMAT = ["format", "output", "expect"];
 /** Options that make no sense for a single check. */
 const CHOOSING = ["only", "skip", "seed"];
 /**
