@@ -1,12 +1,13 @@
-// Runs a command in the machine that `--kernel` boots: `vm_command.ts COLUMNS [ARGUMENT ...]`.
-// COLUMNS is the width of the host's terminal, or empty where standard output there is not a
-// terminal.
+// Runs a command in the machine that `--kernel` boots: `vm_command.ts START [ARGUMENT ...]`.
+// START is JSON: what the machine's process 1 was told of the host.
 import { commandLine } from "./cli/command_line.ts";
 import { REGISTRY } from "./commands/registry.ts";
+import type { GuestStart } from "./vm/guest_request.ts";
 
 if (import.meta.main) {
-  const [columns, ...args] = Deno.args;
-  const terminal = columns === "" ? null : { columns: Number(columns) };
+  const [start, ...args] = Deno.args;
+  const { columns, host }: GuestStart = JSON.parse(start!);
+  const terminal = columns === null ? null : { columns };
   // The host reads from the kernel's console which step was running when the machine stopped.
   const announce = (what: string) => {
     try {
@@ -15,5 +16,5 @@ if (import.meta.main) {
       // Ignored: a kernel without /dev/kmsg has no console to read from.
     }
   };
-  Deno.exit(await commandLine(args, REGISTRY, { terminal: () => terminal, announce }));
+  Deno.exit(await commandLine(args, REGISTRY, { terminal: () => terminal, announce, host }));
 }

@@ -110,6 +110,6 @@ function noneWhole(
     { restore: folder },
     () =>
       `restore ${printable(folder)}: no whole checkpoint in it (${printable(file)}: ` +
-      `${reason}${beside}); expected a folder that dirtyring checkpoint --output wrote`,
+      `${reason}${beside}); expected a folder that dirtyring checkpoint --into wrote`,
   );
 }

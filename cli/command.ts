@@ -1,62 +1,16 @@
-// What a command is: its declaration, its context, and how it runs.
-import { KernelError } from "../ffi/errors.ts";
-import type { Kernel } from "../ffi/kernel.ts";
-import type { BackendSelection } from "../host/backend.ts";
-import { EXIT, UsageError } from "../host/errors.ts";
+// What a command is: its declaration, and how it runs.
+import { EXIT } from "../host/errors.ts";
 import type { InterruptSignal } from "../host/interrupt.ts";
-import type { MachineRequest } from "./machine_request.ts";
+import type { Page } from "../report/page.ts";
+import type { Context, Outlet } from "./context.ts";
 import type { OperandTable, OptionTable, Values } from "./option.ts";
-import type { OutputFile } from "./output_file.ts";
+import { type Outcome, Outlets } from "./outlets.ts";
 
-/** What a command may use beside its options. */
-export interface Context {
-  /** Opens the kernel that its options ask for, traced with `--trace`. */
-  openKernel(selection: BackendSelection): Promise<Kernel>;
-  /** Prints a note or a warning of the program to stderr. */
-  note(text: string): void;
-  /**
-   * Prints a part of the result while the command goes on.
-   *
-   * @returns Whether the output still has a reader.
-   */
-  print(chunks: Iterable<string>): boolean;
-  /**
-   * Prints progress without waiting for a slow reader: what is not read in time is dropped.
-   *
-   * @returns Whether the output still has a reader.
-   */
-  stream(chunks: Iterable<string>): boolean;
-  /** The terminal of standard output, with its width; `null` if it is not a terminal. */
-  readonly terminal: { readonly columns: number } | null;
-  /** Prints a line to stderr without a prefix. */
-  say(line: string): void;
-  /** Shows the current activity on stderr, if that is a terminal; an empty text removes it. */
-  status(text: string): void;
-  /**
-   * The machines that `--kernel` asks for, with their command line; `null` if this host's kernel is
-   * used.
-   */
-  readonly machines: MachineRequest | null;
-  /**
-   * Tells an observer outside the machine which step begins, so that it is known what a machine did
-   * when it stopped.
-   */
-  announce(what: string): void;
-  /**
-   * Whether every kernel call is to be traced, for a command that makes the calls in another
-   * process.
-   */
-  readonly trace: boolean;
-}
-
-/**
- * Formats a result as lines. `columns` is the width of the terminal, `null` if the output is not a
- * terminal.
- */
+/** Formats a result as lines, for a page. */
 export type Formatter<Result, Options> = (
   result: Result,
   options: Options,
-  columns: number | null,
+  page: Page,
 ) => Iterable<string>;
 
 /** Loads the formatter of a result once the result exists. */
@@ -83,15 +37,10 @@ export interface Declaration<
   /** Command lines that work as printed, each with a description of what it shows. */
   readonly examples: readonly (readonly [string, string])[];
   /**
-   * The formats of its result, each with a loader; the option `format` chooses one. The option
-   * `output`, if there is one, names the file for the result, unless `ownsOutput` is set.
+   * The formats of its result, each with a loader; the options `format` and `output` choose among
+   * them.
    */
   readonly formats: Readonly<Record<string, LateFormatter<Result, Values<Table & Operands>>>>;
-  /**
-   * Whether the command handles the option `output` itself, as a folder that it fills. Its result
-   * is then printed.
-   */
-  readonly ownsOutput?: true;
   /**
    * Whether it uses the machines of `--kernel` itself. Otherwise the whole command runs in one
    * machine, and its output is printed here.
@@ -101,14 +50,6 @@ export interface Declaration<
   run(options: Values<Table & Operands>, context: Context): Promise<Result>;
   /** The exit status for a result. */
   status(result: Result, options: Values<Table & Operands>): number;
-}
-
-/** The outcome of a command. */
-export interface Outcome {
-  /** The result in the chosen format: lines with their line ends. */
-  readonly output: Iterable<string>;
-  /** The exit status. */
-  readonly status: number;
 }
 
 /** A command with erased types: its declaration fixes the types of its values. */
@@ -164,38 +105,20 @@ export function defineCommand<
       // parse.ts filled `values` from `options` and `operands`, with the parsed value or the
       // fallback of each.
       const typed = values as Values<Table & Operands>;
-      const load = declaration.formats[`${values["format"]}`];
-      if (load === undefined) throw new TypeError(`${name} has no format ${values["format"]}`);
-      const file = declaration.ownsOutput ? null : await outputFile(values["output"]);
-      const print = file === null ? context.print : (chunks: Iterable<string>) => file.add(chunks);
-      const terminal = file === null ? context.terminal : null;
-      const result = await declaration.run(typed, {
-        ...context,
-        ...(file === null ? {} : { print, stream: print }),
-        terminal,
-      });
-      const format = await load(result);
+      const outlets = await Outlets.open(values, Object.keys(declaration.formats), name, context);
+      const result = await declaration.run(typed, outlets.context);
       const status = declaration.status(result, typed);
-      const output = format(result, typed, terminal?.columns ?? null);
-      if (file === null) return { output, status };
-      file.add(output);
-      try {
-        await file.write();
-        return { output: [], status };
-      } catch (error) {
-        if (!(error instanceof KernelError || error instanceof UsageError)) throw error;
-        context.note(`${error.message}; the result is on standard output instead`);
-        return { output: [file.text], status: Math.max(status, EXIT.KERNEL) };
+      const provenance = outlets.holdsJson ? await context.provenance() : null;
+      const texts = new Map<Outlet, Iterable<string>>();
+      for (const outlet of outlets.list) {
+        const load = declaration.formats[outlet.format];
+        if (load === undefined) throw new TypeError(`${name} has no format ${outlet.format}`);
+        const format = await load(result);
+        texts.set(outlet, format(result, typed, outlets.pageOf(outlet, provenance)));
       }
+      return await outlets.write(texts, status);
     },
   };
-}
-
-// Opens the file of the option `output`, before the command does anything.
-async function outputFile(name: unknown): Promise<OutputFile | null> {
-  if (typeof name !== "string") return null;
-  const { OutputFile } = await import("./output_file.ts");
-  return await OutputFile.prepare(name);
 }
 
 /**
@@ -210,13 +133,16 @@ export function now<Result, Options>(
 }
 
 /** Formats a result as one line of JSON. Its parts may have been printed before, one per line. */
-export function ndjson(): Promise<Formatter<unknown, unknown>> {
-  return Promise.resolve((result) => [`${JSON.stringify(result)}\n`]);
+export async function ndjson(): Promise<Formatter<unknown, unknown>> {
+  const { recorded } = await import("../report/record.ts");
+  return (result, _, page) => [`${JSON.stringify(recorded(result, page))}\n`];
 }
 
 /** Formats a result as JSON, which every command offers. The module is loaded on demand. */
 export async function json(): Promise<Formatter<unknown, unknown>> {
-  return (await import("../report/json.ts")).jsonText;
+  const { jsonText } = await import("../report/json.ts");
+  const { recorded } = await import("../report/record.ts");
+  return (result, _, page) => jsonText(recorded(result, page));
 }
 
 /**

@@ -1,13 +1,18 @@
 // Runs a command line: finds the command, parses, executes, and reports errors.
 import { HostError, KernelError, WordedError } from "../ffi/errors.ts";
+import type { Kernel } from "../ffi/kernel.ts";
 import type { openKernel } from "../host/backend.ts";
 import { EXIT, GuestError, UsageError } from "../host/errors.ts";
 import { exhaustion, needDescriptors, surviveFileLimit } from "../host/exhaustion.ts";
+import type { Origin, Provenance } from "../host/provenance.ts";
+import { PLAIN_PAGE } from "../report/page.ts";
 import { printable } from "../text/printable.ts";
-import type { Command, Context, Registry } from "./command.ts";
-import { asksMachine, bisectStatus, GLOBAL_OPTIONS } from "./global_options.ts";
+import type { HostOrigin } from "../vm/guest_request.ts";
+import type { Command, Registry } from "./command.ts";
+import type { Context } from "./context.ts";
+import { asksMachine, bisectStatus, GLOBAL_OPTIONS, optionName } from "./global_options.ts";
 import type { MachineRequest } from "./machine_request.ts";
-import { optionFlag, type OptionTable } from "./option.ts";
+import { filesOf, optionFlag, type OptionTable } from "./option.ts";
 import { parseLine, parseOperands } from "./parse.ts";
 import { note, OutputError, say, showStatus, StandardOutput } from "./printing.ts";
 
@@ -28,6 +33,8 @@ export interface World {
   announce(what: string): void;
   /** Opens the kernel that options ask for; {@linkcode openKernel} unless given. */
   readonly openKernel?: typeof openKernel;
+  /** What the host of a machine of `--kernel` was asked, and what it runs. */
+  readonly host?: HostOrigin;
 }
 
 /**
@@ -62,6 +69,9 @@ class CommandLine {
   readonly #args: readonly string[];
   readonly #registry: Registry;
   readonly #world: World;
+  readonly #began = { began: new Date(), beganMs: performance.now() };
+  /** The kernel that was opened last. */
+  #kernel: Kernel | null = null;
   /** Whether it uses this host's own kernel, so that an error may suggest the model. */
   couldAskModel = false;
 
@@ -91,8 +101,8 @@ class CommandLine {
     if (line.values["help"] === true) return await this.#printHelp(name, out);
     const values = { ...line.values, ...parseOperands(command, line.operands) };
     if (writesFile(options, values)) surviveFileLimit();
-    const machines = await machinesAskedFor(values, [name, ...line.given], line.operands);
-    const context = this.#context(out, values["trace"] === true, machines);
+    const machines = await machinesAskedFor(values, [name, ...line.given], line.operands, args);
+    const context = this.#context(out, values, line.given, machines);
     this.couldAskModel = machines === null && values["backend"] === "kvm";
     if (machines !== null && !command.asksMachines(values, machines.choices.length)) {
       return await runInMachine(machines, values, command, context);
@@ -103,12 +113,18 @@ class CommandLine {
     return status;
   }
 
-  #context(out: StandardOutput, trace: boolean, machines: MachineRequest | null): Context {
+  #context(
+    out: StandardOutput,
+    values: Readonly<Record<string, unknown>>,
+    given: readonly string[],
+    machines: MachineRequest | null,
+  ): Context {
+    const trace = values["trace"] === true;
     return {
       openKernel: async (selection) => {
         // Loaded here, since help needs no kernel.
         const open = this.#world.openKernel ?? (await import("../host/backend.ts")).openKernel;
-        return await open(selection, trace ? say : null, note);
+        return this.#kernel = await open(selection, trace ? say : null, note);
       },
       note,
       say,
@@ -116,10 +132,32 @@ class CommandLine {
       print: (chunks) => out.print(chunks),
       stream: (chunks) => out.stream(chunks),
       terminal: this.#world.terminal(),
+      outlets: [],
+      page: PLAIN_PAGE,
+      given: new Set(given.map((word) => optionName(word) ?? "")),
+      provenance: async () =>
+        values["no-provenance"] === true
+          ? null
+          : await this.#provenance(values["no-times"] !== true),
       machines,
       announce: this.#world.announce,
       trace,
     };
+  }
+
+  // Loaded late: it is wanted for JSON alone.
+  async #provenance(isTimed: boolean): Promise<Provenance> {
+    const { provenanceOf } = await import("../host/provenance.ts");
+    const { sourceCommit, VERSION } = await import("./origin.ts");
+    const { host } = this.#world;
+    const origin: Origin = {
+      ...this.#began,
+      commandLine: host?.commandLine ?? ["dirtyring", ...this.#args],
+      version: VERSION,
+      commit: host === undefined ? sourceCommit() : host.commit,
+    };
+    const provenance = provenanceOf(origin, this.#kernel);
+    return isTimed ? provenance : { ...provenance, time: null };
   }
 
   // `dirtyring`, `dirtyring --help`, `dirtyring --version`, `dirtyring help [COMMAND]`.
@@ -143,14 +181,14 @@ class CommandLine {
 }
 
 async function printVersion(out: StandardOutput): Promise<number> {
-  const { VERSION } = await import("./help.ts");
+  const { VERSION } = await import("./origin.ts");
   out.print([`dirtyring ${VERSION}\n`]);
   return 0;
 }
 
 function writesFile(options: OptionTable, values: Readonly<Record<string, unknown>>): boolean {
-  return Object.entries(options).some(([name, { file }]) =>
-    file?.(values[name])?.use.startsWith("write") === true
+  return Object.entries(options).some(([name, option]) =>
+    filesOf(option, values[name]).some(({ use }) => use.startsWith("write"))
   );
 }
 
@@ -166,10 +204,13 @@ async function machinesAskedFor(
   values: Readonly<Record<string, unknown>>,
   args: readonly string[],
   operands: readonly string[],
+  given: readonly string[],
 ): Promise<MachineRequest | null> {
   if (!args.some(asksMachine)) return null;
   const { machineRequest } = await import("./machine_request.ts");
-  return machineRequest(values, args, operands);
+  const { sourceCommit } = await import("./origin.ts");
+  const host = { commandLine: ["dirtyring", ...given], commit: sourceCommit() };
+  return machineRequest(values, args, operands, host);
 }
 
 async function runInMachine(

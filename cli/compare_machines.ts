@@ -7,11 +7,11 @@ import type { UnlabelledRun } from "../host/kernel_run.ts";
 import type { Machine } from "../vm/machine.ts";
 import { type PreparedMachine, prepareMachine } from "../vm/prepare.ts";
 import { VmFailure } from "../vm/vm_failure.ts";
-import type { Context } from "./command.ts";
+import type { Context } from "./context.ts";
 import { withoutOptions } from "./global_options.ts";
 import { endStatus, LineReader, machineFor } from "./in_machine.ts";
 import type { MachineFiles } from "./machine_files.ts";
-import { lineOf, type MachineRequest } from "./machine_request.ts";
+import { lineOf, type MachineRequest, WRITING } from "./machine_request.ts";
 
 /**
  * Runs the same command on several kernels, each in a machine of its own, and reads the JSON that
@@ -35,9 +35,9 @@ export async function askMachines<Report extends Result>(
   const lanes = new Lanes(beside);
   const prepared: PreparedMachine[] = [];
   for (const choice of request.choices) prepared.push(await prepareMachine(choice));
-  const asked = withoutOptions(request.args, ["format", "output", "baseline", "fail-above"])
+  const asked = withoutOptions(request.args, [...WRITING, "baseline", "fail-above"])
     .filter((arg) => arg !== "--bisect");
-  const args = lineOf([...asked, "--format", "json"], request.operands);
+  const args = lineOf([...asked, "--times", "--format", "json"], request.operands);
   const running = new Set<Machine>();
   using interrupt = interruptAll(running);
   let ended = 0;
@@ -47,7 +47,7 @@ export async function askMachines<Report extends Result>(
     lanes.run(async () => {
       const { kernel, settings } = request.choices[n]!;
       const told = interrupt.signal === null
-        ? await runOne<Report>(parts, { args, columns: null, files }, running)
+        ? await runOne<Report>(parts, { args, columns: null, host: request.host, files }, running)
         : { report: null, status: 0, problem: null, console: [] };
       ended++;
       show();

@@ -8,6 +8,7 @@ import {
   optionalCount,
   optionalDuration,
 } from "./option.ts";
+import { type OutputChoice, outputOption } from "./output_places.ts";
 
 /** Arguments after `--` are passed by the kernel to process 1. */
 const TO_INIT = /(^|\s)--(\s|$)/;
@@ -122,12 +123,20 @@ export function optionName(arg: string): string | null {
 
 /** The options of every command. */
 export const GLOBAL_OPTIONS: typeof VM_OPTIONS & {
+  readonly output: Option<readonly OutputChoice[]>;
+  readonly times: Option<boolean>;
+  readonly "no-times": Option<boolean>;
+  readonly "no-provenance": Option<boolean>;
   readonly trace: Option<boolean>;
   readonly verbose: Option<boolean>;
   readonly help: Option<boolean>;
   readonly version: Option<boolean>;
 } = {
   ...VM_OPTIONS,
+  output: outputOption,
+  times: flag("show times on the model, too; they say nothing about a kernel"),
+  "no-times": flag("show no time, so that the same counts give the same output"),
+  "no-provenance": flag("leave out of JSON where a result comes from: program, host, kernel, time"),
   trace: flag("show every kernel call on stderr: name, arguments, answer"),
   verbose: flag("show the stack of an error"),
   help: flag("show this help"),

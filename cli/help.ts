@@ -1,5 +1,4 @@
 // The texts of `dirtyring help`.
-import project from "../deno.json" with { type: "json" };
 import { EXIT } from "../host/errors.ts";
 import { table } from "../report/table.ts";
 import type { Registry } from "./command.ts";
@@ -176,6 +175,3 @@ function* wrap(text: string, width: number, indent: string): Generator<string> {
   }
   yield `${line}\n`;
 }
-
-/** The version, as deno.json has it. */
-export const VERSION: string = project.version;

@@ -2,10 +2,13 @@
 import { EXIT } from "../host/errors.ts";
 import { Interrupt } from "../host/interrupt.ts";
 import { oneLine } from "../report/table.ts";
+import type { HostOrigin } from "../vm/guest_request.ts";
 import { Machine, type MachineEnd, type MachineListener } from "../vm/machine.ts";
 import { type PreparedMachine, prepareMachine } from "../vm/prepare.ts";
 import { KernelFileError, VmFailure } from "../vm/vm_failure.ts";
-import { type Command, type Context, interruptStatus } from "./command.ts";
+import { type Command, interruptStatus } from "./command.ts";
+import type { Context } from "./context.ts";
+import { GLOBAL_OPTIONS } from "./global_options.ts";
 import { MachineFiles } from "./machine_files.ts";
 import { lineOf, type MachineRequest } from "./machine_request.ts";
 
@@ -18,6 +21,8 @@ export interface GuestCommand {
   readonly args: readonly string[];
   /** The width of the terminal that it writes to; `null` if it is not a terminal. */
   readonly columns: number | null;
+  /** What its result tells of this side. */
+  readonly host: HostOrigin;
   /** The files of this host that it reads and writes. */
   readonly files: MachineFiles;
 }
@@ -30,13 +35,14 @@ export interface GuestCommand {
  */
 export function machineFor(
   { kernel, settings, emulator, modules, initrd }: PreparedMachine,
-  { args, columns, files }: GuestCommand,
+  { args, columns, host, files }: GuestCommand,
   listener: Omit<MachineListener, "file">,
 ): Machine {
   const content = {
     request: {
       args,
       columns,
+      host,
       cwd: Deno.cwd(),
       inputs: files.inputs,
       outputs: files.outputs,
@@ -77,10 +83,12 @@ export async function runInMachine(
   command: Command,
   context: Context,
 ): Promise<number> {
-  const files = await MachineFiles.of(values, command);
+  const options = { ...command.options, ...GLOBAL_OPTIONS };
+  const files = await MachineFiles.of(values, { ...command, options });
   const prepared = await prepareMachine(request.choices[0]!);
   const args = lineOf(request.args, request.operands);
-  const asked = { args, columns: context.terminal?.columns ?? null, files };
+  const columns = context.terminal?.columns ?? null;
+  const asked = { args, columns, host: request.host, files };
   using boot = new BootStatus(context, prepared);
   const out = new TextDecoder();
   const lines = new LineReader(context.say);

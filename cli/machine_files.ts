@@ -7,6 +7,7 @@ import { printable } from "../text/printable.ts";
 import { FrameError } from "../vm/frames.ts";
 import type { GuestFile } from "../vm/guest_request.ts";
 import type { Command } from "./command.ts";
+import { filesOf } from "./option.ts";
 import { OutputFile } from "./output_file.ts";
 
 /** The files of this host that a command in a machine reads and writes. */
@@ -35,10 +36,11 @@ export class MachineFiles {
     { name: command, options, operands }: Pick<Command, "name" | "options" | "operands">,
   ): Promise<MachineFiles> {
     const files = new MachineFiles();
-    for (const [name, { file: fileOf }] of Object.entries({ ...options, ...operands })) {
-      const file = fileOf?.(values[name]) ?? null;
-      if (file === null) continue;
-      const { path, use } = file;
+    const all = Object.entries({ ...options, ...operands })
+      .flatMap(([name, option]) =>
+        filesOf(option, values[name]).map((file) => ({ name, ...file }))
+      );
+    for (const { name, path, use } of all) {
       const written = Object.hasOwn(options, name) ? `--${name}` : command;
       const what = `${written} ${printable(path)}`;
       const absolute = path.startsWith("/") ? path : `${Deno.cwd()}/${path}`;

@@ -1,5 +1,6 @@
 // From the options of `--kernel` to the machines that they describe.
 import { UsageError } from "../host/errors.ts";
+import type { HostOrigin } from "../vm/guest_request.ts";
 import type { MachineChoice } from "../vm/prepare.ts";
 import type { VmAccel, VmCpu } from "../vm/vm_failure.ts";
 import { optionName, VM_OPTIONS, withoutOptions } from "./global_options.ts";
@@ -14,6 +15,8 @@ export interface MachineRequest {
   readonly args: readonly string[];
   /** The command's operands. */
   readonly operands: readonly string[];
+  /** What results made in the machines tell of this side. */
+  readonly host: HostOrigin;
 }
 
 /**
@@ -23,6 +26,7 @@ export interface MachineRequest {
  * @param values The values of all options.
  * @param args The command line: the command's name first, each option and its value in one word.
  * @param operands The command's operands.
+ * @param host What results tell of this side.
  * @returns The machines; `null` if `--kernel` is not given.
  * @throws {UsageError} If the options do not fit together.
  */
@@ -30,6 +34,7 @@ export function machineRequest(
   values: Readonly<Record<string, unknown>>,
   args: readonly string[],
   operands: readonly string[],
+  host: HostOrigin,
 ): MachineRequest | null {
   // The options of VM_OPTIONS parsed these values, so the casts hold.
   const kernels = values["kernel"] as readonly string[];
@@ -72,8 +77,20 @@ export function machineRequest(
       kernelArgs: nth(lists["kernel-args"], n) ?? "",
     },
   }));
-  return { choices, args: withoutOptions(args, Object.keys(VM_OPTIONS)), operands };
+  return { choices, args: withoutOptions(args, Object.keys(VM_OPTIONS)), operands, host };
 }
+
+/**
+ * Options that say how a result is written, and where to: where results of machines are put
+ * together they are this side's.
+ */
+export const WRITING: readonly string[] = [
+  "format",
+  "output",
+  "times",
+  "no-times",
+  "no-provenance",
+];
 
 /**
  * The command line for a machine.

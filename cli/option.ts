@@ -17,10 +17,10 @@ export interface Option<T> {
    */
   readonly isMany?: true;
   /**
-   * The file or folder that a value names, which must be transferred to a machine of `--kernel`;
-   * `null` if there is none.
+   * The file or folder that a value names, or several, which must be transferred to a machine of
+   * `--kernel`; `null` if there is none.
    */
-  file?(value: T): OptionFile | null;
+  file?(value: T): OptionFile | readonly OptionFile[] | null;
   /** The values that the shell completes. */
   readonly choices?: readonly string[];
   /**
@@ -37,6 +37,11 @@ export interface OptionFile {
   readonly path: string;
   /** What is done with it. A file is written at the end; a folder may grow during the run. */
   readonly use: "read" | "read folder" | "write" | "write folder";
+}
+
+/** The files and folders that a value of an option names. */
+export function filesOf({ file }: Pick<Option<unknown>, "file">, value: unknown): OptionFile[] {
+  return [file?.(value) ?? []].flat();
 }
 
 /** Options by name, without the two dashes. */
@@ -353,13 +358,3 @@ export function globs(help: string, fallbackText: string): Option<readonly strin
     },
   };
 }
-
-/** The option of commands whose result can be written to a file. */
-export const outputOption: Option<string | undefined> = {
-  value: "FILE",
-  help: "write the result to FILE, whole or not at all",
-  fallback: undefined,
-  fallbackText: "standard output",
-  file: (path) => path === undefined ? null : { path, use: "write" },
-  parse: parsePath("file"),
-};

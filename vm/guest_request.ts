@@ -10,6 +10,8 @@ export interface GuestRequest {
   readonly cwd: string;
   /** Columns of the host's terminal; `null` where standard output is not a terminal. */
   readonly columns: number | null;
+  /** What a result tells of this host's side. */
+  readonly host: HostOrigin;
   /** Whether the command's standard input is {@linkcode STDIN}; otherwise it is empty. */
   readonly hasStdin: boolean;
   /**
@@ -25,6 +27,17 @@ export interface GuestRequest {
   /** KVM's modules, in load order. */
   readonly modules: readonly string[];
 }
+
+/** What a result made in a machine tells of the side that booted it. */
+export interface HostOrigin {
+  /** The whole command line, as it was given there. */
+  readonly commandLine: readonly string[];
+  /** The commit of the program's sources, which the machine does not have; `null` if unknown. */
+  readonly commit: string | null;
+}
+
+/** How a command is started in a machine, beside its arguments: JSON, the first of them. */
+export type GuestStart = Pick<GuestRequest, "columns" | "host">;
 
 /** Where the program is in the machine. */
 export const PROGRAM = "/dirtyring";

@@ -11,6 +11,7 @@ import {
   type GuestFile,
   type GuestProblem,
   type GuestRequest,
+  type GuestStart,
   MODULES,
   PROGRAM,
   REQUEST,
@@ -157,13 +158,14 @@ async function placeFiles({ cwd, inputs, outputs }: GuestRequest): Promise<void>
 }
 
 async function runCommand(request: GuestRequest, line: Line): Promise<number> {
-  const { args, cwd, columns, hasStdin } = request;
+  const { args, cwd, columns, host, hasStdin } = request;
+  const start: GuestStart = { columns, host };
   const child = new Deno.Command(DENO, {
     args: [
       ...["run", "--quiet", "--no-prompt", "--no-config", "--no-lock", "--cached-only"],
       ...["--no-check", "--import-map", `${PROGRAM}/import_map.json`, "--allow-all"],
       "--unstable-lazy-dynamic-imports",
-      ...[`${PROGRAM}/vm_command.ts`, `${columns ?? ""}`, ...args],
+      ...[`${PROGRAM}/vm_command.ts`, JSON.stringify(start), ...args],
     ],
     cwd,
     stdin: hasStdin ? "piped" : "null",

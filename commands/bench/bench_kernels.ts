@@ -1,6 +1,6 @@
 // `dirtyring bench` on several kernels: running it, comparing the results, and showing them.
 
-import type { Context } from "../../cli/command.ts";
+import type { Context } from "../../cli/context.ts";
 import { askMachines } from "../../cli/compare_machines.ts";
 import { MachineFiles } from "../../cli/machine_files.ts";
 import type { MachineRequest } from "../../cli/machine_request.ts";

@@ -1,12 +1,12 @@
 import {
   type Command,
-  type Context,
   defineCommand,
   type Formatter,
   interruptStatus,
   json,
   type LateFormatter,
 } from "../../cli/command.ts";
+import type { Context, Outlet } from "../../cli/context.ts";
 import {
   choice,
   count,
@@ -14,7 +14,7 @@ import {
   memorySize,
   type Option,
   optionalCount,
-  outputOption,
+  parsePath,
   ringSize,
 } from "../../cli/option.ts";
 import { KernelError } from "../../ffi/errors.ts";
@@ -53,16 +53,16 @@ const text: LateFormatter<Outcome, unknown> = async (result) => {
   const format = await ownText(result);
   if (result.comparison === undefined) return format;
   const { comparisonText } = await import("../compare/baseline.ts");
-  return function* (outcome, options, columns) {
-    yield* format(outcome, options, columns);
-    yield* comparisonText(outcome, columns);
+  return function* (outcome, options, page) {
+    yield* format(outcome, options, page);
+    yield* comparisonText(outcome, page);
   };
 };
 
 const ownText: LateFormatter<Outcome, unknown> = async (result) => {
   if (isCompared(result)) {
     const { benchKernelsText } = await import("./bench_kernels.ts");
-    return (outcome, _, columns) =>
+    return (outcome, _, { columns }) =>
       isCompared(outcome) ? benchKernelsText(outcome, columns ?? undefined) : [];
   }
   const { benchText } = await import("./bench_text.ts");
@@ -72,6 +72,11 @@ const ownText: LateFormatter<Outcome, unknown> = async (result) => {
     yield* kernelLogText(outcome.kernelLog);
   };
 };
+
+async function svg(): Promise<Formatter<Outcome, unknown>> {
+  const { benchSvg } = await import("./bench_svg.ts");
+  return (outcome) => isCompared(outcome) ? [] : benchSvg(outcome);
+}
 
 async function csv(): Promise<Formatter<Outcome, unknown>> {
   const { benchCsv } = await import("./bench_csv.ts");
@@ -95,26 +100,27 @@ const patternOption: Option<Pattern> = {
 };
 
 const svgOption: Option<string | undefined> = {
-  ...outputOption,
+  value: "FILE",
   help: "draw pictures of the result into FILE, whole or not at all",
+  fallback: undefined,
   fallbackText: "none",
+  file: (path) => path === undefined ? null : { path, use: "write" },
+  parse: parsePath("file"),
 };
 
 interface Options extends Omit<BenchOptions, "ringBytes"> {
   readonly ring: number; // in bytes, whatever unit it was written in
-  readonly format: "text" | "csv" | "json";
   readonly svg: string | undefined;
-  readonly output: string | undefined;
   readonly baseline: string | undefined;
   readonly "fail-above": number | undefined;
 }
 
 // Prepares the file for the picture before minutes are spent. The result does not depend on it.
-async function pictureFile({ svg, output }: Options) {
+async function pictureFile({ svg }: Options, outlets: readonly Outlet[]) {
   if (svg === undefined) return null;
-  if (svg === output) {
+  if (outlets.some(({ path }) => path === svg)) {
     throw new UsageError(
-      `--svg ${printable(svg)} and --output ${printable(output)}: expected two different files`,
+      `--svg ${printable(svg)} and --output ${printable(svg)}: expected two different files`,
     );
   }
   const { OutputFile } = await import("../../cli/output_file.ts");
@@ -122,12 +128,15 @@ async function pictureFile({ svg, output }: Options) {
 }
 
 // Rejects options that work for one kernel only.
-function refuseForSeveral({ format, svg }: Options): void {
+function refuseForSeveral({ svg }: Options, outlets: readonly Outlet[]): void {
   if (svg !== undefined) {
     throw new UsageError(`--svg ${printable(svg)}: draws one --kernel, not several`);
   }
-  if (format === "csv") {
-    throw new UsageError("--format csv: works with one --kernel; json tells of several");
+  const single = outlets.find(({ format }) => format === "csv" || format === "svg");
+  if (single !== undefined) {
+    throw new UsageError(
+      `--format ${single.format}: works with one --kernel; json tells of several`,
+    );
   }
 }
 
@@ -159,15 +168,16 @@ async function run(
   options: Options & Parameters<Context["openKernel"]>[0],
   context: Context,
 ): Promise<Outcome> {
-  if (context.machines !== null) refuseForSeveral(options);
+  if (context.machines !== null) refuseForSeveral(options, context.outlets);
   const baseline = await baselineOf(options, context);
   const outcome = await measured(options, context);
   if (baseline === null) return outcome;
-  const compared = isCompared(outcome) ? baseline.compared(outcome) : baseline.compared(outcome);
-  if (options.format === "csv") {
-    const { comparisonNote } = await import("../compare/baseline.ts");
-    context.note(comparisonNote(compared.comparison!)); // it was just made
-  }
+  const asked = { times: context.given.has("times") };
+  const compared = isCompared(outcome)
+    ? baseline.compared(outcome, asked)
+    : baseline.compared(outcome, asked);
+  const { noteComparison } = await import("../compare/baseline.ts");
+  noteComparison(compared, context);
   return compared;
 }
 
@@ -180,7 +190,7 @@ async function measured(
     const { benchInMachines } = await import("./bench_kernels.ts");
     return await benchInMachines(machines, context);
   }
-  const picture = await pictureFile(options);
+  const picture = await pictureFile(options, context.outlets);
   const { bench } = await import("./bench.ts");
   const { liveRing } = await import("./bench_ring_sizes.ts");
   const kernel = await context.openKernel(options);
@@ -250,13 +260,12 @@ export const command: Command = defineCommand({
       { min: 1, max: 10_000 },
       "as many as fit into a few seconds, 5 to 101; 3 live runs",
     ),
-    format: choice("how the result is written", ["text", "csv", "json"]),
+    format: choice("how the result is written", ["text", "csv", "json", "svg"]),
     svg: svgOption,
     baseline: baselineOption(
       "say how the figures differ from those in FILE, and exit with 1 if one got worse",
     ),
     "fail-above": { ...failAboveOption, fallback: undefined },
-    output: outputOption,
   },
   examples: [
     [
@@ -276,7 +285,7 @@ export const command: Command = defineCommand({
       "what got slower since old.json was written",
     ],
   ],
-  formats: { text, csv, json },
+  formats: { text, csv, json, svg },
   run,
   asksMachines: (_, machines) => machines > 1,
   status(outcome) {

@@ -1,5 +1,6 @@
 // Which checks `dirtyring check` makes, and how they are shown while it runs.
 
+import type { Outlet } from "../../cli/context.ts";
 import { nearest } from "../../cli/nearest.ts";
 import type { Watcher } from "../../conformance/runner/conformance.ts";
 import {
@@ -9,7 +10,7 @@ import {
 } from "../../conformance/runner/select_checks.ts";
 import { UsageError } from "../../host/errors.ts";
 import { printable } from "../../text/printable.ts";
-import { checkHeadText, checkResultNdjson, checkResultText } from "./check_text.ts";
+import { checkHeadText, checkResultText } from "./check_text.ts";
 
 /**
  * Selects the checks that a command line asks for.
@@ -52,37 +53,30 @@ function noSuchCheck(
   }: matches no check${hint} (dirtyring check --list shows all)`;
 }
 
-/** Prints a part of a result. Returns whether anybody still reads. */
-export type Print = (chunks: Iterable<string>) => boolean;
-
 /**
  * Shows checks to a person as they end.
  *
- * @param print Prints a part of the result.
+ * @param outlet Where they are shown.
  * @param ids The ids of all checks to come.
  * @param isGrouped Whether the checks come group by group.
  */
-export function textProgress(print: Print, ids: readonly string[], isGrouped: boolean): Watcher {
+export function textProgress(outlet: Outlet, ids: readonly string[], isGrouped: boolean): Watcher {
   const width = Math.max(...ids.map((id) => id.length));
   let group: string | null = null;
   return {
-    begin: (kernel, log) => print(checkHeadText(kernel, log)),
+    begin: (kernel, log) => outlet.print(checkHeadText(kernel, log)),
     result(result) {
       const isHead = isGrouped && result.group !== group;
       group = result.group;
-      return print(checkResultText(result, width, isHead));
+      return outlet.print(checkResultText(result, width, isHead));
     },
   };
 }
 
-/**
- * Prints checks as NDJSON as they end.
- *
- * @param print Prints a part of the result.
- */
-export function ndjsonProgress(print: Print): Watcher {
-  return { begin: () => true, result: (result) => print(checkResultNdjson(result)) };
+/** Tells several watchers; without any, nothing is shown before the end. */
+export function together(watchers: readonly Watcher[]): Watcher {
+  return {
+    begin: (kernel, log) => watchers.every((one) => one.begin(kernel, log)),
+    result: (result) => watchers.every((one) => one.result(result)),
+  };
 }
-
-/** Shows nothing before the end. */
-export const NO_PROGRESS: Watcher = { begin: () => true, result: () => true };

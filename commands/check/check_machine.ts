@@ -1,10 +1,10 @@
 // `dirtyring check` on a kernel that is booted in a machine of its own.
-
 import { interruptStatus } from "../../cli/command.ts";
 import type { Lanes } from "../../cli/compare_machines.ts";
 import { withoutOptions } from "../../cli/global_options.ts";
 import { endStatus, LineReader, machineFor } from "../../cli/in_machine.ts";
 import { MachineFiles } from "../../cli/machine_files.ts";
+import { WRITING } from "../../cli/machine_request.ts";
 import { type CheckResult, checkResult, type CheckRun } from "../../conformance/kit/check.ts";
 import { type CheckReport, countGroups, summarise } from "../../conformance/runner/check_report.ts";
 import type { PlannedCheck } from "../../conformance/runner/supervisor.ts";
@@ -26,6 +26,7 @@ import {
   word,
 } from "../../vm/console.ts";
 import { FrameError } from "../../vm/frames.ts";
+import type { HostOrigin } from "../../vm/guest_request.ts";
 import type { Machine } from "../../vm/machine.ts";
 import type { PreparedMachine } from "../../vm/prepare.ts";
 import { VmFailure } from "../../vm/vm_failure.ts";
@@ -56,6 +57,8 @@ export interface CheckQuestion {
   readonly plan: readonly PlannedCheck[];
   /** The command line, as it was given. */
   readonly args: readonly string[];
+  /** What results tell of this side. */
+  readonly host: HostOrigin;
   /** Limits how many machines run at a time. */
   readonly lanes: Lanes;
   /** The machines that are running: an interrupt goes to all of them. */
@@ -64,14 +67,9 @@ export interface CheckQuestion {
   readonly interrupt: Pick<Interrupt, "signal">;
 }
 
-/** Options that are replaced by others in the machine. */
-const FORMAT = ["format", "output", "expect"];
 /** Options that make no sense for a single check. */
 const CHOOSING = ["only", "skip", "seed"];
-/**
- * Options that are not passed on. What the exit status means to git is decided on this side, and
- * what a check is allowed to do depends on the machine.
- */
+/** What git is told is decided here, what a check may do by its machine. */
 const NOT_THERE = ["--bisect", "--allow-warn", "--allow-harm"];
 /** How many lines of the console are shown if a check cost the machine. */
 const LAST_LINES = 8;
@@ -111,23 +109,28 @@ export async function checkMachine(
   });
   const made = new Set<string>();
   const told = await lanes.run(() =>
-    ask(prepared, question, [...guestArgs(args, FORMAT), ...(isShuffled ? [] : ["--allow-harm"])], {
-      booted(found) {
-        facts = found;
-        watcher.booted(found);
+    ask(
+      prepared,
+      question,
+      [...guestArgs(args, [...WRITING, "expect"]), ...(isShuffled ? [] : ["--allow-harm"])],
+      {
+        booted(found) {
+          facts = found;
+          watcher.booted(found);
+        },
+        result(result) {
+          made.add(result.id);
+          results.add(
+            result.id,
+            result.withheld === null
+              ? Promise.resolve(result)
+              : lanes.run(() => askAlone(prepared, question, result, watcher)),
+          );
+          return isWanted;
+        },
+        say: watcher.say,
       },
-      result(result) {
-        made.add(result.id);
-        results.add(
-          result.id,
-          result.withheld === null
-            ? Promise.resolve(result)
-            : lanes.run(() => askAlone(prepared, question, result, watcher)),
-        );
-        return isWanted;
-      },
-      say: watcher.say,
-    })
+    )
   );
   const { rest, status } = told;
   let { failure } = told;
@@ -143,7 +146,7 @@ export async function checkMachine(
   return { report: wholeReport(facts, question, checks, rest), status, failure };
 }
 
-// The result of a check that cost the machine.
+// A check that cost the machine.
 function costly({ message, console: last }: VmFailure): CheckRun {
   return {
     status: "fail",
@@ -159,13 +162,13 @@ function costly({ message, console: last }: VmFailure): CheckRun {
 
 function guestArgs(args: readonly string[], without: readonly string[]): string[] {
   const rest = withoutOptions(args, without).filter((arg) => !NOT_THERE.includes(arg));
-  return [...rest, "--format", "ndjson"];
+  return [...rest, "--times", "--format", "ndjson"];
 }
 
 // Runs a command that prints one check a line, and the rest of its report at the end.
 async function ask(
   prepared: PreparedMachine,
-  { running, interrupt, plan }: CheckQuestion,
+  { running, interrupt, plan, host }: CheckQuestion,
   args: readonly string[],
   watcher: CheckWatcher,
 ): Promise<Told> {
@@ -181,7 +184,7 @@ async function ask(
     else isWanted = watcher.result(value);
   });
   const errors = new LineReader(watcher.say);
-  const machine = machineFor(prepared, { args, columns: null, files: new MachineFiles() }, {
+  const machine = machineFor(prepared, { args, columns: null, host, files: new MachineFiles() }, {
     booted: watcher.booted,
     stdout(bytes) {
       out.add(bytes);
@@ -212,7 +215,7 @@ async function askAlone(
   withheld: CheckResult,
   watcher: CheckWatcher,
 ): Promise<CheckResult | null> {
-  const args = guestArgs(question.args, [...FORMAT, ...CHOOSING]);
+  const args = guestArgs(question.args, [...WRITING, "expect", ...CHOOSING]);
   let answer: CheckResult | null = null;
   const told = await ask(
     prepared,

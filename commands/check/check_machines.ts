@@ -1,6 +1,6 @@
 // `dirtyring check --kernel`: one kernel, or several at the same time.
 
-import type { Context } from "../../cli/command.ts";
+import type { Context } from "../../cli/context.ts";
 import { interruptAll, Lanes } from "../../cli/compare_machines.ts";
 import { BootStatus, EndedElsewhere } from "../../cli/in_machine.ts";
 import type { MachineRequest } from "../../cli/machine_request.ts";
@@ -136,11 +136,11 @@ function kernelRun(
 }
 
 function questionOf(
-  { args }: MachineRequest,
+  { args, host }: MachineRequest,
   plan: readonly PlannedCheck[],
   running: Set<Machine>,
   interrupt: Interrupt,
 ): CheckQuestion {
   const lanes = new Lanes(Math.max(1, navigator.hardwareConcurrency));
-  return { plan, args, lanes, running, interrupt };
+  return { plan, args, host, lanes, running, interrupt };
 }

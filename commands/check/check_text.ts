@@ -119,21 +119,3 @@ function saying({ status, statement, detail }: CheckResult): string {
   if (detail === null || status === "fail" || status === "timeout") return oneLine(statement);
   return oneLine(status === "pass" ? `${statement} (${detail})` : detail);
 }
-
-/**
- * Formats a check that has ended as a line of JSON.
- *
- * @returns A line with its end.
- */
-export function* checkResultNdjson(result: CheckResult): Generator<string> {
-  yield `${JSON.stringify(result)}\n`;
-}
-
-/**
- * Formats the last line of NDJSON: all of the result except its checks.
- *
- * @returns A line with its end.
- */
-export function* checkEndNdjson({ checks: _, ...rest }: CheckReport): Generator<string> {
-  yield `${JSON.stringify(rest)}\n`;
-}

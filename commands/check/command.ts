@@ -1,12 +1,13 @@
 import {
   type Command,
-  type Context,
   defineCommand,
   type Formatter,
   interruptStatus,
   json,
   type LateFormatter,
 } from "../../cli/command.ts";
+import type { Context } from "../../cli/context.ts";
+import type { Outlet } from "../../cli/context.ts";
 import { bisectOption } from "../../cli/global_options.ts";
 import {
   choice,
@@ -16,7 +17,6 @@ import {
   optionalCount,
   optionalDuration,
   optionFlag,
-  outputOption,
 } from "../../cli/option.ts";
 import { hasFailed } from "../../conformance/kit/check.ts";
 import type { CheckReport } from "../../conformance/runner/check_report.ts";
@@ -26,6 +26,7 @@ import type { CheckList } from "../../conformance/runner/select_checks.ts";
 import type { Backend, ModelChoice } from "../../host/backend.ts";
 import { EXIT, UsageError } from "../../host/errors.ts";
 import { kernelsStatus } from "../../host/kernel_run.ts";
+import type { Page } from "../../report/page.ts";
 import type { Baseline } from "../compare/baseline.ts";
 import { baselineOption, comparedStatus } from "../compare/compare_options.ts";
 import type { Compared } from "../compare/compare_result.ts";
@@ -45,12 +46,12 @@ function of<Schema extends CheckOutcome["schema"]>(
   schema: Schema,
   format: (
     outcome: Extract<CheckOutcome, { schema: Schema }>,
-    columns: number | null,
+    page: Page,
   ) => Iterable<string>,
 ): CheckFormat {
-  return (outcome, _, columns) =>
+  return (outcome, _, page) =>
     outcome.schema === schema
-      ? format(outcome as Extract<CheckOutcome, { schema: Schema }>, columns) // as the schema says
+      ? format(outcome as Extract<CheckOutcome, { schema: Schema }>, page) // as the schema says
       : [];
 }
 
@@ -62,7 +63,7 @@ function withColumns<Schema extends CheckOutcome["schema"]>(
     columns?: number,
   ) => Iterable<string>,
 ): CheckFormat {
-  return of(schema, (outcome, columns) => format(outcome, columns ?? undefined));
+  return of(schema, (outcome, { columns }) => format(outcome, columns ?? undefined));
 }
 
 // Puts the comparison of --expect behind a format.
@@ -74,9 +75,9 @@ const withComparison =
       return format;
     }
     const { comparisonComments, comparisonText } = await import("../compare/baseline.ts");
-    return function* (_, options, columns) {
-      yield* format(outcome, options, columns);
-      yield* how === "text" ? comparisonText(outcome, columns) : comparisonComments(outcome);
+    return function* (_, options, page) {
+      yield* format(outcome, options, page);
+      yield* how === "text" ? comparisonText(outcome, page) : comparisonComments(outcome, page);
     };
   };
 
@@ -111,7 +112,7 @@ const junit: LateFormatter<CheckOutcome, unknown> = async ({ schema }) => {
 };
 
 const ndjson: LateFormatter<CheckOutcome, unknown> = async () =>
-  of("dirtyring.check/1", (await import("./check_text.ts")).checkEndNdjson);
+  of("dirtyring.check/1", (await import("./check_ndjson.ts")).checkEndNdjson);
 
 /** The formats of `dirtyring check`. */
 export const CHECK_FORMATS: Readonly<Record<string, LateFormatter<CheckOutcome, unknown>>> = {
@@ -137,15 +138,12 @@ export function reportStatus(report: CheckReport): number {
   return summary.pass + summary.known > 0 ? EXIT.OK : EXIT.HOST;
 }
 
-type Format = "text" | "ktap" | "junit" | "json" | "ndjson";
-
 interface CheckOptions {
   readonly backend: Backend;
   readonly model: ModelChoice | undefined;
   readonly only: readonly string[];
   readonly skip: readonly string[];
   readonly list: boolean;
-  readonly format: Format;
   readonly timeout: number | undefined;
   readonly seed: number | undefined;
   readonly repeat: number;
@@ -157,10 +155,16 @@ interface CheckOptions {
 }
 
 async function watcher(options: CheckOptions, ids: string[], context: Context): Promise<Watcher> {
-  const { textProgress, ndjsonProgress, NO_PROGRESS } = await import("./check.ts");
-  const print = (chunks: Iterable<string>) => context.print(chunks);
-  if (options.format === "text") return textProgress(print, ids, options.seed === undefined);
-  return options.format === "ndjson" ? ndjsonProgress(print) : NO_PROGRESS;
+  const { textProgress, together } = await import("./check.ts");
+  const watchers: Watcher[] = [];
+  for (const outlet of context.outlets) {
+    if (outlet.format === "text") {
+      watchers.push(textProgress(outlet, ids, options.seed === undefined));
+    }
+    if (outlet.format !== "ndjson") continue;
+    watchers.push((await import("./check_ndjson.ts")).ndjsonProgress(outlet));
+  }
+  return together(watchers);
 }
 
 // The report of --expect, read before a check is made.
@@ -186,23 +190,22 @@ async function run(options: CheckOptions, context: Context): Promise<CheckOutcom
   const { ALL_CHECKS } = await import("../../conformance/statements/all_checks.ts");
   const ids = new Set(checksAskedFor(ALL_CHECKS, options).map(({ id }) => id));
   const compared = outcome.schema === "dirtyring.check/1"
-    ? baseline.compared(outcome, ids)
-    : baseline.compared(outcome, ids);
-  if (options.format === "junit") {
-    const { comparisonNote } = await import("../compare/baseline.ts");
-    context.note(comparisonNote(compared.comparison!)); // it was just made
-  }
+    ? baseline.compared(outcome, { ids })
+    : baseline.compared(outcome, { ids });
+  const { noteComparison } = await import("../compare/baseline.ts");
+  noteComparison(compared, context);
   return compared;
 }
 
 async function made(options: CheckOptions, context: Context): Promise<CheckOutcome> {
-  const { list, format, bisect } = options;
+  const { list, bisect } = options;
   if (list && bisect) {
     throw new UsageError("--bisect: does not go with --list, which asks no kernel");
   }
-  if (context.machines !== null) refuseMachines(options, context.machines);
-  if (list && format !== "text" && format !== "json") {
-    throw new UsageError(`--list: works with --format text or json, not with ${format}`);
+  if (context.machines !== null) refuseMachines(options, context.machines, context.outlets);
+  const other = context.outlets.find(({ format }) => format !== "text" && format !== "json");
+  if (list && other !== undefined) {
+    throw new UsageError(`--list: works with --format text or json, not with ${other.format}`);
   }
   const { checksAskedFor } = await import("./check.ts");
   const { ALL_CHECKS } = await import("../../conformance/statements/all_checks.ts");
@@ -241,13 +244,14 @@ async function made(options: CheckOptions, context: Context): Promise<CheckOutco
 
 // Rejects options that cannot be combined with machines, or with several of them.
 function refuseMachines(
-  { list, format, bisect }: CheckOptions,
+  { list, bisect }: CheckOptions,
   { choices }: NonNullable<Context["machines"]>,
+  outlets: readonly Outlet[],
 ): void {
   if (list) throw new UsageError("--list: does not go with --kernel, since it asks no kernel");
   if (choices.length === 1) return;
   if (bisect) throw new UsageError("--bisect: takes one --kernel: a commit has one answer");
-  if (format === "ndjson") {
+  if (outlets.some(({ format }) => format === "ndjson")) {
     throw new UsageError("--format ndjson: works with one --kernel; json tells of several");
   }
 }
@@ -303,7 +307,6 @@ export const command: Command = defineCommand({
       "say how the answers differ from those in FILE, and exit with 1 if a statement got worse",
     ),
     format: choice("how the result is written", ["text", "ktap", "junit", "json", "ndjson"]),
-    output: outputOption,
   },
   examples: [
     ["dirtyring check", "every statement that /dev/kvm can show"],

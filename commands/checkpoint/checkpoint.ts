@@ -1,6 +1,6 @@
 import { prepareFolder } from "../../checkpoint/checkpoint_file.ts";
 import { CheckpointWriter } from "../../checkpoint/checkpoint_writer.ts";
-import type { Context } from "../../cli/command.ts";
+import type { Context, Outlet } from "../../cli/context.ts";
 import { quotas } from "../../drive/live_vcpus.ts";
 import { startVcpus } from "../../drive/start_vcpus.ts";
 import { nanoseconds } from "../../ffi/linux.ts";
@@ -33,9 +33,7 @@ export interface KeepRequest extends BackendSelection, Omit<LabRequest, "rounds"
   /** How many stores to make. */
   readonly stores: number | undefined;
   /** The folder for the files, if any are to be written. */
-  readonly output: string | undefined;
-  /** How the result is written. */
-  readonly format: "text" | "json" | "ndjson";
+  readonly into: string | undefined;
 }
 
 /** How long to run by default, in milliseconds, if neither epochs nor stores are given. */
@@ -55,7 +53,7 @@ export async function keepReplica(
   request: KeepRequest,
   context: Context,
 ): Promise<Watched<CheckpointResult>> {
-  const { tracking, vcpus, output, duration, epochs = null, stores = null } = request;
+  const { tracking, vcpus, into, duration, epochs = null, stores = null } = request;
   const maxDirty = request["max-dirty"] ?? null;
   if (maxDirty !== null && tracking !== "ring") {
     throw new UsageError(
@@ -75,19 +73,26 @@ export async function keepReplica(
     epochs,
     stores,
     durationMs: duration ?? (isEndless ? DURATION_MS : null),
-    writer: output === undefined ? null : new CheckpointWriter(output),
+    writer: into === undefined ? null : new CheckpointWriter(into),
   };
-  const watch = (epoch: Epoch) => context.print([`${JSON.stringify(epoch)}\n`]);
-  const isStreamed = request.format === "ndjson";
+  const streamed = context.outlets.filter(({ format }) => format === "ndjson");
+  const watch = streamed.length === 0 ? null : await epochLines(streamed);
   const kernel = await context.openKernel(request);
   const result = await watchKernel(kernel, context.note, async () => {
     using vm = new GuestVm(kernel, plan, trackerOf(tracking, plan.ringBytes));
-    if (output !== undefined) await prepareFolder(output);
+    if (into !== undefined) await prepareFolder(into);
     using interrupt = new Interrupt();
-    return await checkpoint(vm, interrupt, isStreamed ? { ...options, watch } : options);
+    return await checkpoint(vm, interrupt, watch === null ? options : { ...options, watch });
   });
   if (result.error !== null) context.note(result.error);
   return result;
+}
+
+// Prints epochs as they end, a line of JSON each. Loaded late: few runs are streamed.
+async function epochLines(outlets: readonly Outlet[]): Promise<(epoch: Epoch) => boolean> {
+  const { recorded } = await import("../../report/record.ts");
+  return (epoch) =>
+    outlets.every(({ page, print }) => print([`${JSON.stringify(recorded(epoch, page))}\n`]));
 }
 
 /**

@@ -29,8 +29,9 @@ async function text(): Promise<Formatter<Watched<CheckpointResult>, unknown>> {
 }
 
 // The epochs were streamed before.
-function ndjson(): Promise<Formatter<Watched<CheckpointResult>, unknown>> {
-  return Promise.resolve(({ epochs: _printed, ...rest }) => [`${JSON.stringify(rest)}\n`]);
+async function ndjson(): Promise<Formatter<Watched<CheckpointResult>, unknown>> {
+  const { recorded } = await import("../../report/record.ts");
+  return ({ epochs: _printed, ...rest }, _, page) => [`${JSON.stringify(recorded(rest, page))}\n`];
 }
 
 const tracking: Option<TrackingKind> = choice(
@@ -39,7 +40,7 @@ const tracking: Option<TrackingKind> = choice(
   ["ring", "bitmap", "bitmap-manual"],
 );
 
-const output: Option<string | undefined> = {
+const into: Option<string | undefined> = {
   value: "DIR",
   help: "write a full checkpoint, and a file for each epoch, into a new or empty folder",
   fallback: undefined,
@@ -56,7 +57,7 @@ export const command: Command = defineCommand({
     "Epoch after epoch the vCPUs run, pause, and what they dirtied is learned, re-armed and copied to a " +
     "replica, which at the end must be the guest's memory, byte for byte: the exit status is 1 if not. A " +
     "full ring stops its vCPU, so that --max-dirty can end an epoch early; under a bitmap nothing would. " +
-    "dirtyring restore makes the machine again from what --output wrote.",
+    "dirtyring restore makes the machine again from what --into wrote.",
   options: {
     ...labOptions(2),
     ...threadOptions("256, or the file's length"),
@@ -70,7 +71,7 @@ export const command: Command = defineCommand({
     duration: optionalDuration("how long", "1s, unless --epochs or --stores is given"),
     epochs: optionalCount("epochs", { min: 1 }, "as many as fit"),
     stores: optionalCount("stores to make, over all vCPUs", { min: 1 }, "as many as fit"),
-    output,
+    into,
     format: choice("how the result is written; ndjson streams an object an epoch", [
       "text",
       "json",
@@ -88,10 +89,9 @@ export const command: Command = defineCommand({
       "epochs that end at 500 dirty pages",
     ],
     ["dirtyring checkpoint --tracking bitmap --epochs 3", "the same with a bitmap"],
-    ["dirtyring checkpoint --epochs 3 --output checkpoints", "a file for each epoch"],
+    ["dirtyring checkpoint --epochs 3 --into checkpoints", "a file for each epoch"],
   ],
   formats: { text, json, ndjson },
-  ownsOutput: true,
   async run(options, context): Promise<Watched<CheckpointResult>> {
     const { keepReplica } = await import("./checkpoint.ts");
     return await keepReplica(options, context);

@@ -3,8 +3,10 @@ import { UsageError } from "../../host/errors.ts";
 import { printable } from "../../text/printable.ts";
 import { type Comparable, comparableOf } from "./comparable.ts";
 import { compare, differingOptions } from "./compare.ts";
-import type { Compared, CompareResult } from "./compare_result.ts";
+import type { Compared } from "./compare_result.ts";
 import { compareText } from "./compare_text.ts";
+import type { Context } from "../../cli/context.ts";
+import { type Page, PLAIN } from "../../report/page.ts";
 import { verdictText } from "./compare_words.ts";
 import { Foreign } from "./foreign.ts";
 import { readResult } from "./read_result.ts";
@@ -77,14 +79,35 @@ export class Baseline {
    * Compares a result with it.
    *
    * @param result The result; it is read as if it came from a file.
-   * @param ids The statements that were asked for; all unless given.
    * @returns The result, with the comparison.
    */
-  compared<Result extends object>(result: Result, ids?: ReadonlySet<string>): Compared<Result> {
+  compared<Result extends object>(
+    result: Result,
+    { ids, times = false }: ComparedRun,
+  ): Compared<Result> {
     const made = comparableOf(THIS_RUN, new Foreign(THIS_RUN, result));
     const base = ids === undefined ? this.#base : only(this.#base, ids);
-    return { ...result, comparison: compare(base, [made], this.#request.failAbove) };
+    const shown = times ? made : withoutModelTimes(made);
+    return { ...result, comparison: compare(base, [shown], this.#request.failAbove) };
   }
+}
+
+/** What of a result is compared. */
+export interface ComparedRun {
+  /** The statements that were asked for; all unless given. */
+  readonly ids?: ReadonlySet<string>;
+  /** Whether times of the model are wanted, too. */
+  readonly times?: boolean;
+}
+
+function withoutModelTimes(result: Comparable): Comparable {
+  const subjects = result.subjects.map((subject) => ({
+    ...subject,
+    figures: subject.figures.filter(({ measured }) =>
+      !measured || subject.kernel?.backend !== "model"
+    ),
+  }));
+  return { ...result, subjects };
 }
 
 function only(base: Comparable, ids: ReadonlySet<string>): Comparable {
@@ -98,16 +121,15 @@ function only(base: Comparable, ids: ReadonlySet<string>): Comparable {
 /**
  * Formats the comparison behind a result for people.
  *
- * @param columns The terminal's width; `null` if there is none.
  * @returns Lines with their ends; none if nothing was compared.
  */
 export function* comparisonText(
   { comparison }: Compared<object>,
-  columns: number | null,
+  page: Page,
 ): Generator<string> {
   if (comparison === undefined) return;
   yield "\n";
-  yield* compareText(comparison, columns);
+  yield* compareText(comparison, page);
 }
 
 /**
@@ -115,12 +137,23 @@ export function* comparisonText(
  *
  * @returns Lines with their ends; none if nothing was compared.
  */
-export function* comparisonComments({ comparison }: Compared<object>): Generator<string> {
+export function* comparisonComments(
+  { comparison }: Compared<object>,
+  page: Page,
+): Generator<string> {
   if (comparison === undefined) return;
-  for (const line of compareText(comparison, null)) yield `# ${line.trimEnd()}`.trimEnd() + "\n";
+  const plain = { ...page, ink: PLAIN, columns: null };
+  for (const line of compareText(comparison, plain)) yield `${`# ${line}`.trimEnd()}\n`;
 }
 
-/** The verdict as a note, for formats that have no place for a comparison. */
-export function comparisonNote(comparison: CompareResult): string {
-  return `compared with ${printable(comparison.base.file)}: ${verdictText(comparison, 0)}`;
+/** Formats that have no place for a comparison. */
+const WITHOUT: ReadonlySet<string> = new Set(["junit", "csv", "svg"]);
+
+/** Notes the verdict where no output has a place for the comparison. */
+export function noteComparison(
+  { comparison }: Compared<object>,
+  { outlets, note }: Pick<Context, "outlets" | "note">,
+): void {
+  if (comparison === undefined || !outlets.every(({ format }) => WITHOUT.has(format))) return;
+  note(`compared with ${printable(comparison.base.file)}: ${verdictText(comparison, 0)}`);
 }

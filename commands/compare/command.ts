@@ -1,11 +1,6 @@
-import {
-  type Command,
-  type Context,
-  defineCommand,
-  type Formatter,
-  json,
-} from "../../cli/command.ts";
-import { choice, type Operand, outputOption, parsePath } from "../../cli/option.ts";
+import { type Command, defineCommand, type Formatter, json } from "../../cli/command.ts";
+import type { Context } from "../../cli/context.ts";
+import { choice, type Operand, parsePath } from "../../cli/option.ts";
 import { EXIT, UsageError } from "../../host/errors.ts";
 import { failAboveOption } from "./compare_options.ts";
 import type { CompareResult } from "./compare_result.ts";
@@ -30,12 +25,13 @@ const others: Operand<readonly string[]> = {
   help: "the results that are compared with it, each in a column",
   fallback: [],
   fallbackText: null,
+  file: (paths) => paths.map((path) => ({ path, use: "read" })),
   parse: (text) => [parseFile(text)],
 };
 
 async function text(): Promise<Formatter<CompareResult, unknown>> {
   const { compareText } = await import("./compare_text.ts");
-  return (result, _, columns) => compareText(result, columns);
+  return (result, _, page) => compareText(result, page);
 }
 
 async function markdown(): Promise<Formatter<CompareResult, unknown>> {
@@ -79,7 +75,6 @@ export const command: Command = defineCommand({
   options: {
     "fail-above": failAboveOption,
     format: choice("how the result is written", ["text", "markdown", "json"]),
-    output: outputOption,
   },
   examples: [
     ["dirtyring compare old.json new.json", "what got worse between two runs"],

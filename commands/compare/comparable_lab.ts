@@ -9,6 +9,7 @@ import {
   type Parts,
   samplesOf,
   type Statement,
+  timesOf,
 } from "./comparable_parts.ts";
 import type { Foreign } from "./foreign.ts";
 
@@ -57,6 +58,12 @@ function addStatistics(figures: Figures, stats: Foreign): void {
   }
 }
 
+/** The times of a round, and what each is divided by. */
+const ROUND_TIMES = [["guestNs", "stores"], ["harvestNs", "entries"], [
+  "resetNs",
+  "entries",
+]] as const;
+
 /** The parts of a run in rounds. */
 export function runParts(result: Foreign, isModel: boolean): Parts {
   const figures = new Figures(isModel);
@@ -64,12 +71,9 @@ export function runParts(result: Foreign, isModel: boolean): Parts {
   const all = (name: string) => rounds.map((round) => round.at(name).amount());
   for (const name of ["stores", "entries", "resets"]) figures.varying("rounds", name, all(name));
   figures.varying("rounds", "fullExits", all("fullExits"), "less");
-  const each = (name: string, count: string) =>
-    rounds.filter((round) => round.at(count).amount() > 0)
-      .map((round) => round.at(name).amount() / round.at(count).amount());
-  figures.measured("rounds", "guestNs / stores", each("guestNs", "stores"), "less");
-  figures.measured("rounds", "harvestNs / entries", each("harvestNs", "entries"), "less");
-  figures.measured("rounds", "resetNs / entries", each("resetNs", "entries"), "less");
+  for (const [name, count] of ROUND_TIMES) {
+    figures.measured("rounds", `${name} / ${count}`, timesOf(rounds, name, count), "less");
+  }
   addStatistics(figures, result.at("stats"));
   addSort(figures, result);
   return {
@@ -91,7 +95,7 @@ export function resetParts(result: Foreign, isModel: boolean): Parts {
         figures.count(of, name, ring.at(name).amount());
       }
     }
-    figures.measured(place, "resetNs", [pass.at("resetNs").amount()], "less");
+    figures.measured(place, "resetNs", timesOf([pass], "resetNs"), "less");
   }
   addSort(figures, result);
   return {

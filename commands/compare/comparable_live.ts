@@ -9,6 +9,7 @@ import {
   type Parts,
   samplesOf,
   type Statement,
+  timesOf,
 } from "./comparable_parts.ts";
 import type { Foreign } from "./foreign.ts";
 
@@ -21,14 +22,14 @@ export function liveParts(result: Foreign, isModel: boolean): Parts {
       figures.varying(place, name, [vcpu.at(name).amount()]);
     }
     figures.varying(place, "fullExits", [vcpu.at("fullExits").amount()], "less");
-    figures.measured(place, "stoppedNs", [vcpu.at("stoppedNs").amount()], "less");
+    figures.measured(place, "stoppedNs", timesOf([vcpu], "stoppedNs"), "less");
   }
   const place = "over all vCPUs";
   for (const name of ["resetEntries", "duplicates", "audits"]) {
     figures.varying(place, name, [result.at(name).amount()]);
   }
   figures.varying(place, "spurious", [result.at("spurious").at("count").amount()]);
-  figures.measured(place, "elapsedNs", [result.at("elapsedNs").amount()], null);
+  figures.measured(place, "elapsedNs", timesOf([result], "elapsedNs"), null);
   for (const name of ["harvestNsPerEntry", "resetNsPerEntry", "fullStopNs"]) {
     figures.measured(place, name, samplesOf(result, name), "less");
   }
@@ -48,23 +49,20 @@ export function checkpointParts(result: Foreign, isModel: boolean): Parts {
   const figures = new Figures(isModel);
   const epochs = result.at("epochs").ifThere((epochs) => epochs.list()) ?? [];
   const all = (name: string) => epochs.map((epoch) => epoch.at(name).amount());
-  const each = (name: string) =>
-    epochs.filter((epoch) => epoch.at("dirtyPages").amount() > 0)
-      .map((epoch) => epoch.at(name).amount() / epoch.at("dirtyPages").amount());
   figures.varying("run", "epochCount", [result.at("epochCount").amount()]);
   figures.varying("run", "stores", [result.at("stores").amount()]);
   figures.varying("epochs", "dirtyPages", all("dirtyPages"));
   figures.varying("epochs", "fullExits", all("fullExits"), "less");
   for (const name of ["pauseNs", "stopNs", "resumeNs"]) {
-    figures.measured("epochs", name, all(name), "less");
+    figures.measured("epochs", name, timesOf(epochs, name), "less");
   }
   for (const name of ["learnNs", "rearmNs", "copyNs"]) {
-    figures.measured("epochs", `${name} / dirtyPages`, each(name), "less");
+    const times = timesOf(epochs, name, "dirtyPages");
+    figures.measured("epochs", `${name} / dirtyPages`, times, "less");
   }
-  const written = epochs.flatMap((epoch) =>
-    epoch.at("writeNs").orNull((ns) => [ns.amount() / (epoch.at("fileBytes").amount() || 1)]) ?? []
-  );
-  figures.measured("epochs", "writeNs / fileBytes", written, "less");
+  const written = epochs.filter((epoch) => !epoch.at("fileBytes").isNull);
+  const writes = timesOf(written, "writeNs", "fileBytes");
+  figures.measured("epochs", "writeNs / fileBytes", writes, "less");
   const equal = result.at("equal").orNull((equal) => equal.flag());
   const statement: Statement = {
     id: "equal",

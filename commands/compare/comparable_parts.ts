@@ -97,6 +97,28 @@ export function samplesOf(result: Foreign, name: string): readonly number[] | nu
   );
 }
 
+/**
+ * A time of each of some objects.
+ *
+ * @param count The field that each time is divided by; objects where that is 0 are left out. The
+ * times are taken as they are unless given.
+ * @returns The times; `null` if they were left out of the result, as those of a model are.
+ */
+export function timesOf(
+  all: readonly Foreign[],
+  name: string,
+  count?: string,
+): readonly number[] | null {
+  const times: number[] = [];
+  for (const one of all) {
+    const time = one.at(name).orNull((time) => time.amount());
+    if (time === null) return null;
+    const by = count === undefined ? 1 : one.at(count).amount();
+    if (by > 0) times.push(time / by);
+  }
+  return times;
+}
+
 /** Reads the options that must be the same, in their order. */
 export function optionsOf(
   result: Foreign,

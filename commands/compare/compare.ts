@@ -234,7 +234,12 @@ function figureRows(
   // Figures of a place stay together, even if only a later result has some of them.
   const known = [...keys].map((key) => sides.find((side) => side.has(key))!.get(key)!);
   const grouped = [...Map.groupBy(known, ({ place }) => place).values()].flat();
-  return grouped.map((figure): FigureRow => {
+  // A model's times are written only where they were asked for: that one result lacks them is none
+  // of its properties.
+  const isModel = [base, ...others].some(({ kernel }) => kernel?.backend === "model");
+  const isShown = (figure: Figure) =>
+    !figure.measured || !isModel || sides.every((side) => side.has(keyOf(figure)));
+  return grouped.filter(isShown).map((figure): FigureRow => {
     const [first, ...rest] = sides.map((side) => side.get(keyOf(figure)) ?? null);
     return {
       kernel: base.label,

@@ -1,4 +1,5 @@
 // The text of a comparison, for people.
+import type { Ink, Page } from "../../report/page.ts";
 import { type Align, countText, oneLine, table } from "../../report/table.ts";
 import type { CompareResult, FigureRow, StatementRow } from "./compare_result.ts";
 import {
@@ -19,23 +20,53 @@ const WIDTH = 80;
 /**
  * Formats a comparison for people.
  *
- * @param columns The terminal's width; `null` if there is none.
  * @returns Lines with their ends.
  */
-export function* compareText(result: CompareResult, columns: number | null): Generator<string> {
-  const width = columns ?? WIDTH;
+export function* compareText(result: CompareResult, page: Page): Generator<string> {
+  for (const line of linesOf(shownOf(result, page), page)) yield tinted(line, page.ink);
+}
+
+// What the page is to have of the result: without times, or what got worse alone.
+function shownOf(result: CompareResult, { times, onlyFailures, quiet }: Page): CompareResult {
+  const isWanted = ({ others }: StatementRow | FigureRow) =>
+    !(onlyFailures || quiet) || others.some(({ change }) => change === "worse");
+  return {
+    ...result,
+    statements: result.statements.filter(isWanted),
+    figures: result.figures.filter((row) => isWanted(row) && (times || !row.measured)),
+  };
+}
+
+function* linesOf(result: CompareResult, page: Page): Generator<string> {
+  const width = page.columns ?? WIDTH;
   const names = columnNames(result);
-  yield* headLines("base", fileText(result.base), width);
-  for (const [n, other] of result.others.entries()) {
-    yield* headLines(names[n]!, fileText(other), width);
+  const isBrief = page.onlyFailures || page.quiet;
+  if (page.header && !page.quiet) {
+    yield* headLines("base", fileText(result.base), width);
+    for (const [n, other] of result.others.entries()) {
+      yield* headLines(names[n]!, fileText(other), width);
+    }
+    yield "\n";
   }
-  yield* statementsText(result, names, width);
-  yield* figuresText(result, names, width);
-  yield "\n";
+  const sections = [
+    [...statementsText(result, names, width, isBrief)],
+    [...figuresText(result, names, width)],
+  ];
+  for (const lines of sections) {
+    yield* lines;
+    if (lines.length > 0) yield "\n";
+  }
   for (const n of result.others.keys()) {
     const name = names.length === 1 ? "" : `${names[n]}: `;
     yield* wrapped(`${name}${verdictText(result, n)}`, width, "");
   }
+}
+
+// Colours the words of a verdict. A column is padded before, since colours have no width.
+function tinted(line: string, ink: Ink): string {
+  return line.replaceAll(/(?<=^| )WORSE\b/g, ink.bad("WORSE"))
+    .replaceAll(/(?<= )better$/gm, ink.good("better"))
+    .replaceAll(/(?<= )changed$/gm, ink.warn("changed"));
 }
 
 function headLines(name: string, text: string, width: number): Generator<string> {
@@ -59,12 +90,14 @@ function* statementsText(
   { statements, statementCount, failAbove }: CompareResult,
   names: readonly string[],
   width: number,
+  isBrief: boolean,
 ): Generator<string> {
-  if (statementCount === 0) return;
-  yield "\n";
+  if (statementCount === 0 || (isBrief && statements.length === 0)) return;
   const count = countText(statementCount, "statement");
   if (statements.length === 0) return yield `${count}: the same\n`;
-  yield `${count}: all the same but ${statements.length}\n`;
+  yield isBrief
+    ? `${count}, of which these got worse:\n`
+    : `${count}: all the same but ${statements.length}\n`;
   const rows = statements.map((row) => [
     `  ${oneLine(row.id)}`,
     row.base.status ?? "-",
@@ -108,7 +141,6 @@ function* figuresText(
 ): Generator<string> {
   const { rows, counts, unjudged, lacking } = shownFigures(result);
   if (result.figures.length === 0) return;
-  yield "\n";
   if (rows.length > 0) {
     const cells = names.length === 1 ? singleTable(result, rows) : manyTable(result, rows, names);
     const lines = [...fitting(cells, width)];

@@ -34,15 +34,18 @@ export const command: Command = defineCommand({
   ],
   formats: { text: now(dumpText), json, ndjson, csv },
   async run(options, context) {
-    const { vcpu, vcpus, limit, format, all, "kernel-state": kernelState } = options;
+    const { vcpu, vcpus, limit, all, "kernel-state": kernelState } = options;
     if (vcpu !== undefined && vcpu >= vcpus) {
       throw new UsageError(`--vcpu ${vcpu}: expected 0 to ${vcpus - 1}, or more with --vcpus`);
     }
-    if (limit !== undefined && format !== "text") {
-      throw new UsageError(`--limit ${limit}: works with --format text alone, not with ${format}`);
+    const formats = context.outlets.map(({ format }) => format);
+    const other = formats.find((format) => format !== "text");
+    if (limit !== undefined && other !== undefined) {
+      throw new UsageError(`--limit ${limit}: works with --format text alone, not with ${other}`);
     }
-    if (kernelState && (format === "ndjson" || format === "csv")) {
-      throw new UsageError(`--kernel-state: works with --format text or json, not with ${format}`);
+    const list = formats.find((format) => format === "ndjson" || format === "csv");
+    if (kernelState && list !== undefined) {
+      throw new UsageError(`--kernel-state: works with --format text or json, not with ${list}`);
     }
     const kernel = await context.openKernel(options);
     using states = kernelState
@@ -50,7 +53,7 @@ export const command: Command = defineCommand({
       : null;
     using lab = await makeLab(kernel, { ...options, rounds: 1 });
     const result = await dump(lab, new InlineDriver(), { vcpu, all, states });
-    if (format === "ndjson" || format === "csv") {
+    if (list !== undefined) {
       for (const ring of result.rings) {
         const note = ringFullNote(ring);
         if (note !== null) context.note(note);

@@ -6,13 +6,7 @@ import {
   json,
 } from "../../cli/command.ts";
 import { bisectOption } from "../../cli/global_options.ts";
-import {
-  choice,
-  type Operand,
-  type Option,
-  optionalCount,
-  outputOption,
-} from "../../cli/option.ts";
+import { choice, type Operand, type Option, optionalCount } from "../../cli/option.ts";
 import type { FuzzKernels, FuzzResult } from "../../conformance/fuzz/fuzz.ts";
 import { EXIT, UsageError } from "../../host/errors.ts";
 import type { Watched } from "../../host/kernel_log.ts";
@@ -73,7 +67,6 @@ export const command: Command = defineCommand({
     ),
     bisect: bisectOption,
     format: choice("how the result is written", ["text", "json"]),
-    output: outputOption,
   },
   examples: [
     ["dirtyring fuzz 100 --seed 2", "do this kernel and the model agree?"],

@@ -1,4 +1,4 @@
-import type { Context } from "../../cli/command.ts";
+import type { Context } from "../../cli/context.ts";
 import { askMachines } from "../../cli/compare_machines.ts";
 import { MachineFiles } from "../../cli/machine_files.ts";
 import type { MachineRequest } from "../../cli/machine_request.ts";

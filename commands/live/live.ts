@@ -1,4 +1,4 @@
-import type { Context } from "../../cli/command.ts";
+import type { Context, Outlet } from "../../cli/context.ts";
 import { optionFlag } from "../../cli/option.ts";
 import { HandOver } from "../../drive/hand_over.ts";
 import { type LiveVcpus, quotas } from "../../drive/live_vcpus.ts";
@@ -37,8 +37,6 @@ export interface LiveRequest extends BackendSelection, Omit<LabRequest, "rounds"
   readonly timeout: number | undefined;
   /** Whether to compare with the kernel's tracepoints. */
   readonly witness: boolean;
-  /** How the result is written. */
-  readonly format: "text" | "json" | "ndjson";
 }
 
 /** The least length of a vCPU's list, so that the vCPU seldom starts over: half a MiB of slot 0. */
@@ -86,12 +84,15 @@ async function runWatched(
     sort: request.sort,
     witness: request.witness,
   };
-  if (request.format === "text") {
-    context.stream(liveHeadText(lab.kernel, lab.plan.options, options));
+  const watchers = context.outlets.flatMap((outlet) => watcherOf(outlet, lab.plan.options.ring));
+  for (const { format, stream } of context.outlets) {
+    if (format === "text") stream(liveHeadText(lab.kernel, lab.plan.options, options));
   }
-  const watch = watcher(request, context, lab.plan.options.ring);
-  const result = await live(lab, interrupt, watch === null ? options : { ...options, watch });
-  if (request.format === "text" && context.terminal !== null) context.stream([AFTER_FRAMES]);
+  const watch = (progress: LiveProgress) => watchers.every((one) => one(progress));
+  const result = await live(lab, interrupt, { ...options, watch });
+  for (const { format, page, stream } of context.outlets) {
+    if (format === "text" && page.columns !== null) stream([AFTER_FRAMES]);
+  }
   if (result.error !== null) context.note(result.error);
   return result;
 }
@@ -109,22 +110,20 @@ function refuse(request: LiveRequest): void {
   }
 }
 
-// The function to call after each harvest of all rings; null if nothing is printed meanwhile.
-function watcher(
-  { format }: LiveRequest,
-  context: Context,
+// What is to be called after each harvest of all rings.
+function watcherOf(
+  { format, page, stream }: Outlet,
   ring: number,
-): ((progress: LiveProgress) => boolean) | null {
+): ((progress: LiveProgress) => boolean)[] {
   switch (format) {
-    case "json":
-      return null;
     case "ndjson":
-      return (progress) => context.stream([`${JSON.stringify(progress)}\n`]);
+      return [(progress) => stream([`${JSON.stringify(progress)}\n`])];
     case "text": {
-      const { terminal } = context;
-      const show = terminal === null ? liveLines(ring) : liveFrames(ring, terminal.columns);
-      return (progress) => context.stream(show(progress));
+      const show = page.columns === null ? liveLines(ring) : liveFrames(ring, page.columns);
+      return [(progress) => stream(show(progress))];
     }
+    default:
+      return [];
   }
 }
 

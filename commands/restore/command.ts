@@ -15,7 +15,7 @@ import type { RestoreResult } from "./restore_result.ts";
 
 const folder: Operand<string> = {
   value: "DIR",
-  help: "the folder that checkpoint --output wrote",
+  help: "the folder that checkpoint --into wrote",
   fallback: "",
   fallbackText: null,
   isRequired: true,
@@ -36,7 +36,7 @@ export const command: Command = defineCommand({
   name: "restore",
   summary: "make a machine again from its checkpoints, and run it on",
   details:
-    "The last whole epoch that checkpoint --output wrote is restored: memory and registers of the new machine must " +
+    "The last whole epoch that checkpoint --into wrote is restored: memory and registers of the new machine must " +
     "agree with the files. It then runs on, and not one store may be missing: the exit status is 1 if one is. " +
     "What the machine is like stands in its files.",
   operands: { folder },
@@ -45,7 +45,7 @@ export const command: Command = defineCommand({
     format: choice("how the result is written", ["text", "json", "ndjson"]),
   },
   examples: [
-    ["dirtyring restore checkpoints", "what dirtyring checkpoint --output checkpoints wrote"],
+    ["dirtyring restore checkpoints", "what dirtyring checkpoint --into checkpoints wrote"],
     ["dirtyring restore checkpoints --format json", "for a program"],
   ],
   formats: { text, json, ndjson },

@@ -6,7 +6,7 @@ import {
   type WholeFile,
 } from "../../checkpoint/checkpoint_file.ts";
 import type { CheckpointHeader } from "../../checkpoint/checkpoint_header.ts";
-import type { Context } from "../../cli/command.ts";
+import type { Context } from "../../cli/context.ts";
 import { ERRNO, KernelError } from "../../ffi/errors.ts";
 import type { Kernel } from "../../ffi/kernel.ts";
 import { KVM_CAP_MAX_VCPUS, KVM_CAP_NR_MEMSLOTS } from "../../ffi/kvm_constants.ts";
@@ -189,7 +189,7 @@ function readList(
           `${
             printable(path)
           }: its access list names address ${address} as store ${store}, which is no page of ` +
-            "logged memory; expected one that dirtyring checkpoint --output wrote",
+            "logged memory; expected one that dirtyring checkpoint --into wrote",
         );
       }
       list[first + n] = page;

@@ -57,7 +57,7 @@ const ARGUMENTS: Readonly<Record<string, Place>> = {
   "a folder that cannot be made": argument(
     "checkpoint",
     ...MODEL,
-    "--output",
+    "--into",
     `/nowhere/${HOSTILE}`,
   ),
   "an output in no folder": argument("check", ...MODEL, "--output", `/nowhere/${HOSTILE}`),
@@ -91,7 +91,7 @@ async function fileplaces(folder: Folder): Promise<Record<string, Place>> {
     "an odd thing that a script does": await fuzz("odd do", `${head}{"do":[${inJson}]}`),
     "a field of a script": await fuzz("field", `{${inJson}:1}`),
     "what a full folder holds": {
-      args: ["checkpoint", ...MODEL, "--output", `${at}/full ${odd}`],
+      args: ["checkpoint", ...MODEL, "--into", `${at}/full ${odd}`],
     },
     "a folder without a checkpoint": {
       args: ["restore", ...MODEL, `${at}/full ${odd}`],
@@ -118,7 +118,7 @@ async function checkpointPlaces(folder: Folder): Promise<Record<string, Place>> 
   const odd = `${folder.path}/checkpoints ${HOSTILE.replaceAll("/", "")}`;
   const kept = await dirtyring([
     ...["checkpoint", ...MODEL, "--epochs", "1", "--interval", "5ms", "--memory", "1MiB"],
-    ...["--pages", "16", "--output", odd],
+    ...["--pages", "16", "--into", odd],
   ]);
   assertEquals([kept.code, unclean(kept.stdout, "ok: after 1 epoch and ")], [0, []]);
   assertStringIncludes(kept.stdout, SEEN);

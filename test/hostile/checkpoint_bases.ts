@@ -18,7 +18,7 @@ export const BASES: readonly string[] = Object.keys(MACHINES);
 export async function makeBases(folder: string): Promise<void> {
   for (const [name, args] of Object.entries(MACHINES)) {
     const output = `${folder}/${name}`;
-    const all = [...SAME, ...args, "--interval", "1m", "--output", output];
+    const all = [...SAME, ...args, "--interval", "1m", "--into", output];
     const status = await commandLine(all, REGISTRY, { terminal: () => null, announce: () => {} });
     if (status !== 0) throw new Error(`dirtyring ${all.join(" ")} ended with ${status}`);
   }

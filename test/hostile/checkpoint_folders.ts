@@ -89,7 +89,7 @@ async function ofOtherFolder(random: Random, site: Site): Promise<HostileCase> {
   }
   const run = ["--memory", "32KiB", "--pages", "4", "--epochs", "1", "--interval", "1ms"];
   return {
-    args: ["checkpoint", ...run, `--output=${path}`, "--backend", "model"],
+    args: ["checkpoint", ...run, `--into=${path}`, "--backend", "model"],
     writes: [name, path],
   };
 }

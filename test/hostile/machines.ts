@@ -94,7 +94,7 @@ export const machines: Format = {
   make(random, site) {
     const command = pick(random, [
       ["dump", "--pages=2"],
-      ["checkpoint", "--output=kept", "--epochs=1"],
+      ["checkpoint", "--into=kept", "--epochs=1"],
       ["check", "--only=enable.u32"],
       ["check", "--only=enable.u32", "--format=json", "--output=result"],
       ["fuzz", "1"],

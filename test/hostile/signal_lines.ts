@@ -106,7 +106,7 @@ function tracked(random: Random): string[] {
       "--memory",
       pick(random, ["1MiB", "64MiB", "1GiB"]),
     ],
-    ...["--pages", `${2 ** random(18)}`, ...(once(random, 3) ? [] : ["--output", NAMES.output])],
+    ...["--pages", `${2 ** random(18)}`, ...(once(random, 3) ? [] : ["--into", NAMES.output])],
   ];
 }
 

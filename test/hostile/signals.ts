@@ -40,7 +40,7 @@ export async function makeRestored(folder: string, backend: string): Promise<voi
         "--pages",
         "3000",
       ],
-      ...["--backend", backend, "--output", `${folder}/${NAMES.restored}`],
+      ...["--backend", backend, "--into", `${folder}/${NAMES.restored}`],
     ]),
     stdin: "null",
     stdout: "null",

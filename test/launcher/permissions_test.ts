@@ -2,7 +2,7 @@
 // options needs.
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { GLOBAL_OPTIONS, VM_OPTIONS } from "../../cli/global_options.ts";
-import type { Option } from "../../cli/option.ts";
+import { filesOf, type Option } from "../../cli/option.ts";
 import { COMMAND_NAMES, loadCommand } from "../../commands/registry.ts";
 import { eachOf, shell } from "../support/cli.ts";
 import { Folder } from "../support/folder.ts";
@@ -46,7 +46,9 @@ function sampleOf(name: string, { file }: Option<unknown>): string {
 function needed(command: string, name: string, option: Option<unknown>): string[] {
   if (name === "help" || name === "version" || name === "list") return [OWN];
   if (Object.hasOwn(VM_OPTIONS, name)) return ALL;
-  const use = option.file?.(option.parse(sampleOf(name, option)))?.use ?? "";
+  const use = option.file === undefined
+    ? ""
+    : filesOf(option, option.parse(sampleOf(name, option)))[0]?.use ?? "";
   return [
     ...(name === "backend" || command === "compare" ? [] : ["--allow-ffi"]),
     use === "" && !READING.includes(command) ? OWN : "--allow-read",
@@ -96,7 +98,7 @@ Deno.test("the launcher knows which options take a value, as the program does", 
       const swallowed = await given(home, ["dump", `--${name}`, "--output=x"]);
       assertEquals(
         swallowed.includes("--allow-write"),
-        value === null || ["output", "svg"].includes(name),
+        value === null || ["into", "output", "svg"].includes(name),
         name,
       );
     },
@@ -127,8 +129,8 @@ Deno.test("what a command line says is taken as the program takes it", async () 
     ["run --backend model --pattern stride:8", [OWN]],
     ["run --backend model --kernel x", ALL],
     ["dump -- --backend=model --output x", [ffi, OWN]],
-    ["checkpoint --output --backend=model", [ffi, read, write]],
-    ["checkpoint --backend=model --output --", [read, write]],
+    ["checkpoint --into --backend=model", [ffi, read, write]],
+    ["checkpoint --backend=model --into --", [read, write]],
     ["restore --backend=model x", [read]],
     ["check --output -- --backend model", [read, write, run]],
     ["restore -- --backend=model", [ffi, read]],
@@ -177,7 +179,7 @@ Deno.test("through the launcher each command does its work on the model, without
     live: "--stores 2000",
     restore: `${folder}/kept`,
     check: "--only 'cap.*'",
-    checkpoint: `--epochs 2 --interval 20ms --output ${folder}/kept`,
+    checkpoint: `--epochs 2 --interval 20ms --into ${folder}/kept`,
     bench: "--sweep cost --memory 1MiB --pages 16 --repetitions 1 --svg cost.svg",
     probe: "--trace",
   };

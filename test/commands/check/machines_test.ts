@@ -3,12 +3,13 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { Lanes } from "../../../cli/compare_machines.ts";
 import { checkMachine } from "../../../commands/check/check_machine.ts";
-import { checkResultNdjson } from "../../../commands/check/check_text.ts";
+import { checkResultNdjson } from "../../../commands/check/check_ndjson.ts";
 import { reportStatus } from "../../../commands/check/command.ts";
 import type { CheckResult } from "../../../conformance/kit/check.ts";
 import type { CheckReport } from "../../../conformance/runner/check_report.ts";
 import type { PlannedCheck } from "../../../conformance/runner/supervisor.ts";
 import type { InterruptSignal } from "../../../host/interrupt.ts";
+import { PLAIN_PAGE } from "../../../report/page.ts";
 import type { GuestRequest } from "../../../vm/guest_request.ts";
 import type { MachineContent } from "../../../vm/initramfs.ts";
 import type { PreparedMachine } from "../../../vm/prepare.ts";
@@ -29,7 +30,10 @@ const WORSE: CheckResult = { ...HARMFUL, id: "slot.wraparound", withheld: "allow
 /** What `check --format ndjson` prints in a machine. */
 function printed(checks: readonly CheckResult[], report: Partial<CheckReport> = {}): string {
   const { checks: _, ...rest } = reportOf(checks, report);
-  return [...checks.flatMap((check) => [...checkResultNdjson(check)]), `${JSON.stringify(rest)}\n`]
+  return [
+    ...checks.flatMap((check) => [...checkResultNdjson(check, PLAIN_PAGE)]),
+    `${JSON.stringify(rest)}\n`,
+  ]
     .join("");
 }
 
@@ -66,6 +70,7 @@ async function asked(
     plan: plan as readonly CheckResult[] as readonly PlannedCheck[],
     args,
     interrupt,
+    host: { commandLine: ["dirtyring"], commit: null },
     lanes: new Lanes(lanes),
     running: new Set<never>(),
   };

@@ -1,12 +1,9 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { checkJunit } from "../../../commands/check/check_junit.ts";
 import { checkKtap } from "../../../commands/check/check_ktap.ts";
-import {
-  checkEndNdjson,
-  checkListText,
-  checkResultNdjson,
-  checkText,
-} from "../../../commands/check/check_text.ts";
+import { checkEndNdjson, checkResultNdjson } from "../../../commands/check/check_ndjson.ts";
+import { PLAIN_PAGE } from "../../../report/page.ts";
+import { checkListText, checkText } from "../../../commands/check/check_text.ts";
 import { OUT_OF_TIME, reportOf, RESULTS } from "../../support/check_results.ts";
 
 const WHEN = new Date("2026-01-02T03:04:05.678Z");
@@ -166,8 +163,8 @@ Deno.test("checkJunit() counts as the others do, strict or incomplete", () => {
 Deno.test("NDJSON is a line a check, and last what the JSON result has beside them", () => {
   const report = reportOf(RESULTS);
   const lines = [
-    ...RESULTS.flatMap((one) => [...checkResultNdjson(one)]),
-    ...checkEndNdjson(report),
+    ...RESULTS.flatMap((one) => [...checkResultNdjson(one, PLAIN_PAGE)]),
+    ...checkEndNdjson(report, PLAIN_PAGE),
   ];
   assert(lines.every((line) => line.endsWith("\n") && line.indexOf("\n") === line.length - 1));
   const parsed = lines.map((line) => JSON.parse(line));

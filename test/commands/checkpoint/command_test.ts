@@ -55,13 +55,13 @@ Deno.test("checkpoint answers JSON, and streams NDJSON with the same fields", as
 Deno.test("checkpoint writes files that restore goes on from", async () => {
   await inFolder(async (folder) => {
     const output = `${folder}/files`;
-    const kept = await dirtyring([...SHORT, "--output", output]);
+    const kept = await dirtyring([...SHORT, "--into", output]);
     assertEquals([kept.code, kept.stderr], [0, ""]);
     assertStringIncludes(kept.stdout, `4 files in ${output}, `);
     const restored = await dirtyring([...RESTORE, output]);
     assertEquals([restored.code, restored.stderr], [0, ""]);
     assertMatch(restored.stdout, /\nok: epoch 3 restored, [^\n]* went on without a step lost\n$/);
-    await refused([...SHORT, "--output", output], "holds epoch-00000");
+    await refused([...SHORT, "--into", output], "holds epoch-00000");
     await refused([...RESTORE, output, "--vcpus", "3"], "unknown option --vcpus");
     await refused(RESTORE, "restore: DIR is missing; expected dirtyring restore DIR [OPTION ...]");
     await refused([...RESTORE, output, "x"], "unexpected x; expected dirtyring restore DIR");
@@ -109,8 +109,8 @@ Deno.test("checkpoint writes files that restore goes on from", async () => {
 });
 
 Deno.test("checkpoint names a folder that cannot be written to", async () => {
-  await refused([...SHORT, "--output", "/nowhere/at/all"], "/nowhere/at/all: ENOENT");
-  await refused([...SHORT, "--output", ""], "expected the name of a folder");
+  await refused([...SHORT, "--into", "/nowhere/at/all"], "/nowhere/at/all: ENOENT");
+  await refused([...SHORT, "--into", ""], "expected the name of a folder");
 });
 
 testUnless(
@@ -122,7 +122,7 @@ testUnless(
     const keep = `dirtyring ${[...MODEL, "--interval", "5ms", "--epochs", "99"].join(" ")}`;
     const { stdout, stderr } = await elsewhere(
       `mount -t tmpfs -o size=3500k none ${folder}`,
-      `{ ${keep} --output ${folder}/x; echo status $?; ls ${folder}/x; ` +
+      `{ ${keep} --into ${folder}/x; echo status $?; ls ${folder}/x; ` +
         `dirtyring ${RESTORE.join(" ")} ${folder}/x; echo status $?; }`,
     );
     const said =
@@ -148,7 +148,7 @@ for (const [signal, status] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
     async () => {
       await inFolder(async (folder) => {
         const output = `${folder}/files`;
-        const args = ["checkpoint", "--duration", "60m", "--output", output, "--format", "json"];
+        const args = ["checkpoint", "--duration", "60m", "--into", output, "--format", "json"];
         const child = new RunningCli([...args, "--trace"]);
         await child.prints("stderr", "KVM_RESET_DIRTY_RINGS", 3); // at least one at an epoch's end
         const { code, stdout } = await child.ends(signal);

@@ -2,7 +2,12 @@
 // names.
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { MachineFiles } from "../../../cli/machine_files.ts";
-import type { Option, OptionFile, OptionTable } from "../../../cli/option.ts";
+import {
+  filesOf as namedFiles,
+  type Option,
+  type OptionFile,
+  type OptionTable,
+} from "../../../cli/option.ts";
 import { COMMAND_NAMES, loadCommand } from "../../../commands/registry.ts";
 import { UsageError } from "../../../host/errors.ts";
 import type { GuestFile } from "../../../vm/guest_request.ts";
@@ -24,8 +29,8 @@ function undeclared(options: OptionTable): string[] {
     const isPath = text === "a/b" ||
       (typeof value === "object" && value !== null && "path" in value && value.path === "a/b");
     if (!isPath || option.value === null) return [];
-    const isDeclared = option.file?.(value)?.path === "a/b" &&
-      option.file(option.fallback) === null;
+    const isDeclared = namedFiles(option, value)[0]?.path === "a/b" &&
+      namedFiles(option, option.fallback).length === 0;
     return isDeclared ? [] : [name];
   });
 }
@@ -39,7 +44,7 @@ Deno.test("every option that names a file or a folder says so: its machine is gi
       if (file !== undefined) files.push(`${name} ${option}`);
     }
   }
-  for (const one of ["dump pattern", "checkpoint output", "restore folder", "fuzz file"]) {
+  for (const one of ["dump pattern", "checkpoint into", "restore folder", "fuzz file"]) {
     assert(files.includes(one), `${files}`);
   }
 });

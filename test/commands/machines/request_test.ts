@@ -8,12 +8,14 @@ import { loadCommand } from "../../../commands/registry.ts";
 import { UsageError } from "../../../host/errors.ts";
 import type { VmSettings } from "../../../vm/vm_failure.ts";
 
+const HOST = { commandLine: ["dirtyring"], commit: null };
+
 /** What a command line asks for. */
 async function ask(name: string, ...args: string[]) {
   const { options } = await loadCommand(name);
   const all = { ...options, ...GLOBAL_OPTIONS };
   const { values, given, operands } = await parseLine(args, all);
-  return machineRequest(values, [name, ...given], operands);
+  return machineRequest(values, [name, ...given], operands, HOST);
 }
 
 const DEFAULTS: VmSettings = {
@@ -31,6 +33,7 @@ Deno.test("no --kernel asks for no machine, one for one with what goes with it",
     choices: [{ kernel: "a", modules: null, settings: DEFAULTS }],
     args: ["dump", "--pages=3"],
     operands: [],
+    host: HOST,
   });
   const options = ["--modules=m", "--kernel-args", "x y=z", "--vm-accel", "tcg", "--vm-cpu=intel"];
   const sizes = ["--vm-cpus", "3", "--vm-memory=1GiB", "--vm-timeout", "90s"];
@@ -49,6 +52,7 @@ Deno.test("no --kernel asks for no machine, one for one with what goes with it",
     }],
     args: ["dump", "--trace"],
     operands: [],
+    host: HOST,
   });
 });
 
@@ -112,6 +116,7 @@ Deno.test("a value that looks like an option is one of neither side", async () =
     choices: [{ kernel: "--", modules: null, settings: DEFAULTS }],
     args: ["check", "--only=--kernel-args=x"],
     operands: [],
+    host: HOST,
   });
 });
 
