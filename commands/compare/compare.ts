@@ -288,6 +288,9 @@ function verdictOf(
   if (subjects.some(({ kernel }) => kernel?.backend === "model")) {
     return { ...found, change: "not judged" };
   }
+  // What never varied and is the same needs no test.
+  const isConstant = new Set([...before.samples, ...after.samples]).size === 1;
+  if (isConstant) return { ...found, change: "same" };
   const interval = ratioInterval(before.samples, after.samples);
   if (interval === null) return { ...found, change: "too few" };
   const { low, high } = interval;

@@ -125,7 +125,9 @@ const LACKING: ReadonlySet<Change> = new Set<Change>(["new", "gone", "not made"]
 export function shownFigures({ figures }: CompareResult) {
   const isSame = (row: FigureRow) => row.others.every(({ change }) => change === "same");
   const isEqual = ({ base, others }: FigureRow) =>
-    others.every(({ value, low, high }) => value === base.value && low === 1 && high === 1);
+    others.every(({ value, low, high }) =>
+      value === base.value && (low ?? 1) === 1 && (high ?? 1) === 1
+    );
   const isUnjudged = (row: FigureRow) => row.others.every(({ change }) => change === "not judged");
   const isLacking = ({ others }: FigureRow) => others.every(({ change }) => LACKING.has(change));
   const lacking = figures.filter(isLacking);
