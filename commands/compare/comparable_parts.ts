@@ -119,6 +119,9 @@ export function timesOf(
   return times;
 }
 
+/** The most characters of an option: a pattern may name a file. */
+const OPTION = 400;
+
 /** Reads the options that must be the same, in their order. */
 export function optionsOf(
   result: Foreign,
@@ -126,7 +129,7 @@ export function optionsOf(
   prefix = "",
 ): Record<string, string> {
   return Object.fromEntries(
-    names.map((name) => [`${prefix}${name}`, result.at(name).shown()]),
+    names.map((name) => [`${prefix}${name}`, result.at(name).shown(OPTION)]),
   );
 }
 

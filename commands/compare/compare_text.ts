@@ -58,7 +58,8 @@ function* linesOf(result: CompareResult, page: Page): Generator<string> {
   }
   for (const n of result.others.keys()) {
     const name = names.length === 1 ? "" : `${names[n]}: `;
-    yield* wrapped(`${name}${verdictText(result, n)}`, width, "");
+    // In a file it is one line, whatever its length: a script may take the last one.
+    yield* wrapped(`${name}${verdictText(result, n)}`, page.columns ?? Infinity, "");
   }
 }
 
