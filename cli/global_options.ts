@@ -100,8 +100,8 @@ export function asksMachine(arg: string): boolean {
  * import { withoutOptions } from "./global_options.ts";
  * import { assertEquals } from "@std/assert";
  *
- * const args = ["dump", "--kernel=bzImage", "--pages=3", "--vm-cpus=1", "--trace"];
- * assertEquals(withoutOptions(args, ["kernel", "vm-cpus"]), ["dump", "--pages=3", "--trace"]);
+ * const args = ["dump", "--kernel=bzImage", "--pages=3", "--vm-cpus=1", "--trace="];
+ * assertEquals(withoutOptions(args, ["kernel", "vm-cpus"]), ["dump", "--pages=3", "--trace="]);
  * ```
  *
  * @param args The command line, each option and its value in one word: `--name=value`.
@@ -121,13 +121,29 @@ export function optionName(arg: string): string | null {
   return arg.startsWith("--") ? arg.slice(2).split("=", 1)[0]! : null;
 }
 
+/** Where a trace goes. */
+export interface TraceChoice {
+  /** The file; `null` for standard error. */
+  readonly file: string | null;
+}
+
+const trace: Option<TraceChoice | null> = {
+  value: "FILE",
+  isValueOptional: true,
+  help: "show every kernel call on stderr, or in FILE: thread, seconds, name, arguments, answer",
+  fallback: null,
+  fallbackText: "off",
+  file: (choice) => choice?.file ? { path: choice.file, use: "write" } : null,
+  parse: (text) => ({ file: text === "" ? null : text }),
+};
+
 /** The options of every command. */
 export const GLOBAL_OPTIONS: typeof VM_OPTIONS & {
   readonly output: Option<readonly OutputChoice[]>;
   readonly times: Option<boolean>;
   readonly "no-times": Option<boolean>;
   readonly "no-provenance": Option<boolean>;
-  readonly trace: Option<boolean>;
+  readonly trace: Option<TraceChoice | null>;
   readonly verbose: Option<boolean>;
   readonly help: Option<boolean>;
   readonly version: Option<boolean>;
@@ -137,7 +153,7 @@ export const GLOBAL_OPTIONS: typeof VM_OPTIONS & {
   times: flag("show times on the model, too; they say nothing about a kernel"),
   "no-times": flag("show no time, so that the same counts give the same output"),
   "no-provenance": flag("leave out of JSON where a result comes from: program, host, kernel, time"),
-  trace: flag("show every kernel call on stderr: name, arguments, answer"),
+  trace,
   verbose: flag("show the stack of an error"),
   help: flag("show this help"),
   version: flag("show the version"),

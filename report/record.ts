@@ -3,7 +3,8 @@
 import type { Page } from "./page.ts";
 
 /** Names of fields that hold a measured time, or what was computed from times. */
-const MEASURED = /(Ns|NsPerEntry|PerSecond|[cC]rossover\w*|[rR]atios?)$|^(faster|ms|timeoutMs)$/;
+const MEASURED =
+  /(Ns|NsPerEntry|PerSecond|[cC]rossover\w*|[rR]atios?)$|^(copyShare|faster|ms|slowness|sortPays|timeoutMs)$/;
 /** Fields with such a name that were asked for, not measured. */
 const ASKED = new Set(["intervalNs", "durationNs"]);
 /** Of a longer array the first element tells whether there are times in it. */

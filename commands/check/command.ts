@@ -82,15 +82,23 @@ const withComparison =
   };
 
 // For a single kernel, the head and the checks were printed as they came.
-const text: LateFormatter<CheckOutcome, unknown> = async ({ schema }) => {
-  switch (schema) {
-    case "dirtyring.check/1":
-      return of(schema, (await import("./check_text.ts")).checkEndText);
+const text: LateFormatter<CheckOutcome, unknown> = async (result) => {
+  switch (result.schema) {
+    case "dirtyring.check/1": {
+      const { checkEndText } = await import("./check_text.ts");
+      const { checks, strict } = result;
+      if (!checks.some((check) => hasFailed(check, strict))) return of(result.schema, checkEndText);
+      const { checkAgainText } = await import("./check_again.ts");
+      return of(result.schema, function* (report, page) {
+        yield* checkEndText(report);
+        yield* checkAgainText(report, page);
+      });
+    }
     case "dirtyring.check-list/1":
-      return of(schema, (await import("./check_text.ts")).checkListText);
+      return of(result.schema, (await import("./check_text.ts")).checkListText);
     case "dirtyring.check-kernels/1":
       return withColumns(
-        schema,
+        result.schema,
         (await import("./check_kernels_text.ts")).checkKernelsText,
       );
   }
