@@ -113,16 +113,27 @@ export function columnNames({ others }: CompareResult): string[] {
   return others.length === 1 ? ["new"] : others.map((_, n) => `[${n + 1}]`);
 }
 
+/** The figures that a text shows, and how many it does not. */
+export interface ShownFigures {
+  /** Those that it shows. */
+  readonly rows: readonly FigureRow[];
+  /** Counts that are the same. */
+  readonly counts: number;
+  /** Times of the model. */
+  readonly unjudged: number;
+  /** Figures that not all results have. */
+  readonly lacking: number;
+}
+
 /** What is said of a figure that not all results have. */
 const LACKING: ReadonlySet<Change> = new Set<Change>(["new", "gone", "not made"]);
 
 /**
  * The figures that a text shows: all that were measured, and the counts that are not the same.
  *
- * @returns The rows, and how many were left out: counts that are the same, times of the model, and
- * figures that not all results have.
+ * @returns The rows, and how many were left out.
  */
-export function shownFigures({ figures }: CompareResult) {
+export function shownFigures({ figures }: CompareResult): ShownFigures {
   const isSame = (row: FigureRow) => row.others.every(({ change }) => change === "same");
   const isEqual = ({ base, others }: FigureRow) =>
     others.every(({ value, low, high }) =>

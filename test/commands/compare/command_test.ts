@@ -217,7 +217,9 @@ const SCRIPT = (await Deno.readTextFile(new URL("../../../docs/regression.md", i
 async function regression(folder: string): Promise<CliResult> {
   const kernels = ["v6.1", "v6.12"].map((one) => `'${one.slice(1)} ${MODEL} --model ${one}'`);
   return await shell(
-    `CHECK='--only mmap.*,coalesce.calls-v5.11' BENCH='--sweep pattern --repetitions 5' sh regression.sh ${kernels.join(" ")}`,
+    `CHECK='--only mmap.*,coalesce.calls-v5.11' BENCH='--sweep pattern --repetitions 5' sh regression.sh ${
+      kernels.join(" ")
+    }`,
     folder,
   );
 }
