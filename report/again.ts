@@ -29,7 +29,9 @@ export function shellLine(words: readonly string[]): string {
 
 /** The part of a result that names lost pages. */
 export interface Loss {
+  /** Which kernel answered. */
   readonly kernel: KernelFacts;
+  /** The lost pages, one at least. */
   readonly lost: LostPages;
 }
 
