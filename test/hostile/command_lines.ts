@@ -118,8 +118,9 @@ export const commandLines: Format = {
       ...(once(random, 10) ? words(random) : []),
     ];
     if (given.has("file") && once(random, 2)) site.write("file", "{}\n");
-    const writes = given.get("output");
-    return { args, writes: writes === undefined ? [] : [writes] };
+    // Among the words there may be one, too.
+    const writes = args.flatMap((arg) => /^--output=(.*)$/s.exec(arg)?.slice(1) ?? []);
+    return { args, writes };
   },
 };
 
