@@ -1,6 +1,7 @@
 // compare(): what counts as worse, of statements and of figures, and what is not comparable.
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { compare } from "../../../commands/compare/compare.ts";
+import { compareMarkdown } from "../../../commands/compare/compare_markdown.ts";
 import type { CompareResult } from "../../../commands/compare/compare_result.ts";
 import { UsageError } from "../../../host/errors.ts";
 import {
@@ -219,4 +220,30 @@ Deno.test("several results are compared with the first, each by itself", () => {
   assertEquals(row.others.map(({ change }) => change), ["worse", "better"]);
   assertEquals(counts.map(({ worse }) => worse.figures), [1, 0]);
   assertEquals(ok, false);
+});
+
+Deno.test("a field of another type is refused with the file, the field and its value", () => {
+  const refused = (now: object, message: string) =>
+    assertThrows(() => comparable("new.json", now), UsageError, message);
+  const stats = (change: StatsChange) => statsResult(change);
+  refused(stats({ total: { batches: "x" } }), 'new.json: total.batches is "x"; expected a number');
+  refused(stats({ total: { calls: -1 } }), "new.json: total.calls is -1; expected 0 or more");
+  refused(stats({ samples: [1, NaN] }), "measured.samples.resetNsPerEntry[1] is null; expected");
+  refused(stats({ rest: { lost: [] } }), "new.json: lost is a list; expected an object");
+  refused(stats({ kernel: { backend: "\u001bxen" } }), 'is "\\u001bxen"; expected kvm or model');
+  refused({ schema: "dirtyring.compare/1" }, "schema is");
+  refused({ schema: "__proto__" }, "schema is");
+  refused({}, "new.json: schema is missing; expected a text");
+  refused(checkReport([{}]), "new.json: checks[0].status is missing; expected pass or fail");
+});
+
+Deno.test("Markdown holds what came from files in code spans, of one line each", () => {
+  const answer = "a|b `c` <img src=x>\n# not a heading";
+  const result = compared(
+    checkReport([checkOf("reset.number", "pass")]),
+    checkReport([checkOf("reset.number", "fail", { expected: "x", seen: answer })]),
+  );
+  const text = [...compareMarkdown(result)].join("");
+  assert(text.includes("`expected x, seen a\\|b 'c' <img src=x>; # not a heading`"), text);
+  assert(text.startsWith("### dirtyring compare: worse\n"), text);
 });
