@@ -35,6 +35,8 @@ export interface Declaration<
   readonly operands?: Operands;
   /** Its options. */
   readonly options: Table;
+  /** The options that are used most, in the order in which help begins with them. */
+  readonly often?: readonly (keyof Table & string)[];
   /** Command lines that work as printed, each with a description of what it shows. */
   readonly examples: readonly (readonly [string, string])[];
   /**
@@ -61,6 +63,10 @@ export interface Command extends
   > {
   /** Its operands in their order; most commands have none. */
   readonly operands: OperandTable;
+  /** The names of the options that are used most. */
+  readonly often: readonly string[];
+  /** The names of the formats of its result. */
+  readonly formats: readonly string[];
   /** As in its declaration. The values must have been parsed by its own options and operands. */
   asksMachines(values: Readonly<Record<string, unknown>>, machines: number): boolean;
   /**
@@ -91,13 +97,15 @@ export function defineCommand<
   Result,
   Operands extends OperandTable = Record<never, never>,
 >(declaration: Declaration<Table, Result, Operands>): Command {
-  const { name, summary, details, operands = {}, options, examples } = declaration;
+  const { name, summary, details, operands = {}, options, often = [], examples } = declaration;
   return {
     name,
     summary,
     details,
     operands,
     options,
+    often,
+    formats: Object.keys(declaration.formats),
     examples,
     // The cast holds as in `execute`.
     asksMachines: (values, machines) =>
@@ -153,16 +161,34 @@ export function now<Result, Options>(
 }
 
 /** Formats a result as one line of JSON. Its parts may have been printed before, one per line. */
-export async function ndjson(): Promise<Formatter<unknown, unknown>> {
-  const { recorded } = await import("../report/record.ts");
-  return (result, _, page) => [`${JSON.stringify(recorded(result, page))}\n`];
+export const ndjson: () => Promise<Formatter<unknown, unknown>> = ndjsonOf([]);
+
+/**
+ * The formatter {@linkcode ndjson} for a result with times by the clock of the run.
+ *
+ * @param clocked The names of the fields that hold them.
+ */
+export function ndjsonOf(clocked: readonly string[]): () => Promise<Formatter<unknown, unknown>> {
+  return async () => {
+    const { recorded } = await import("../report/record.ts");
+    return (result, _, page) => [`${JSON.stringify(recorded(result, page, clocked))}\n`];
+  };
 }
 
 /** Formats a result as JSON, which every command offers. The module is loaded on demand. */
-export async function json(): Promise<Formatter<unknown, unknown>> {
-  const { jsonText } = await import("../report/json.ts");
-  const { recorded } = await import("../report/record.ts");
-  return (result, _, page) => jsonText(recorded(result, page));
+export const json: () => Promise<Formatter<unknown, unknown>> = jsonOf([]);
+
+/**
+ * The formatter {@linkcode json} for a result with times by the clock of the run.
+ *
+ * @param clocked The names of the fields that hold them.
+ */
+export function jsonOf(clocked: readonly string[]): () => Promise<Formatter<unknown, unknown>> {
+  return async () => {
+    const { jsonText } = await import("../report/json.ts");
+    const { recorded } = await import("../report/record.ts");
+    return (result, _, page) => jsonText(recorded(result, page, clocked));
+  };
 }
 
 /**

@@ -147,11 +147,12 @@ export class Outlets {
     stream: Outlet["stream"],
   ): Outlet {
     const areTimesShown = () => this.#isTimed ?? this.#isModel !== true;
+    const clock = this.#isTimed !== false;
     return {
       ...place,
       // Which kernel answers may be known only later.
       get page() {
-        return { ...page, times: areTimesShown() };
+        return { ...page, times: areTimesShown(), clock };
       },
       print,
       stream,

@@ -1,12 +1,13 @@
 // Options that several commands share, and the machine that they describe.
 
 import { interruptStatus } from "../cli/command.ts";
+import type { Context } from "../cli/context.ts";
 import { choice, count, memorySize, type Option, optionalCount, ringSize } from "../cli/option.ts";
 import type { RoundsCheck, RuleChoice } from "../drive/story.ts";
 import type { Kernel } from "../ffi/kernel.ts";
 import type { GuestName } from "../guest/guest.ts";
-import { parsePattern, type Pattern, PATTERN_FORMS } from "../guest/pattern.ts";
-import { type Backend, type ModelChoice, parseModel } from "../host/backend.ts";
+import { parsePattern, type Pattern, PATTERN_FORMS, PATTERN_WORDS } from "../guest/pattern.ts";
+import { type Backend, MODEL_VERSIONS, type ModelChoice, parseModel } from "../host/backend.ts";
 import { EXIT } from "../host/errors.ts";
 import { type RingVm, ringVm } from "../machine/guest_vm.ts";
 import { type LabOptions, type Plan, planLab } from "../machine/plan.ts";
@@ -18,6 +19,7 @@ const patternOption: Option<Pattern> = {
   fallback: { name: "sequential", parameter: 0 },
   fallbackText: "sequential",
   file: (pattern) => pattern.name === "file" ? { path: pattern.path, use: "read" } : null,
+  completes: { words: [...PATTERN_WORDS, "file:"], fileAfter: ["file:"] },
   parse: parsePattern,
 };
 
@@ -134,6 +136,11 @@ export const modelOption: Option<ModelChoice | undefined> = {
     "with page-modification logging, +emulator emulates real mode, where every store pushes",
   fallback: undefined,
   fallbackText: "latest",
+  completes: {
+    words: MODEL_VERSIONS.flatMap((version) =>
+      ["", "+pml", "+emulator", "+pml+emulator"].map((traits) => `${version}${traits}`)
+    ),
+  },
   parse: parseModel,
 };
 
@@ -157,6 +164,14 @@ export const ruleOption: Option<RuleChoice> = choice(
   "kernel version whose rule counts the calls; auto goes by this kernel's release",
   ["auto", "v5.11", "v6.10", "v6.17"],
 );
+
+/**
+ * Whether any outlet shows measured times; what nobody sees need not be measured. The kernel must
+ * be open: of a model no times are shown unless they are asked for.
+ */
+export function areTimesShown({ outlets }: Pick<Context, "outlets">): boolean {
+  return outlets.some(({ page }) => page.times);
+}
 
 /**
  * The exit status of a command with rounds.

@@ -72,12 +72,15 @@ export function incompleteText(report: CheckReport): string | null {
   return `incomplete: ${why} after ${checks.length} of ${all} checks`;
 }
 
+/** What is said beside times that a model took. */
+export const MODEL_TIMES = "These are times of the model, in memory: no kernel's.";
+
 /**
  * Notes that a reader of measured times needs.
  *
  * @param backend Which kernel answered.
  * @param emulated Whether KVM emulates the guest's stores.
- * @param understated What the emulation understates, and other effects of it.
+ * @param understated What the emulation understates.
  * @returns Lines with their ends; none if the times are those of a processor and a kernel.
  */
 export function* timesNote(
@@ -85,10 +88,19 @@ export function* timesNote(
   emulated: boolean,
   understated: string,
 ): Generator<string> {
-  if (backend === "model") yield "  These are times of the model, in memory: no kernel's.\n";
+  if (backend === "model") yield `  ${MODEL_TIMES}\n`;
   if (!emulated) return;
-  yield "  This KVM emulates the guest's stores: there are no guest mappings to re-protect,\n" +
-    `  which understates ${understated}.\n`;
+  yield "  This KVM emulates the guest's stores: each pushes an entry, and there are no guest mappings\n" +
+    `  to re-protect, which understates ${understated}.\n`;
+}
+
+/**
+ * The note for a reader of counts where {@linkcode timesNote} is the one for a reader of times.
+ *
+ * @returns A line with its end; none if KVM does not emulate the guest's stores.
+ */
+export function* countsNote(emulated: boolean): Generator<string> {
+  if (emulated) yield "  This KVM emulates the guest's stores: each pushes an entry.\n";
 }
 
 const SHOWN = 10;

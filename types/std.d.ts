@@ -39,10 +39,6 @@ declare module "@std/cli/parse-args" {
   ): { _: (string | number)[]; [name: string]: unknown };
 }
 
-declare module "@std/text/closest-string" {
-  export function closestString(
-    givenWord: string,
-    possibleWords: readonly string[],
-    options?: { caseSensitive?: boolean },
-  ): string;
+declare module "@std/text/levenshtein-distance" {
+  export function levenshteinDistance(str1: string, str2: string): number;
 }

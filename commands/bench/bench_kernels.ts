@@ -145,10 +145,16 @@ const TITLES: Readonly<Record<BenchRatio["sweep"], string>> = {
  *
  * @param width The most characters in a line: if labels are too long, the tables have numbers
  * instead.
+ * @param times Whether times, and so their ratios, are shown.
  * @returns Lines with their ends.
  */
-export function* benchKernelsText(result: BenchKernels, width = LINE_WIDTH): Generator<string> {
-  const { kernels, ratios } = result;
+export function* benchKernelsText(
+  result: BenchKernels,
+  width = LINE_WIDTH,
+  times = true,
+): Generator<string> {
+  const { kernels } = result;
+  const ratios = times ? result.ratios : [];
   const sweeps = [...Map.groupBy(ratios, ({ sweep }) => sweep)].map(([sweep, of]) => ({
     title: TITLES[sweep],
     rows: of.map((one) => [
@@ -160,7 +166,9 @@ export function* benchKernelsText(result: BenchKernels, width = LINE_WIDTH): Gen
   }));
   const columns = kernelColumns(kernels, sweeps.flatMap(({ rows }) => rows), width);
   yield* columns.legend;
-  yield "\nRatios, each within one kernel: times of different VMs say little of their kernels.\n";
+  if (times) {
+    yield "\nRatios, each within one kernel: times of different VMs say little of their kernels.\n";
+  }
   for (const { title, rows } of sweeps) {
     yield `\n${title}\n`;
     yield* kernelsTable(columns, rows, "right");
@@ -189,7 +197,7 @@ function* endText({ kernels }: BenchKernels): Generator<string> {
 function* notes(report: BenchKernels["kernels"][number]["report"]): Generator<string> {
   if (report === null) return;
   const { emulated, interrupted, problems, kernelLog } = report;
-  if (emulated) yield "emulates the guest's stores, which understates what re-arming costs";
+  if (emulated) yield "emulates the guest's stores, which understates what re-protecting costs";
   if (interrupted !== null) yield `interrupted by ${interrupted}: figures up to there`;
   for (const problem of problems) yield `PROBLEM: ${oneLine(problem)}`;
   yield* kernelLogText(kernelLog);

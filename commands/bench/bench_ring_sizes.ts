@@ -200,7 +200,8 @@ export async function measurePatterns(
     const round = await ring.round(takePlain, wanted);
     return round === null ? null : round.resetNs / round.entries;
   });
-  const rows = await takeTurns(turns, options.repetitions, site.interrupt);
+  const warmUp = options.isTimed ?? true;
+  const rows = await takeTurns(turns, options.repetitions, site.interrupt, { warmUp });
   if (rows.length === 0) return [];
   const samples = sequences.map((_, n) => rows.map((row) => row[n]!));
   const spreads = samples.map(spreadOf);

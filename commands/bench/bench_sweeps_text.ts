@@ -1,5 +1,6 @@
 import { bar, countText, fractionText, numberText, table, timeText } from "../../report/table.ts";
 import { printable } from "../../text/printable.ts";
+import type { CostCrossover } from "./bench_crossing.ts";
 import type { PatternCost, RingSizeCost, RingSizeGuest } from "./bench_ring_sizes.ts";
 import type { SortDensity, SortPays } from "./bench_sort.ts";
 
@@ -50,9 +51,13 @@ function rounded(value: number): string {
 /**
  * Formats the pattern sweep for people.
  *
+ * @param isCompared Whether it is said how much longer a reset takes than with the first pattern.
  * @returns Lines with their ends; the first line is blank.
  */
-export function* patternsText(patterns: readonly PatternCost[]): Generator<string> {
+export function* patternsText(
+  patterns: readonly PatternCost[],
+  isCompared: boolean,
+): Generator<string> {
   const [first] = patterns;
   yield `\npattern: KVM_RESET_DIRTY_RINGS on ${first?.entries} entries in different orders, ` +
     `medians of ${countText(first?.repetitions ?? 0, "round")}; batches are modelled\n`;
@@ -66,7 +71,7 @@ export function* patternsText(patterns: readonly PatternCost[]): Generator<strin
         "an entry",
         "min",
         "max",
-        `/ ${printable(first?.pattern ?? "")}`,
+        ...(isCompared ? [`/ ${printable(first?.pattern ?? "")}`] : []),
         "",
       ],
       ...patterns.map((one) => [
@@ -76,11 +81,11 @@ export function* patternsText(patterns: readonly PatternCost[]): Generator<strin
         timeText(one.resetNsPerEntry),
         timeText(one.minNsPerEntry),
         timeText(one.maxNsPerEntry),
-        numberText(one.ratio),
+        ...(isCompared ? [numberText(one.ratio)] : []),
         bar(one.resetNsPerEntry, most, BAR_WIDTH),
       ]),
     ],
-    ["left", "right", "right", "right", "right", "right", "right", "left"],
+    ["left", ...new Array(isCompared ? 6 : 5).fill("right"), "left"],
     "  ",
   );
 }
@@ -89,11 +94,13 @@ export function* patternsText(patterns: readonly PatternCost[]): Generator<strin
  * Formats the sort sweep for people.
  *
  * @param pays The density from which sorting pays.
+ * @param isCompared Whether it is said what sorting saves, and from where on it pays.
  * @returns Lines with their ends; the first line is blank.
  */
 export function* densityText(
   densities: readonly SortDensity[],
   pays: SortPays | null,
+  isCompared: boolean,
 ): Generator<string> {
   const least = Math.min(...densities.map(({ repetitions }) => repetitions));
   yield `\nsort: random pages of a slot, plain and sorted in the ring before marking; ns an entry, medians ` +
@@ -102,7 +109,7 @@ export function* densityText(
   const most = Math.max(...densities.map(({ ratio }) => ratio));
   yield* table(
     [
-      ["", "", "plain", "", "", "sorted", "", "", "", "plain", ""],
+      ["", "", "plain", "", "", "sorted", "", "", "", ...(isCompared ? ["plain", ""] : [])],
       [
         "dirty",
         "pages",
@@ -113,8 +120,7 @@ export function* densityText(
         "sort",
         "reset",
         "total",
-        "/ sorted",
-        "",
+        ...(isCompared ? ["/ sorted", ""] : []),
       ],
       ...densities.map(({ dirtyFraction, dirtyPages, plain, sorted, ratio }) => [
         fractionText(dirtyFraction),
@@ -126,14 +132,15 @@ export function* densityText(
         ns(sorted.sortNsPerEntry),
         ns(sorted.resetNsPerEntry),
         ns(sorted.totalNsPerEntry),
-        numberText(Number(ratio.toPrecision(3))),
-        bar(ratio, most, BAR_WIDTH),
+        ...(isCompared
+          ? [numberText(Number(ratio.toPrecision(3))), bar(ratio, most, BAR_WIDTH)]
+          : []),
       ]),
     ],
     [...new Array(10).fill("right"), "left"],
     "  ",
   );
-  if (pays !== null) yield `  ${paysText(pays)}\n`;
+  if (pays !== null && isCompared) yield `  ${paysText(pays)}\n`;
 }
 
 /**
@@ -149,4 +156,17 @@ export function paysText({ dirtyFraction, outcome }: SortPays): string {
   return outcome === "never"
     ? "sorting does not pay in this range"
     : "sorting pays in all of this range";
+}
+
+/**
+ * The range in which a crossover may lie. It is rounded as the crossover itself is, which so stays
+ * inside as printed.
+ *
+ * @returns Such as `0.13 to 0.45 %`.
+ */
+export function rangeText(
+  { leastFraction, mostFraction }: Pick<CostCrossover, "leastFraction" | "mostFraction">,
+): string {
+  const [least, most] = [fractionText(leastFraction ?? 0), fractionText(mostFraction ?? 0)];
+  return `${least.replace(/ %$/, "")} to ${most}`;
 }

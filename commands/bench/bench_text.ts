@@ -1,4 +1,5 @@
-import { kernelLine, timesNote } from "../../report/notes.ts";
+import { countsNote, kernelLine, timesNote } from "../../report/notes.ts";
+import type { Page } from "../../report/page.ts";
 import {
   type Align,
   bar,
@@ -12,33 +13,42 @@ import {
 } from "../../report/table.ts";
 import { printable } from "../../text/printable.ts";
 import type { BenchResult } from "./bench.ts";
-import type { CostCell, CostCrossover } from "./bench_cost.ts";
-import { densityText, patternsText, ringSizesText } from "./bench_sweeps_text.ts";
+import type { CostCell } from "./bench_cost.ts";
+import { countsText, trackingText } from "./bench_counts_text.ts";
+import type { CostCrossover } from "./bench_crossing.ts";
+import { densityText, patternsText, rangeText, ringSizesText } from "./bench_sweeps_text.ts";
 
 /**
- * Formats the result of `dirtyring bench` for people.
+ * Formats the result of `dirtyring bench` for people: of a kernel times, of a model what was
+ * counted, and times only where they are asked for. What rests on times is said of a kernel alone.
  *
+ * @param page `times`: whether times are shown.
  * @returns Lines with their ends.
  */
-export function* benchText(result: BenchResult): Generator<string> {
+export function* benchText(result: BenchResult, { times }: Pick<Page, "times">): Generator<string> {
   const { options, kernel } = result;
+  const isModel = kernel.backend === "model";
   yield `${kernelLine(kernel)}\n`;
   yield `bench   ${options.guest} guest, ${
     printable(options.pattern)
   }, seed ${options.seed}, ring of ` +
     `${options.ring} entries\n`;
-  yield `        medians of ${countText(result.repetitions, "repetition")} or more, in turn\n`;
-  yield* timesNote(kernel.backend, result.emulated, "what re-arming costs");
-  if (result.cells.length > 0) {
-    yield* costText(result.cells);
-    yield* crossoverText(result.cells, result.crossover);
-  }
-  if (result.ringSizeGuest !== null) {
-    yield* ringSizesText(result.ringSizes, result.ringSizeGuest);
-  }
-  if (result.patterns.length > 0) yield* patternsText(result.patterns);
-  if (result.sorting.length > 0) yield* densityText(result.sorting, result.sortPays);
+  if (times) {
+    yield `        medians of ${countText(result.repetitions, "repetition")} or more, in turn\n`;
+    yield* timesNote(kernel.backend, result.emulated, "what re-protecting costs");
+  } else yield* countsNote(result.emulated);
+  if (isModel || !times) yield* countsText(result);
+  if (times) yield* timedText(result, !isModel);
   yield* endText(result);
+}
+
+function* timedText(result: BenchResult, isCompared: boolean): Generator<string> {
+  const { cells, crossover, ringSizes, ringSizeGuest, patterns, sorting, sortPays } = result;
+  if (cells.length > 0) yield* costText(cells);
+  if (cells.length > 0 && isCompared) yield* crossoverText(cells, crossover);
+  if (ringSizeGuest !== null) yield* ringSizesText(ringSizes, ringSizeGuest);
+  if (patterns.length > 0) yield* patternsText(patterns, isCompared);
+  if (sorting.length > 0) yield* densityText(sorting, sortPays, isCompared);
 }
 
 function* endText({ interrupted, problems, ok }: BenchResult): Generator<string> {
@@ -50,7 +60,7 @@ function* endText({ interrupted, problems, ok }: BenchResult): Generator<string>
 }
 
 const BAR_WIDTH = 20;
-const HEAD = ["dirty", "tracking", "median", "min", "max", "learn", "re-arm", ""];
+const HEAD = ["dirty", "tracking", "median", "min", "max", "learn", "re-protect", ""];
 const ALIGNS: readonly Align[] = [
   "right",
   "left",
@@ -63,22 +73,13 @@ const ALIGNS: readonly Align[] = [
 ];
 
 /**
- * The name of a way of tracking.
- *
- * @returns `ring`, `ring, sorted`, `bitmap` or `bitmap-manual`.
- */
-export function trackingText({ tracking, sorted }: Pick<CostCell, "tracking" | "sorted">): string {
-  return sorted ? `${tracking}, sorted` : tracking;
-}
-
-/**
  * Formats the cost sweep: a table for each size of memory.
  *
  * @param cells The cells; those of one size must be adjacent.
  * @returns Lines with their ends; the first line is blank.
  */
 export function* costText(cells: readonly CostCell[]): Generator<string> {
-  yield "\ncost: to learn which pages are dirty, and to re-arm them\n";
+  yield "\ncost: to learn which pages are dirty, and to re-protect them\n";
   for (const memory of Map.groupBy(cells, ({ memoryBytes }) => memoryBytes).values()) {
     yield `\n  ${sizeText(memory[0]!.memoryBytes)}\n`;
     const groups = [...Map.groupBy(memory, ({ dirtyPages }) => dirtyPages).values()];
@@ -148,10 +149,13 @@ function ratioText(cells: readonly CostCell[], place: Place): string {
 /**
  * Says where the bitmap begins to win.
  *
- * @returns `from 0.41 % dirty on`, or words for a range without such a fraction.
+ * @returns `from 0.41 % dirty on (0.13 to 0.45 %)`, or words for a range without such a fraction.
  */
-export function crossingText({ dirtyFraction, outcome }: CostCrossover["sorted"]): string {
-  if (dirtyFraction !== null) return `from ${fractionText(dirtyFraction)} dirty on`;
+export function crossingText(crossing: CostCrossover["sorted"]): string {
+  const { dirtyFraction, outcome } = crossing;
+  if (dirtyFraction !== null) {
+    return `from ${fractionText(dirtyFraction)} dirty on (${rangeText(crossing)})`;
+  }
   if (outcome === "unclear") return "here and there";
   return outcome === "ring" ? "nowhere in this range" : "everywhere in this range";
 }

@@ -113,10 +113,16 @@ const junit: LateFormatter<CheckOutcome, unknown> = async ({ schema }) => {
   const when = new Date();
   if (schema === "dirtyring.check-kernels/1") {
     const { checkKernelsJunit } = await import("./check_junit.ts");
-    return of(schema, (report) => checkKernelsJunit(report, { when }));
+    return of(
+      schema,
+      (report, { clock }) => checkKernelsJunit(report, { when: clock ? when : null }),
+    );
   }
   const { checkJunit: format } = await import("./check_junit.ts");
-  return of("dirtyring.check/1", (report) => format(report, { when }));
+  return of(
+    "dirtyring.check/1",
+    (report, { clock }) => format(report, { when: clock ? when : null }),
+  );
 };
 
 const ndjson: LateFormatter<CheckOutcome, unknown> = async () =>
@@ -280,6 +286,13 @@ function statusOf(outcome: CheckOutcome, { bisect }: Pick<CheckOptions, "bisect"
   }
 }
 
+// The ids of all checks, and their groups.
+async function ids(): Promise<readonly string[]> {
+  const { ALL_CHECKS } = await import("../../conformance/statements/all_checks.ts");
+  const all = ALL_CHECKS.map(({ id }) => id);
+  return [...new Set(all.map((id) => id.replace(/\..*/, ".*"))), ...all];
+}
+
 /** `dirtyring check` */
 export const command: Command = defineCommand({
   name: "check",
@@ -292,8 +305,8 @@ export const command: Command = defineCommand({
     "--bisect 125 for all that says nothing about the kernel, 129 for a wrong command line.",
   options: {
     ...backendOptions(),
-    only: globs("only checks whose id matches one of these globs", "all"),
-    skip: globs("no check whose id matches one of these globs", "none"),
+    only: globs("only checks whose id matches one of these globs", "all", ids),
+    skip: globs("no check whose id matches one of these globs", "none", ids),
     list: flag("list the checks and make none; --format text or json"),
     timeout: optionalDuration(
       "the longest that a check may take",
@@ -316,6 +329,7 @@ export const command: Command = defineCommand({
     ),
     format: choice("how the result is written", ["text", "ktap", "junit", "json", "ndjson"]),
   },
+  often: ["only", "skip", "format", "bisect"],
   examples: [
     ["dirtyring check", "every statement that /dev/kvm can show"],
     ["dirtyring check --backend model --model v5.11", "all of them, on a kernel in memory"],

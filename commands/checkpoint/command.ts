@@ -3,7 +3,7 @@ import {
   defineCommand,
   type Formatter,
   interruptStatus,
-  json,
+  jsonOf,
 } from "../../cli/command.ts";
 import {
   choice,
@@ -20,10 +20,16 @@ import { kernelLogText } from "../../report/notes.ts";
 import { labOptions, threadOptions } from "../lab_options.ts";
 import type { CheckpointResult } from "./checkpoint_result.ts";
 
+/**
+ * The fields of a result and of its epochs that hold times by the clock of the run: on a model they
+ * are counted in instructions.
+ */
+export const CLOCKED: readonly string[] = ["elapsedNs", "ranNs"];
+
 async function text(): Promise<Formatter<Watched<CheckpointResult>, unknown>> {
   const { checkpointText } = await import("./checkpoint_text.ts");
-  return function* (outcome) {
-    yield* checkpointText(outcome);
+  return function* (outcome, _, page) {
+    yield* checkpointText(outcome, page);
     yield* kernelLogText(outcome.kernelLog);
   };
 }
@@ -31,12 +37,16 @@ async function text(): Promise<Formatter<Watched<CheckpointResult>, unknown>> {
 // The epochs were streamed before.
 async function ndjson(): Promise<Formatter<Watched<CheckpointResult>, unknown>> {
   const { recorded } = await import("../../report/record.ts");
-  return ({ epochs: _printed, ...rest }, _, page) => [`${JSON.stringify(recorded(rest, page))}\n`];
+  return (
+    { epochs: _printed, ...rest },
+    _,
+    page,
+  ) => [`${JSON.stringify(recorded(rest, page, CLOCKED))}\n`];
 }
 
 const tracking: Option<TrackingKind> = choice(
-  "how dirty pages are tracked: in rings, in a bitmap that KVM_GET_DIRTY_LOG re-arms, or in one that " +
-    "KVM_CLEAR_DIRTY_LOG re-arms",
+  "how dirty pages are tracked: in rings, in a bitmap where KVM_GET_DIRTY_LOG re-protects the pages, or in one " +
+    "where KVM_CLEAR_DIRTY_LOG does",
   ["ring", "bitmap", "bitmap-manual"],
 );
 
@@ -46,6 +56,7 @@ const into: Option<string | undefined> = {
   fallback: undefined,
   fallbackText: "none",
   file: (path) => path === undefined ? null : { path, use: "write folder" },
+  completes: { path: "folder" },
   parse: parsePath("folder"),
 };
 
@@ -54,7 +65,7 @@ export const command: Command = defineCommand({
   name: "checkpoint",
   summary: "keep a replica of a running guest, and write checkpoints",
   details:
-    "Epoch after epoch the vCPUs run, pause, and what they dirtied is learned, re-armed and copied to a " +
+    "Epoch after epoch the vCPUs run, pause, and what they dirtied is learned, re-protected and copied to a " +
     "replica, which at the end must be the guest's memory, byte for byte: the exit status is 1 if not. A " +
     "full ring stops its vCPU, so that --max-dirty can end an epoch early; under a bitmap nothing would. " +
     "dirtyring restore makes the machine again from what --into wrote.",
@@ -78,6 +89,7 @@ export const command: Command = defineCommand({
       "ndjson",
     ]),
   },
+  often: ["into", "epochs", "interval", "tracking", "pattern", "max-dirty"],
   examples: [
     ["dirtyring checkpoint", "two vCPUs, an epoch every 100 ms"],
     [
@@ -91,7 +103,7 @@ export const command: Command = defineCommand({
     ["dirtyring checkpoint --tracking bitmap --epochs 3", "the same with a bitmap"],
     ["dirtyring checkpoint --epochs 3 --into checkpoints", "a file for each epoch"],
   ],
-  formats: { text, json, ndjson },
+  formats: { text, json: jsonOf(CLOCKED), ndjson },
   async run(options, context): Promise<Watched<CheckpointResult>> {
     const { keepReplica } = await import("./checkpoint.ts");
     return await keepReplica(options, context);

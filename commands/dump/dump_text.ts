@@ -15,6 +15,7 @@ export function* dumpText(
   options: { readonly limit: number | undefined },
 ): Generator<string> {
   yield* labHead(result);
+  yield* slot0Text(result);
   for (const ring of result.rings) {
     const { entries } = ring;
     const dirty = entries.filter(({ state }) => state === "dirty").length;
@@ -38,7 +39,20 @@ export function* dumpText(
   yield* lostText(result.lost);
 }
 
+// Why the first page of the pattern is not at gfn 0. Logged slots lie behind slot 0, from id 1 on.
+function* slot0Text({ rings }: DumpResult): Generator<string> {
+  const first = rings.flatMap(({ entries }) => entries).find(({ slot, gfn }) =>
+    slot === 1 && gfn !== null
+  );
+  if (first === undefined || first.gfn === null) return;
+  const base = first.gfn - Number(first.offset);
+  yield `        slot 0, below gfn 0x${base.toString(16)}, holds the guest's code and lists: ` +
+    "it is not logged\n";
+}
+
 function cells({ index, flags, addressSpace, slot, offset, gfn }: DumpedEntry): string[] {
+  // What KVM has not written yet names no page.
+  if (flags === 0 && slot === 0 && offset === 0) return [`${index}`, flagsText(flags)];
   return [
     `${index}`,
     flagsText(flags),
@@ -55,9 +69,14 @@ function cells({ index, flags, addressSpace, slot, offset, gfn }: DumpedEntry): 
  *
  * @returns A line without its end; `null` if the vCPU stopped for another reason.
  */
-export function ringFullNote({ vcpu, exit, done, stores }: DumpedRing): string | null {
+export function ringFullNote({ vcpu, exit, done, stores, entries }: DumpedRing): string | null {
   if (exit !== "KVM_EXIT_DIRTY_RING_FULL") return null;
-  const rest = done ? "" : ", the rest is not made (see dirtyring run)";
+  const dirty = entries.filter(({ state }) => state === "dirty").length;
+  const rest = done
+    ? ""
+    : dirty > stores
+    ? "; that of the last entry is not made yet, nor is the rest (see dirtyring run)"
+    : ", the rest is not made (see dirtyring run)";
   return `vCPU ${vcpu}: the ring is full after ${countText(stores, "store")}${rest}`;
 }
 

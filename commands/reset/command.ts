@@ -2,14 +2,14 @@ import { type Command, defineCommand, json, now } from "../../cli/command.ts";
 import { choice, flag, optionalCount } from "../../cli/option.ts";
 import { InlineDriver } from "../../drive/inline_driver.ts";
 import { UsageError } from "../../host/errors.ts";
-import { labOptions, makeLab } from "../lab_options.ts";
+import { areTimesShown, labOptions, makeLab } from "../lab_options.ts";
 import { reset } from "./reset.ts";
 import { resetText } from "./reset_text.ts";
 
 /** `dirtyring reset` */
 export const command: Command = defineCommand({
   name: "reset",
-  summary: "run one round, harvest, reset, and show what the kernel took back",
+  summary: "run one round, harvest, reset, and show which entries the kernel reset",
   details:
     "A reset stops at the first entry that is not harvested. --harvest-first and --gap leave " +
     "entries behind on purpose; a second pass then completes the harvest. --sort sorts what is " +
@@ -27,6 +27,7 @@ export const command: Command = defineCommand({
     ),
     format: choice("how the result is written", ["text", "json"]),
   },
+  often: ["gap", "harvest-first", "sort", "pages", "pattern"],
   examples: [
     ["dirtyring reset", "256 entries, one reset"],
     ["dirtyring reset --gap 100", "the kernel stops at entry 100"],
@@ -53,7 +54,8 @@ export const command: Command = defineCommand({
       ? (await import("../../machine/kernel_state.ts")).kernelStates(kernel)
       : null;
     using lab = await makeLab(kernel, { ...options, rounds: 1 });
-    return await reset(lab, new InlineDriver(), { harvestFirst, gap, sort, states });
+    const isTimed = areTimesShown(context);
+    return await reset(lab, new InlineDriver(), { harvestFirst, gap, sort, states, isTimed });
   },
   status: (result) => result.ok ? 0 : 1,
 });

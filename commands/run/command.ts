@@ -4,7 +4,14 @@ import { run, type RunResult } from "../../drive/story.ts";
 import { Interrupt } from "../../host/interrupt.ts";
 import type { Watched } from "../../host/kernel_log.ts";
 import { kernelLogText } from "../../report/notes.ts";
-import { labOptions, makeLab, roundsOption, roundsStatus, ruleOption } from "../lab_options.ts";
+import {
+  areTimesShown,
+  labOptions,
+  makeLab,
+  roundsOption,
+  roundsStatus,
+  ruleOption,
+} from "../lab_options.ts";
 import { watchKernel } from "../watch_kernel.ts";
 import { runText } from "./run_text.ts";
 
@@ -25,6 +32,7 @@ export const command: Command = defineCommand({
     ),
     format: choice("how the result is written", ["text", "json"]),
   },
+  often: ["rounds", "pages", "vcpus", "ring", "pattern", "guest", "sort"],
   examples: [
     ["dirtyring run", "two vCPUs, four rounds"],
     ["dirtyring run --ring 1024 --pages 5000", "rings that fill up, and are emptied, all the time"],
@@ -35,8 +43,8 @@ export const command: Command = defineCommand({
     ],
   ],
   formats: {
-    text: now(function* (outcome: Watched<RunResult>) {
-      yield* runText(outcome);
+    text: now(function* (outcome: Watched<RunResult>, _, page) {
+      yield* runText(outcome, page);
       yield* kernelLogText(outcome.kernelLog);
     }),
     json,
@@ -46,7 +54,7 @@ export const command: Command = defineCommand({
     return await watchKernel(kernel, context.note, async () => {
       using lab = await makeLab(kernel, options);
       using interrupt = new Interrupt();
-      return await run(lab, interrupt, options.rule, options.sort);
+      return await run(lab, interrupt, options.rule, options.sort, areTimesShown(context));
     });
   },
   status: (result) => roundsStatus(result),

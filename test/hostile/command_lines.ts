@@ -74,7 +74,7 @@ const QUICK: readonly string[] = ["probe", "enable", "dump", "reset"];
 const NOT_HERE = /^(verbose|kernel|modules|kernel-args|vm-.*|svg|trace)$/;
 /** Options and operands whose values are files or folders. */
 const FILES: readonly string[] = [
-  ...["output", "folder", "file", "expect", "baseline", "base", "others"],
+  ...["output", "into", "folder", "file", "expect", "baseline", "base", "others"],
 ];
 
 /** Command lines. */
@@ -118,8 +118,9 @@ export const commandLines: Format = {
       ...(once(random, 10) ? words(random) : []),
     ];
     if (given.has("file") && once(random, 2)) site.write("file", "{}\n");
-    // Among the words there may be one, too.
-    const writes = args.flatMap((arg) => /^--output=(.*)$/s.exec(arg)?.slice(1) ?? []);
+    const writes = args.flatMap((arg) =>
+      /^--(?:output|into)=(?:[a-z]+:)?(.*)$/s.exec(arg)?.slice(1) ?? []
+    );
     return { args, writes };
   },
 };

@@ -83,7 +83,7 @@ Deno.test("what a cycle tells stands once", async () => {
     /an in-order harvest cannot go on/,
     /that an in-order harvest does not reach/,
     /KVM_RESET_DIRTY_RINGS returned/,
-    /that no reset took back/,
+    /harvested entries that were not reset/,
   ];
   const files = await sources();
   for (const word of words) {

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { readEntries } from "../../commands/dump/dump.ts";
 import { dumpCsv, dumpNdjson } from "../../commands/dump/dump_csv.ts";
-import { dumpText, flagsText } from "../../commands/dump/dump_text.ts";
+import { dumpText, flagsText, ringFullNote } from "../../commands/dump/dump_text.ts";
 import { modeText } from "../../commands/probe/probe.ts";
 import { jsonText } from "../../report/json.ts";
 import { lostText } from "../../report/notes.ts";
@@ -67,7 +67,9 @@ const DUMP = {
 
 Deno.test("dumpText() says how many entries it left out, and that the ring is full", () => {
   const text = [...dumpText(DUMP, { limit: 2 })].join("");
-  assertEquals(text.split("\n").slice(4), [
+  assertEquals(text.split("\n").slice(3), [
+    "        slot 0, below gfn 0x4, holds the guest's code and lists: it is not logged",
+    "",
     "vCPU 0  KVM_EXIT_DIRTY_RING_FULL after 4 stores, 3 dirty of 5 entries",
     "  index  flags        as  slot  offset  gfn     gpa",
     "      0  DIRTY         0     1       3  0x7  0x7000",
@@ -76,6 +78,15 @@ Deno.test("dumpText() says how many entries it left out, and that the ring is fu
     "  vCPU 0: the ring is full after 4 stores, the rest is not made (see dirtyring run)",
     "",
   ]);
+});
+
+Deno.test("a full ring whose last store is not made yet says so", () => {
+  const ring = { ...DUMP.rings[0]!, stores: 2 };
+  assertEquals(
+    ringFullNote(ring),
+    "vCPU 0: the ring is full after 2 stores; that of the last entry is not made yet, nor is the rest " +
+      "(see dirtyring run)",
+  );
 });
 
 Deno.test("dumpCsv() and dumpNdjson() hold the same entries", () => {
