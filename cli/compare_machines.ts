@@ -35,7 +35,7 @@ export async function askMachines<Report extends Result>(
   const lanes = new Lanes(beside);
   const prepared: PreparedMachine[] = [];
   for (const choice of request.choices) prepared.push(await prepareMachine(choice));
-  const asked = withoutOptions(request.args, WRITING)
+  const asked = withoutOptions(request.args, [...WRITING, "baseline", "fail-above"])
     .filter((arg) => arg !== "--bisect");
   const args = lineOf([...asked, "--times", "--format", "json"], request.operands);
   const running = new Set<Machine>();

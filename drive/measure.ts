@@ -24,7 +24,23 @@ export interface Measured {
    * guest mappings to re-protect, and the measured cost is too low.
    */
   readonly emulated: boolean;
+  /** The times of each repetition, in the order in which they were measured. */
+  readonly samples: {
+    /** Nanoseconds of `KVM_RESET_DIRTY_RINGS` per entry, for the pattern. */
+    readonly resetNsPerEntry: readonly number[];
+    /** The same for the sequential pattern. */
+    readonly sequentialResetNsPerEntry: readonly number[];
+  };
 }
+
+/** What is reported where nothing was measured, because the run ended early. */
+export const NOT_MEASURED: Measured = {
+  repetitions: 0,
+  resetNsPerEntry: null,
+  sequentialResetNsPerEntry: null,
+  emulated: false,
+  samples: { resetNsPerEntry: [], sequentialResetNsPerEntry: [] },
+};
 
 /**
  * Measures what the reset of a lab's pattern costs, harvested unsorted, and the same for a
@@ -58,11 +74,16 @@ export async function measureReset(
   ];
   const rows = isTimed ? await measureWays(lab, driver, interrupt, problems, ways) : [];
   lab.load(lab.plan.sequence);
+  const samples = {
+    resetNsPerEntry: rows.map(([pattern]) => pattern!.resetNs),
+    sequentialResetNsPerEntry: rows.map(([, line]) => line!.resetNs),
+  };
   return {
     repetitions: rows.length,
-    resetNsPerEntry: median(rows.map(([pattern]) => pattern!.resetNs)),
-    sequentialResetNsPerEntry: median(rows.map(([, line]) => line!.resetNs)),
+    resetNsPerEntry: median(samples.resetNsPerEntry),
+    sequentialResetNsPerEntry: median(samples.sequentialResetNsPerEntry),
     emulated,
+    samples,
   };
 }
 
@@ -82,6 +103,13 @@ export interface SortSide {
    * measured.
    */
   readonly resetNsPerEntry: number | null;
+  /** The times of each repetition, in the order in which they were measured. */
+  readonly samples: {
+    /** Nanoseconds of the harvest per entry, sorting included. */
+    readonly harvestNsPerEntry: readonly number[];
+    /** Nanoseconds of `KVM_RESET_DIRTY_RINGS` per entry. */
+    readonly resetNsPerEntry: readonly number[];
+  };
 }
 
 /** What it costs and saves to sort entries in the ring before they are marked as harvested. */
@@ -113,6 +141,7 @@ const NOT_RUN: SortSide = {
   batches: 0,
   harvestNsPerEntry: null,
   resetNsPerEntry: null,
+  samples: { harvestNsPerEntry: [], resetNsPerEntry: [] },
 };
 
 /** The result when nothing was measured, because the run ended early. */
@@ -170,10 +199,17 @@ export function sortCost(
   rows: readonly (readonly WayCost[])[],
   emulated: boolean,
 ): SortCost {
-  const side = (way: number) => ({
-    harvestNsPerEntry: median(rows.map((row) => row[way]!.harvestNs)),
-    resetNsPerEntry: median(rows.map((row) => row[way]!.resetNs)),
-  });
+  const side = (way: number) => {
+    const samples = {
+      harvestNsPerEntry: rows.map((row) => row[way]!.harvestNs),
+      resetNsPerEntry: rows.map((row) => row[way]!.resetNs),
+    };
+    return {
+      harvestNsPerEntry: median(samples.harvestNsPerEntry),
+      resetNsPerEntry: median(samples.resetNsPerEntry),
+      samples,
+    };
+  };
   const total = ({ harvestNs, resetNs }: WayCost) => harvestNs + resetNs;
   const [before, after] = [side(0), side(1)];
   return {

@@ -13,6 +13,7 @@ import {
   type Measured,
   measureReset,
   measureSort,
+  NOT_MEASURED,
   SORT_NOT_MEASURED,
   type SortCost,
 } from "./measure.ts";
@@ -215,10 +216,3 @@ async function runAll(
     if (rounds.state !== "going" || interrupt.signal !== null) break;
   }
 }
-
-const NOT_MEASURED: Measured = {
-  repetitions: 0,
-  resetNsPerEntry: null,
-  sequentialResetNsPerEntry: null,
-  emulated: false,
-};

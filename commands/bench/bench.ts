@@ -129,7 +129,7 @@ export async function bench(
   return {
     schema: "dirtyring.bench/1",
     kernel: kernelFacts(site.kernel, limits.largest),
-    options: resolved(options),
+    options: resolvedOptions(options),
     repetitions: measured.length === 0 ? 0 : Math.min(...measured.map((one) => one.repetitions)),
     cells,
     crossover: crossoversOf(cells),
@@ -256,7 +256,12 @@ function ringSizesOf({ kernel }: BenchSite): RingSizes {
   return { largest, smallest: smallestRing(system, largest) };
 }
 
-function resolved(options: BenchOptions): BenchResolved {
+/**
+ * The options of a bench as its result has them.
+ *
+ * @throws {UsageError} If the pattern is impossible.
+ */
+export function resolvedOptions(options: BenchOptions): BenchResolved {
   const { guest, memory, pages, seed, ringBytes, sweep } = options;
   // The plan has the pattern as text.
   const { pattern } = planBench(options, SMALL).options;

@@ -69,6 +69,8 @@ export interface RingSizeCost extends RingSizeRun {
   readonly minStoresPerSecond: number;
   /** The most stores per second of any run. */
   readonly maxStoresPerSecond: number;
+  /** The figures of each run, in the order in which they were measured. */
+  readonly samples: Readonly<Record<keyof RingSizeRun, readonly number[]>>;
 }
 
 /** The smallest ring, in entries, that any kernel accepts. */
@@ -108,8 +110,15 @@ export async function measureRingSizes(
   if (rows.length === 0) return [];
   return sizes.map((ringEntries, n) => {
     const runs = rows.map((row) => row[n]!);
-    const middle = (figure: keyof RingSizeRun) => spreadOf(runs.map((one) => one[figure])).median;
-    const { median, min, max } = spreadOf(runs.map((one) => one.storesPerSecond));
+    const all = (figure: keyof RingSizeRun) => runs.map((one) => one[figure]);
+    const samples = {
+      fullExits: all("fullExits"),
+      stoppedNs: all("stoppedNs"),
+      storesPerSecond: all("storesPerSecond"),
+      entries: all("entries"),
+    };
+    const middle = (figure: keyof RingSizeRun) => spreadOf(samples[figure]).median;
+    const { median, min, max } = spreadOf(samples.storesPerSecond);
     return {
       ringEntries,
       repetitions: rows.length,
@@ -119,6 +128,7 @@ export async function measureRingSizes(
       minStoresPerSecond: min,
       maxStoresPerSecond: max,
       entries: middle("entries"),
+      samples,
     };
   });
 }
@@ -147,6 +157,11 @@ export interface PatternCost {
   readonly q3NsPerEntry: number;
   /** Median of this pattern / median of the sequential pattern. */
   readonly ratio: number;
+  /** The times of each repetition, in the order in which they were measured. */
+  readonly samples: {
+    /** Nanoseconds per entry in `KVM_RESET_DIRTY_RINGS`. */
+    readonly resetNsPerEntry: readonly number[];
+  };
 }
 
 /** The patterns; all others are compared with the first. */
@@ -199,7 +214,8 @@ export async function measurePatterns(
   const warmUp = options.isTimed ?? true;
   const rows = await takeTurns(counted, options.repetitions, site.interrupt, { warmUp });
   if (rows.length === 0) return [];
-  const spreads = sequences.map((_, n) => spreadOf(rows.map((row) => row[n]!)));
+  const samples = sequences.map((_, n) => rows.map((row) => row[n]!));
+  const spreads = samples.map(spreadOf);
   return BENCH_PATTERNS.map((pattern, n) => {
     const { entries, batches, pagesPerBatch } = statistics[n]!.result("v6.17");
     const { median, min, max, q1, q3 } = spreads[n]!;
@@ -215,6 +231,7 @@ export async function measurePatterns(
       q1NsPerEntry: q1,
       q3NsPerEntry: q3,
       ratio: median / spreads[0]!.median,
+      samples: { resetNsPerEntry: samples[n]! },
     };
   });
 }

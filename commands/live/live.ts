@@ -260,6 +260,12 @@ function resultOf(outcome: Outcome): LiveResult {
     error: run.error,
     interrupted: interrupt.signal,
     closed: run.isClosed,
+    samples: {
+      harvestNsPerEntry: reaper.harvestNsPerEntry.values,
+      resetNsPerEntry: reaper.resetNsPerEntry.values,
+      fullStopNs: reaper.servedSamples.values,
+      entriesPerSecond: run.entriesPerSecond.values,
+    },
   };
 }
 

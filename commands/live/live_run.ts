@@ -16,6 +16,7 @@ import { checkMemory } from "../../machine/touched_pages.ts";
 import { PageSet } from "../../memory/page_sets.ts";
 import type { PushOrder } from "../../memory/push_order.ts";
 import type { Witness } from "../../memory/witness.ts";
+import { Samples } from "../../ring/samples.ts";
 import type { LiveProgress } from "./live_result.ts";
 
 /** The options of a live run. */
@@ -81,6 +82,10 @@ export class LiveRun {
   #auditAt = 0;
   #started = 0;
   #isOver = false;
+  /** When all rings were last harvested, and the entries until then. */
+  #rated = { atMs: 0, entries: 0 };
+  /** Entries harvested per second, between two harvests of all rings. */
+  readonly entriesPerSecond: Samples = new Samples();
   /** Nanoseconds from starting the vCPUs until all had stopped. */
   elapsedNs = 0;
   // For each vCPU, the full exits that the harvester served.
@@ -122,6 +127,7 @@ export class LiveRun {
   async toEnd(): Promise<void> {
     const { vcpus } = this.#parts;
     this.#started = vcpus.now();
+    this.#rated.atMs = this.#started;
     try {
       for (const id of this.#ids) this.#resume(id);
       await this.#loop();
@@ -176,6 +182,7 @@ export class LiveRun {
         const isAudit = now >= nextAudit;
         if (isAudit) this.#audit();
         else this.#reap(this.#ids);
+        this.#noteRate(vcpus.now());
         nextHarvest = Math.max(nextHarvest + options.intervalMs, now);
         if (isAudit) nextAudit = vcpus.now() + AUDIT_MS;
         this.#tell();
@@ -253,7 +260,7 @@ export class LiveRun {
     const { resumed, lastResumedNs } = this.#parts.vcpus.fullStops(id);
     if (resumed === this.#fullStops[id]) return;
     this.#fullStops[id] = resumed;
-    this.#parts.reaper.servedNs.add(lastResumedNs);
+    this.#parts.reaper.noteServed(lastResumedNs);
   }
 
   #wedged(id: number): void {
@@ -261,6 +268,14 @@ export class LiveRun {
     reaper.cycle.noteWedged(id);
     witness.noteOverflow(id);
     this.#isOver = true;
+  }
+
+  // The rate of entries since the harvest of all rings before.
+  #noteRate(now: number): void {
+    const entries = this.#parts.reaper.rings.reduce((sum, ring) => sum + ring.entries, 0);
+    const { atMs, entries: before } = this.#rated;
+    if (now > atMs) this.entriesPerSecond.add((entries - before) / (now - atMs) * 1000);
+    this.#rated = { atMs: now, entries };
   }
 
   #reap(ids: readonly number[]): void {

@@ -73,7 +73,7 @@ const MOST: readonly (readonly [string, number])[] = [
   ["run --backend model", 76],
   ["live --backend model --stores 2000", 82],
   ["check --backend model --only cap.acq-rel", 103],
-  ["check --list", 74],
+  ["check --list", 75],
   ["checkpoint --backend model --epochs 2 --interval 20ms", 84],
 ];
 
