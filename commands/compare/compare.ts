@@ -284,13 +284,13 @@ function verdictOf(
   if (!before.measured && !after.measured) {
     return { ...found, change: ratio === 1 ? "same" : beyond(before, ratio, failAbove) };
   }
+  // What never varied and is the same needs no test.
+  const isConstant = new Set([...before.samples, ...after.samples]).size === 1;
+  if (isConstant) return { ...found, change: "same" };
   // The model's times are those of this program.
   if (subjects.some(({ kernel }) => kernel?.backend === "model")) {
     return { ...found, change: "not judged" };
   }
-  // What never varied and is the same needs no test.
-  const isConstant = new Set([...before.samples, ...after.samples]).size === 1;
-  if (isConstant) return { ...found, change: "same" };
   const interval = ratioInterval(before.samples, after.samples);
   if (interval === null) return { ...found, change: "too few" };
   const { low, high } = interval;
