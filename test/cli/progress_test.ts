@@ -16,9 +16,9 @@ const LONG = [...MODEL, "--guest", "long64", "--pages", "100000", "--memory", "1
 const LINES: readonly (readonly [readonly string[], string])[] = [
   [["run", ...LONG, "--rounds", "1000"], "running 1000 rounds: "],
   [["stats", ...LONG, "--rounds", "1000"], "running 1000 rounds: "],
-  [["run", ...LONG, "--rounds", "1", "--ring", "65536"], "measuring what a reset costs"],
+  [["run", ...LONG, "--rounds", "1", "--ring", "65536", "--times"], "measuring what a reset costs"],
   [
-    ["reset", ...MODEL, "--pages", "60000", "--ring", "65536", "--sort"],
+    ["reset", ...MODEL, "--pages", "60000", "--ring", "65536", "--sort", "--times"],
     "measuring what sorting costs and saves",
   ],
   [
@@ -32,10 +32,10 @@ const LINES: readonly (readonly [readonly string[], string])[] = [
   [["live", ...MODEL, "--stores", "4000000000", "--format", "json"], "running the guest: "],
   [["checkpoint", ...LONG, "--epochs", "1000000"], "keeping the replica: "],
   [["checkpoint", ...LONG, "--duration", "60m"], "keeping the replica: "],
-  [["bench", ...MODEL, "--sweep", "cost"], "cost: "],
-  [["bench", ...MODEL, "--sweep", "ring-size"], "ring-size: "],
-  [["bench", ...MODEL, "--sweep", "pattern"], "pattern: "],
-  [["bench", ...MODEL, "--sweep", "sort"], "sort: "],
+  [["bench", ...MODEL, "--times", "--sweep", "cost"], "cost: "],
+  [["bench", ...MODEL, "--times", "--sweep", "ring-size"], "ring-size: "],
+  [["bench", ...MODEL, "--times", "--sweep", "pattern"], "pattern: "],
+  [["bench", ...MODEL, "--times", "--sweep", "sort"], "sort: "],
   [["check", ...MODEL, "--repeat", "1000", "--format", "json"], "checking "],
 ];
 

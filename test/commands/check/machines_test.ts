@@ -101,9 +101,9 @@ Deno.test("what was withheld is asked in a machine of its own, and answered in i
     ...["booted 6.12.1", "cap.max-bytes pass", "full.overflow pass", "mmap.exec pass"],
   ]);
   assertEquals(requests, [
-    ["check", "--only=x.*", "--repeat=2", "--format", "ndjson", "--allow-harm"],
+    ["check", "--only=x.*", "--repeat=2", "--times", "--format", "ndjson", "--allow-harm"],
     [
-      ...["check", "--repeat=2", "--format", "ndjson", "--only", "full.overflow"],
+      ...["check", "--repeat=2", "--times", "--format", "ndjson", "--only", "full.overflow"],
       "--allow-warn",
     ],
   ]);
