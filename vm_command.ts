@@ -6,8 +6,7 @@ import type { GuestStart } from "./vm/guest_request.ts";
 
 if (import.meta.main) {
   const [start, ...args] = Deno.args;
-  const { columns, host }: GuestStart = JSON.parse(start!);
-  const terminal = columns === null ? null : { columns };
+  const { terminal, isColoured, host }: GuestStart = JSON.parse(start!);
   // The host reads from the kernel's console which step was running when the machine stopped.
   const announce = (what: string) => {
     try {
@@ -16,5 +15,6 @@ if (import.meta.main) {
       // Ignored: a kernel without /dev/kmsg has no console to read from.
     }
   };
-  Deno.exit(await commandLine(args, REGISTRY, { terminal: () => terminal, announce, host }));
+  const world = { terminal: () => terminal, isColoured, announce, host };
+  Deno.exit(await commandLine(args, REGISTRY, world));
 }

@@ -5,7 +5,7 @@ import type { openKernel } from "../host/backend.ts";
 import { EXIT, GuestError, UsageError } from "../host/errors.ts";
 import { exhaustion, needDescriptors, surviveFileLimit } from "../host/exhaustion.ts";
 import type { Origin, Provenance } from "../host/provenance.ts";
-import { PLAIN_PAGE } from "../report/page.ts";
+import { type Page, PLAIN_PAGE } from "../report/page.ts";
 import { printable } from "../text/printable.ts";
 import type { HostOrigin } from "../vm/guest_request.ts";
 import type { Command, Registry } from "./command.ts";
@@ -14,7 +14,9 @@ import { asksMachine, bisectStatus, GLOBAL_OPTIONS, optionName } from "./global_
 import type { MachineRequest } from "./machine_request.ts";
 import { filesOf, optionFlag, type OptionTable } from "./option.ts";
 import { parseLine, parseOperands } from "./parse.ts";
-import { note, OutputError, say, showStatus, StandardOutput } from "./printing.ts";
+import { note, OutputError, say, sayError, showStatus, StandardOutput } from "./printing.ts";
+import { Surface } from "./surface.ts";
+import type { Terminal } from "./terminal.ts";
 
 /**
  * With fewer file descriptors left, Deno would panic during a run, with an exit status that has
@@ -28,7 +30,9 @@ const LEAST_DESCRIPTORS = 8;
  */
 export interface World {
   /** The terminal of standard output, or `null`. */
-  terminal(): { readonly columns: number } | null;
+  terminal(): Terminal | null;
+  /** Whether standard output is coloured; by default the command line decides. */
+  readonly isColoured?: boolean;
   /** Tells an observer outside the machine which step begins. */
   announce(what: string): void;
   /** Opens the kernel that options ask for; {@linkcode openKernel} unless given. */
@@ -54,8 +58,9 @@ export async function commandLine(
   let status: number;
   try {
     needDescriptors(LEAST_DESCRIPTORS, "this program");
-    const out = await StandardOutput.open(world.terminal() !== null);
-    status = await line.run(out);
+    const surface = await Surface.of(args, world);
+    const out = await StandardOutput.open(surface.obeyed);
+    status = await line.run(out, surface);
     out.close();
   } catch (error) {
     status = await reportError(error, { args, isBisected, couldAskModel: line.couldAskModel });
@@ -81,7 +86,7 @@ class CommandLine {
     this.#world = world;
   }
 
-  async run(out: StandardOutput): Promise<number> {
+  async run(out: StandardOutput, surface: Surface): Promise<number> {
     const args = this.#args;
     const at = args.findIndex((arg) => !arg.startsWith("-"));
     const name = at === -1 ? undefined : args[at];
@@ -102,7 +107,7 @@ class CommandLine {
     const values = { ...line.values, ...parseOperands(command, line.operands) };
     if (writesFile(options, values)) surviveFileLimit();
     const machines = await machinesAskedFor(values, [name, ...line.given], line.operands, args);
-    const context = this.#context(out, values, line.given, machines);
+    const context = this.#context(out, surface, { values, given: line.given, machines });
     this.couldAskModel = machines === null && values["backend"] === "kvm";
     if (machines !== null && !command.asksMachines(values, machines.choices.length)) {
       return await runInMachine(machines, values, command, context);
@@ -115,9 +120,8 @@ class CommandLine {
 
   #context(
     out: StandardOutput,
-    values: Readonly<Record<string, unknown>>,
-    given: readonly string[],
-    machines: MachineRequest | null,
+    { terminal, ink, isColoured }: Surface,
+    { values, given, machines }: Asked,
   ): Context {
     const trace = values["trace"] === true;
     return {
@@ -131,9 +135,10 @@ class CommandLine {
       status: showStatus,
       print: (chunks) => out.print(chunks),
       stream: (chunks) => out.stream(chunks),
-      terminal: this.#world.terminal(),
+      terminal,
+      isColoured,
       outlets: [],
-      page: PLAIN_PAGE,
+      page: { ...PLAIN_PAGE, ink, ...leftOut(values) },
       given: new Set(given.map((word) => optionName(word) ?? "")),
       provenance: async () =>
         values["no-provenance"] === true
@@ -178,6 +183,25 @@ class CommandLine {
     out.print(await help(this.#registry, name));
     return 0;
   }
+}
+
+/** What a command line asks for, parsed. */
+interface Asked {
+  readonly values: Readonly<Record<string, unknown>>;
+  readonly given: readonly string[];
+  readonly machines: MachineRequest | null;
+}
+
+// What of a text is left out. With --quiet there is neither a head nor what holds.
+function leftOut(
+  values: Readonly<Record<string, unknown>>,
+): Pick<Page, "header" | "onlyFailures" | "quiet"> {
+  const quiet = values["quiet"] === true;
+  return {
+    quiet,
+    onlyFailures: quiet || values["only-failures"] === true,
+    header: !quiet && values["no-header"] !== true,
+  };
 }
 
 async function printVersion(out: StandardOutput): Promise<number> {
@@ -268,7 +292,7 @@ async function reportError(
     ? "out of memory, ask for less with --pages, --ring or --vcpus: "
     : "";
   const orModel = couldAskModel && error instanceof HostError ? OR_MODEL : "";
-  note(`${what}${messageOf(error, wantsStack)}${orModel}`);
+  sayError(`${what}${messageOf(error, wantsStack)}${orModel}`);
   if (wantsStack) stackOf(thrown).forEach(say);
   failure?.lines.forEach(say);
   return status;

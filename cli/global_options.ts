@@ -9,6 +9,7 @@ import {
   optionalDuration,
 } from "./option.ts";
 import { type OutputChoice, outputOption } from "./output_places.ts";
+import { COLOR_CHOICES, type ColorChoice } from "./terminal.ts";
 
 /** Arguments after `--` are passed by the kernel to process 1. */
 const TO_INIT = /(^|\s)--(\s|$)/;
@@ -127,6 +128,10 @@ export const GLOBAL_OPTIONS: typeof VM_OPTIONS & {
   readonly times: Option<boolean>;
   readonly "no-times": Option<boolean>;
   readonly "no-provenance": Option<boolean>;
+  readonly color: Option<ColorChoice>;
+  readonly quiet: Option<boolean>;
+  readonly "only-failures": Option<boolean>;
+  readonly "no-header": Option<boolean>;
   readonly trace: Option<boolean>;
   readonly verbose: Option<boolean>;
   readonly help: Option<boolean>;
@@ -137,6 +142,14 @@ export const GLOBAL_OPTIONS: typeof VM_OPTIONS & {
   times: flag("show times on the model, too; they say nothing about a kernel"),
   "no-times": flag("show no time, so that the same counts give the same output"),
   "no-provenance": flag("leave out of JSON where a result comes from: program, host, kernel, time"),
+  color: choice(
+    "colours: always or never, or auto: not with NO_COLOR, with FORCE_COLOR, otherwise on a terminal but for " +
+      "TERM=dumb",
+    COLOR_CHOICES,
+  ),
+  quiet: flag("show failures and the verdict alone (text only)"),
+  "only-failures": flag("leave out what holds (text only)"),
+  "no-header": flag("leave out the kernel and the lab, and the names of CSV's columns"),
   trace: flag("show every kernel call on stderr: name, arguments, answer"),
   verbose: flag("show the stack of an error"),
   help: flag("show this help"),

@@ -2,7 +2,7 @@
 import { EXIT } from "../host/errors.ts";
 import { Interrupt } from "../host/interrupt.ts";
 import { oneLine } from "../report/table.ts";
-import type { HostOrigin } from "../vm/guest_request.ts";
+import type { GuestRequest, HostOrigin } from "../vm/guest_request.ts";
 import { Machine, type MachineEnd, type MachineListener } from "../vm/machine.ts";
 import { type PreparedMachine, prepareMachine } from "../vm/prepare.ts";
 import { KernelFileError, VmFailure } from "../vm/vm_failure.ts";
@@ -19,8 +19,8 @@ const STATUS_MS = 500;
 export interface GuestCommand {
   /** Its command line. */
   readonly args: readonly string[];
-  /** The width of the terminal that it writes to; `null` if it is not a terminal. */
-  readonly columns: number | null;
+  /** What it writes to; by default neither a terminal nor coloured. */
+  readonly written?: Pick<GuestRequest, "terminal" | "isColoured">;
   /** What its result tells of this side. */
   readonly host: HostOrigin;
   /** The files of this host that it reads and writes. */
@@ -35,13 +35,13 @@ export interface GuestCommand {
  */
 export function machineFor(
   { kernel, settings, emulator, modules, initrd }: PreparedMachine,
-  { args, columns, host, files }: GuestCommand,
+  { args, written = { terminal: null, isColoured: false }, host, files }: GuestCommand,
   listener: Omit<MachineListener, "file">,
 ): Machine {
   const content = {
     request: {
       args,
-      columns,
+      ...written,
       host,
       cwd: Deno.cwd(),
       inputs: files.inputs,
@@ -87,8 +87,9 @@ export async function runInMachine(
   const files = await MachineFiles.of(values, { ...command, options });
   const prepared = await prepareMachine(request.choices[0]!);
   const args = lineOf(request.args, request.operands);
-  const columns = context.terminal?.columns ?? null;
-  const asked = { args, columns, host: request.host, files };
+  const { terminal, isColoured } = context;
+  const written = { terminal: terminal === null ? null : { ...terminal }, isColoured };
+  const asked = { args, written, host: request.host, files };
   using boot = new BootStatus(context, prepared);
   const out = new TextDecoder();
   const lines = new LineReader(context.say);

@@ -25,6 +25,7 @@ export class Outlets {
   readonly #files: ReadonlyMap<Outlet, OutputFile>;
   readonly #context: Context;
   readonly #isTimed: boolean | null;
+  readonly #fit: Fit | null;
   /** Whether the kernel that was opened is a model; `null` before. */
   #isModel: boolean | null;
 
@@ -32,8 +33,10 @@ export class Outlets {
     all: readonly (Place & { readonly file: OutputFile | null })[],
     values: Readonly<Record<string, unknown>>,
     context: Context,
+    fit: Fit | null,
   ) {
     this.#context = context;
+    this.#fit = fit;
     this.#isTimed = values["no-times"] === true ? false : values["times"] === true ? true : null;
     this.#isModel = values["backend"] === "model" ? true : null;
     const files = new Map<Outlet, OutputFile>();
@@ -71,7 +74,7 @@ export class Outlets {
     for (const place of places(asked)) {
       all.push({ ...place, file: place.path === "-" ? null : await prepare(place.path) });
     }
-    return new Outlets(all, values, context);
+    return new Outlets(all, values, context, await fitFor(context));
   }
 
   /** The context for the command. */
@@ -113,7 +116,7 @@ export class Outlets {
     for (const [outlet, text] of texts) {
       const file = this.#files.get(outlet);
       if (file === undefined) {
-        rest.push(text);
+        rest.push(this.#fits(outlet)?.(text) ?? text);
         continue;
       }
       file.add(text);
@@ -131,32 +134,52 @@ export class Outlets {
 
   #standardOutput(place: Place): Outlet {
     const { print, stream, page, terminal } = this.#context;
-    return this.#outlet(place, { ...page, columns: terminal?.columns ?? null }, print, stream);
+    const fit = this.#fits(place) ?? ((chunks) => chunks);
+    return this.#outlet(
+      place,
+      () => ({ ...page, columns: terminal?.columns ?? null }),
+      (chunks) => print(fit(chunks)),
+      (chunks) => stream(fit(chunks)),
+    );
+  }
+
+  // What makes text fit the terminal; null where it goes to none, or is no text.
+  #fits({ format }: Place): Fit | null {
+    return format === "text" ? this.#fit : null;
   }
 
   #toFile(place: Place, file: OutputFile): Outlet {
     const add = (chunks: Iterable<string>) => file.add(chunks);
     const page = { ...this.#context.page, columns: null, ink: PLAIN };
-    return this.#outlet(place, page, add, add);
+    return this.#outlet(place, () => page, add, add);
   }
 
   #outlet(
     place: Place,
-    page: Page,
+    page: () => Page,
     print: Outlet["print"],
     stream: Outlet["stream"],
   ): Outlet {
     const areTimesShown = () => this.#isTimed ?? this.#isModel !== true;
     return {
       ...place,
-      // Which kernel answers may be known only later.
+      // Which kernel answers may be known only later, and a terminal may get another size.
       get page() {
-        return { ...page, times: areTimesShown() };
+        return { ...page(), times: areTimesShown() };
       },
       print,
       stream,
     };
   }
+}
+
+/** Makes text fit the terminal. */
+type Fit = (text: Iterable<string>) => Iterable<string>;
+
+async function fitFor({ terminal }: Context): Promise<Fit | null> {
+  if (terminal === null) return null;
+  const { fitted } = await import("../report/layout.ts");
+  return (text) => fitted(text, terminal.columns);
 }
 
 function* joined(parts: readonly Iterable<string>[]): Generator<string> {

@@ -141,11 +141,12 @@ const MOST_HANG = 0.6;
  * A line that fits a terminal, as {@linkcode fitted} makes it.
  *
  * @param line The line, without its end.
+ * @param hang What the lines below begin with; by default what their text begins below.
  * @returns Lines without the last end.
  */
-export function fittedLine(line: string, columns: number): string {
+export function fittedLine(line: string, columns: number, hang: string | null = null): string {
   if (line.length <= columns || line.startsWith("{") || widthOf(line) <= columns) return line;
-  return wrap(line, { columns, hang: hangOf(unstyled(line), columns) }).join("\n");
+  return wrap(line, { columns, hang: hang ?? hangOf(unstyled(line), columns) }).join("\n");
 }
 
 // A column of text begins behind two spaces or more; the last that leaves room counts.

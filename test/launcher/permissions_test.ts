@@ -10,6 +10,8 @@ import { LauncherHome } from "../support/launcher.ts";
 
 const ROOT = new URL("../..", import.meta.url).pathname.replace(/\/$/, "");
 const OWN = `--allow-read=${ROOT}`;
+/** What decides about colour may always be read. */
+const VARIABLES = "--allow-env=NO_COLOR,FORCE_COLOR,TERM";
 const ALL = ["--allow-ffi", "--allow-read", "--allow-write", "--allow-run"];
 
 // What Deno is told before the program's name; what follows that must be the command line as it
@@ -21,7 +23,9 @@ async function given(home: LauncherHome, args: readonly string[]): Promise<strin
   const main = lines.indexOf(`${ROOT}/main.ts`);
   assert(main > 0, stdout);
   assertEquals(lines.slice(main + 1), args);
-  return lines.slice(0, main).filter((line) => line.startsWith("--allow-"));
+  const permissions = lines.slice(0, main).filter((line) => line.startsWith("--allow-"));
+  assertEquals(permissions.filter((line) => line.startsWith("--allow-env")), [VARIABLES]);
+  return permissions.filter((line) => line !== VARIABLES);
 }
 
 // What a command must be given beside its options.
