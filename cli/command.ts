@@ -133,16 +133,34 @@ export function now<Result, Options>(
 }
 
 /** Formats a result as one line of JSON. Its parts may have been printed before, one per line. */
-export async function ndjson(): Promise<Formatter<unknown, unknown>> {
-  const { recorded } = await import("../report/record.ts");
-  return (result, _, page) => [`${JSON.stringify(recorded(result, page))}\n`];
+export const ndjson: () => Promise<Formatter<unknown, unknown>> = ndjsonOf([]);
+
+/**
+ * The formatter {@linkcode ndjson} for a result with times by the clock of the run.
+ *
+ * @param clocked The names of the fields that hold them.
+ */
+export function ndjsonOf(clocked: readonly string[]): () => Promise<Formatter<unknown, unknown>> {
+  return async () => {
+    const { recorded } = await import("../report/record.ts");
+    return (result, _, page) => [`${JSON.stringify(recorded(result, page, clocked))}\n`];
+  };
 }
 
 /** Formats a result as JSON, which every command offers. The module is loaded on demand. */
-export async function json(): Promise<Formatter<unknown, unknown>> {
-  const { jsonText } = await import("../report/json.ts");
-  const { recorded } = await import("../report/record.ts");
-  return (result, _, page) => jsonText(recorded(result, page));
+export const json: () => Promise<Formatter<unknown, unknown>> = jsonOf([]);
+
+/**
+ * The formatter {@linkcode json} for a result with times by the clock of the run.
+ *
+ * @param clocked The names of the fields that hold them.
+ */
+export function jsonOf(clocked: readonly string[]): () => Promise<Formatter<unknown, unknown>> {
+  return async () => {
+    const { jsonText } = await import("../report/json.ts");
+    const { recorded } = await import("../report/record.ts");
+    return (result, _, page) => jsonText(recorded(result, page, clocked));
+  };
 }
 
 /**

@@ -25,7 +25,7 @@ export class Outlets {
   readonly #files: ReadonlyMap<Outlet, OutputFile>;
   readonly #context: Context;
   readonly #isTimed: boolean | null;
-  readonly #fit: Fit | null;
+  readonly #dress: Dress | null;
   /** Whether the kernel that was opened is a model; `null` before. */
   #isModel: boolean | null;
 
@@ -33,10 +33,10 @@ export class Outlets {
     all: readonly (Place & { readonly file: OutputFile | null })[],
     values: Readonly<Record<string, unknown>>,
     context: Context,
-    fit: Fit | null,
+    dress: Dress | null,
   ) {
     this.#context = context;
-    this.#fit = fit;
+    this.#dress = dress;
     this.#isTimed = values["no-times"] === true ? false : values["times"] === true ? true : null;
     this.#isModel = values["backend"] === "model" ? true : null;
     const files = new Map<Outlet, OutputFile>();
@@ -74,7 +74,7 @@ export class Outlets {
     for (const place of places(asked)) {
       all.push({ ...place, file: place.path === "-" ? null : await prepare(place.path) });
     }
-    return new Outlets(all, values, context, await fitFor(context));
+    return new Outlets(all, values, context, await dressFor(context));
   }
 
   /** The context for the command. */
@@ -116,7 +116,7 @@ export class Outlets {
     for (const [outlet, text] of texts) {
       const file = this.#files.get(outlet);
       if (file === undefined) {
-        rest.push(this.#fits(outlet)?.(text) ?? text);
+        rest.push(this.#dressOf(outlet)?.(text) ?? text);
         continue;
       }
       file.add(text);
@@ -134,18 +134,17 @@ export class Outlets {
 
   #standardOutput(place: Place): Outlet {
     const { print, stream, page, terminal } = this.#context;
-    const fit = this.#fits(place) ?? ((chunks) => chunks);
+    const dress = this.#dressOf(place) ?? ((chunks) => chunks);
     return this.#outlet(
       place,
       () => ({ ...page, columns: terminal?.columns ?? null }),
-      (chunks) => print(fit(chunks)),
-      (chunks) => stream(fit(chunks)),
+      (chunks) => print(dress(chunks)),
+      (chunks) => stream(dress(chunks)),
     );
   }
 
-  // What makes text fit the terminal; null where it goes to none, or is no text.
-  #fits({ format }: Place): Fit | null {
-    return format === "text" ? this.#fit : null;
+  #dressOf({ format }: Place): Dress | null {
+    return format === "text" ? this.#dress : null;
   }
 
   #toFile(place: Place, file: OutputFile): Outlet {
@@ -161,11 +160,12 @@ export class Outlets {
     stream: Outlet["stream"],
   ): Outlet {
     const areTimesShown = () => this.#isTimed ?? this.#isModel !== true;
+    const clock = this.#isTimed !== false;
     return {
       ...place,
       // Which kernel answers may be known only later, and a terminal may get another size.
       get page() {
-        return { ...page(), times: areTimesShown() };
+        return { ...page(), times: areTimesShown(), clock };
       },
       print,
       stream,
@@ -173,13 +173,16 @@ export class Outlets {
   }
 }
 
-/** Makes text fit the terminal. */
-type Fit = (text: Iterable<string>) => Iterable<string>;
+/** Makes text for people fit the terminal, and colours its status words. */
+type Dress = (text: Iterable<string>) => Iterable<string>;
 
-async function fitFor({ terminal }: Context): Promise<Fit | null> {
-  if (terminal === null) return null;
+// Loaded where there is a terminal, or colour.
+async function dressFor({ terminal, page: { ink } }: Context): Promise<Dress | null> {
+  if (terminal === null && ink === PLAIN) return null;
   const { fitted } = await import("../report/layout.ts");
-  return (text) => fitted(text, terminal.columns);
+  const { withStatusInk } = await import("../report/status_words.ts");
+  const paint: Dress = ink === PLAIN ? (text) => text : (text) => withStatusInk(text, ink);
+  return (text) => terminal === null ? paint(text) : fitted(paint(text), terminal.columns);
 }
 
 function* joined(parts: readonly Iterable<string>[]): Generator<string> {

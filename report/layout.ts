@@ -125,13 +125,26 @@ export function wrap(line: string, { columns, hang }: Wrapping): string[] {
  * @returns Lines with their ends; the last may lack it, as the text does.
  */
 export function* fitted(chunks: Iterable<string>, columns: number): Generator<string> {
+  for (const line of linesOf(chunks)) {
+    yield line.endsWith("\n")
+      ? `${fittedLine(line.slice(0, -1), columns)}\n`
+      : fittedLine(line, columns);
+  }
+}
+
+/**
+ * Puts pieces of text together to lines.
+ *
+ * @returns Lines with their ends; the last may lack it.
+ */
+export function* linesOf(chunks: Iterable<string>): Generator<string> {
   let rest = "";
   for (const chunk of chunks) {
     const lines = (rest + chunk).split("\n");
     rest = lines.pop()!;
-    for (const line of lines) yield `${fittedLine(line, columns)}\n`;
+    for (const line of lines) yield `${line}\n`;
   }
-  if (rest !== "") yield fittedLine(rest, columns);
+  if (rest !== "") yield rest;
 }
 
 /** Where a text may begin that others are to begin below, as a part of the width. */

@@ -72,6 +72,9 @@ export function incompleteText(report: CheckReport): string | null {
   return `incomplete: ${why} after ${checks.length} of ${all} checks`;
 }
 
+/** What is said beside times that a model took. */
+export const MODEL_TIMES = "These are times of the model, in memory: no kernel's.";
+
 /**
  * Notes that a reader of measured times needs.
  *
@@ -85,7 +88,7 @@ export function* timesNote(
   emulated: boolean,
   understated: string,
 ): Generator<string> {
-  if (backend === "model") yield "  These are times of the model, in memory: no kernel's.\n";
+  if (backend === "model") yield `  ${MODEL_TIMES}\n`;
   if (!emulated) return;
   yield "  This KVM emulates the guest's stores: there are no guest mappings to re-protect,\n" +
     `  which understates ${understated}.\n`;

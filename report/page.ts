@@ -40,6 +40,11 @@ export interface Page {
    * about a kernel.
    */
   readonly times: boolean;
+  /**
+   * Whether times by the clock of a run are shown. The model's clock counts instructions, so that
+   * they are the same each time: they are left out only where no time is wanted at all.
+   */
+  readonly clock: boolean;
   /** Whether the head is shown: the kernel and the lab. */
   readonly header: boolean;
   /** Whether only what failed is shown, and the end. */
@@ -55,6 +60,7 @@ export const PLAIN_PAGE: Page = {
   columns: null,
   ink: PLAIN,
   times: true,
+  clock: true,
   header: true,
   onlyFailures: false,
   quiet: false,

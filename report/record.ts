@@ -2,8 +2,12 @@
 // wanted.
 import type { Page } from "./page.ts";
 
-/** Names of fields that hold a measured time, or what was computed from times. */
-const MEASURED = /(Ns|NsPerEntry|PerSecond|[cC]rossover\w*|[rR]atios?)$|^(faster|ms|timeoutMs)$/;
+/** Names of fields that hold a measured time. */
+const MEASURED = /(Ns|NsPerEntry|PerSecond)$|^(ms|timeoutMs|slowness)$/;
+/** Names of fields that say which of two things took less time, or from where on. */
+const VERDICTS = /([cC]rossover\w*|[rR]atios?)$|^(faster|sortPays)$/;
+/** Names of objects whose fields are parts of measured times. */
+const SHARES = /^copyShare$/;
 /** Fields with such a name that were asked for, not measured. */
 const ASKED = new Set(["intervalNs", "durationNs"]);
 /** Of a longer array the first element tells whether there are times in it. */
@@ -11,7 +15,8 @@ const MANY = 1000;
 
 /**
  * The object that is written as JSON for a result: the result with its `provenance` behind its
- * `kernel`, and with `null` for measured times if the page shows none.
+ * `kernel`, and with `null` for measured times if the page shows none. On the model no time decides
+ * anything, so that what rests on times is `null` there in any case.
  *
  * @example
  * ```ts
@@ -26,13 +31,20 @@ const MANY = 1000;
  *
  * @param result Anything that JSON can hold; provenance is added to objects with a `schema`. One
  * that was made in a machine of `--kernel` has its own, which stays.
+ * @param clocked Names of its fields that hold times by the clock of the run. The model's clock
+ * counts instructions, so they stay unless no time is wanted at all.
  */
-export function recorded(result: unknown, { times, provenance }: Page): unknown {
+export function recorded(
+  result: unknown,
+  { times, clock, provenance }: Page,
+  clocked: readonly string[] = [],
+): unknown {
   if (!isObject(result)) return result;
-  const { schema, kernel, provenance: own, kernels, ...rest } = times
-    ? result
-    : withoutTimes(result) as Readonly<Record<string, unknown>>; // an object stays one
-  if (schema === undefined) return times ? result : withoutTimes(result);
+  const shown = times
+    ? isModel(result) ? withoutVerdicts(result) : result
+    : withoutTimes(result, clock ? clocked : []);
+  if (result["schema"] === undefined || !isObject(shown)) return shown;
+  const { schema, kernel, provenance: own, kernels, ...rest } = shown;
   const from = provenance === null ? undefined : own ?? provenance;
   const asked = provenance === null && Array.isArray(kernels) ? kernels.map(anonymous) : kernels;
   // JSON leaves out what is undefined.
@@ -49,29 +61,69 @@ function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+function isModel({ kernel }: Readonly<Record<string, unknown>>): boolean {
+  return isObject(kernel) && kernel["backend"] === "model";
+}
+
 /**
  * A result with `null` for what was measured in time. What holds no time is not copied.
  *
  * @param value Anything that JSON can hold. The elements of an array are all alike.
+ * @param kept Names of fields that stay as they are.
  */
-export function withoutTimes(value: unknown): unknown {
+export function withoutTimes(value: unknown, kept: readonly string[] = []): unknown {
+  return without(value, (name, of) => {
+    if (kept.includes(name)) return "kept";
+    if (SHARES.test(name)) return "emptied";
+    return isMeasured(name, of) || isVerdict(name) ? "null" : "searched";
+  });
+}
+
+// A result of the model that shows times, but nothing that rests on them.
+function withoutVerdicts(value: unknown): unknown {
+  return without(value, (name) => isVerdict(name) ? "null" : "searched");
+}
+
+/** What becomes of a field: as it is, `null`, an object of `null`s, or what is found in it. */
+type Fate = "kept" | "null" | "emptied" | "searched";
+
+function without(value: unknown, fateOf: (name: string, of: object) => Fate): unknown {
   if (typeof value !== "object" || value === null || ArrayBuffer.isView(value)) return value;
   if (Array.isArray(value)) {
     const first: unknown = value[0];
-    if (value.length > MANY && withoutTimes(first) === first) return value;
-    const shown = value.map(withoutTimes);
+    if (value.length > MANY && without(first, fateOf) === first) return value;
+    const shown = value.map((one) => without(one, fateOf));
     return shown.every((one, n) => one === value[n]) ? value : shown;
   }
   let changed = false;
   const fields = Object.entries(value).map(([name, inner]) => {
-    const shown = isMeasured(name, value) ? null : withoutTimes(inner);
+    const shown = become(inner, fateOf(name, value), fateOf);
     changed ||= shown !== inner;
     return [name, shown];
   });
   return changed ? Object.fromEntries(fields) : value;
 }
 
+function become(inner: unknown, fate: Fate, fateOf: Parameters<typeof without>[1]): unknown {
+  switch (fate) {
+    case "kept":
+      return inner;
+    case "null":
+      return null;
+    case "emptied":
+      return isObject(inner)
+        ? Object.fromEntries(Object.keys(inner).map((key) => [key, null]))
+        : null;
+    case "searched":
+      return without(inner, fateOf);
+  }
+}
+
 // The time of `provenance` has names that are others' elsewhere.
 function isMeasured(name: string, of: object): boolean {
   return MEASURED.test(name) && !ASKED.has(name) || name === "time" && "commandLine" in of;
+}
+
+function isVerdict(name: string): boolean {
+  return VERDICTS.test(name);
 }

@@ -14,6 +14,7 @@ import { GuestVm } from "../../machine/guest_vm.ts";
 import { passesFor } from "../../machine/plan.ts";
 import { type LabRequest, makePlan } from "../lab_options.ts";
 import { watchKernel } from "../watch_kernel.ts";
+import { CLOCKED } from "./command.ts";
 import type { CheckpointOptions, CheckpointResult, Epoch } from "./checkpoint_result.ts";
 import { CheckpointRun, type MachineHeader } from "./checkpoint_run.ts";
 import { Replica } from "./replica.ts";
@@ -92,7 +93,9 @@ export async function keepReplica(
 async function epochLines(outlets: readonly Outlet[]): Promise<(epoch: Epoch) => boolean> {
   const { recorded } = await import("../../report/record.ts");
   return (epoch) =>
-    outlets.every(({ page, print }) => print([`${JSON.stringify(recorded(epoch, page))}\n`]));
+    outlets.every(({ page, print }) =>
+      print([`${JSON.stringify(recorded(epoch, page, CLOCKED))}\n`])
+    );
 }
 
 /**

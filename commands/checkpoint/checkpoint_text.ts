@@ -1,6 +1,7 @@
 import type { TrackingKind } from "../../machine/dirty_tracker.ts";
 import type { ResolvedOptions } from "../../machine/plan.ts";
-import { kernelLine } from "../../report/notes.ts";
+import { kernelLine, MODEL_TIMES } from "../../report/notes.ts";
+import type { Page } from "../../report/page.ts";
 import {
   type Align,
   countText,
@@ -23,9 +24,9 @@ const LEARN: Readonly<Record<TrackingKind, string>> = {
   bitmap: "get log",
   "bitmap-manual": "get log",
 };
-const REARM: Readonly<Record<TrackingKind, string>> = {
+const REPROTECT: Readonly<Record<TrackingKind, string>> = {
   ring: "reset",
-  bitmap: "re-arm",
+  bitmap: "re-protect",
   "bitmap-manual": "clear log",
 };
 
@@ -52,9 +53,13 @@ export function* machineText(
 /**
  * Formats the result of `dirtyring checkpoint` for people.
  *
+ * @param page `times`, `clock`: which times are shown.
  * @returns Lines with their ends.
  */
-export function* checkpointText(result: CheckpointResult): Generator<string> {
+export function* checkpointText(
+  result: CheckpointResult,
+  page: Pick<Page, "times" | "clock">,
+): Generator<string> {
   const { kernel, tracking, summary, interrupted, error } = result;
   const isModel = kernel.backend === "model";
   yield `${kernelLine(kernel)}\n`;
@@ -62,13 +67,18 @@ export function* checkpointText(result: CheckpointResult): Generator<string> {
   yield `epochs  ${timeText(result.intervalNs)}${
     result.maxDirty === null ? "" : `, or ${countText(result.maxDirty, "dirty page")}`
   }, tracking ${tracking}\n\n`;
-  yield* epochTable(result);
-  yield* pauseTable(result);
-  if (isModel) {
-    yield "  Times of pauses are this program's own and say nothing about a kernel.\n";
+  yield* epochTable(result, page);
+  if (page.times) yield* pauseTable(result);
+  if (page.times && isModel) yield `  ${MODEL_TIMES}\n`;
+  const { p50, p99, max } = summary.figures.overshoot;
+  if (max !== null) {
+    yield `dirty pages beyond the limit: median ${numberText(p50)}, 99 % ${
+      numberText(p99)
+    }, most ` +
+      `${max}\n`;
   }
   const { overall, median } = summary.copyShare;
-  if (overall !== null) {
+  if (page.times && overall !== null) {
     yield `\nthe copy took ${percent(median)} of a pause, median; ${
       percent(overall)
     } of all pauses together\n`;
@@ -82,27 +92,31 @@ export function* checkpointText(result: CheckpointResult): Generator<string> {
 }
 
 function* epochTable(
-  { epochs, epochCount, maxDirty, output }: CheckpointResult,
+  { kernel, epochs, epochCount, maxDirty, output }: CheckpointResult,
+  { times, clock }: Pick<Page, "times" | "clock">,
 ): Generator<string> {
   const isLimited = maxDirty !== null;
   const isWritten = output !== null;
   const head = [
-    ...["epoch", "ran", "ended by", "full exits", "dirty pages"],
-    ...(isLimited ? ["too many"] : []),
-    "pause",
-    ...(isWritten ? ["written in"] : []),
+    ...["epoch", ...(clock ? ["ran"] : []), "ended by", "full exits", "dirty pages"],
+    ...(isLimited ? ["beyond limit"] : []),
+    ...(times ? ["pause"] : []),
+    ...(times && isWritten ? ["written in"] : []),
   ];
   const row = (epoch: Epoch) => [
-    ...[`${epoch.epoch}`, timeText(epoch.ranNs), epoch.endedBy, `${epoch.fullExits}`],
-    `${epoch.dirtyPages}`,
+    ...[`${epoch.epoch}`, ...(clock ? [timeText(epoch.ranNs)] : []), epoch.endedBy],
+    ...[`${epoch.fullExits}`, `${epoch.dirtyPages}`],
     ...(isLimited ? [`${epoch.overshoot ?? 0}`] : []),
-    timeText(epoch.pauseNs),
-    ...(isWritten ? [timeText(epoch.writeNs)] : []),
+    ...(times ? [timeText(epoch.pauseNs)] : []),
+    ...(times && isWritten ? [timeText(epoch.writeNs)] : []),
   ];
   const aligns = head.map((name): Align => name === "ended by" ? "left" : "right");
   yield* table([head, ...epochs.slice(0, SHOWN).map(row)], aligns, "  ");
   const more = epochCount - Math.min(SHOWN, epochs.length);
   if (more > 0) yield `  and ${more} more (--format json lists up to 1000)\n`;
+  if (clock && kernel.backend === "model") {
+    yield "  ran: by the model's clock, which counts instructions\n";
+  }
 }
 
 function* pauseTable(
@@ -120,7 +134,7 @@ function* pauseTable(
       row("  until all stand still", "stopNs"),
       ...(output === null ? [] : [row("  waiting for the last file", "waitNs")]),
       row(`  ${LEARN[tracking]}`, "learnNs"),
-      row(`  ${REARM[tracking]}`, "rearmNs"),
+      row(`  ${REPROTECT[tracking]}`, "rearmNs"),
       row("  copy of dirty pages", "copyNs"),
       ...(output === null ? [] : [row("  copy of slot 0, registers", "stateNs")]),
       row("  until all run", "resumeNs"),
@@ -129,10 +143,6 @@ function* pauseTable(
     ["left", "right", "right", "right"],
     "  ",
   );
-  const { p50, p99, max } = figures.overshoot;
-  if (max === null) return;
-  yield `dirty pages beyond the limit: median ${numberText(p50)}, 99 % ${numberText(p99)}, most ` +
-    `${max}\n`;
 }
 
 function* outputText({ output }: CheckpointResult): Generator<string> {

@@ -3,7 +3,7 @@ import {
   defineCommand,
   type Formatter,
   interruptStatus,
-  json,
+  jsonOf,
 } from "../../cli/command.ts";
 import {
   choice,
@@ -20,10 +20,16 @@ import { kernelLogText } from "../../report/notes.ts";
 import { labOptions, threadOptions } from "../lab_options.ts";
 import type { CheckpointResult } from "./checkpoint_result.ts";
 
+/**
+ * The fields of a result and of its epochs that hold times by the clock of the run: on a model they
+ * are counted in instructions.
+ */
+export const CLOCKED: readonly string[] = ["elapsedNs", "ranNs"];
+
 async function text(): Promise<Formatter<Watched<CheckpointResult>, unknown>> {
   const { checkpointText } = await import("./checkpoint_text.ts");
-  return function* (outcome) {
-    yield* checkpointText(outcome);
+  return function* (outcome, _, page) {
+    yield* checkpointText(outcome, page);
     yield* kernelLogText(outcome.kernelLog);
   };
 }
@@ -31,7 +37,11 @@ async function text(): Promise<Formatter<Watched<CheckpointResult>, unknown>> {
 // The epochs were streamed before.
 async function ndjson(): Promise<Formatter<Watched<CheckpointResult>, unknown>> {
   const { recorded } = await import("../../report/record.ts");
-  return ({ epochs: _printed, ...rest }, _, page) => [`${JSON.stringify(recorded(rest, page))}\n`];
+  return (
+    { epochs: _printed, ...rest },
+    _,
+    page,
+  ) => [`${JSON.stringify(recorded(rest, page, CLOCKED))}\n`];
 }
 
 const tracking: Option<TrackingKind> = choice(
@@ -91,7 +101,7 @@ export const command: Command = defineCommand({
     ["dirtyring checkpoint --tracking bitmap --epochs 3", "the same with a bitmap"],
     ["dirtyring checkpoint --epochs 3 --into checkpoints", "a file for each epoch"],
   ],
-  formats: { text, json, ndjson },
+  formats: { text, json: jsonOf(CLOCKED), ndjson },
   async run(options, context): Promise<Watched<CheckpointResult>> {
     const { keepReplica } = await import("./checkpoint.ts");
     return await keepReplica(options, context);

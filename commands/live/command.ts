@@ -1,4 +1,10 @@
-import { type Command, defineCommand, type Formatter, json, ndjson } from "../../cli/command.ts";
+import {
+  type Command,
+  defineCommand,
+  type Formatter,
+  jsonOf,
+  ndjsonOf,
+} from "../../cli/command.ts";
 import { choice, duration, flag, optionalCount, optionalDuration } from "../../cli/option.ts";
 import { EXIT } from "../../host/errors.ts";
 import type { Watched } from "../../host/kernel_log.ts";
@@ -13,10 +19,16 @@ export const TIMEOUT_MS = 60_000;
 /** Default of `--duration`: milliseconds that a run takes if `--stores` is not given. */
 export const DURATION_MS = 5000;
 
+/**
+ * The fields of a live run's result and progress that hold times by its own clock: on a model they
+ * are counted in instructions.
+ */
+export const CLOCKED: readonly string[] = ["elapsedNs", "stoppedNs", "fullStop"];
+
 async function text(): Promise<Formatter<Watched<LiveResult>, unknown>> {
   const { liveEndText } = await import("./live_text.ts");
-  return function* (outcome) {
-    yield* liveEndText(outcome);
+  return function* (outcome, _, page) {
+    yield* liveEndText(outcome, page);
     yield* kernelLogText(outcome.kernelLog);
   };
 }
@@ -60,7 +72,7 @@ export const command: Command = defineCommand({
       "full rings, as a stream of objects",
     ],
   ],
-  formats: { text, json, ndjson },
+  formats: { text, json: jsonOf(CLOCKED), ndjson: ndjsonOf(CLOCKED) },
   async run(options, context): Promise<Watched<LiveResult>> {
     const { runLive } = await import("./live.ts");
     return await runLive(options, context);

@@ -16,7 +16,7 @@ import { Witness } from "../../memory/witness.ts";
 import type { Distribution } from "../../ring/distribution.ts";
 import { type LabRequest, makeLab } from "../lab_options.ts";
 import { watchKernel } from "../watch_kernel.ts";
-import { DURATION_MS, TIMEOUT_MS } from "./command.ts";
+import { CLOCKED, DURATION_MS, TIMEOUT_MS } from "./command.ts";
 import { AFTER_FRAMES, liveFrames, liveLines } from "./live_progress.ts";
 import type { LiveOrder, LiveProgress, LiveResult, Times } from "./live_result.ts";
 import { type LiveOptions, LiveRun } from "./live_run.ts";
@@ -84,8 +84,10 @@ async function runWatched(
     sort: request.sort,
     witness: request.witness,
   };
-  const watchers = context.outlets.flatMap((outlet) => watcherOf(outlet, lab.plan.options.ring));
-  for (const { format, stream } of context.outlets) {
+  const watchers: ((progress: LiveProgress) => boolean)[] = [];
+  for (const outlet of context.outlets) {
+    watchers.push(await watcherOf(outlet, lab.plan.options.ring));
+    const { format, stream } = outlet;
     if (format === "text") stream(liveHeadText(lab.kernel, lab.plan.options, options));
   }
   const watch = (progress: LiveProgress) => watchers.every((one) => one(progress));
@@ -111,19 +113,23 @@ function refuse(request: LiveRequest): void {
 }
 
 // What is to be called after each harvest of all rings.
-function watcherOf(
+async function watcherOf(
   { format, page, stream }: Outlet,
   ring: number,
-): ((progress: LiveProgress) => boolean)[] {
+): Promise<(progress: LiveProgress) => boolean> {
   switch (format) {
-    case "ndjson":
-      return [(progress) => stream([`${JSON.stringify(progress)}\n`])];
+    case "ndjson": {
+      const { recorded } = await import("../../report/record.ts");
+      return (progress) => stream([`${JSON.stringify(recorded(progress, page, CLOCKED))}\n`]);
+    }
     case "text": {
-      const show = page.columns === null ? liveLines(ring) : liveFrames(ring, page.columns);
-      return [(progress) => stream(show(progress))];
+      const show = page.columns === null
+        ? liveLines(ring, page)
+        : liveFrames(ring, page.columns, page);
+      return (progress) => stream(show(progress));
     }
     default:
-      return [];
+      return () => true;
   }
 }
 

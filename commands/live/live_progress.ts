@@ -1,3 +1,4 @@
+import type { Page } from "../../report/page.ts";
 import { gauge } from "../../report/table.ts";
 import type { LiveProgress } from "./live_result.ts";
 
@@ -77,19 +78,25 @@ const LINE_EVERY_MS = 1000;
 /**
  * Shows a live run's progress as one line a second, for a file or a pipe.
  *
+ * @param page `clock`: whether times and rates are shown.
  * @returns A function that takes the progress and returns the lines to print.
  */
-export function liveLines(ring: number): (progress: LiveProgress) => Iterable<string> {
+export function liveLines(
+  ring: number,
+  { clock }: Pick<Page, "clock">,
+): (progress: LiveProgress) => Iterable<string> {
   const rates = liveRates(ring, LINE_EVERY_MS);
   return (progress) => {
     const now = rates(progress);
     if (now === null) return [];
     const vcpus = now.vcpus.map(({ vcpu, perSecond, occupancy }) =>
-      `vCPU ${vcpu} ${rateText(perSecond).padStart(5)} ${percent(occupancy)}`
+      `vCPU ${vcpu} ${clock ? `${rateText(perSecond).padStart(5)} ` : ""}${percent(occupancy)}`
     );
+    const rate = `${now.seconds.toFixed(1).padStart(6)} s  ${
+      rateText(now.perSecond).padStart(5)
+    } pages/s`;
     return [
-      `${now.seconds.toFixed(1).padStart(6)} s  ${rateText(now.perSecond).padStart(5)} pages/s  ` +
-      `${
+      `${clock ? rate : "      "}  ${
         vcpus.join("  ")
       }  full ${now.fullExits}  resets ${progress.resets}  lost ${progress.lost}\n`,
     ];
@@ -112,24 +119,25 @@ const ERASE_BELOW = "\x1b[J";
  * Shows a live run's progress in place, for a terminal.
  *
  * @param columns The terminal's width.
+ * @param page `clock`: whether times and rates are shown.
  * @returns A function that takes the progress and returns what to print. It leaves the cursor at
  * the beginning of the frame, so the next frame overwrites it.
  */
 export function liveFrames(
   ring: number,
   columns: number,
+  { clock }: Pick<Page, "clock">,
 ): (progress: LiveProgress) => Iterable<string> {
   const rates = liveRates(ring, FRAME_EVERY_MS);
   return (progress) => {
     const now = rates(progress);
     if (now === null) return [];
+    const rate = (perSecond: string) => clock ? `${perSecond} pages/s  ` : "";
     const lines = [
-      `${now.seconds.toFixed(1)} s  ${
-        rateText(now.perSecond)
-      } pages/s  full exits ${now.fullExits}  ` +
-      `resets ${progress.resets}  lost pages ${progress.lost}`,
+      `${clock ? `${now.seconds.toFixed(1)} s  ` : ""}${rate(rateText(now.perSecond))}` +
+      `full exits ${now.fullExits}  resets ${progress.resets}  lost pages ${progress.lost}`,
       ...now.vcpus.slice(0, VCPUS_SHOWN).map(({ vcpu, perSecond, occupancy, fullExits }) =>
-        `vCPU ${`${vcpu}`.padEnd(3)} ${rateText(perSecond).padStart(5)} pages/s  ` +
+        `vCPU ${`${vcpu}`.padEnd(3)} ${rate(rateText(perSecond).padStart(5))}` +
         `${gauge(occupancy, BAR_CELLS)} ${
           (occupancy * 100).toFixed(0).padStart(3)
         } %  full ${fullExits}`

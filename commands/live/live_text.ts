@@ -1,6 +1,6 @@
 import type { KernelFacts } from "../../host/facts.ts";
 import type { ResolvedOptions } from "../../machine/plan.ts";
-import { kernelLine, lostText } from "../../report/notes.ts";
+import { kernelLine, lostText, MODEL_TIMES } from "../../report/notes.ts";
 import {
   type Align,
   countText,
@@ -10,6 +10,7 @@ import {
   table,
   timeText,
 } from "../../report/table.ts";
+import type { Page } from "../../report/page.ts";
 import { printable } from "../../text/printable.ts";
 import type { LiveResult, LiveVcpuResult, Times } from "./live_result.ts";
 import type { LiveOptions } from "./live_run.ts";
@@ -40,46 +41,25 @@ export function* liveHeadText(
     `harvested${options.sort === true ? ", sorted," : ""} every ${timeText(intervalMs * 1e6)}\n\n`;
 }
 
-const VCPU_HEAD = [
-  ...["vCPU", "stores", "a second", "entries", "unique pages", "full exits", "stopped"],
-  ...["occupancy mean", "p50", "p99", "max"],
-];
-const VCPU_ALIGNS: readonly Align[] = VCPU_HEAD.map(() => "right");
-
 /**
  * Formats the end of a live run for people. Its head was printed when it began.
  *
+ * @param page `times`, `clock`: which times are shown.
  * @returns Lines with their ends.
  */
-export function* liveEndText(result: LiveResult): Generator<string> {
-  const { kernel, vcpus } = result;
-  const seconds = result.elapsedNs / 1e9;
-  yield `ran for ${timeText(result.elapsedNs)}${
-    kernel.backend === "model" ? " by the model's clock" : ""
-  }\n\n`;
-  yield* table(
-    [
-      VCPU_HEAD,
-      ...vcpus.map((vcpu) => [`${vcpu.vcpu}`, ...vcpuCells(vcpu, seconds)]),
-      ["total", ...totalCells(vcpus, seconds)],
-    ],
-    VCPU_ALIGNS,
-    "  ",
-  );
-  yield "\n";
-  yield* table(
-    [
-      ["", "times", "median", "99 %", "longest"],
-      timesRow("harvest", result.harvest),
-      timesRow("reset", result.reset),
-      timesRow("full ring until running again", result.fullStop),
-    ],
-    ["left", "right", "right", "right", "right"],
-    "  ",
-  );
-  if (kernel.backend === "model") {
-    yield "  Times of harvests and resets are this program's own and say nothing about a kernel.\n";
+export function* liveEndText(
+  result: LiveResult,
+  page: Pick<Page, "times" | "clock">,
+): Generator<string> {
+  const { kernel } = result;
+  if (page.clock) {
+    yield `ran for ${timeText(result.elapsedNs)}${
+      kernel.backend === "model" ? " by the model's clock, which counts instructions" : ""
+    }\n\n`;
   }
+  yield* vcpusText(result, page.clock);
+  yield "\n";
+  yield* timesText(result, page);
   if (result.witness !== null) yield* witnessText(result.witness);
   if (result.interrupted !== null) {
     yield `\ninterrupted by ${result.interrupted}: figures up to there\n`;
@@ -91,25 +71,62 @@ export function* liveEndText(result: LiveResult): Generator<string> {
   yield* verdict(result);
 }
 
-function vcpuCells(vcpu: LiveVcpuResult, seconds: number): string[] {
-  const { stores, entries, uniquePages, fullExits, stoppedNs, occupancy } = vcpu;
-  const { mean, p50, p99, max } = occupancy;
-  return [
-    `${stores}`,
-    numberText(Math.round(stores / seconds)),
-    ...[`${entries}`, `${uniquePages}`, `${fullExits}`, timeText(stoppedNs)],
-    ...[mean === null ? "-" : `${Math.round(mean)}`, numberText(p50), numberText(p99)],
-    numberText(max),
+function* vcpusText({ vcpus, elapsedNs }: LiveResult, clock: boolean): Generator<string> {
+  const timed = (...cells: string[]) => clock ? cells : [];
+  const rate = (stores: number) => numberText(Math.round(stores / (elapsedNs / 1e9)));
+  const head = [
+    ...["vCPU", "stores", ...timed("a second"), "entries", "unique pages", "full exits"],
+    ...[...timed("stopped"), "occupancy mean", "p50", "p99", "max"],
   ];
-}
-
-function totalCells(vcpus: readonly LiveVcpuResult[], seconds: number): string[] {
+  const row = (vcpu: LiveVcpuResult) => {
+    const { stores, entries, uniquePages, fullExits, stoppedNs, occupancy } = vcpu;
+    const { mean, p50, p99, max } = occupancy;
+    return [
+      ...[`${vcpu.vcpu}`, `${stores}`, ...timed(rate(stores)), `${entries}`, `${uniquePages}`],
+      ...[`${fullExits}`, ...timed(timeText(stoppedNs))],
+      ...[mean === null ? "-" : `${Math.round(mean)}`, numberText(p50), numberText(p99)],
+      numberText(max),
+    ];
+  };
   const sum = (field: "stores" | "entries" | "fullExits" | "stoppedNs") =>
     vcpus.reduce((all, vcpu) => all + vcpu[field], 0);
-  return [
-    ...[`${sum("stores")}`, numberText(Math.round(sum("stores") / seconds)), `${sum("entries")}`],
-    ...["", `${sum("fullExits")}`, timeText(sum("stoppedNs"))],
+  const total = [
+    ...["total", `${sum("stores")}`, ...timed(rate(sum("stores"))), `${sum("entries")}`, ""],
+    ...[`${sum("fullExits")}`, ...timed(timeText(sum("stoppedNs")))],
   ];
+  yield* table([head, ...vcpus.map(row), total], head.map((): Align => "right"), "  ");
+}
+
+// How often what was done and, where times are shown, how long it took.
+function* timesText(
+  { kernel, harvest, reset, fullStop }: LiveResult,
+  { times, clock }: Pick<Page, "times" | "clock">,
+): Generator<string> {
+  const [harvests, resets, stops] = ["harvest", "reset", "full ring until running again"] as const;
+  if (times) {
+    yield* table(
+      [
+        ["", "times", "median", "99 %", "longest"],
+        timesRow(harvests, harvest),
+        timesRow(resets, reset),
+        timesRow(stops, fullStop),
+      ],
+      ["left", "right", "right", "right", "right"],
+      "  ",
+    );
+    if (kernel.backend === "model") yield `  ${MODEL_TIMES}\n`;
+    return;
+  }
+  const rows = [[harvests, harvest], [resets, reset], [stops, fullStop]] as const;
+  yield* table(
+    [["", "how often"], ...rows.map(([what, { count }]) => [what, `${count}`])],
+    ["left", "right"],
+    "  ",
+  );
+  const { count, p50Ns, p99Ns, maxNs } = fullStop;
+  if (!clock || count === 0) return;
+  yield `  that took ${timeText(p50Ns)} by the model's clock, median; 99 % ${timeText(p99Ns)}, ` +
+    `longest ${timeText(maxNs)}\n`;
 }
 
 function* witnessText({ source, vcpus, walks, resets }: WitnessResult): Generator<string> {

@@ -1,7 +1,7 @@
 // What JSON holds beside a result: where it comes from, and no times where none are wanted.
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import type { Provenance } from "../../host/provenance.ts";
-import { PLAIN_PAGE } from "../../report/page.ts";
+import { type Page, PLAIN_PAGE } from "../../report/page.ts";
 import { recorded, withoutTimes } from "../../report/record.ts";
 
 const FROM: Provenance = {
@@ -59,6 +59,59 @@ Deno.test("without times no measured time is left, and what was asked for stays"
     cells: [{ storesPerSecond: null }],
     provenance: { ...FROM, time: null },
   });
+});
+
+Deno.test("shares of times, and what rests on them, are left out with them", () => {
+  const result = {
+    summary: { copyShare: { overall: 0.5, median: 0.4 }, bytes: 3 },
+    sortPays: { dirtyFraction: 0.1, outcome: "crosses" },
+    limit: { given: false, slowness: 1.2 },
+  };
+  assertEquals(withoutTimes(result), {
+    summary: { copyShare: { overall: null, median: null }, bytes: 3 },
+    sortPays: null,
+    limit: { given: false, slowness: null },
+  });
+});
+
+const OF_MODEL = {
+  schema: "dirtyring.x/1",
+  kernel: { backend: "model" },
+  elapsedNs: 5,
+  vcpus: [{ vcpu: 0, stoppedNs: 3 }],
+  fullStop: { count: 1, p50Ns: 3 },
+  harvest: { count: 1, p50Ns: 4 },
+  sort: { ratio: 1.5, faster: 3, plain: { resetNsPerEntry: 2 } },
+};
+const NO_VERDICT = { ratio: null, faster: null };
+
+function shown(page: Pick<Page, "times" | "clock">, clocked?: readonly string[]): unknown {
+  return JSON.parse(JSON.stringify(recorded(OF_MODEL, { ...PLAIN_PAGE, ...page }, clocked)));
+}
+
+Deno.test("times by a model's clock stay, unless no time is wanted at all", () => {
+  const clocked = ["elapsedNs", "stoppedNs", "fullStop"];
+  const measured = {
+    harvest: { count: 1, p50Ns: null },
+    sort: { ...NO_VERDICT, plain: { resetNsPerEntry: null } },
+  };
+  assertEquals(shown({ times: false, clock: true }, clocked), { ...OF_MODEL, ...measured });
+  assertEquals(shown({ times: false, clock: false }, clocked), {
+    ...OF_MODEL,
+    ...measured,
+    elapsedNs: null,
+    vcpus: [{ vcpu: 0, stoppedNs: null }],
+    fullStop: { count: 1, p50Ns: null },
+  });
+});
+
+Deno.test("times of the model are shown without a verdict, those of a kernel with one", () => {
+  assertEquals(shown({ times: true, clock: true }), {
+    ...OF_MODEL,
+    sort: { ...OF_MODEL.sort, ...NO_VERDICT },
+  });
+  const ofKernel = { ...OF_MODEL, kernel: { backend: "kvm" } };
+  assertEquals(JSON.stringify(recorded(ofKernel, PLAIN_PAGE)), JSON.stringify(ofKernel));
 });
 
 Deno.test("what holds no time is not copied, however long", () => {
