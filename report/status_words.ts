@@ -7,7 +7,7 @@ const WORDS: readonly (readonly [RegExp, keyof Ink])[] = [
   [/^(?:# )?(?:FAILED|PROBLEM|LOST|DIFFERENT|WRONG|MISMATCH|WORSE|NOT ok)(?=:)/, "bad"],
   [/^(?:failed|out of time|the kernel reported a problem)(?=:)/, "bad"],
   [/^(?:ended early|incomplete|not compared)(?=:)|^missing(?= )|^interrupted by SIG\w+/, "warn"],
-  [/^not checked to the end$/, "warn"],
+  [/^not checked to the end/, "warn"],
 ];
 
 /**

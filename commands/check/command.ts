@@ -52,17 +52,6 @@ function of<Schema extends CheckOutcome["schema"]>(
       : [];
 }
 
-// The same for a format that uses the terminal's width.
-function withColumns<Schema extends CheckOutcome["schema"]>(
-  schema: Schema,
-  format: (
-    outcome: Extract<CheckOutcome, { schema: Schema }>,
-    columns?: number,
-  ) => Iterable<string>,
-): CheckFormat {
-  return of(schema, (outcome, { columns }) => format(outcome, columns ?? undefined));
-}
-
 // For a single kernel, the head and the checks were printed as they came.
 const text: LateFormatter<CheckOutcome, unknown> = async ({ schema }) => {
   switch (schema) {
@@ -71,10 +60,7 @@ const text: LateFormatter<CheckOutcome, unknown> = async ({ schema }) => {
     case "dirtyring.check-list/1":
       return of(schema, (await import("./check_text.ts")).checkListText);
     case "dirtyring.check-kernels/1":
-      return withColumns(
-        schema,
-        (await import("./check_kernels_text.ts")).checkKernelsText,
-      );
+      return of(schema, (await import("./check_kernels_text.ts")).checkKernelsText);
   }
 };
 

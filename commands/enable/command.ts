@@ -1,6 +1,7 @@
 import { type Command, defineCommand, json, now } from "../../cli/command.ts";
 import { choice, flag, ringSize } from "../../cli/option.ts";
 import { kernelLine } from "../../report/notes.ts";
+import { type Page, PLAIN_PAGE } from "../../report/page.ts";
 import { countText, PAGE_BYTES, sizeText, table } from "../../report/table.ts";
 import { backendOptions } from "../lab_options.ts";
 import { enable, type EnableResult } from "./enable.ts";
@@ -33,9 +34,18 @@ export const command: Command = defineCommand({
  *
  * @returns Lines with their ends.
  */
-export function* enableText({ kernel, ring, cases }: EnableResult): Generator<string> {
-  yield `${kernelLine(kernel)}\n`;
-  yield* table([
+export function* enableText(
+  { kernel, ring, cases }: EnableResult,
+  _options: unknown = null,
+  page: Page = PLAIN_PAGE,
+): Generator<string> {
+  if (page.header) yield `${kernelLine(kernel)}\n`;
+  if (!page.quiet) yield* ringText(ring, page);
+  if (cases !== undefined) yield* casesText(cases, page);
+}
+
+function ringText(ring: EnableResult["ring"], page: Page): Generator<string> {
+  const rows = [
     ["enabled", `${ring.entries} entries, ${ring.bytes} bytes`],
     ["reserved", `${ring.reserved ?? "unknown"} entries (inferred: the kernel does not tell)`],
     ["soft limit", `${ring.softLimit ?? "unknown"} entries (inferred): a vCPU stops there`],
@@ -43,14 +53,21 @@ export function* enableText({ kernel, ring, cases }: EnableResult): Generator<st
       "covers",
       `${sizeText((ring.softLimit ?? ring.entries) * PAGE_BYTES)} of dirty memory when full`,
     ],
-  ], ["left", "left"]);
-  if (cases === undefined) return;
+  ];
+  return table(rows, ["left", "prose"], "", { page });
+}
+
+function* casesText(
+  cases: NonNullable<EnableResult["cases"]>,
+  page: Page,
+): Generator<string> {
+  const shown = page.onlyFailures ? cases.filter(({ ok }) => !ok) : cases;
   yield "\n";
   yield* table(
     [
       ["", "statement", "case", "request", "answer", "documented"],
-      ...cases.map(({ ok, id, name, request, result, errno, expected }) => [
-        ok ? "" : "!",
+      ...shown.map(({ ok, id, name, request, result, errno, expected }) => [
+        ok ? "" : page.ink.bad("!"),
         id,
         name,
         request,
@@ -58,7 +75,9 @@ export function* enableText({ kernel, ring, cases }: EnableResult): Generator<st
         expected,
       ]),
     ],
-    ["left", "left", "left", "left", "right", "right"],
+    ["left", "left", "left", "prose", "right", "right"],
+    "",
+    { page, heads: 1, keys: 3 },
   );
   const differ = cases.filter((one) => !one.ok).length;
   yield `\n${countText(cases.length, "case")}, ${
