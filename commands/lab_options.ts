@@ -1,6 +1,7 @@
 // Options that several commands share, and the machine that they describe.
 
 import { interruptStatus } from "../cli/command.ts";
+import type { Context } from "../cli/context.ts";
 import { choice, count, memorySize, type Option, optionalCount, ringSize } from "../cli/option.ts";
 import type { RoundsCheck, RuleChoice } from "../drive/story.ts";
 import type { Kernel } from "../ffi/kernel.ts";
@@ -157,6 +158,14 @@ export const ruleOption: Option<RuleChoice> = choice(
   "kernel version whose rule counts the calls; auto goes by this kernel's release",
   ["auto", "v5.11", "v6.10", "v6.17"],
 );
+
+/**
+ * Whether any outlet shows measured times; what nobody sees need not be measured. The kernel must
+ * be open: of a model no times are shown unless they are asked for.
+ */
+export function areTimesShown({ outlets }: Pick<Context, "outlets">): boolean {
+  return outlets.some(({ page }) => page.times);
+}
 
 /**
  * The exit status of a command with rounds.

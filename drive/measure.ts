@@ -33,6 +33,7 @@ export interface Measured {
  * @param lab The lab, its rings empty.
  * @param interrupt Ends the repetitions early.
  * @param problems Receives the checks that fail meanwhile.
+ * @param isTimed Whether times are wanted; without them there are no repetitions.
  * @returns The medians, and how many repetitions they are taken over.
  */
 export async function measureReset(
@@ -40,13 +41,16 @@ export async function measureReset(
   driver: InlineDriver,
   interrupt: Interrupt,
   problems: string[],
+  isTimed: boolean,
 ): Promise<Measured> {
   const emulated = await storesPushTwice(lab, driver);
   const sequential = Uint32Array.from(lab.plan.sequence, (_, n) => n % lab.pages.total);
-  const rows = await measureWays(lab, driver, interrupt, problems, [
+  const ways = [
     { sequence: lab.plan.sequence, take: takePlain },
     { sequence: sequential, take: takePlain },
-  ]);
+  ];
+  const rows = isTimed ? await measureWays(lab, driver, interrupt, problems, ways) : [];
+  lab.load(lab.plan.sequence);
   return {
     repetitions: rows.length,
     resetNsPerEntry: median(rows.map(([pattern]) => pattern!.resetNs)),
@@ -123,6 +127,8 @@ export const SORT_NOT_MEASURED: SortCost = {
  * @param interrupt Ends it early; `null` if nothing does.
  * @param problems Receives the checks that fail meanwhile.
  * @param witness Has watched the lab's stores so far. It does not see those of the timed rounds.
+ * @param isTimed Whether times are wanted; without them batches are counted, and there are no
+ * repetitions.
  */
 export async function measureSort(
   lab: RingVm,
@@ -130,16 +136,16 @@ export async function measureSort(
   interrupt: Interrupt | null,
   problems: string[],
   witness: Witness,
+  isTimed: boolean,
 ): Promise<SortCost> {
   const plain = await countBatches(lab, driver, interrupt, problems, witness, takePlain);
   const sorted = await countBatches(lab, driver, interrupt, problems, witness, takeSorted);
   if (plain === null || sorted === null) return SORT_NOT_MEASURED;
   const emulated = await storesPushTwice(lab, driver);
   const { sequence } = lab.plan;
-  const rows = await measureWays(lab, driver, interrupt, problems, [
-    { sequence, take: takePlain },
-    { sequence, take: takeSorted },
-  ]);
+  const ways = [{ sequence, take: takePlain }, { sequence, take: takeSorted }];
+  const rows = isTimed ? await measureWays(lab, driver, interrupt, problems, ways) : [];
+  lab.load(sequence);
   return sortCost({ ...NOT_RUN, ...plain }, { ...NOT_RUN, ...sorted }, rows, emulated);
 }
 
@@ -235,8 +241,7 @@ const SPEND_MS = 1000;
 const LIMIT_MS = 4000;
 
 /**
- * Measures rounds. The ways take turns, so that all meet the same noise. Afterwards the lab's list
- * holds its pattern again.
+ * Measures rounds. The ways take turns, so that all meet the same noise.
  *
  * @param lab The lab, its rings empty.
  * @param interrupt Ends the repetitions early; `null` if nothing does.
@@ -265,7 +270,6 @@ async function measureWays(
     rows.push(row);
     await interrupt?.pause();
   }
-  lab.load(lab.plan.sequence);
   return rows;
 }
 

@@ -4,7 +4,9 @@ import type { Interrupt } from "../host/interrupt.ts";
 import type { Rearmed, Take } from "../machine/dirty_tracker.ts";
 import type { RingVm } from "../machine/guest_vm.ts";
 import type { RingTracker } from "../machine/ring_tracker.ts";
+import { PageSet } from "../memory/page_sets.ts";
 import type { Witness } from "../memory/witness.ts";
+import { type Entries, ENTRY_WORDS, type LoggedPages, OFFSET, SLOT } from "../ring/entry.ts";
 import type { RingStatistics } from "../ring/statistics.ts";
 import { HarvestCycle } from "./harvest_cycle.ts";
 import type { InlineDriver } from "./inline_driver.ts";
@@ -29,12 +31,48 @@ export interface RoundResult {
   readonly resetNs: number;
 }
 
+/** The pages that the entries of a run name: of each ring, and of all. */
+export class NamedPages {
+  readonly #pages: LoggedPages;
+  /** Those of each ring, by vCPU. */
+  readonly rings: readonly PageSet[];
+  /** Those of all rings. */
+  readonly all: PageSet;
+
+  /**
+   * Begins with no pages.
+   *
+   * @param pages The logged slots.
+   * @param vcpus How many rings there are.
+   */
+  constructor(pages: LoggedPages, vcpus: number) {
+    this.#pages = pages;
+    this.rings = Array.from({ length: vcpus }, () => new PageSet(pages.total));
+    this.all = new PageSet(pages.total);
+  }
+
+  /** Adds the pages that entries of a ring name; those that name no logged page are left out. */
+  add(vcpu: number, { words, length }: Entries): void {
+    const ring = this.rings[vcpu]!;
+    for (let at = 0; at < length * ENTRY_WORDS; at += ENTRY_WORDS) {
+      const page = this.#pages.find(
+        words[at + SLOT]!,
+        words[at + OFFSET]!,
+        words[at + OFFSET + 1]!,
+      );
+      if (page >= 0 && ring.add(page)) this.all.add(page);
+    }
+  }
+}
+
 /** Observers of a round's entries. Their work is not part of the measured times. */
 export interface Observers {
   /**
    * One for each vCPU. It receives each window, which is the entries of one ring in one reset call.
    */
   readonly statistics?: readonly RingStatistics[];
+  /** One for each vCPU, and one for all: the pages that entries name. */
+  readonly named?: NamedPages;
   /** Reads the harvested pages after each reset. */
   readonly witness?: Witness;
   /**
@@ -154,9 +192,12 @@ export class Rounds {
     this.#figures.entries += cycle.learn(this.#ids);
     this.#figures.harvestNs += cycle.learnNs;
     cycle.rearm(this.#noteReset);
-    const { statistics, witness } = this.#observers;
+    const { statistics, named, witness } = this.#observers;
     if (statistics !== undefined) {
       for (const { id, entries } of cycle.tracker.fresh) statistics[id]!.addWindow(entries);
+    }
+    if (named !== undefined) {
+      for (const { id, entries } of cycle.tracker.fresh) named.add(id, entries);
     }
     if (witness !== undefined) cycle.read(witness, (_, entries) => witness.read(entries));
   }

@@ -16,10 +16,16 @@ import {
   SORT_NOT_MEASURED,
   type SortCost,
 } from "./measure.ts";
-import { type RoundResult, Rounds } from "./rounds.ts";
+import { NamedPages, type RoundResult, Rounds } from "./rounds.ts";
+
+/** Coalescing statistics, and the pages that the entries name. */
+export interface PagesReport extends Statistics {
+  /** Distinct pages that the entries of the whole run name, however many windows name them. */
+  readonly distinctPages: number;
+}
 
 /** The coalescing statistics of one ring. */
-export interface RingReport extends Statistics {
+export interface RingReport extends PagesReport {
   /** The vCPU. */
   readonly vcpu: number;
 }
@@ -36,7 +42,7 @@ export interface StatsReport {
   /** The rings, by vCPU. */
   readonly rings: readonly RingReport[];
   /** All rings, summed. */
-  readonly total: Statistics;
+  readonly total: PagesReport;
   /** What was measured. */
   readonly measured: Measured;
 }
@@ -88,6 +94,8 @@ interface StoryOptions {
   readonly keepRounds: boolean;
   // Whether entries are sorted in the ring before they are marked as harvested.
   readonly sort: boolean;
+  // Whether it is measured what resets, and sorting, cost.
+  readonly isTimed: boolean;
 }
 
 /**
@@ -95,13 +103,15 @@ interface StoryOptions {
  *
  * @param interrupt Ends the run early; the results so far are returned.
  * @param rule The rule by which calls are counted.
+ * @param isTimed Whether it is measured what a reset costs.
  */
 export async function stats(
   lab: RingVm,
   interrupt: Interrupt,
   rule: RuleChoice,
+  isTimed = true,
 ): Promise<StatsResult> {
-  const options = { rule, keepRounds: false, sort: false };
+  const options = { rule, keepRounds: false, sort: false, isTimed };
   const { rounds: _rounds, sort: _sort, stats, ...check } = await tell(lab, interrupt, options);
   return { ...labResult("dirtyring.stats/1", lab), ...stats, ...check };
 }
@@ -113,14 +123,16 @@ export async function stats(
  * @param interrupt Ends the run early; the results so far are returned.
  * @param rule The rule by which calls are counted.
  * @param sort Whether entries are sorted in the ring before they are marked as harvested.
+ * @param isTimed Whether it is measured what a reset, and sorting, cost.
  */
 export async function run(
   lab: RingVm,
   interrupt: Interrupt,
   rule: RuleChoice,
   sort = false,
+  isTimed = true,
 ): Promise<RunResult> {
-  const story = await tell(lab, interrupt, { rule, keepRounds: true, sort });
+  const story = await tell(lab, interrupt, { rule, keepRounds: true, sort, isTimed });
   return { ...labResult("dirtyring.run/1", lab), ...story };
 }
 
@@ -130,13 +142,15 @@ async function tell(
   interrupt: Interrupt,
   options: StoryOptions,
 ): Promise<Story> {
+  const { isTimed } = options;
   const driver = new InlineDriver(interrupt);
   const witness = new Witness(lab.memory, lab.pages, vcpuBits(lab.vcpus.length));
   const statistics = lab.vcpus.map(() => new RingStatistics());
+  const named = new NamedPages(lab.pages, lab.vcpus.length);
   const rounds = new Rounds(
     lab,
     driver,
-    { statistics, witness, interrupt },
+    { statistics, named, witness, interrupt },
     options.sort ? takeSorted : takePlain,
   );
   const done: RoundResult[] = [];
@@ -159,16 +173,22 @@ async function tell(
   const sort = !options.sort
     ? null
     : canGoOn()
-    ? await measureSort(lab, driver, interrupt, problems, witness)
+    ? await measureSort(lab, driver, interrupt, problems, witness, isTimed)
     : SORT_NOT_MEASURED;
-  const measured = canGoOn() ? await measureReset(lab, driver, interrupt, problems) : NOT_MEASURED;
+  const measured = canGoOn()
+    ? await measureReset(lab, driver, interrupt, problems, isTimed)
+    : NOT_MEASURED;
   return {
     rounds: done,
     stats: {
       rule,
       modelled: true,
-      rings: statistics.map((ring, vcpu) => ({ vcpu, ...ring.result(rule) })),
-      total: total.result(rule),
+      rings: statistics.map((ring, vcpu) => ({
+        vcpu,
+        distinctPages: named.rings[vcpu]!.count,
+        ...ring.result(rule),
+      })),
+      total: { distinctPages: named.all.count, ...total.result(rule) },
       measured,
     },
     sort,

@@ -80,7 +80,7 @@ export const MODEL_TIMES = "These are times of the model, in memory: no kernel's
  *
  * @param backend Which kernel answered.
  * @param emulated Whether KVM emulates the guest's stores.
- * @param understated What the emulation understates, and other effects of it.
+ * @param understated What the emulation understates.
  * @returns Lines with their ends; none if the times are those of a processor and a kernel.
  */
 export function* timesNote(
@@ -90,8 +90,17 @@ export function* timesNote(
 ): Generator<string> {
   if (backend === "model") yield `  ${MODEL_TIMES}\n`;
   if (!emulated) return;
-  yield "  This KVM emulates the guest's stores: there are no guest mappings to re-protect,\n" +
-    `  which understates ${understated}.\n`;
+  yield "  This KVM emulates the guest's stores: each pushes an entry, and there are no guest mappings\n" +
+    `  to re-protect, which understates ${understated}.\n`;
+}
+
+/**
+ * The note for a reader of counts where {@linkcode timesNote} is the one for a reader of times.
+ *
+ * @returns A line with its end; none if KVM does not emulate the guest's stores.
+ */
+export function* countsNote(emulated: boolean): Generator<string> {
+  if (emulated) yield "  This KVM emulates the guest's stores: each pushes an entry.\n";
 }
 
 const SHOWN = 10;

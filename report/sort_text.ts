@@ -1,21 +1,40 @@
 import type { SortCost, SortSide } from "../drive/measure.ts";
 import type { LabResult } from "../machine/guest_vm.ts";
-import { timesNote } from "./notes.ts";
-import { countText, numberText, table, timeText } from "./table.ts";
+import { countsNote, timesNote } from "./notes.ts";
+import type { Page } from "./page.ts";
+import { type Align, countText, numberText, table, timeText } from "./table.ts";
 
 /**
- * Formats what sorting in the ring cost and saved, and whether it paid.
+ * Formats what sorting in the ring changed: the batches and, where times are shown, what it cost
+ * and saved. Whether it paid is said of a kernel alone: times of the model are only its own.
  *
- * @param backend Which kernel answered: times of the model are only its own.
+ * @param backend Which kernel answered.
+ * @param page `times`: whether times are shown.
  * @returns Lines with their ends; the first line is blank.
  */
 export function* sortText(
   sort: SortCost,
   backend: LabResult["kernel"]["backend"],
+  { times }: Pick<Page, "times">,
 ): Generator<string> {
   const { repetitions, plain, sorted, emulated } = sort;
-  if (repetitions === 0) {
-    yield "\nsorting not measured: the run ended early\n";
+  if (plain.entries === 0 || (times && repetitions === 0)) {
+    yield `\nsorting not ${times ? "measured" : "counted"}: the run ended early\n`;
+    return;
+  }
+  if (!times) {
+    yield "\nsorting in the ring, by what resets of one round find\n";
+    yield* table(
+      [
+        ["", "plain", "sorted"],
+        ["entries", `${plain.entries}`, `${sorted.entries}`],
+        ["batches, modelled", `${plain.batches}`, `${sorted.batches}`],
+        ["entries a batch, mean", entriesPerBatch(plain), entriesPerBatch(sorted)],
+      ],
+      ["left", "right", "right"],
+      "  ",
+    );
+    yield* countsNote(emulated);
     return;
   }
   yield `\nsorting in the ring, measured: median of ${
@@ -27,6 +46,7 @@ export function* sortText(
     timeText(time(sorted)),
     "an entry",
   ];
+  const aligns: readonly Align[] = ["left", "right", "right", "left"];
   yield* table(
     [
       ["", "plain", "sorted", ""],
@@ -35,11 +55,15 @@ export function* sortText(
       row("together", together),
       ["batches, modelled", `${plain.batches}`, `${sorted.batches}`, "a round"],
     ],
-    ["left", "right", "right", "left"],
+    aligns,
     "  ",
   );
   yield* timesNote(backend, emulated, "what sorting saves");
-  yield `${verdict(sort)}\n`;
+  if (backend !== "model") yield `${verdict(sort)}\n`;
+}
+
+function entriesPerBatch({ entries, batches }: SortSide): string {
+  return numberText(batches === 0 ? null : entries / batches);
 }
 
 function together({ harvestNsPerEntry, resetNsPerEntry }: SortSide): number | null {
@@ -50,14 +74,20 @@ function together({ harvestNsPerEntry, resetNsPerEntry }: SortSide): number | nu
 function verdict({ plain, sorted, ratio, faster, repetitions }: SortCost): string {
   const cost = (sorted.harvestNsPerEntry ?? 0) - (plain.harvestNsPerEntry ?? 0);
   const saved = (plain.resetNsPerEntry ?? 0) - (sorted.resetNsPerEntry ?? 0);
-  const amount = (ns: number) => ns > 0 ? timeText(ns) : "nothing";
   const paid = ratio !== null && ratio > 1;
   const change = ratio === null
     ? "no ratio"
     : paid
     ? `${numberText(ratio)} times as fast`
     : `${numberText(1 / ratio)} times as slow`;
-  return `sorting cost ${amount(cost)} and saved ${amount(saved)} an entry: ` +
-    `${paid ? "it paid" : "it did not pay"}\n` +
+  return `${costText(cost, saved)}: ${paid ? "it paid" : "it did not pay"}\n` +
     `  together ${change}; sorted was faster in ${faster} of ${countText(repetitions, "round")}`;
+}
+
+// What sorting cost the harvest and saved the reset, in nanoseconds an entry.
+function costText(cost: number, saved: number): string {
+  const sorting = cost > 0 ? `sorting cost ${timeText(cost)} an entry` : "sorting cost no time";
+  return saved > 0
+    ? `${sorting}, and the reset saved ${timeText(saved)} an entry`
+    : `${sorting}, and the reset was no faster for it`;
 }

@@ -14,12 +14,14 @@ const ndjson = async () => (await import("./dump_csv.ts")).dumpNdjson;
 export const command: Command = defineCommand({
   name: "dump",
   summary: "boot the guest, run one round, list every vCPU's ring",
-  details: "Nothing is harvested. A vCPU whose ring fills up stops there, and the dump says so.",
+  details:
+    "The entries stand as KVM wrote them: nothing is harvested or reset. A vCPU whose ring fills up stops there, " +
+    "and the dump says so.",
   options: {
     ...labOptions(1),
     vcpu: optionalCount("this vCPU's ring alone", {}, "all"),
     limit: optionalCount("entries shown of each ring (text only)", {}, "all"),
-    all: flag("harvested and invalid entries too"),
+    all: flag("the whole ring: the entries that KVM has not written yet, too"),
     "kernel-state": flag(
       "show dirty_index, reset_index, size and soft limit of each ring; a real kernel tells them " +
         "through tracefs, to root",

@@ -59,7 +59,7 @@ export interface DumpResult extends LabResult {
 export interface DumpOptions {
   /** Only this vCPU's ring. */
   readonly vcpu: number | undefined;
-  /** Harvested and invalid entries too. */
+  /** All entries of the ring, those that KVM has not written yet, too. */
   readonly all: boolean;
   /** Reads the kernel's own state of each ring; the state is left out without it. */
   readonly states?: KernelStates | null;
@@ -98,7 +98,7 @@ export async function dump(
  *
  * @param words The ring's memory.
  * @param slots The slots that entries may name.
- * @param all Include entries that are harvested or invalid.
+ * @param all Include entries that are not dirty.
  * @returns The entries, in the order of the ring.
  */
 export function readEntries(

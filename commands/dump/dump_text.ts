@@ -15,6 +15,7 @@ export function* dumpText(
   options: { readonly limit: number | undefined },
 ): Generator<string> {
   yield* labHead(result);
+  yield* slot0Text(result);
   for (const ring of result.rings) {
     const { entries } = ring;
     const dirty = entries.filter(({ state }) => state === "dirty").length;
@@ -38,7 +39,20 @@ export function* dumpText(
   yield* lostText(result.lost);
 }
 
+// Why the first page of the pattern is not at gfn 0. Logged slots lie behind slot 0, from id 1 on.
+function* slot0Text({ rings }: DumpResult): Generator<string> {
+  const first = rings.flatMap(({ entries }) => entries).find(({ slot, gfn }) =>
+    slot === 1 && gfn !== null
+  );
+  if (first === undefined || first.gfn === null) return;
+  const base = first.gfn - Number(first.offset);
+  yield `        slot 0, below gfn 0x${base.toString(16)}, holds the guest's code and lists: ` +
+    "it is not logged\n";
+}
+
 function cells({ index, flags, addressSpace, slot, offset, gfn }: DumpedEntry): string[] {
+  // What KVM has not written yet names no page.
+  if (flags === 0 && slot === 0 && offset === 0) return [`${index}`, flagsText(flags)];
   return [
     `${index}`,
     flagsText(flags),

@@ -2,7 +2,7 @@ import { type Command, defineCommand, json, now } from "../../cli/command.ts";
 import { choice, flag, optionalCount } from "../../cli/option.ts";
 import { InlineDriver } from "../../drive/inline_driver.ts";
 import { UsageError } from "../../host/errors.ts";
-import { labOptions, makeLab } from "../lab_options.ts";
+import { areTimesShown, labOptions, makeLab } from "../lab_options.ts";
 import { reset } from "./reset.ts";
 import { resetText } from "./reset_text.ts";
 
@@ -53,7 +53,8 @@ export const command: Command = defineCommand({
       ? (await import("../../machine/kernel_state.ts")).kernelStates(kernel)
       : null;
     using lab = await makeLab(kernel, { ...options, rounds: 1 });
-    return await reset(lab, new InlineDriver(), { harvestFirst, gap, sort, states });
+    const isTimed = areTimesShown(context);
+    return await reset(lab, new InlineDriver(), { harvestFirst, gap, sort, states, isTimed });
   },
   status: (result) => result.ok ? 0 : 1,
 });

@@ -36,6 +36,8 @@ export interface ResetOptions {
    * Sort all entries in the ring before they are marked, and measure that. Nothing is left behind.
    */
   readonly sort?: boolean;
+  /** Whether it is measured what sorting costs and saves; unless told it is. */
+  readonly isTimed?: boolean;
   /** Reads the kernel's own state of each ring; the state is left out without it. */
   readonly states?: KernelStates | null;
 }
@@ -52,7 +54,7 @@ export async function reset(
   driver: InlineDriver,
   options: ResetOptions,
 ): Promise<ResetResult> {
-  const { harvestFirst, gap, sort = false, states = null } = options;
+  const { harvestFirst, gap, sort = false, isTimed = true, states = null } = options;
   const vcpus = await runOnce(lab, driver);
   checkGap(gap, lab.tracker.rings.map(({ harvester }) => harvester.held));
   const witness = new Witness(lab.memory, lab.pages, vcpuBits(lab.vcpus.length));
@@ -78,7 +80,14 @@ export async function reset(
   }
   for (const entries of passes.flatMap((done) => done.entries)) witness.read(entries);
   witness.check(lab.plan.sequence);
-  const cost = sort ? await costOfSorting(lab, driver, passes[0]!.shown, problems, witness) : null;
+  const [first] = passes;
+  const canGoOn = first!.shown.rings.every(({ left }) => left === 0);
+  // A ring that is wedged by an overflow cannot take another round: nothing is measured then.
+  const cost = !sort
+    ? null
+    : canGoOn
+    ? await measureSort(lab, driver, null, problems, witness, isTimed)
+    : SORT_NOT_MEASURED;
 
   return {
     ...labResult("dirtyring.reset/1", lab),
@@ -89,18 +98,6 @@ export async function reset(
     problems,
     ok: problems.length === 0 && witness.lost.count === 0,
   };
-}
-
-// A ring that is wedged by an overflow cannot take another round, so nothing is measured then.
-async function costOfSorting(
-  lab: RingVm,
-  driver: InlineDriver,
-  { rings }: ResetPass,
-  problems: string[],
-  witness: Witness,
-): Promise<SortCost> {
-  if (rings.some(({ left }) => left > 0)) return SORT_NOT_MEASURED;
-  return await measureSort(lab, driver, null, problems, witness);
 }
 
 function checkGap(gap: number | undefined, held: readonly number[]): void {

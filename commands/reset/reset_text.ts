@@ -1,5 +1,6 @@
 import type { ResetPass } from "../../drive/reset_pass.ts";
-import { kernelStateText, labHead, lostText, timesNote } from "../../report/notes.ts";
+import { kernelStateText, labHead, lostText, MODEL_TIMES } from "../../report/notes.ts";
+import type { Page } from "../../report/page.ts";
 import { sortText } from "../../report/sort_text.ts";
 import { type Align, countText, oneLine, table, timeText } from "../../report/table.ts";
 import type { ResetResult } from "./reset.ts";
@@ -9,9 +10,14 @@ const ALIGNS: readonly Align[] = ["left", "right", "right", "right", "right", "r
 /**
  * Formats the result of `dirtyring reset` for people.
  *
+ * @param page `times`: whether times are shown.
  * @returns Lines with their ends.
  */
-export function* resetText(result: ResetResult): Generator<string> {
+export function* resetText(
+  result: ResetResult,
+  _options: unknown,
+  page: Pick<Page, "times">,
+): Generator<string> {
   yield* labHead(result);
   for (const { vcpu, exit, stores, done } of result.vcpus) {
     if (!done) yield `vCPU ${vcpu}  ${exit} after ${countText(stores, "store")}\n`;
@@ -19,17 +25,29 @@ export function* resetText(result: ResetResult): Generator<string> {
   for (const [n, pass] of result.passes.entries()) {
     yield result.passes.length === 1 ? "\n" : `\npass ${n + 1}\n`;
     if (result.sort !== null) yield "sorted in the ring by slot and offset, then marked\n";
-    yield* passText(pass);
+    yield* passText(pass, n === 0 ? null : n, page.times);
   }
-  if (result.sort !== null) yield* sortText(result.sort, result.kernel.backend);
-  else yield* timesNote(result.kernel.backend, false, "");
+  const { sort, kernel: { backend } } = result;
+  if (sort !== null) yield* sortText(sort, backend, page);
+  else if (page.times && backend === "model") yield `  ${MODEL_TIMES}\n`;
   for (const problem of result.problems) yield `PROBLEM: ${oneLine(problem)}\n`;
   yield* lostText(result.lost);
 }
 
-function* passText({ rings, reset, resetNs }: ResetPass): Generator<string> {
-  const sum = (field: "dirty" | "harvested" | "reset" | "left") =>
-    `${rings.reduce((total, ring) => total + ring[field], 0)}`;
+function sumOf(
+  { rings }: ResetPass,
+  field: "dirty" | "harvested" | "reset" | "left",
+): number {
+  return rings.reduce((total, ring) => total + ring[field], 0);
+}
+
+function* passText(
+  pass: ResetPass,
+  passBefore: number | null,
+  isTimed: boolean,
+): Generator<string> {
+  const { rings, reset, resetNs } = pass;
+  const sum = (field: Parameters<typeof sumOf>[1]) => `${sumOf(pass, field)}`;
   yield* table([
     ["ring", "dirty", "harvested", "reset", "left", "stopped at"],
     ...rings.map(({ vcpu, dirty, harvested, reset, left, stoppedAt }) => [
@@ -42,7 +60,14 @@ function* passText({ rings, reset, resetNs }: ResetPass): Generator<string> {
     ]),
     ["total", sum("dirty"), sum("harvested"), sum("reset"), sum("left"), ""],
   ], ALIGNS);
-  yield `KVM_RESET_DIRTY_RINGS returned ${reset} in ${timeText(resetNs)}` +
-    (reset === 0 ? "\n" : `, ${timeText(resetNs / reset)} an entry\n`);
+  const time = ` in ${timeText(resetNs)}` +
+    (reset === 0 ? "" : `, ${timeText(resetNs / reset)} an entry`);
+  yield `KVM_RESET_DIRTY_RINGS returned ${reset}${isTimed ? time : ""}\n`;
+  // A reset stops at an entry that was not harvested. The pass that harvests it also resets those
+  // behind it, which the pass before had harvested.
+  const earlier = reset - sumOf(pass, "harvested");
+  if (passBefore !== null && earlier > 0) {
+    yield `  ${earlier} of them were harvested in pass ${passBefore}, behind the gap\n`;
+  }
   yield* kernelStateText(rings);
 }

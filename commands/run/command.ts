@@ -4,7 +4,14 @@ import { run, type RunResult } from "../../drive/story.ts";
 import { Interrupt } from "../../host/interrupt.ts";
 import type { Watched } from "../../host/kernel_log.ts";
 import { kernelLogText } from "../../report/notes.ts";
-import { labOptions, makeLab, roundsOption, roundsStatus, ruleOption } from "../lab_options.ts";
+import {
+  areTimesShown,
+  labOptions,
+  makeLab,
+  roundsOption,
+  roundsStatus,
+  ruleOption,
+} from "../lab_options.ts";
 import { watchKernel } from "../watch_kernel.ts";
 import { runText } from "./run_text.ts";
 
@@ -35,8 +42,8 @@ export const command: Command = defineCommand({
     ],
   ],
   formats: {
-    text: now(function* (outcome: Watched<RunResult>) {
-      yield* runText(outcome);
+    text: now(function* (outcome: Watched<RunResult>, _, page) {
+      yield* runText(outcome, page);
       yield* kernelLogText(outcome.kernelLog);
     }),
     json,
@@ -46,7 +53,7 @@ export const command: Command = defineCommand({
     return await watchKernel(kernel, context.note, async () => {
       using lab = await makeLab(kernel, options);
       using interrupt = new Interrupt();
-      return await run(lab, interrupt, options.rule, options.sort);
+      return await run(lab, interrupt, options.rule, options.sort, areTimesShown(context));
     });
   },
   status: (result) => roundsStatus(result),

@@ -1,6 +1,7 @@
 import type { RoundResult } from "../../drive/rounds.ts";
 import type { RunResult } from "../../drive/story.ts";
 import { labHead } from "../../report/notes.ts";
+import type { Page } from "../../report/page.ts";
 import { sortText } from "../../report/sort_text.ts";
 import { type Align, countText, table, timeText } from "../../report/table.ts";
 import { checkText, statisticsText } from "../stats/stats_text.ts";
@@ -8,36 +9,39 @@ import { checkText, statisticsText } from "../stats/stats_text.ts";
 /** How many rounds are shown one by one. */
 const SHOWN = 10;
 
-const HEAD = [
-  "round",
-  "stores",
-  "entries",
-  "full exits",
-  "resets",
-  "reset",
-  "guest",
-  "harvest",
-  "in reset",
-];
-const ALIGNS: readonly Align[] = HEAD.map(() => "right");
+const HEAD = ["round", "stores", "entries", "full exits", "resets", "reset"];
+const TIMES = ["guest", "harvest", "in reset"];
 
 /**
  * Formats the result of `dirtyring run` for people.
  *
+ * @param page `times`: whether times are shown.
  * @returns Lines with their ends.
  */
-export function* runText(result: RunResult): Generator<string> {
+export function* runText(result: RunResult, page: Pick<Page, "times">): Generator<string> {
   yield* labHead(result);
   yield "\n";
   const { rounds } = result;
-  const rows = rounds.slice(0, SHOWN).map((round, n) => [`${n + 1}`, ...cells(round)]);
-  yield* table([HEAD, ...rows, ["total", ...cells(total(rounds))]], ALIGNS, "  ");
-  const more = rounds.length - rows.length;
+  const head = [...HEAD, ...(page.times ? TIMES : [])];
+  const row = (name: string, round: RoundResult) => [
+    ...[name, ...cells(round)],
+    ...(page.times ? timeCells(round) : []),
+  ];
+  yield* table(
+    [
+      head,
+      ...rounds.slice(0, SHOWN).map((round, n) => row(`${n + 1}`, round)),
+      row("total", total(rounds)),
+    ],
+    head.map((): Align => "right"),
+    "  ",
+  );
+  const more = rounds.length - SHOWN;
   if (more > 0) {
     yield `  and ${more} more, which the total includes (--format json lists them all)\n`;
   }
-  yield* statisticsText(result.stats, result.kernel.backend, result.sort !== null);
-  if (result.sort !== null) yield* sortText(result.sort, result.kernel.backend);
+  yield* statisticsText(result.stats, result.kernel.backend, page, result.sort !== null);
+  if (result.sort !== null) yield* sortText(result.sort, result.kernel.backend, page);
   yield* checkText(result);
   yield `\n${verdict(result)}\n`;
 }
@@ -49,10 +53,11 @@ function cells(round: RoundResult): string[] {
     `${round.fullExits}`,
     `${round.resets}`,
     `${round.reset}`,
-    timeText(round.guestNs),
-    timeText(round.harvestNs),
-    timeText(round.resetNs),
   ];
+}
+
+function timeCells({ guestNs, harvestNs, resetNs }: RoundResult): string[] {
+  return [guestNs, harvestNs, resetNs].map(timeText);
 }
 
 function total(rounds: readonly RoundResult[]): RoundResult {
@@ -77,6 +82,6 @@ function verdict({ ok, lost, spurious, problems }: RunResult): string {
   }
   const unwritten = spurious.count === 0
     ? ""
-    : `; ${countText(spurious.count, "page")} harvested without a store, which KVM may do`;
+    : `; ${countText(spurious.count, "page")} harvested without a new store, which KVM may do`;
   return `ok: every store was announced, every harvested entry was reset${unwritten}`;
 }

@@ -2,7 +2,14 @@ import { type Command, defineCommand, json, now } from "../../cli/command.ts";
 import { choice } from "../../cli/option.ts";
 import { stats } from "../../drive/story.ts";
 import { Interrupt } from "../../host/interrupt.ts";
-import { labOptions, makeLab, roundsOption, roundsStatus, ruleOption } from "../lab_options.ts";
+import {
+  areTimesShown,
+  labOptions,
+  makeLab,
+  roundsOption,
+  roundsStatus,
+  ruleOption,
+} from "../lab_options.ts";
 import { statsText } from "./stats_text.ts";
 
 /** `dirtyring stats` */
@@ -27,7 +34,7 @@ export const command: Command = defineCommand({
   async run(options, context) {
     using lab = await makeLab(await context.openKernel(options), options);
     using interrupt = new Interrupt();
-    return await stats(lab, interrupt, options.rule);
+    return await stats(lab, interrupt, options.rule, areTimesShown(context));
   },
   status: (result) => roundsStatus(result),
 });

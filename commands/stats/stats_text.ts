@@ -1,7 +1,9 @@
-import type { RoundsCheck, StatsReport, StatsResult } from "../../drive/story.ts";
+import type { PagesReport, RoundsCheck, StatsReport, StatsResult } from "../../drive/story.ts";
 import type { KernelFacts } from "../../host/facts.ts";
-import { labHead, lostText, timesNote } from "../../report/notes.ts";
+import { countsNote, labHead, lostText, timesNote } from "../../report/notes.ts";
+import type { Page } from "../../report/page.ts";
 import { bar, countText, numberText, oneLine, table, timeText } from "../../report/table.ts";
+import type { Rule } from "../../ring/coalesce.ts";
 import type { Bucket, Statistics } from "../../ring/statistics.ts";
 
 const BAR_WIDTH = 40;
@@ -9,11 +11,16 @@ const BAR_WIDTH = 40;
 /**
  * Formats the result of `dirtyring stats` for people.
  *
+ * @param page `times`: whether times are shown.
  * @returns Lines with their ends.
  */
-export function* statsText(result: StatsResult): Generator<string> {
+export function* statsText(
+  result: StatsResult,
+  _options: unknown,
+  page: Pick<Page, "times">,
+): Generator<string> {
   yield* labHead(result);
-  yield* statisticsText(result, result.kernel.backend);
+  yield* statisticsText(result, result.kernel.backend, page);
   yield* checkText(result);
 }
 
@@ -21,6 +28,7 @@ export function* statsText(result: StatsResult): Generator<string> {
  * Formats the coalescing statistics, and what was measured beside them.
  *
  * @param backend Which kernel answered.
+ * @param page `times`: whether times are shown.
  * @param isSorted Whether the entries were sorted in the ring. The column for sorted entries is
  * then left out.
  * @returns Lines with their ends; the first line is blank.
@@ -28,30 +36,45 @@ export function* statsText(result: StatsResult): Generator<string> {
 export function* statisticsText(
   report: StatsReport,
   backend: KernelFacts["backend"],
+  page: Pick<Page, "times">,
   isSorted = false,
 ): Generator<string> {
-  yield `\ncoalescing, modelled by the rule of Linux ${report.rule} on\n`;
+  yield `\ncoalescing, modelled by the rule of Linux ${RULES[report.rule]}\n`;
   const columns = report.rings.length === 1 ? [["", report.total] as const] : [
     ...report.rings.map((ring) => [`vCPU ${ring.vcpu}`, ring] as const),
     ["total", report.total] as const,
   ];
   const rows = FIGURES.map(([name, figure]) => [name, ...columns.map(([, s]) => figure(s))]);
+  const sums = columns.map(([, { uniquePages }]) => `${uniquePages}`);
+  if (columns.some(([, { uniquePages, distinctPages }]) => uniquePages !== distinctPages)) {
+    rows.splice(UNIQUE_ROW + 1, 0, ["  summed over the windows", ...sums]);
+  }
   const heads = columns.length === 1 ? [] : [["", ...columns.map(([head]) => head)]];
   yield* table([...heads, ...rows], ["left", ...columns.map(() => "right" as const)], "  ");
   yield* ordersText(report.total, isSorted);
   yield* histogramText(report.total.pagesPerBatch.histogram);
   yield* endsText(report.total);
-  yield* measuredText(report, backend, isSorted);
+  if (page.times) yield* measuredText(report, backend, isSorted);
+  else if (report.measured.emulated) yield* ["\n", ...countsNote(true)];
 }
 
-const FIGURES: readonly (readonly [string, (statistics: Statistics) => string])[] = [
+const RULES: Readonly<Record<Rule, string>> = {
+  "v5.11": "v5.11 to v6.9",
+  "v6.10": "v6.10 to v6.16",
+  "v6.17": "v6.17 and newer",
+};
+
+const FIGURES: readonly (readonly [string, (report: PagesReport) => string])[] = [
   ["windows (one ring in one reset)", (s) => `${s.windows}`],
   ["entries", (s) => `${s.entries}`],
-  ["unique pages", (s) => `${s.uniquePages}`],
-  ["duplicates", (s) => `${s.duplicates}`],
+  ["unique pages", (s) => `${s.distinctPages}`],
+  ["duplicates within a window", (s) => `${s.duplicates}`],
   ["batches", (s) => `${s.batches}`],
   ["kvm_reset_dirty_gfn calls", (s) => `${s.calls}`],
 ];
+
+/** Where the number of unique pages stands. */
+const UNIQUE_ROW = 2;
 
 function* ordersText(
   { entriesPerBatch, pagesPerBatch, batches, sorted }: Statistics,
@@ -99,7 +122,7 @@ function* endsText({ ends }: Statistics): Generator<string> {
       ["64 or more pages ahead", `${ends.forwardWindow}`],
       ["64 or more pages behind", `${ends.backwardWindow}`],
       ["a step back past the mask", `${ends.maskOverflow}`],
-      ["the end of the ring", `${ends.ringEnd}`],
+      ["the end of what was harvested", `${ends.ringEnd}`],
     ],
     ["left", "right"],
     "  ",
@@ -125,7 +148,7 @@ function* measuredText(
     ["left", "right"],
     "  ",
   );
-  yield* timesNote(backend, emulated, "what a reset costs, and every store pushes an entry");
+  yield* timesNote(backend, emulated, "what a reset costs");
 }
 
 /**
