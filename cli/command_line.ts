@@ -31,6 +31,8 @@ const LEAST_DESCRIPTORS = 8;
 export interface World {
   /** The terminal of standard output, or `null`. */
   terminal(): Terminal | null;
+  /** The terminal of standard error, or `null`; the process's own unless given. */
+  errorTerminal?(): Terminal | null;
   /** Whether standard output is coloured; by default the command line decides. */
   readonly isColoured?: boolean;
   /** Tells an observer outside the machine which step begins. */

@@ -13,6 +13,7 @@ import {
 /** Who decides, where it is not the command line. */
 interface Given {
   terminal(): Terminal | null;
+  errorTerminal?(): Terminal | null;
   readonly isColoured?: boolean;
 }
 
@@ -39,7 +40,7 @@ export class Surface {
     const choice = colorChoice(args);
     const variables = colorVariables();
     const terminal = world.terminal();
-    const errors = errorTerminal();
+    const errors = (world.errorTerminal ?? errorTerminal)();
     // What a machine's command says on standard error is coloured on this side.
     const areErrorsColoured = world.isColoured === undefined &&
       isColoured(choice, variables, errors);

@@ -37,6 +37,9 @@ export function kernelColumns(
   return { heads, legend: [...kernelLegend(kernels, heads === labels ? [] : heads, page)] };
 }
 
+/** The least columns for the facts of a kernel beside its label. */
+const LEAST_FACTS = 30;
+
 /**
  * Explains which kernel is which.
  *
@@ -44,7 +47,7 @@ export function kernelColumns(
  * @param page Where it is written.
  * @returns Lines with their ends.
  */
-export function kernelLegend(
+export function* kernelLegend(
   kernels: readonly KernelRun[],
   numbers: readonly string[] = [],
   page: Page = PLAIN_PAGE,
@@ -57,7 +60,15 @@ export function kernelLegend(
   ]);
   const last = (rows[0]?.length ?? 0) - 1;
   const aligns = rows[0]?.map((_, n) => n < last ? "left" : "prose") ?? [];
-  return table(rows, aligns, "", { page, keys: last });
+  const beside = widthOf(rows.map((row) => row.slice(0, last)));
+  if (page.columns === null || page.columns - beside >= LEAST_FACTS) {
+    yield* table(rows, aligns, "", { page, keys: last });
+    return;
+  }
+  // On a narrow terminal the facts of a kernel stand below its label.
+  const indent = " ".repeat(numbers.length > 0 ? 16 : 11);
+  const lines = [...table(rows.map((row) => row.slice(0, last)), aligns.slice(0, last))];
+  for (const [n, line] of lines.entries()) yield `${line}${indent}${rows[n]![last]}\n`;
 }
 
 // Columns are two spaces apart.

@@ -60,6 +60,9 @@ export function cutTo(text: string, width: number): string {
   return cut;
 }
 
+/** Spaces and a word. A number is no word without its unit. */
+const WORD = /( *)([^ ]*\d (?:ns|µs|ms|s|%|bytes|[KMGT]iB)(?![^ ,;:.)])[^ ]*|[^ ]+)/g;
+
 /** How a text is broken into lines. */
 export interface Wrapping {
   /** The most columns of a line. */
@@ -94,7 +97,7 @@ export function wrap(line: string, { columns, hang }: Wrapping): string[] {
   // The colour that goes on: its two sequences.
   let begun = "";
   let end = "";
-  for (const [whole, spaces, word] of line.matchAll(/( *)([^ ]+)/g)) {
+  for (const [whole, spaces, word] of line.matchAll(WORD)) {
     const wide = widthOf(word!);
     if (isBegun && width + spaces!.length + wide > columns) {
       lines.push(made + end);
@@ -147,6 +150,8 @@ export function* linesOf(chunks: Iterable<string>): Generator<string> {
   if (rest !== "") yield rest;
 }
 
+/** Labels such as `kernel` and `lab` take this many columns. */
+const LABEL = 8;
 /** Where a text may begin that others are to begin below, as a part of the width. */
 const MOST_HANG = 0.6;
 
@@ -166,7 +171,8 @@ export function fittedLine(line: string, columns: number, hang: string | null = 
 function hangOf(line: string, columns: number): string {
   const [, comment, spaces] = /^((?:# )?)( *)/.exec(line)!;
   const begin = comment!.length + spaces!.length;
-  let hang = begin + 2;
+  // What is far in stands below a label already.
+  let hang = begin + (begin < LABEL ? 2 : 0);
   for (const { index, 0: gap } of line.slice(begin).matchAll(/ {2,}/g)) {
     const text = begin + index + gap.length;
     if (text <= columns * MOST_HANG) hang = text;

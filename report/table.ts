@@ -70,7 +70,10 @@ export function* table(
 ): Generator<string> {
   const widths = aligns.map((_, n) => Math.max(0, ...rows.map((row) => widthOf(row[n] ?? ""))));
   const room = page.columns === null ? null : page.columns - indent.length;
-  const columns = aligns.map((align, n) => ({ n, align, width: widths[n]!, most: widths[n]! }));
+  const columns = aligns.map((align, n) => ({
+    ...{ n, align, width: widths[n]!, most: widths[n]! },
+    least: leastOf(align, widths[n]!, rows.map((row) => row[n] ?? "")),
+  }));
   for (const [g, group] of groupsOf(columns, room, keys).entries()) {
     if (g > 0) yield "\n";
     for (const [r, row] of rows.entries()) yield* rowLines(row, group, indent, page, r < heads);
@@ -86,6 +89,8 @@ interface Column {
   readonly width: number;
   /** The width of its widest cell. */
   readonly most: number;
+  /** The least width that it may have. */
+  readonly least: number;
 }
 
 const total = (columns: readonly Column[]) =>
@@ -94,7 +99,7 @@ const total = (columns: readonly Column[]) =>
 // The columns, in groups that fit below each other.
 function groupsOf(columns: readonly Column[], room: number | null, keys: number): Column[][] {
   if (room === null || total(columns) <= room) return [[...columns]];
-  const narrow = columns.map((column) => ({ ...column, width: leastOf(column) }));
+  const narrow = columns.map((column) => ({ ...column, width: column.least }));
   const names = narrow.slice(0, keys);
   const groups: Column[][] = [];
   let group: Column[] = names;
@@ -109,9 +114,10 @@ function groupsOf(columns: readonly Column[], room: number | null, keys: number)
   return [...groups, group].map((one) => widened(one, room));
 }
 
-function leastOf({ align, width }: Column): number {
-  if (align === "prose") return Math.min(width, LEAST_PROSE);
-  return align === "bar" ? Math.min(width, LEAST_BAR) : width;
+function leastOf(align: Align, width: number, cells: readonly string[]): number {
+  if (align === "bar") return Math.min(width, LEAST_BAR);
+  if (align !== "prose" || width <= LEAST_PROSE) return width;
+  return Math.max(LEAST_PROSE, ...cells.flatMap((cell) => cell.split(" ")).map(widthOf));
 }
 
 // Gives the room that is left to the columns that could use it, the narrowest first.
