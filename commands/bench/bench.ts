@@ -5,7 +5,8 @@ import { kernelFacts, type Result } from "../../host/facts.ts";
 import type { InterruptSignal } from "../../host/interrupt.ts";
 import { largestRing, smallestRing, System } from "../../kvm/system.ts";
 import { ringVm } from "../../machine/guest_vm.ts";
-import { type CostCell, type CostCrossover, crossoversOf, measureCost } from "./bench_cost.ts";
+import { type CostCell, measureCost } from "./bench_cost.ts";
+import { type CostCrossover, crossoversOf } from "./bench_crossing.ts";
 import {
   type BenchOptions,
   type CellSize,
@@ -75,7 +76,7 @@ export interface BenchResult extends Result {
   readonly sortPays: SortPays | null;
   /**
    * Whether two stores to one page pushed two entries. KVM then emulates the guest, so there are no
-   * guest mappings to re-protect, and the cost of re-arming is understated.
+   * guest mappings to re-protect, and the cost of re-protecting is understated.
    */
   readonly emulated: boolean;
   /** What did not hold. */
@@ -104,9 +105,12 @@ export interface BenchHelp {
  */
 export async function bench(
   site: BenchSite,
-  options: BenchOptions,
+  asked: BenchOptions,
   help: BenchHelp,
 ): Promise<BenchResult> {
+  const { isTimed = true } = asked;
+  // What is counted is the same in each repetition.
+  const options = isTimed ? asked : { ...asked, repetitions: asked.repetitions ?? 1 };
   const wants = (sweep: Sweep) => options.sweep.includes(sweep) && site.interrupt.signal === null;
   const sizes = wants("cost") ? cellsOf(options) : [];
   const limits = ringSizesOf(site);
@@ -115,7 +119,7 @@ export async function bench(
   const last = sizes.at(-1);
   if (last !== undefined) ringVm(site.kernel, planBench(options, last))[Symbol.dispose]();
   const emulated = await isEmulated(site, options);
-  warmBench();
+  if (isTimed) warmBench();
 
   const cells = await costSweep(site, options, help, sizes);
   const rings = wants("ring-size") ? await ringSizeSweep(site, options, help, limits) : [];

@@ -1,20 +1,23 @@
-// The cost sweep: what it costs to learn which pages are dirty and to re-arm them, by ring and by
-// bitmap.
+// The cost sweep: what it costs to learn which pages are dirty and to re-protect them, by ring and
+// by bitmap.
 
 import { HarvestCycle } from "../../drive/harvest_cycle.ts";
 import { InlineDriver } from "../../drive/inline_driver.ts";
+import { kvm_dirty_gfn } from "../../ffi/kvm_structs.ts";
 import { PAGE_SIZE } from "../../ffi/linux.ts";
 import { BitmapTracker } from "../../machine/bitmap_tracker.ts";
 import type { BitmapKind, Take, TrackingKind } from "../../machine/dirty_tracker.ts";
 import { GuestVm } from "../../machine/guest_vm.ts";
 import type { Plan } from "../../machine/plan.ts";
 import { takePlain, takeSorted } from "../../machine/ring_tracker.ts";
+import type { PageNumbers } from "../../memory/page_sets.ts";
 import { median } from "../../ring/distribution.ts";
+import { RingStatistics } from "../../ring/statistics.ts";
 import { type BenchOptions, type CellSize, planBench } from "./bench_options.ts";
 import { type BenchSite, PageCensus, RingBench } from "./bench_ring.ts";
 import { spreadOf, takeTurns } from "./take_turns.ts";
 
-/** The cost of learning which pages are dirty and re-arming them: one way of tracking, one size. */
+/** The cost of learning which pages are dirty and re-protecting them: one way of tracking, one size. */
 export interface CostCell extends CellSize {
   /** Dirty pages / all logged pages, from 0 to 1. */
   readonly dirtyFraction: number;
@@ -24,7 +27,18 @@ export interface CostCell extends CellSize {
   readonly sorted: boolean;
   /** Number of repetitions behind the figures. */
   readonly repetitions: number;
-  /** Nanoseconds to learn and re-arm: the median. */
+  /**
+   * Bytes that userspace reads to learn the pages of a round: 16 an entry, or the whole bitmap.
+   */
+  readonly bytesRead: number;
+  /** Bytes of the bitmap that KVM copies, to get and to clear it; 0 for a ring. */
+  readonly bytesCopied: number;
+  /**
+   * Masks of up to 64 pages that KVM re-protects at once: batches, modelled, or words of the bitmap
+   * that have a bit.
+   */
+  readonly masks: number;
+  /** Nanoseconds to learn and re-protect: the median. */
   readonly medianNs: number;
   /** The least, in nanoseconds. */
   readonly minNs: number;
@@ -40,7 +54,8 @@ export interface CostCell extends CellSize {
    */
   readonly learnNs: number;
   /**
-   * Median of re-arming, in nanoseconds: reset, or clear; `null` if getting the bitmap re-arms it.
+   * Median of re-protecting, in nanoseconds: reset, or clear; `null` if getting the bitmap does
+   * it.
    */
   readonly rearmNs: number | null;
   /** Median of the scan, in nanoseconds, which is a part of learning; `null` for a ring. */
@@ -51,26 +66,11 @@ export interface CostCell extends CellSize {
   readonly ratio: number;
 }
 
-/** Where the bitmap begins to win over the ring, for one size of memory. */
-export interface CostCrossover {
-  /** Logged guest memory in bytes. */
-  readonly memoryBytes: number;
-  /**
-   * The dirty fraction from which the bitmap wins, interpolated; `null` if the range that was
-   * measured has none.
-   */
-  readonly dirtyFraction: number | null;
-  /** Which wins. `"crosses"`: first the ring, then the bitmap; `"unclear"`: none of the others. */
-  readonly outcome: "crosses" | "ring" | "bitmap" | "unclear";
-  /** The same for the ring with sorting. */
-  readonly sorted: Omit<CostCrossover, "memoryBytes" | "sorted">;
-}
-
 /** The cost of one round in one way. */
-export interface RoundCost {
+export interface RoundCost extends Pick<CostCell, "bytesRead" | "bytesCopied" | "masks"> {
   /** Nanoseconds of learning. */
   readonly learnNs: number;
-  /** Nanoseconds of re-arming. */
+  /** Nanoseconds of re-protecting. */
   readonly rearmNs: number;
   /** Nanoseconds of the scan, a part of learning; `null` for a ring. */
   readonly scanNs: number | null;
@@ -85,6 +85,9 @@ const WAYS = [
   { tracking: "bitmap-manual", sorted: false },
 ] as const;
 const PLAIN_BITMAP = 2;
+/** How many pages a word of the bitmap, or a mask of a batch, stands for. */
+const MASK_PAGES = 64;
+const MASK_BYTES = MASK_PAGES / 8;
 
 /**
  * Measures one size in all ways, in turn. Each kind of tracking has a VM of its own, with the same
@@ -105,25 +108,34 @@ export async function measureCost(
   using bitmap = new BitmapBench(site, plan, "bitmap", what);
   using manual = new BitmapBench(site, plan, "bitmap-manual", what);
   const turns = [
-    () => ringCost(ring, takePlain),
-    () => ringCost(ring, takeSorted),
-    () => bitmapCost(bitmap),
-    () => bitmapCost(manual),
+    ringCosts(ring, takePlain),
+    ringCosts(ring, takeSorted),
+    () => bitmap.round(),
+    () => manual.round(),
   ];
-  const rows = await takeTurns(turns, options.repetitions, site.interrupt);
+  const warmUp = options.isTimed ?? true;
+  const rows = await takeTurns(turns, options.repetitions, site.interrupt, { warmUp });
   return costCells(size, rows);
 }
 
-async function ringCost(ring: RingBench, take: Take): Promise<RoundCost | null> {
-  const round = await ring.round(take);
-  if (round === null) return null;
-  const { harvestNs, resetNs, fullExits } = round;
-  return { learnNs: harvestNs, rearmNs: resetNs, scanNs: null, fullExits };
-}
-
-async function bitmapCost(bitmap: BitmapBench): Promise<RoundCost | null> {
-  const round = await bitmap.round();
-  return round === null ? null : { ...round, fullExits: null };
+function ringCosts(ring: RingBench, take: Take): () => Promise<RoundCost | null> {
+  const statistics = new RingStatistics();
+  const batches = () => statistics.result("v6.17");
+  return async () => {
+    // The batches are the same in each round: one round is enough.
+    const round = await ring.round(take, batches().windows === 0 ? statistics : undefined);
+    if (round === null) return null;
+    const { harvestNs, resetNs, fullExits, entries } = round;
+    return {
+      learnNs: harvestNs,
+      rearmNs: resetNs,
+      scanNs: null,
+      fullExits,
+      bytesRead: entries * kvm_dirty_gfn.size,
+      bytesCopied: 0,
+      masks: batches().batches,
+    };
+  };
 }
 
 /**
@@ -153,6 +165,9 @@ export function costCells(
       tracking,
       sorted,
       repetitions: rows.length,
+      bytesRead: spreadOf(costs.map((cost) => cost.bytesRead)).median,
+      bytesCopied: costs[0]!.bytesCopied,
+      masks: costs[0]!.masks,
       medianNs,
       minNs,
       maxNs,
@@ -165,43 +180,6 @@ export function costCells(
       ratio: medianNs / bitmap,
     };
   });
-}
-
-/**
- * Finds the dirty fraction from which the bitmap wins, for each size of memory.
- *
- * @returns A crossover for each size, in the order of the cells.
- */
-export function crossoversOf(cells: readonly CostCell[]): CostCrossover[] {
-  const sizes = [...new Set(cells.map(({ memoryBytes }) => memoryBytes))];
-  return sizes.map((memoryBytes) => {
-    const ring = cells.filter((cell) =>
-      cell.memoryBytes === memoryBytes && cell.tracking === "ring"
-    );
-    const crossing = (sorted: boolean) =>
-      named(crossingOf(ring.filter((cell) => cell.sorted === sorted)));
-    return { memoryBytes, ...crossing(false), sorted: crossing(true) };
-  });
-}
-
-function named({ dirtyFraction, outcome }: Crossing): CostCrossover["sorted"] {
-  const words = {
-    crosses: "crosses",
-    first: "ring",
-    second: "bitmap",
-    unclear: "unclear",
-  } as const;
-  return { dirtyFraction, outcome: words[outcome] };
-}
-
-/** The cost of one round with a bitmap, in nanoseconds. */
-export interface BitmapRound {
-  /** Getting the bitmap and turning it into page numbers. */
-  readonly learnNs: number;
-  /** Part of learning: the scan. */
-  readonly scanNs: number;
-  /** Clearing the bitmap by hand; 0 if getting it has re-armed it. */
-  readonly rearmNs: number;
 }
 
 /** A guest whose dirty pages are tracked by a bitmap. Its rounds are timed and checked. */
@@ -217,7 +195,7 @@ class BitmapBench implements Disposable {
    * Makes the VM.
    *
    * @param plan The plan of the VM; its ring is not enabled.
-   * @param kind How the bitmap is re-armed.
+   * @param kind How its pages are re-protected.
    * @param what What is measured, for problems.
    * @throws {HostError} If the kernel has no manual dirty log.
    * @throws {KernelError} If the kernel refuses a call.
@@ -232,12 +210,12 @@ class BitmapBench implements Disposable {
   }
 
   /**
-   * Runs a round: makes every store, then learns and re-arms. The pages found are compared with
+   * Runs a round: makes every store, then learns and re-protects. The pages found are compared with
    * those stored to.
    *
    * @returns Its cost; `null` if the round was interrupted or something did not hold.
    */
-  async round(): Promise<BitmapRound | null> {
+  async round(): Promise<RoundCost | null> {
     for (const [id, { vcpu, first, stores }] of this.#vm.vcpus.entries()) {
       this.#vm.begin(id, first, stores);
       const exit = await this.#driver.run(vcpu);
@@ -252,7 +230,18 @@ class BitmapBench implements Disposable {
     this.#census.begin();
     this.#census.addPages(found);
     const difference = this.#census.difference();
-    return difference === null ? { learnNs, scanNs, rearmNs } : this.#problem(difference);
+    if (difference !== null) return this.#problem(difference);
+    const bytes = Math.ceil(this.#vm.pages.total / MASK_PAGES) * MASK_BYTES;
+    return {
+      learnNs,
+      rearmNs,
+      scanNs,
+      fullExits: null,
+      bytesRead: bytes,
+      // KVM copies it out when it is gotten, and in again when it is cleared.
+      bytesCopied: this.#vm.tracker.kind === "bitmap" ? bytes : 2 * bytes,
+      masks: masksOf(found),
+    };
   }
 
   #problem(text: string): null {
@@ -266,60 +255,13 @@ class BitmapBench implements Disposable {
   }
 }
 
-/** A ratio that was measured at a dirty fraction. */
-export interface RatioPoint {
-  /** Dirty pages / all pages, from 0 to 1. */
-  readonly dirtyFraction: number;
-  /** Time of the first thing / time of the second; below 1 the first wins. */
-  readonly ratio: number;
-}
-
-/**
- * Which of two things wins: the second from some fraction on, always the first, or always the
- * second. It is unclear if the first is ahead again at the end, or nothing was measured.
- */
-export type CrossingOutcome = "crosses" | "first" | "second" | "unclear";
-
-/** Where the second of two things begins to win. */
-export interface Crossing {
-  /**
-   * The dirty fraction, interpolated between two that were measured; `null` unless the outcome is
-   * `crosses`.
-   */
-  readonly dirtyFraction: number | null;
-  /** Which wins in the range that was measured. */
-  readonly outcome: CrossingOutcome;
-}
-
-/**
- * Finds the dirty fraction from which the second of two things wins, up to the greatest fraction
- * that was measured: the point where the line between two measurements crosses 1, with both axes
- * logarithmic.
- *
- * @example
- * ```ts
- * import { crossingOf } from "./bench_cost.ts";
- * import { assertEquals } from "@std/assert";
- *
- * const points = [{ dirtyFraction: 0.001, ratio: 0.1 }, { dirtyFraction: 0.1, ratio: 10 }];
- * const { dirtyFraction, outcome } = crossingOf(points);
- * assertEquals([dirtyFraction!.toFixed(6), outcome], ["0.010000", "crosses"]);
- * ```
- *
- * @param points What was measured, in any order.
- * @returns The fraction, or which of the two always wins.
- */
-export function crossingOf(points: readonly RatioPoint[]): Crossing {
-  const inOrder = points.toSorted((a, b) => a.dirtyFraction - b.dirtyFraction);
-  const last = inOrder.findLastIndex(({ ratio }) => ratio < 1);
-  if (last === inOrder.length - 1) {
-    const isFirst = last >= 0 && inOrder.every(({ ratio }) => ratio < 1);
-    return { dirtyFraction: null, outcome: isFirst ? "first" : "unclear" };
+/** Counts the words of a bitmap that have a bit. The pages are in order. */
+function masksOf({ pages, length }: PageNumbers): number {
+  let masks = 0;
+  for (let n = 0, last = -1; n < length; n++) {
+    const word = Math.floor(pages[n]! / MASK_PAGES);
+    if (word !== last) masks++;
+    last = word;
   }
-  if (last === -1) return { dirtyFraction: null, outcome: "second" };
-  const [below, above] = [inOrder[last]!, inOrder[last + 1]!];
-  const share = Math.log(below.ratio) / (Math.log(below.ratio) - Math.log(above.ratio));
-  const step = Math.log(above.dirtyFraction) - Math.log(below.dirtyFraction);
-  const dirtyFraction = Math.exp(Math.log(below.dirtyFraction) + share * step);
-  return { dirtyFraction, outcome: "crosses" };
+  return masks;
 }

@@ -1,7 +1,10 @@
+import type { Page } from "../../report/page.ts";
 import type { BenchResult } from "./bench.ts";
 
 const COLUMNS = "sweep,memoryBytes,dirtyPages,ringEntries,pattern,tracking,sorted,repetitions," +
   "figure,median,min,max";
+
+const TIMED = /(Ns|NsPerEntry|PerSecond)$/;
 
 interface Row {
   readonly sweep: string;
@@ -19,15 +22,20 @@ interface Row {
 }
 
 /**
- * Formats all figures of `dirtyring bench` as CSV with a header line (RFC 4180, except for line
- * ends). Each row has one figure. Fields that do not apply are empty; no field needs quotes.
+ * Formats all figures of `dirtyring bench` as CSV with a header line, if the page has heads
+ * (RFC 4180, except for line ends). Each row has one figure. Fields that do not apply are empty; no field needs quotes.
  *
+ * @param page `times`: whether figures that are times, or rates, have rows; `header`.
  * @returns Lines with their ends.
  */
-export function* benchCsv(result: BenchResult): Generator<string> {
-  yield `${COLUMNS}\n`;
+export function* benchCsv(
+  result: BenchResult,
+  _options: unknown,
+  { times, header }: Pick<Page, "times" | "header">,
+): Generator<string> {
+  if (header) yield `${COLUMNS}\n`;
   for (const row of rowsOf(result)) {
-    if (row.median === null) continue;
+    if (row.median === null || (!times && TIMED.test(row.figure))) continue;
     const fields: Readonly<Record<string, unknown>> = { ...row };
     yield `${COLUMNS.split(",").map((name) => fields[name] ?? "").join()}\n`;
   }
@@ -43,6 +51,9 @@ function* rowsOf({ cells, ringSizes, patterns, sorting }: BenchResult): Generato
     yield { ...of, figure: "rearmNs", median: cell.rearmNs };
     yield { ...of, figure: "scanNs", median: cell.scanNs };
     yield { ...of, figure: "fullExits", median: cell.fullExits };
+    yield { ...of, figure: "bytesRead", median: cell.bytesRead };
+    yield { ...of, figure: "bytesCopied", median: cell.bytesCopied };
+    yield { ...of, figure: "masks", median: cell.masks };
   }
   for (const size of ringSizes) {
     const { ringEntries, repetitions, minStoresPerSecond: min, maxStoresPerSecond: max } = size;

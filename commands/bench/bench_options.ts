@@ -28,6 +28,11 @@ export interface BenchOptions {
   readonly sweep: readonly Sweep[];
   /** Repetitions of every measurement; if `undefined`, as many as fit into a few seconds. */
   readonly repetitions: number | undefined;
+  /**
+   * Whether times are wanted; unless told they are. Without them nothing warms up, and one
+   * repetition is enough.
+   */
+  readonly isTimed?: boolean;
 }
 
 /** A size of guest memory and a number of dirty pages. */

@@ -185,7 +185,8 @@ export async function measurePatterns(
     const round = await ring.round(takePlain, wanted);
     return round === null ? null : round.resetNs / round.entries;
   });
-  const rows = await takeTurns(turns, options.repetitions, site.interrupt);
+  const warmUp = options.isTimed ?? true;
+  const rows = await takeTurns(turns, options.repetitions, site.interrupt, { warmUp });
   if (rows.length === 0) return [];
   const spreads = sequences.map((_, n) => spreadOf(rows.map((row) => row[n]!)));
   return BENCH_PATTERNS.map((pattern, n) => {

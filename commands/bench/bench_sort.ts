@@ -8,7 +8,7 @@ import { median } from "../../ring/distribution.ts";
 import type { Harvester } from "../../ring/harvest.ts";
 import { RingSorter } from "../../ring/sort.ts";
 import { RingStatistics } from "../../ring/statistics.ts";
-import { crossingOf } from "./bench_cost.ts";
+import { crossingOf } from "./bench_crossing.ts";
 import { type BenchOptions, planBench } from "./bench_options.ts";
 import { type BenchSite, RingBench } from "./bench_ring.ts";
 import { takeTurns } from "./take_turns.ts";
@@ -91,7 +91,8 @@ export async function measureDensity(
     const round = await ring.round(take, isNew ? statistics : undefined);
     return round === null ? null : perEntry(round, sorting.ns);
   });
-  const rows = await takeTurns(turns, options.repetitions, site.interrupt);
+  const warmUp = options.isTimed ?? true;
+  const rows = await takeTurns(turns, options.repetitions, site.interrupt, { warmUp });
   if (rows.length === 0) return null;
   const [plain, sorted] = ways.map(({ statistics }, way) => ({
     ...mediansOf(rows.map((row) => row[way]!)),

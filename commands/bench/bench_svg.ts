@@ -1,6 +1,7 @@
 import { type Box, FONT, INK } from "../../report/chart/plot.ts";
 import { element, escapeXml, label, textWidth } from "../../report/chart/style.ts";
 import { kernelLine } from "../../report/notes.ts";
+import type { Page } from "../../report/page.ts";
 import { countText } from "../../report/table.ts";
 import type { BenchResult } from "./bench.ts";
 import type { RingSizeGuest } from "./bench_ring_sizes.ts";
@@ -16,33 +17,39 @@ const FONTS = "Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif";
 
 interface Panel {
   readonly title: string;
+  /** Its title if it shows no times. */
+  readonly counted: string;
   /** What was measured, in a clause. */
   readonly facts: (result: BenchResult) => string;
   readonly isThere: (result: BenchResult) => boolean;
-  readonly draw: (result: BenchResult, box: Box) => string[];
+  readonly draw: (result: BenchResult, box: Box, page: Pick<Page, "times">) => string[];
 }
 
 const PANELS: readonly Panel[] = [
   {
-    title: "Learning which pages are dirty, and re-arming them: ring against bitmap",
+    title: "Learning which pages are dirty, and re-protecting them: ring against bitmap",
+    counted: "Learning which pages are dirty: what a VMM reads of a ring, and of a bitmap",
     facts: ({ options: { pattern, ring } }) => `${pattern} pages, ring of ${ring} entries`,
     isThere: ({ cells }) => cells.length > 0,
     draw: drawCost,
   },
   {
     title: "Which ring size? Two vCPUs that run while they are harvested",
+    counted: "How often is a ring full? Two vCPUs that run while they are harvested",
     facts: ({ ringSizeGuest, options: { pattern } }) => ringFacts(ringSizeGuest, pattern),
     isThere: ({ ringSizes }) => ringSizes.length > 0,
     draw: drawRingSizes,
   },
   {
     title: "What coalescing buys: resets of as many pages in different orders",
+    counted: "Coalescing: the batches of as many pages in different orders",
     facts: ({ patterns }) => `${patterns[0]?.entries} entries of one vCPU`,
     isThere: ({ patterns }) => patterns.length > 0,
     draw: drawPatterns,
   },
   {
     title: "When to sort entries before marking them",
+    counted: "What sorting entries before marking them does to the batches",
     facts: () => "random pages of one slot",
     isThere: ({ sorting }) => sorting.length > 0,
     draw: drawSort,
@@ -53,9 +60,13 @@ const PANELS: readonly Panel[] = [
  * Draws the result of `dirtyring bench` as one SVG: a panel for each sweep that was made, two in a
  * row. Lines differ in dashes and markers, so they can be told apart without colours.
  *
+ * @param page `times`: whether times are drawn; otherwise it is what was counted.
  * @returns Pieces of the file.
  */
-export function* benchSvg(result: BenchResult): Generator<string> {
+export function* benchSvg(
+  result: BenchResult,
+  page: Pick<Page, "times">,
+): Generator<string> {
   const panels = PANELS.filter((panel) => panel.isThere(result));
   const columns = panels.length > 1 ? 2 : 1;
   const rows = Math.max(1, Math.ceil(panels.length / columns));
@@ -72,28 +83,37 @@ export function* benchSvg(result: BenchResult): Generator<string> {
   for (const [n, panel] of panels.entries()) {
     const x = (n % columns) * PANEL.width + MARGIN;
     const y = Math.floor(n / columns) * PANEL.height + MARGIN;
-    yield `${panelText(result, panel, x, y).join("\n")}\n`;
+    yield `${panelText(result, page, panel, x, y).join("\n")}\n`;
   }
   yield "</svg>\n";
 }
 
-function panelText(result: BenchResult, panel: Panel, x: number, y: number): string[] {
+function panelText(
+  result: BenchResult,
+  page: Pick<Page, "times">,
+  panel: Panel,
+  x: number,
+  y: number,
+): string[] {
   const box = {
     x,
     y: y + TITLE,
     width: PANEL.width - 2 * MARGIN,
     height: PANEL.height - 2 * MARGIN - TITLE,
   };
-  const { repetitions } = result;
-  const under = `${hostText(result)}; ${panel.facts(result)}; medians of ${
-    countText(repetitions, "repetition")
-  } or more, quartiles`;
+  const measured = page.times
+    ? `medians of ${countText(result.repetitions, "repetition")} or more, quartiles`
+    : "counted";
+  const under = `${hostText(result)}; ${panel.facts(result)}; ${measured}`;
   // Shrink the line if it is too wide: the name of a kernel may be long.
   const size = FONT.axis * Math.min(1, box.width / textWidth(under, FONT.axis));
   return [
-    label(x, y + FONT.title, panel.title, { "font-size": FONT.title, "font-weight": "bold" }),
+    label(x, y + FONT.title, page.times ? panel.title : panel.counted, {
+      "font-size": FONT.title,
+      "font-weight": "bold",
+    }),
     label(x, y + FONT.title + 28, under, { "font-size": size, fill: INK.axis }),
-    ...panel.draw(result, box),
+    ...panel.draw(result, box, page),
   ];
 }
 

@@ -12,10 +12,13 @@ import {
   verticalTitle,
 } from "../../report/chart/plot.ts";
 import { logScale, memoryTick, powerTick, timeTick } from "../../report/chart/scale.ts";
-import { label, type LineStyle } from "../../report/chart/style.ts";
+import { element, label, type LineStyle } from "../../report/chart/style.ts";
+import type { Page } from "../../report/page.ts";
 import { fractionText } from "../../report/table.ts";
 import type { BenchResult } from "./bench.ts";
-import type { CostCell, CostCrossover } from "./bench_cost.ts";
+import type { CostCell } from "./bench_cost.ts";
+import type { CostCrossover } from "./bench_crossing.ts";
+import { rangeText } from "./bench_sweeps_text.ts";
 
 const RING = "#0b3d91";
 const BITMAP = "#9a3412";
@@ -73,18 +76,55 @@ const FOOT = 64;
 /** Room above the lines for words. */
 const RATIO_MARGIN = { below: 1.6, above: 3.2 } as const;
 
+/** What a picture of the cost sweep shows. */
+interface CostView {
+  /** The lines: which cells they are of, their names and styles. */
+  readonly lines: typeof TRACKING_STYLES;
+  /** The title of the upright axis. */
+  readonly title: string;
+  readonly tick: (value: number) => string;
+  /** The value of a cell, and its spread. */
+  valueOf(cell: CostCell): { readonly y: number; readonly low: number; readonly high: number };
+}
+
+const TIMES: CostView = {
+  lines: TRACKING_STYLES,
+  title: "to learn and re-protect (log scale)",
+  tick: timeTick,
+  valueOf: ({ medianNs, q1Ns, q3Ns }) => ({
+    y: atLeast(medianNs),
+    low: atLeast(q1Ns),
+    high: atLeast(q3Ns),
+  }),
+};
+
+// Sorted or not, a ring has the same entries; get and clear read the bitmap once.
+const COUNTS: CostView = {
+  lines: [
+    { ...TRACKING_STYLES[0]!, name: "ring: 16 bytes for each entry" },
+    { ...TRACKING_STYLES[2]!, name: "bitmap: a bit for each page of the guest" },
+  ],
+  title: "bytes read to learn the pages (log scale)",
+  tick: powerTick,
+  valueOf: ({ bytesRead }) => ({ y: bytesRead, low: bytesRead, high: bytesRead }),
+};
+
 /**
  * Draws the cost sweep: a plot for each size of memory, side by side, with the same axes.
  *
+ * @param times Whether times are drawn; otherwise it is what was counted.
  * @returns Elements.
  */
-export function drawCost({ cells, crossover }: BenchResult, box: Box): string[] {
+export function drawCost(result: BenchResult, box: Box, { times }: Pick<Page, "times">): string[] {
+  const { cells } = result;
+  const view = times ? TIMES : COUNTS;
+  const crossover = times && result.kernel.backend !== "model" ? result.crossover : [];
   const sizes = [...Map.groupBy(cells, ({ memoryBytes }) => memoryBytes)];
   const columns = Math.min(sizes.length, MOST_COLUMNS);
   const rows = Math.ceil(sizes.length / columns);
   const width = (box.width - LEFT - GAP * (columns - 1) - 10) / columns;
   const height = (box.height - HEAD - rows * FOOT - (rows - 1) * FONT.head * 2) / rows;
-  const parts = legend(box.x + LEFT, box.y + 12, TRACKING_STYLES);
+  const parts = legend(box.x + LEFT, box.y + 12, view.lines);
   sizes.forEach(([memoryBytes, inside], n) => {
     const column = n % columns;
     const row = Math.floor(n / columns);
@@ -95,9 +135,9 @@ export function drawCost({ cells, crossover }: BenchResult, box: Box): string[] 
       height,
     };
     const from = crossover.find((one) => one.memoryBytes === memoryBytes);
-    parts.push(...drawSize(cells, inside, from, plot, column === 0));
+    parts.push(...drawSize(view, cells, inside, from, plot, column === 0));
     if (column === 0) {
-      parts.push(verticalTitle(box.x + 20, plot, "to learn and re-arm (log scale)"));
+      parts.push(verticalTitle(box.x + 20, plot, view.title));
     }
   });
   return parts;
@@ -109,6 +149,7 @@ function atLeast(ns: number): number {
 }
 
 function drawSize(
+  view: CostView,
   all: readonly CostCell[],
   cells: readonly CostCell[],
   crossover: CostCrossover | undefined,
@@ -117,7 +158,7 @@ function drawSize(
 ): string[] {
   const { x: left, y: top, width, height } = box;
   const pages = all.map(({ dirtyPages }) => dirtyPages);
-  const times = all.flatMap(({ q1Ns, q3Ns }) => [atLeast(q1Ns), atLeast(q3Ns)]);
+  const values = all.map(view.valueOf).flatMap(({ low, high }) => [low, high]);
   const x: Axis = {
     scale: logScale(pages, { start: left, end: left + width }, {
       below: 1.5,
@@ -128,9 +169,9 @@ function drawSize(
     tick: powerTick,
   };
   const y: Axis = {
-    scale: logScale(times, { start: top + height, end: top }, RATIO_MARGIN),
+    scale: logScale(values, { start: top + height, end: top }, RATIO_MARGIN),
     title: null,
-    tick: isFirst ? timeTick : null,
+    tick: isFirst ? view.tick : null,
   };
   const head = { "font-size": FONT.head, "font-weight": "bold", "text-anchor": "middle" };
   const parts = [
@@ -138,14 +179,9 @@ function drawSize(
     label(left + width / 2, top - 10, memoryTick(cells[0]!.memoryBytes), head),
   ];
   if (crossover !== undefined) parts.push(...drawCrossover(crossover, cells[0]!, box, x));
-  for (const { tracking, sorted, style } of TRACKING_STYLES) {
+  for (const { tracking, sorted, style } of view.lines) {
     const own = cells.filter((cell) => cell.tracking === tracking && cell.sorted === sorted);
-    const points = own.map(({ dirtyPages, medianNs, q1Ns, q3Ns }) => ({
-      x: dirtyPages,
-      y: atLeast(medianNs),
-      low: atLeast(q1Ns),
-      high: atLeast(q3Ns),
-    }));
+    const points = own.map((cell) => ({ x: cell.dirtyPages, ...view.valueOf(cell) }));
     parts.push(...drawSeries({ style, points }, x.scale, y.scale));
   }
   return parts;
@@ -153,7 +189,7 @@ function drawSize(
 
 // A vertical line where the bitmap begins to win, and words above all lines that say so.
 function drawCrossover(
-  { dirtyFraction, outcome }: CostCrossover,
+  crossover: CostCrossover,
   { dirtyFraction: fraction, dirtyPages }: CostCell,
   { x: left, y: top, width, height }: Box,
   { scale }: Axis,
@@ -166,6 +202,7 @@ function drawCrossover(
         fill: INK.text,
       })
     );
+  const { dirtyFraction, leastFraction, mostFraction, outcome } = crossover;
   if (dirtyFraction === null) {
     const words = {
       ring: "the ring wins here",
@@ -175,12 +212,15 @@ function drawCrossover(
     };
     return note([words[outcome]], left + 10, "start");
   }
-  const at = scale.at(dirtyFraction * dirtyPages / fraction);
+  const place = (part: number) => scale.at(part * dirtyPages / fraction);
+  const at = place(dirtyFraction);
+  const [from, to] = [place(leastFraction ?? dirtyFraction), place(mostFraction ?? dirtyFraction)];
   const isLeft = at < left + width / 2;
   return [
+    element("rect", { x: from, y: top, width: to - from, height, fill: INK.minor, opacity: 0.5 }),
     line(at, top, at, top + height, INK.axis, "6 4"),
     ...note(
-      ["bitmap wins", `from ${fractionText(dirtyFraction)}`],
+      ["bitmap wins", `from ${fractionText(dirtyFraction)}`, `(${rangeText(crossover)})`],
       at + (isLeft ? 7 : -7),
       isLeft ? "start" : "end",
     ),

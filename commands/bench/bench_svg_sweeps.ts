@@ -16,13 +16,15 @@ import {
   linearScale,
   logScale,
   percentTick,
+  powerTick,
   type Scale,
   timeTick,
 } from "../../report/chart/scale.ts";
 import { element, label, marker } from "../../report/chart/style.ts";
+import type { Page } from "../../report/page.ts";
 import { numberText, timeText } from "../../report/table.ts";
 import type { BenchResult } from "./bench.ts";
-import type { RingSizeCost } from "./bench_ring_sizes.ts";
+import type { PatternCost, RingSizeCost } from "./bench_ring_sizes.ts";
 import type { SortDensity } from "./bench_sort.ts";
 import { PART_STYLE, PLAIN_STYLE, SORTED_STYLE } from "./bench_svg_cost.ts";
 import { paysText } from "./bench_sweeps_text.ts";
@@ -32,22 +34,58 @@ const PATTERNS_RIGHT = 190;
 const HEAD = 40;
 const FOOT = 66;
 
+/** What a picture of the pattern sweep shows. */
+interface PatternView {
+  /** The title of the axis. */
+  readonly title: string;
+  readonly tick: (value: number) => string;
+  readonly text: (value: number) => string;
+  /** The value of a pattern, and its spread. */
+  valueOf(
+    one: PatternCost,
+  ): { readonly middle: number; readonly low: number; readonly high: number };
+}
+
+const PATTERN_TIMES: PatternView = {
+  title: "KVM_RESET_DIRTY_RINGS, an entry (log scale)",
+  tick: timeTick,
+  text: timeText,
+  valueOf: ({ resetNsPerEntry, q1NsPerEntry, q3NsPerEntry }) => ({
+    middle: resetNsPerEntry,
+    low: q1NsPerEntry,
+    high: q3NsPerEntry,
+  }),
+};
+
+const PATTERN_COUNTS: PatternView = {
+  title: "batches of a reset, modelled (log scale)",
+  tick: powerTick,
+  text: numberText,
+  valueOf: ({ batches }) => ({ middle: batches, low: batches, high: batches }),
+};
+
 /**
  * Draws the pattern sweep: a row for each pattern, the cheapest first, with the time of a reset per
- * entry.
+ * entry, or with its batches.
  *
+ * @param times Whether times are drawn; otherwise it is what was counted.
  * @returns Elements.
  */
-export function drawPatterns({ patterns }: BenchResult, box: Box): string[] {
+export function drawPatterns(
+  { patterns }: BenchResult,
+  box: Box,
+  { times }: Pick<Page, "times">,
+): string[] {
+  const view = times ? PATTERN_TIMES : PATTERN_COUNTS;
   const plot = {
     x: box.x + PATTERNS_LEFT,
     y: box.y + HEAD,
     width: box.width - PATTERNS_LEFT - PATTERNS_RIGHT,
     height: box.height - HEAD - FOOT,
   };
-  const inOrder = patterns.toSorted((a, b) => a.resetNsPerEntry - b.resetNsPerEntry);
-  const times = patterns.flatMap((one) => [one.q1NsPerEntry, one.q3NsPerEntry]);
-  const scale = logScale(times, { start: plot.x, end: plot.x + plot.width }, {
+  const inOrder = patterns.toSorted((a, b) => view.valueOf(a).middle - view.valueOf(b).middle);
+  const values = patterns.map(view.valueOf).flatMap(({ low, high }) => [low, high]);
+  const scale = logScale(values, { start: plot.x, end: plot.x + plot.width }, {
     below: 1.3,
     above: 1.6,
   });
@@ -63,15 +101,16 @@ export function drawPatterns({ patterns }: BenchResult, box: Box): string[] {
   return [
     ...frame(
       plot,
-      { scale, title: "KVM_RESET_DIRTY_RINGS, an entry (log scale)", tick: timeTick },
+      { scale, title: view.title, tick: view.tick },
       { scale: rows, title: null, tick: null },
     ),
     label(right + 18, plot.y - 12, "pages a batch (modelled)", head),
     ...inOrder.flatMap((one, n) => {
       const y = rows.at(n);
-      const at = scale.at(one.resetNsPerEntry);
+      const value = view.valueOf(one);
+      const at = scale.at(value.middle);
       const middle = y + FONT.axis * 0.35;
-      const [low, high] = [scale.at(one.q1NsPerEntry), scale.at(one.q3NsPerEntry)];
+      const [low, high] = [scale.at(value.low), scale.at(value.high)];
       return [
         line(plot.x, y, right, y, INK.minor),
         element("line", {
@@ -84,7 +123,7 @@ export function drawPatterns({ patterns }: BenchResult, box: Box): string[] {
           opacity: 0.6,
         }),
         marker(at, y, PLAIN_STYLE),
-        label(at, y - 10, timeText(one.resetNsPerEntry), {
+        label(at, y - 10, view.text(value.middle), {
           "font-size": FONT.tick,
           "text-anchor": "middle",
         }),
@@ -100,11 +139,18 @@ const RINGS_LEFT = 108;
 const SOME_NS = 1_000_000;
 
 /**
- * Draws the ring-size sweep: stores per second, and how long full rings stopped the vCPUs.
+ * Draws the ring-size sweep: stores per second, and how long full rings stopped the vCPUs; or how
+ * often.
  *
+ * @param times Whether times are drawn; otherwise it is what was counted.
  * @returns Elements.
  */
-export function drawRingSizes({ ringSizes }: BenchResult, box: Box): string[] {
+export function drawRingSizes(
+  { ringSizes }: BenchResult,
+  box: Box,
+  { times }: Pick<Page, "times">,
+): string[] {
+  if (!times) return drawFullExits(ringSizes, box);
   const width = box.width / 2 - RINGS_LEFT - 14;
   const height = box.height - HEAD - FOOT;
   const left = { x: box.x + RINGS_LEFT, y: box.y + HEAD, width, height };
@@ -120,7 +166,25 @@ export function drawRingSizes({ ringSizes }: BenchResult, box: Box): string[] {
       right,
       "vCPUs stopped, for each 1000 entries (log scale)",
     ),
-    ...drawStopped(ringSizes, right),
+    ...drawStopped(
+      ringSizes,
+      right,
+      timeTick,
+      ({ stoppedNs, entries }) => stoppedNs / entries * 1000,
+    ),
+  ];
+}
+
+function drawFullExits(sizes: readonly RingSizeCost[], box: Box): string[] {
+  const plot = {
+    x: box.x + RINGS_LEFT,
+    y: box.y + HEAD,
+    width: box.width - RINGS_LEFT - 14,
+    height: box.height - HEAD - FOOT,
+  };
+  return [
+    verticalTitle(box.x + 22, plot, "full exits of a run (log scale)"),
+    ...drawStopped(sizes, plot, groupedTick, ({ fullExits }) => fullExits),
   ];
 }
 
@@ -154,12 +218,14 @@ function drawStores(sizes: readonly RingSizeCost[], box: Box): string[] {
 
 // A logarithmic axis cannot show rings that were never full: their markers are below it, with a
 // note.
-function drawStopped(sizes: readonly RingSizeCost[], box: Box): string[] {
+function drawStopped(
+  sizes: readonly RingSizeCost[],
+  box: Box,
+  tick: (value: number) => string,
+  valueOf: (size: RingSizeCost) => number,
+): string[] {
   const x = ringAxis(sizes, box);
-  const shares = sizes.map((size) => ({
-    x: size.ringEntries,
-    y: size.stoppedNs / size.entries * 1000,
-  }));
+  const shares = sizes.map((size) => ({ x: size.ringEntries, y: valueOf(size) }));
   const stopped = shares.filter(({ y }) => y > 0);
   const bottom = box.y + box.height;
   const floor = bottom - 30;
@@ -171,7 +237,7 @@ function drawStopped(sizes: readonly RingSizeCost[], box: Box): string[] {
   const never = shares.filter(({ y }) => y === 0);
   const [first] = never;
   return [
-    ...frame(box, x, { scale, title: null, tick: timeTick }),
+    ...frame(box, x, { scale, title: null, tick }),
     ...(stopped.length === 0 ? [] : drawSeries({ style, points: stopped }, x.scale, scale)),
     ...never.map((one) => marker(x.scale.at(one.x), floor, style)),
     ...(first === undefined ? [] : [neverWords(x.scale.at(first.x), floor, box)]),
@@ -189,7 +255,12 @@ function neverWords(at: number, floor: number, { x, width }: Box): string {
 const SORT_LEFT = 96;
 const SORT_RIGHT = 20;
 
-const LINES = [
+const COUNTED = [
+  { name: "as they come", style: PLAIN_STYLE, value: (one: SortDensity) => one.plain.batches },
+  { name: "sorted", style: SORTED_STYLE, value: (one: SortDensity) => one.sorted.batches },
+] as const;
+
+const TIMED = [
   {
     name: "as they come",
     style: PLAIN_STYLE,
@@ -208,11 +279,19 @@ const LINES = [
 ] as const;
 
 /**
- * Draws the sort sweep: the cost of an entry plain and sorted, by density of dirty pages.
+ * Draws the sort sweep: the cost of an entry plain and sorted, or the batches of a reset, by
+ * density of dirty pages.
  *
+ * @param times Whether times are drawn; otherwise it is what was counted.
  * @returns Elements.
  */
-export function drawSort({ sorting, sortPays }: BenchResult, box: Box): string[] {
+export function drawSort(
+  { kernel, sorting, ...result }: BenchResult,
+  box: Box,
+  { times }: Pick<Page, "times">,
+): string[] {
+  const lines = times ? TIMED : COUNTED;
+  const sortPays = times && kernel.backend !== "model" ? result.sortPays : null;
   const plot = {
     x: box.x + SORT_LEFT,
     y: box.y + HEAD,
@@ -221,7 +300,7 @@ export function drawSort({ sorting, sortPays }: BenchResult, box: Box): string[]
   };
   const { x: left, y: top, width, height } = plot;
   // A coarse clock may measure 0 for sorting few entries; a logarithmic axis cannot show that.
-  const drawn = LINES.map((one) => ({
+  const drawn = lines.map((one) => ({
     ...one,
     points: sorting.map((density) => ({ x: density.dirtyFraction, y: one.value(density) })).filter(
       ({ y }) => y > 0,
@@ -239,11 +318,14 @@ export function drawSort({ sorting, sortPays }: BenchResult, box: Box): string[]
   const y: Axis = {
     scale: logScale(values, { start: top + height, end: top }, { below: 1.4, above: 2 }),
     title: null,
-    tick: timeTick,
+    tick: times ? timeTick : powerTick,
   };
+  const title = times
+    ? "harvest, sort, reset: an entry (log scale)"
+    : "batches of a reset, modelled (log scale)";
   const parts = [
-    ...legend(left, box.y + 12, LINES),
-    verticalTitle(box.x + 20, plot, "harvest, sort, reset: an entry (log scale)"),
+    ...legend(left, box.y + 12, lines),
+    verticalTitle(box.x + 20, plot, title),
     ...frame(plot, x, y),
   ];
   if (sortPays !== null) {

@@ -1,4 +1,5 @@
-import { kernelLine, timesNote } from "../../report/notes.ts";
+import { countsNote, kernelLine, timesNote } from "../../report/notes.ts";
+import type { Page } from "../../report/page.ts";
 import {
   type Align,
   bar,
@@ -12,45 +13,69 @@ import {
 } from "../../report/table.ts";
 import { printable } from "../../text/printable.ts";
 import type { BenchResult } from "./bench.ts";
-import type { CostCell, CostCrossover } from "./bench_cost.ts";
-import { densityText, patternsText, ringSizesText } from "./bench_sweeps_text.ts";
+import type { CostCell } from "./bench_cost.ts";
+import { countsText, trackingText } from "./bench_counts_text.ts";
+import type { CostCrossover } from "./bench_crossing.ts";
+import { densityText, patternsText, rangeText, ringSizesText } from "./bench_sweeps_text.ts";
 
 /**
- * Formats the result of `dirtyring bench` for people.
+ * Formats the result of `dirtyring bench` for people: of a kernel times, of a model what was
+ * counted, and times only where they are asked for. What rests on times is said of a kernel alone.
  *
+ * @param page Where it is written. What is quiet tells what did not hold, and the verdict.
  * @returns Lines with their ends.
  */
-export function* benchText(result: BenchResult): Generator<string> {
+export function* benchText(result: BenchResult, page: Page): Generator<string> {
+  if (page.header) yield* headText(result, page);
+  const { times } = page;
+  const isModel = result.kernel.backend === "model";
+  if (!page.quiet) {
+    if (isModel || !times) yield* countsText(result, page);
+    if (times) yield* timedText(result, !isModel, page);
+  }
+  yield* endText(result, page);
+}
+
+function* headText(result: BenchResult, { times }: Page): Generator<string> {
   const { options, kernel } = result;
   yield `${kernelLine(kernel)}\n`;
   yield `bench   ${options.guest} guest, ${
     printable(options.pattern)
   }, seed ${options.seed}, ring of ` +
     `${options.ring} entries\n`;
-  yield `        medians of ${countText(result.repetitions, "repetition")} or more, in turn\n`;
-  yield* timesNote(kernel.backend, result.emulated, "what re-arming costs");
-  if (result.cells.length > 0) {
-    yield* costText(result.cells);
-    yield* crossoverText(result.cells, result.crossover);
-  }
-  if (result.ringSizeGuest !== null) {
-    yield* ringSizesText(result.ringSizes, result.ringSizeGuest);
-  }
-  if (result.patterns.length > 0) yield* patternsText(result.patterns);
-  if (result.sorting.length > 0) yield* densityText(result.sorting, result.sortPays);
-  yield* endText(result);
+  if (times) {
+    yield `        medians of ${countText(result.repetitions, "repetition")} or more, in turn\n`;
+    yield* timesNote(kernel.backend, result.emulated, "what re-protecting costs");
+  } else yield* countsNote(result.emulated);
 }
 
-function* endText({ interrupted, problems, ok }: BenchResult): Generator<string> {
-  if (interrupted !== null) yield `\ninterrupted by ${interrupted}: figures up to there\n`;
+function* timedText(
+  result: BenchResult,
+  isCompared: boolean,
+  page: Page,
+): Generator<string> {
+  const { cells, crossover, ringSizes, ringSizeGuest, patterns, sorting, sortPays } = result;
+  if (cells.length > 0) yield* costText(cells, page);
+  if (cells.length > 0 && isCompared) yield* crossoverText(cells, crossover, page);
+  if (ringSizeGuest !== null) yield* ringSizesText(ringSizes, ringSizeGuest, page);
+  if (patterns.length > 0) yield* patternsText(patterns, isCompared, page);
+  if (sorting.length > 0) yield* densityText(sorting, sortPays, isCompared, page);
+}
+
+function* endText(
+  { interrupted, problems, ok }: BenchResult,
+  { quiet }: Page,
+): Generator<string> {
+  const blank = quiet ? "" : "\n";
+  if (interrupted !== null) yield `${blank}interrupted by ${interrupted}: figures up to there\n`;
   for (const problem of problems) yield `PROBLEM: ${oneLine(problem)}\n`;
   yield ok
-    ? "\nok: every tracker found the pages that were stored to, and no others\n"
-    : `\nFAILED: ${countText(problems.length, "problem")}\n`;
+    ? `${blank}ok: every tracker found the pages that were stored to, and no others\n`
+    : `${blank}FAILED: ${countText(problems.length, "problem")}\n`;
 }
 
 const BAR_WIDTH = 20;
-const HEAD = ["dirty", "tracking", "median", "min", "max", "learn", "re-arm", ""];
+const HEAD = ["dirty", "tracking", "median", "min", "max", "learn", "re-protect", ""];
 const ALIGNS: readonly Align[] = [
   "right",
   "left",
@@ -59,30 +84,26 @@ const ALIGNS: readonly Align[] = [
   "right",
   "right",
   "right",
-  "left",
+  "bar",
 ];
-
-/**
- * The name of a way of tracking.
- *
- * @returns `ring`, `ring, sorted`, `bitmap` or `bitmap-manual`.
- */
-export function trackingText({ tracking, sorted }: Pick<CostCell, "tracking" | "sorted">): string {
-  return sorted ? `${tracking}, sorted` : tracking;
-}
 
 /**
  * Formats the cost sweep: a table for each size of memory.
  *
  * @param cells The cells; those of one size must be adjacent.
+ * @param page Where it is written.
  * @returns Lines with their ends; the first line is blank.
  */
-export function* costText(cells: readonly CostCell[]): Generator<string> {
-  yield "\ncost: to learn which pages are dirty, and to re-arm them\n";
+export function* costText(cells: readonly CostCell[], page: Page): Generator<string> {
+  yield `\n${page.ink.bold("cost:")} to learn which pages are dirty, and to re-protect them\n`;
   for (const memory of Map.groupBy(cells, ({ memoryBytes }) => memoryBytes).values()) {
     yield `\n  ${sizeText(memory[0]!.memoryBytes)}\n`;
     const groups = [...Map.groupBy(memory, ({ dirtyPages }) => dirtyPages).values()];
-    yield* table([HEAD, ...groups.flatMap(groupRows)], ALIGNS, "  ");
+    yield* table([HEAD, ...groups.flatMap(groupRows)], ALIGNS, "  ", {
+      page,
+      heads: 1,
+      keys: 2,
+    });
   }
 }
 
@@ -110,11 +131,13 @@ function groupRows(cells: readonly CostCell[]): string[][] {
 /**
  * Formats the ratios of the ring to the plain bitmap, and where the bitmap begins to win.
  *
+ * @param page Where it is written.
  * @returns Lines with their ends; the first line is blank.
  */
 export function* crossoverText(
   cells: readonly CostCell[],
   crossovers: readonly CostCrossover[],
+  page: Page,
 ): Generator<string> {
   const pages = [...new Set(cells.map(({ dirtyPages }) => dirtyPages))].sort((a, b) => a - b);
   const rows = crossovers.flatMap(({ memoryBytes, sorted, ...plain }) =>
@@ -130,8 +153,9 @@ export function* crossoverText(
   yield "\n  ring / bitmap: below 1 the ring is faster; by dirty pages\n";
   yield* table(
     [["memory", "", ...pages.map(String), "the bitmap wins"], ...rows],
-    ["right", "left", ...pages.map(() => "right" as const), "left"],
+    ["right", "left", ...pages.map(() => "right" as const), "prose"],
     "  ",
+    { page, heads: 1, keys: 2 },
   );
 }
 
@@ -148,10 +172,13 @@ function ratioText(cells: readonly CostCell[], place: Place): string {
 /**
  * Says where the bitmap begins to win.
  *
- * @returns `from 0.41 % dirty on`, or words for a range without such a fraction.
+ * @returns `from 0.41 % dirty on (0.13 to 0.45 %)`, or words for a range without such a fraction.
  */
-export function crossingText({ dirtyFraction, outcome }: CostCrossover["sorted"]): string {
-  if (dirtyFraction !== null) return `from ${fractionText(dirtyFraction)} dirty on`;
+export function crossingText(crossing: CostCrossover["sorted"]): string {
+  const { dirtyFraction, outcome } = crossing;
+  if (dirtyFraction !== null) {
+    return `from ${fractionText(dirtyFraction)} dirty on (${rangeText(crossing)})`;
+  }
   if (outcome === "unclear") return "here and there";
   return outcome === "ring" ? "nowhere in this range" : "everywhere in this range";
 }

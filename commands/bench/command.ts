@@ -25,7 +25,7 @@ import type { Watched } from "../../host/kernel_log.ts";
 import { kernelsStatus } from "../../host/kernel_run.ts";
 import { kernelLogText } from "../../report/notes.ts";
 import { printable } from "../../text/printable.ts";
-import { backendOptions } from "../lab_options.ts";
+import { areTimesShown, backendOptions } from "../lab_options.ts";
 import { watchKernel } from "../watch_kernel.ts";
 import type { BenchResult } from "./bench.ts";
 import type { BenchKernels } from "./bench_kernels.ts";
@@ -44,25 +44,24 @@ function isCompared(outcome: Outcome): outcome is BenchKernels {
 const text: LateFormatter<Outcome, unknown> = async (result) => {
   if (isCompared(result)) {
     const { benchKernelsText } = await import("./bench_kernels.ts");
-    return (outcome, _, { columns }) =>
-      isCompared(outcome) ? benchKernelsText(outcome, columns ?? undefined) : [];
+    return (outcome, _, page) => isCompared(outcome) ? benchKernelsText(outcome, page) : [];
   }
   const { benchText } = await import("./bench_text.ts");
-  return function* (outcome) {
+  return function* (outcome, _, page) {
     if (isCompared(outcome)) return;
-    yield* benchText(outcome);
+    yield* benchText(outcome, page);
     yield* kernelLogText(outcome.kernelLog);
   };
 };
 
 async function svg(): Promise<Formatter<Outcome, unknown>> {
   const { benchSvg } = await import("./bench_svg.ts");
-  return (outcome) => isCompared(outcome) ? [] : benchSvg(outcome);
+  return (outcome, _, page) => isCompared(outcome) ? [] : benchSvg(outcome, page);
 }
 
 async function csv(): Promise<Formatter<Outcome, unknown>> {
   const { benchCsv } = await import("./bench_csv.ts");
-  return (outcome) => isCompared(outcome) ? [] : benchCsv(outcome);
+  return (outcome, options, page) => isCompared(outcome) ? [] : benchCsv(outcome, options, page);
 }
 
 const FORMS = "sequential, reverse, stride:N, random, window:N, zigzag or pingpong";
@@ -136,18 +135,19 @@ async function run(
   const kernel = await context.openKernel(options);
   using interrupt = new Interrupt();
   const isSeen = context.terminal !== null;
+  const isTimed = areTimesShown(context);
   const result = await watchKernel(
     kernel,
     context.note,
     () =>
-      bench({ kernel, interrupt, problems: [] }, { ...options, ringBytes: options.ring }, {
+      bench({ kernel, interrupt, problems: [] }, { ...options, ringBytes: options.ring, isTimed }, {
         progress: (what) => isSeen && context.note(what),
         runRingSize: liveRing,
       }),
   );
   if (picture === null) return result;
   const { benchSvg } = await import("./bench_svg.ts");
-  picture.add(benchSvg(result));
+  picture.add(benchSvg(result, { times: isTimed }));
   try {
     await picture.write();
   } catch (error) {
@@ -164,12 +164,13 @@ export const command: Command = defineCommand({
   name: "bench",
   summary: "what tracking dirty pages costs: ring against bitmap, ring sizes, orders, sorting",
   details:
-    "Four sweeps. cost: to learn which pages are dirty and to re-arm them, with the ring (plain, and sorted " +
+    "Four sweeps. cost: to learn which pages are dirty and to re-protect them, with the ring (plain, and sorted " +
     "before marking), with KVM_GET_DIRTY_LOG and with manual protection, on the same guest, in turn, and from " +
-    "which dirty fraction on the bitmap wins. ring-size: full exits, stopped time and stores per second of a " +
+    "which dirty fraction on the bitmap wins, with the range in which quartiles put that. ring-size: full exits, stopped time and stores per second of a " +
     "guest of two vCPUs that runs while it is harvested. pattern: what a reset costs by order of pages. sort: " +
     "when a harvester should sort. The pages found are compared with those stored to: where they differ the " +
-    "exit status is 1. All sweeps take some three minutes.",
+    "exit status is 1. All sweeps take some three minutes. On the model, and with --no-times, they show what they " +
+    "count: bytes read, masks of 64 pages, batches, full exits.",
   options: {
     ...backendOptions(),
     guest: choice("guest program: long mode, or real mode, which some KVMs emulate", [

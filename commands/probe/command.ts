@@ -78,7 +78,7 @@ function* facts(
       ["soft limit", `${softLimitOfMax ?? "unknown"} entries of the largest ring (inferred)`],
     );
   }
-  rows.push(["PML", pml === null ? "the module does not say" : pml ? "on" : "off"]);
+  rows.push(["PML", pmlText(pml, ring?.reserved ?? null)]);
   if (vcpus !== null) {
     rows.push(["vCPUs", `${vcpus.recommended} recommended, ${vcpus.max} at most`]);
   }
@@ -86,6 +86,16 @@ function* facts(
   if (kvmRunBytes !== null) rows.push(["kvm_run", sizeText(kvmRunBytes)]);
   yield "\n";
   yield* table(rows, ["left", "prose"], "", { page });
+}
+
+/** The entries that are reserved with PML: its buffer of 512 comes on top. */
+const RESERVED_WITH_PML = 576;
+
+// A module without that parameter may be one that cannot use PML: the reserved entries tell.
+function pmlText(pml: boolean | null, reserved: number | null): string {
+  if (pml !== null) return pml ? "on" : "off";
+  if (reserved === null) return "unknown: the KVM module has no parameter pml";
+  return `${reserved >= RESERVED_WITH_PML ? "on" : "off"} (inferred from the reserved entries)`;
 }
 
 function* capabilities(result: ProbeResult): Generator<string> {

@@ -52,7 +52,7 @@ export interface ProbeResult extends Result {
   readonly capabilities: Readonly<Record<string, number>>;
   /** The ring sizes that this kernel takes. */
   readonly ring: RingRange | null;
-  /** Whether page-modification logging is on; `null` if the module does not say. */
+  /** Whether page-modification logging is on; `null` if the module has no parameter that says it. */
   readonly pml: boolean | null;
   /** How many vCPUs a VM may have: the recommended number, and the most. */
   readonly vcpus: { readonly recommended: number; readonly max: number } | null;

@@ -1,6 +1,7 @@
 // Made-up results of a bench.
 import type { BenchResult } from "../../commands/bench/bench.ts";
-import { costCells, crossoversOf } from "../../commands/bench/bench_cost.ts";
+import { costCells } from "../../commands/bench/bench_cost.ts";
+import { crossoversOf } from "../../commands/bench/bench_crossing.ts";
 import type { BenchOptions } from "../../commands/bench/bench_options.ts";
 
 export const GIB = 2 ** 30;
@@ -17,12 +18,16 @@ export const OPTIONS: BenchOptions = {
   repetitions: 1,
 };
 
-const rowOf = (totals: readonly number[]) =>
+/** The costs of one round of each way. */
+export const rowOf = (totals: readonly number[]) =>
   totals.map((total, way) => ({
     learnNs: total / 4,
     rearmNs: total * 3 / 4,
     scanNs: way < 2 ? null : 7,
     fullExits: way < 2 ? 0 : null,
+    bytesRead: way < 2 ? 256 : 32768,
+    bytesCopied: way < 2 ? 0 : 32768 * (way - 1),
+    masks: 16 - way,
   }));
 
 export const CELLS = [

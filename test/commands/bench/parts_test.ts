@@ -1,7 +1,8 @@
 // The parts of a bench that need no kernel: turns, spreads, crossings, the census of pages, lists of options.
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { choice, count, list, memorySize } from "../../../cli/option.ts";
-import { costCells, crossingOf, crossoversOf } from "../../../commands/bench/bench_cost.ts";
+import { costCells } from "../../../commands/bench/bench_cost.ts";
+import { crossingOf, crossoversOf } from "../../../commands/bench/bench_crossing.ts";
 import { type BenchOptions, cellsOf, planBench } from "../../../commands/bench/bench_options.ts";
 import { PageCensus } from "../../../commands/bench/bench_ring.ts";
 import { measureRingSizes, ringSizes } from "../../../commands/bench/bench_ring_sizes.ts";
@@ -113,6 +114,9 @@ const rowOf = (totals: readonly number[]) =>
     rearmNs: 1,
     scanNs: way < 2 ? null : 5,
     fullExits: way < 2 ? way : null,
+    bytesRead: way < 2 ? 160 : 128,
+    bytesCopied: way < 2 ? 0 : 128 * (way - 1),
+    masks: 10 - way,
   }));
 
 Deno.test("costCells() takes medians, spreads and ratios to the plain bitmap", () => {
@@ -147,7 +151,8 @@ Deno.test("crossoversOf() answers one for each size, plain and sorted apart", ()
   ];
   const [first, second] = crossoversOf(cells);
   assertEquals([first!.outcome, first!.dirtyFraction!.toFixed(9)], ["crosses", "0.100000000"]);
-  assertEquals(first!.sorted, { dirtyFraction: null, outcome: "ring" });
+  const nowhere = { dirtyFraction: null, leastFraction: null, mostFraction: null };
+  assertEquals(first!.sorted, { ...nowhere, outcome: "ring" });
   assertEquals([second!.memoryBytes, second!.outcome], [4096 * 9000, "bitmap"]);
 });
 

@@ -1,7 +1,8 @@
 // Reports of a bench: text, CSV and charts, and the small module that draws the charts.
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import type { BenchResult } from "../../../commands/bench/bench.ts";
-import { crossoversOf } from "../../../commands/bench/bench_cost.ts";
+import { costCells } from "../../../commands/bench/bench_cost.ts";
+import { type CostCrossover, crossoversOf } from "../../../commands/bench/bench_crossing.ts";
 import { benchCsv } from "../../../commands/bench/bench_csv.ts";
 import { benchSvg } from "../../../commands/bench/bench_svg.ts";
 import { TRACKING_STYLES } from "../../../commands/bench/bench_svg_cost.ts";
@@ -16,8 +17,11 @@ import {
 } from "../../../report/chart/scale.ts";
 import { element, escapeXml } from "../../../report/chart/style.ts";
 import { fractionText } from "../../../report/table.ts";
-import { CELLS, GIB, NOTHING, RESULT } from "../../support/bench_results.ts";
+import { PLAIN_PAGE } from "../../../report/page.ts";
+import { CELLS, GIB, NOTHING, RESULT, rowOf } from "../../support/bench_results.ts";
 import fc from "../../support/fast_check.ts";
+
+const NO_TIMES = { ...PLAIN_PAGE, times: false };
 
 // The names of a file's elements, in order of their beginnings; throws where tags do not nest.
 function elementsOf(xml: string): string[] {
@@ -42,7 +46,7 @@ function elementsOf(xml: string): string[] {
   return names;
 }
 
-const svgOf = (result: BenchResult) => [...benchSvg(result)].join("");
+const svgOf = (result: BenchResult, page = PLAIN_PAGE) => [...benchSvg(result, page)].join("");
 
 Deno.test("benchSvg() is well formed, with a panel for each sweep and every label", () => {
   const svg = svgOf(RESULT);
@@ -54,7 +58,7 @@ Deno.test("benchSvg() is well formed, with a panel for each sweep and every labe
     const words of [
       "6.18 &lt;&amp;&quot;, kvm_pvm",
       "dirty pages (log scale)",
-      "to learn and re-arm (log scale)",
+      "to learn and re-protect (log scale)",
       "1 GiB",
       "16 GiB",
       "100 µs",
@@ -192,7 +196,7 @@ Deno.test("ticks are written with units and powers", () => {
 });
 
 Deno.test("benchCsv() holds every figure in a row of its own", () => {
-  const lines = [...benchCsv(RESULT)].join("").trim().split("\n");
+  const lines = [...benchCsv(RESULT, {}, PLAIN_PAGE)].join("").trim().split("\n");
   const columns = lines[0]!.split(",");
   const rows = lines.slice(1).map((line) => {
     const fields = line.split(",");
@@ -223,17 +227,24 @@ Deno.test("benchCsv() holds every figure in a row of its own", () => {
     "random",
   ]);
   assertEquals(of("sort", "sortNsPerEntry").map((row) => row["median"]), ["0", "0", "0", "30"]);
+  const counted = [...benchCsv(RESULT, {}, NO_TIMES)].slice(1).map((line) => line.split(",")[8]!);
+  assertEquals([...new Set(counted)], [
+    ...["fullExits", "bytesRead", "bytesCopied", "masks", "entries", "batches"],
+  ]);
 });
 
-const textOf = (result: BenchResult) => [...benchText(result)].join("");
+const textOf = (result: BenchResult, page = PLAIN_PAGE) => [...benchText(result, page)].join("");
 
 Deno.test("benchText() compares ways with bars and says where the bitmap begins to win", () => {
   const text = textOf(RESULT);
   const lines = text.split("\n");
   const row = (head: string) => lines.find((line) => line.trimStart().startsWith(head)) ?? "";
-  assertStringIncludes(row("16  ring "), "15.0 µs  10.0 µs  20.0 µs  3.75 µs  11.3 µs  █████");
+  assertStringIncludes(row("16  ring "), "15.0 µs  10.0 µs  20.0 µs  3.75 µs     11.3 µs  █████");
   assertStringIncludes(row("n = 2"), "bitmap         45.0 µs");
-  assertEquals(row("1 GiB  ring").match(/from [\d.]+ % dirty on$/)?.length, 1);
+  assertEquals(
+    row("1 GiB  ring").match(/from [\d.]+ % dirty on \([\d.]+ to [\d.]+ %\)$/)?.length,
+    1,
+  );
   assertStringIncludes(row("16 GiB  ring"), "0.0250     -  nowhere in this range");
   assertStringIncludes(text, "ring-size: 2 vCPUs that run while they are harvested, every 100 ms");
   assertStringIncludes(row("65536  "), "0        -         -     25000");
@@ -247,10 +258,107 @@ Deno.test("benchText() says what ended it early, and what did not hold", () => {
   const text = textOf({ ...NOTHING, interrupted: "SIGINT", problems: ["ring, x: y"], ok: false });
   assertStringIncludes(text, "interrupted by SIGINT: figures up to there\nPROBLEM: ring, x: y\n");
   assertStringIncludes(text, "FAILED: 1 problem\n");
-  const model = textOf({
-    ...NOTHING,
-    kernel: { ...RESULT.kernel, backend: "model", model: "v6.18" },
-  });
-  assertStringIncludes(model, "times of the model");
-  assertStringIncludes(textOf({ ...NOTHING, emulated: true }), "understates what re-arming costs");
+  assertStringIncludes(
+    textOf({ ...NOTHING, emulated: true }),
+    "understates what re-protecting costs",
+  );
+});
+
+const ON_MODEL: BenchResult = {
+  ...RESULT,
+  kernel: { ...RESULT.kernel, backend: "model", model: "v6.18" },
+};
+/** What says that one thing takes less time than another. */
+const VERDICT = /wins|\bpays?\b|paid|faster|slower|times as|sorting pays/;
+const TIME = /\d (ns|µs|ms|s)\b|median|ns an entry/;
+
+Deno.test("no verdict of a bench rests on times of the model", () => {
+  const timed = textOf(ON_MODEL);
+  assertStringIncludes(timed, "times of the model");
+  assertStringIncludes(timed, "15.0 µs  10.0 µs");
+  assert(!VERDICT.test(timed), timed);
+  assert(VERDICT.test(textOf(RESULT)));
+  const picture = svgOf(ON_MODEL);
+  assert(!VERDICT.test(picture) && VERDICT.test(svgOf(RESULT)));
+  assertStringIncludes(picture, "to learn and re-protect (log scale)");
+});
+
+Deno.test("without times a bench shows what it counted, of a model and of a kernel alike", () => {
+  const text = textOf(RESULT, NO_TIMES);
+  assert(!VERDICT.test(text) && !TIME.test(text.replace("every 100 ms", "")), text);
+  assertEquals(textOf(ON_MODEL, NO_TIMES).replace(/.*\n/, ""), text.replace(/.*\n/, ""));
+  const lines = text.split("\n");
+  const row = (head: string) => lines.find((line) => line.trimStart().startsWith(head)) ?? "";
+  assertEquals(row("dirty  tracking").trim(), "dirty  tracking        read  copied  masks");
+  assertStringIncludes(row("16  ring "), "ring             256       0     16  █");
+  assertStringIncludes(row("1 GiB  "), "0.00781");
+  assertStringIncludes(row("256  "), "100000         400               250  ████████████████████");
+  assertStringIncludes(row("65536  "), "100000           0                 -");
+  assertStringIncludes(row("random  "), "64              1  █");
+  assertStringIncludes(row("10 %"), "50       9            5.56  █");
+});
+
+Deno.test("without times benchSvg() draws counts, and its axes say so", () => {
+  const svg = svgOf(RESULT, NO_TIMES);
+  elementsOf(svg);
+  assert(!/NaN|undefined|Infinity|null/.test(svg));
+  assert(!VERDICT.test(svg) && !TIME.test(svg.replace("every 100 ms", "")));
+  for (
+    const words of [
+      "bytes read to learn the pages (log scale)",
+      "full exits of a run (log scale)",
+      "batches of a reset, modelled (log scale)",
+      "never full",
+      "; counted<",
+    ]
+  ) assertStringIncludes(svg, words);
+  assert(textEnds(svg).every((end) => end < 2560));
+  for (const sweep of [{ ringSizes: RESULT.ringSizes.slice(1) }, { sorting: RESULT.sorting }]) {
+    elementsOf(svgOf({ ...NOTHING, ...sweep }, NO_TIMES));
+  }
+});
+
+Deno.test("a crossover lies in the range that is printed and drawn beside it", () => {
+  const time = fc.double({ min: 1, max: 1e6, noNaN: true });
+  const row = fc.tuple(time, time, time, time);
+  const rows = fc.array(row, { minLength: 1, maxLength: 5 });
+  const sizes = fc.array(rows, { minLength: 2, maxLength: 5 });
+  let crossing = 0;
+  fc.assert(fc.property(sizes, (all) => {
+    const cells = all.flatMap((totals, n) =>
+      costCells({ memoryBytes: GIB, dirtyPages: 16 * 8 ** n }, totals.map(rowOf))
+    );
+    const crossover = crossoversOf(cells);
+    const [{ dirtyFraction, leastFraction, mostFraction }] = crossover as [CostCrossover];
+    if (dirtyFraction === null) return assertEquals([leastFraction, mostFraction], [null, null]);
+    crossing++;
+    assert(leastFraction! <= dirtyFraction && dirtyFraction <= mostFraction!);
+    const said = /from ([\d.]+) % dirty on \(([\d.]+) to ([\d.]+) %\)/.exec(
+      textOf({ ...NOTHING, cells, crossover }),
+    )!.slice(1).map(Number);
+    assert(said[1]! <= said[0]! && said[0]! <= said[2]!, `${said}`);
+    const drawn = svgOf({ ...NOTHING, cells, crossover });
+    const words = />from ([\d.]+) %<.*>\(([\d.]+) to ([\d.]+) %\)</s.exec(drawn)!;
+    assertEquals(words.slice(1).map(Number), said);
+    // The line stands inside the band.
+    const band = /<rect x="([\d.]+)" y="[\d.]+" width="([\d.]+)"[^>]*opacity="0.5"/.exec(drawn)!;
+    const at = Number(/<line x1="([\d.]+)"[^>]*stroke-dasharray="6 4"/.exec(drawn)![1]);
+    const [left, width] = [Number(band[1]), Number(band[2])];
+    assert(left - 0.02 <= at && at <= left + width + 0.02, `${left} ${at} ${width}`);
+  }));
+  assert(crossing > 10);
+});
+
+Deno.test("a crossover's range reaches as far as the quartiles allow", () => {
+  // The ring's times are spread by half, the bitmap's are not.
+  const rowsOf = (ring: number) => [ring / 2, ring, ring * 1.5].map((one) => [one, one, 100, 100]);
+  const cells = [[16, 10], [256, 70], [4096, 130], [65536, 1000]].flatMap(([dirtyPages, ring]) =>
+    costCells({ memoryBytes: GIB, dirtyPages: dirtyPages! }, rowsOf(ring!).map(rowOf))
+  );
+  const [{ dirtyFraction, leastFraction, mostFraction }] = crossoversOf(cells) as [CostCrossover];
+  const pages = [leastFraction, dirtyFraction, mostFraction].map((part) =>
+    Math.round(part! * GIB / 4096)
+  );
+  assertEquals(pages.map((one) => one > 256 && one < 4096), [true, true, false]);
+  assert(pages[2]! > 4096 && pages[2]! < 65536);
 });
