@@ -38,7 +38,7 @@ const LEAST_BAR = 8;
 /**
  * Formats rows of text as aligned columns, two spaces apart. Lines have no spaces at their ends.
  * Where they would be longer than the page is wide, bars are drawn shorter, prose is broken into
- * lines, and columns that still do not fit follow below, as a table of their own.
+ * lines, bars are left out, and columns that still do not fit follow below, as a table of their own.
  *
  * @example
  * ```ts
@@ -76,8 +76,18 @@ export function* table(
   }));
   for (const [g, group] of groupsOf(columns, room, keys).entries()) {
     if (g > 0) yield "\n";
-    for (const [r, row] of rows.entries()) yield* rowLines(row, group, indent, page, r < heads);
+    for (const [r, row] of rows.entries()) {
+      const cells = r < heads - 1 && g > 0 ? spanning(row, group[keys]) : row;
+      yield* rowLines(cells, group, indent, page, r < heads);
+    }
   }
+}
+
+// An upper head stands above several columns; where they are parted it stands above both parts.
+function spanning(row: readonly string[], first: Column | undefined): readonly string[] {
+  if (first === undefined || row[first.n] !== "") return row;
+  const above = row.slice(0, first.n).findLast((cell) => cell !== "") ?? "";
+  return row.toSpliced(first.n, 1, above);
 }
 
 /** A column of a table. */
@@ -100,13 +110,15 @@ const total = (columns: readonly Column[]) =>
 function groupsOf(columns: readonly Column[], room: number | null, keys: number): Column[][] {
   if (room === null || total(columns) <= room) return [[...columns]];
   const narrow = columns.map((column) => ({ ...column, width: column.least }));
-  const names = narrow.slice(0, keys);
+  if (total(narrow) <= room) return [widened(narrow, room)];
+  // The numbers of a bar stand there as well.
+  const numbers = narrow.filter(({ align }) => align !== "bar");
+  const names = numbers.slice(0, keys);
   const groups: Column[][] = [];
   let group: Column[] = names;
-  for (const column of narrow.slice(keys)) {
-    if (total([...group, column]) > room) {
-      if (column.align === "bar") continue; // its numbers stand there as well
-      if (group.length > names.length) groups.push(group);
+  for (const column of numbers.slice(keys)) {
+    if (total([...group, column]) > room && group.length > names.length) {
+      groups.push(group);
       group = names;
     }
     group = [...group, column];

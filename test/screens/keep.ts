@@ -6,7 +6,7 @@ if (import.meta.main) {
     const { name, kept, torn, different } of screens(Deno.args.length > 0 ? Deno.args : undefined)
   ) {
     await Deno.writeTextFile(new URL(`${name}.txt`, import.meta.url), kept);
-    if (torn.length > 0) console.log(`${name}: a line does not fit ${torn.join(", ")} columns`);
+    for (const line of torn) console.log(`${name}: does not fit: ${line}`);
     if (different.length > 0) {
       console.log(`${name}: differs without colours at ${different.join(", ")} columns`);
     }

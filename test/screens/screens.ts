@@ -17,8 +17,8 @@ export interface Screens {
   readonly name: string;
   /** What is kept of it. */
   readonly kept: string;
-  /** The widths at which a line did not fit. */
-  readonly torn: readonly number[];
+  /** The lines that did not fit. */
+  readonly torn: readonly string[];
   /** The widths at which it says something else without colours. */
   readonly different: readonly number[];
 }
@@ -28,13 +28,13 @@ export async function* screens(names = Object.keys(CASES)): AsyncGenerator<Scree
   for (const name of names) {
     const one = CASES[name]!;
     const parts: string[] = [];
-    const torn: number[] = [];
+    const torn: string[] = [];
     const different: number[] = [];
     for (const columns of WIDTHS) {
       const coloured = await screenOf(one, columns, true);
       const plain = await screenOf(one, columns, false);
       parts.push(`${"-".repeat(columns)} ${columns} columns\n`, ...coloured.lines);
-      if (coloured.isTorn || plain.isTorn) torn.push(columns);
+      torn.push(...coloured.torn, ...plain.torn);
       if (plain.lines.join() !== unmarked(coloured.lines.join())) different.push(columns);
     }
     yield { name, kept: parts.join(""), torn, different };
@@ -50,13 +50,14 @@ async function screenOf(one: ScreenCase, columns: number, colours: boolean) {
   using screen = new TerminalScreen({ columns, rows: ROWS });
   if ("text" in one) {
     const ink = colours ? colouredInk() : PLAIN;
-    const text = withStatusInk(one.text({ ...PAGE, columns, ink }), ink);
+    const text = withStatusInk(await one.text({ ...PAGE, columns, ink }), ink);
     await screen.write([...fitted(text, columns)].join(""));
   } else {
     for (const line of one.lines) await writeLine(screen, line, columns, colours, folder.path);
   }
   return {
-    isTorn: screen.isTorn,
+    // A script is to be copied: its lines stay whole.
+    torn: screen.torn.filter((line) => !line.startsWith("{")),
     lines: screen.lines().map((line) => `${line}\n`),
   };
 }

@@ -40,11 +40,12 @@ export class TerminalScreen {
     this.#terminal.resize(columns, rows);
   }
 
-  /** Whether it broke a line, which had not fitted. */
-  get isTorn(): boolean {
+  /** The beginnings of the lines that it broke, since they did not fit. */
+  get torn(): string[] {
     const { active } = this.#terminal.buffer;
-    return Array.from({ length: active.length }, (_, n) => active.getLine(n)!)
-      .some(({ isWrapped }) => isWrapped);
+    const lines = Array.from({ length: active.length }, (_, n) => active.getLine(n)!);
+    return lines.filter((line, n) => !line.isWrapped && lines[n + 1]?.isWrapped)
+      .map((line) => line.translateToString(true));
   }
 
   /**
