@@ -74,18 +74,38 @@ export function* table(
     ...{ n, align, width: widths[n]!, most: widths[n]! },
     least: leastOf(align, widths[n]!, rows.map((row) => row[n] ?? "")),
   }));
-  for (const [g, group] of groupsOf(columns, room, keys).entries()) {
-    if (g > 0) yield "\n";
-    for (const [r, row] of rows.entries()) {
-      const cells = r < heads - 1 && g > 0 ? spanning(row, group[keys]) : row;
-      yield* rowLines(cells, group, indent, page, r < heads);
-    }
+  const groups = groupsOf(columns, room, keys);
+  yield* groupLines(rows, groups[0]!, indent, page, heads);
+  for (const group of groups.slice(1)) {
+    const first = group[keys]!;
+    const own = rows.map((row, r) => r < heads - 1 ? spanning(row, first) : row)
+      .filter((row) => !isEmptyBeside(row, group, keys));
+    const head = Math.max(0, ...own.slice(0, heads).map((row) => widthOf(row[first.n] ?? "")));
+    const wide = { ...first, width: Math.max(first.width, head) };
+    yield "\n";
+    yield* groupLines(own, group.with(keys, wide), indent, page, heads);
   }
 }
 
+function* groupLines(
+  rows: readonly (readonly string[])[],
+  group: readonly Column[],
+  indent: string,
+  page: Page,
+  heads: number,
+): Generator<string> {
+  for (const [r, row] of rows.entries()) yield* rowLines(row, group, indent, page, r < heads);
+}
+
+// Whether a row of a further group has its names alone.
+function isEmptyBeside(row: readonly string[], group: readonly Column[], keys: number): boolean {
+  const isBlank = ({ n }: Column) => (row[n] ?? "") === "";
+  return group.slice(keys).every(isBlank) && !group.slice(0, keys).every(isBlank);
+}
+
 // An upper head stands above several columns; where they are parted it stands above both parts.
-function spanning(row: readonly string[], first: Column | undefined): readonly string[] {
-  if (first === undefined || row[first.n] !== "") return row;
+function spanning(row: readonly string[], first: Column): readonly string[] {
+  if (row[first.n] !== "") return row;
   const above = row.slice(0, first.n).findLast((cell) => cell !== "") ?? "";
   return row.toSpliced(first.n, 1, above);
 }

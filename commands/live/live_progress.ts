@@ -109,12 +109,19 @@ function percent(part: number): string {
 }
 
 const FRAME_EVERY_MS = 100;
-/** The cells of a gauge, where the terminal is wide enough. */
+/** The cells of a gauge, where there is room. */
 const GAUGE_CELLS = 24;
 /** The least cells of a gauge. */
 const LEAST_CELLS = 4;
 /** How many vCPUs get a line of their own. */
 const VCPUS_SHOWN = 16;
+
+/**
+ * The width of a frame on any terminal that has it. A terminal that gets narrower breaks the lines
+ * on it, and each in another way moves the cursor with them or not: a frame that has no line to
+ * break is overwritten whole.
+ */
+const MOST_COLUMNS = 60;
 
 const ERASE_LINE = "\x1b[K";
 const ERASE_BELOW = "\x1b[J";
@@ -137,7 +144,7 @@ export function liveFrames(
     const now = rates(progress);
     if (now === null) return [];
     // The last column stays free: what ends there may hang over on the next line.
-    const columns = terminal.columns - 1;
+    const columns = Math.min(terminal.columns, MOST_COLUMNS) - 1;
     const lines = frameLines(now, progress, columns, page);
     // A frame that is higher than the terminal could not be drawn over.
     const shown = lines.slice(0, Math.max(1, terminal.rows - 1));
