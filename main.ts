@@ -1,6 +1,6 @@
 // The program's entry: cli/ parses the command line and prints, commands/ holds the commands.
 import { commandLine } from "./cli/command_line.ts";
-import { terminal } from "./cli/terminal.ts";
+import { terminal } from "./cli/printing.ts";
 import { REGISTRY } from "./commands/registry.ts";
 
 if (import.meta.main) {

@@ -2,6 +2,7 @@
 import { surviveFileLimit } from "../host/exhaustion.ts";
 import { printableLine, printableText } from "../text/printable.ts";
 import type { Obeyed, TerminalText } from "../text/terminal_text.ts";
+import { ownTerminal, type Terminal } from "./terminal.ts";
 
 const encoder = new TextEncoder();
 /**
@@ -11,6 +12,16 @@ const WRITE_AT = 1 << 16;
 
 /** Standard output failed for another reason than a closed pipe, for instance a full disk. */
 export class OutputError extends Error {}
+
+/** The terminal of standard output, or `null` if it is not a terminal. */
+export function terminal(): Terminal | null {
+  return Deno.stdout.isTerminal() ? ownTerminal() : null;
+}
+
+/** The terminal of standard error, or `null` if it is not a terminal. */
+export function errorTerminal(): Terminal | null {
+  return Deno.stderr.isTerminal() ? ownTerminal() : null;
+}
 
 /** How lines on standard error are written: on a terminal they fit it, and may have colours. */
 export interface ErrorStyle {

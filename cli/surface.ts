@@ -1,14 +1,8 @@
 // What a command line writes on: terminals or not, in colour or not.
 import { type Ink, PLAIN } from "../report/page.ts";
 import type { Obeyed } from "../text/terminal_text.ts";
-import { styleErrors } from "./printing.ts";
-import {
-  colorChoice,
-  colorVariables,
-  errorTerminal,
-  isColoured,
-  type Terminal,
-} from "./terminal.ts";
+import { errorTerminal, styleErrors } from "./printing.ts";
+import { colorChoice, colorVariables, isColoured, type Terminal } from "./terminal.ts";
 
 /** Who decides, where it is not the command line. */
 interface Given {

@@ -13,17 +13,8 @@ export interface Terminal {
 const COLUMNS = 80;
 const ROWS = 24;
 
-/** The terminal of standard output, or `null` if it is not a terminal. */
-export function terminal(): Terminal | null {
-  return Deno.stdout.isTerminal() ? terminalWith(variable("TERM")) : null;
-}
-
-/** The terminal of standard error, or `null` if it is not a terminal. */
-export function errorTerminal(): Terminal | null {
-  return Deno.stderr.isTerminal() ? terminalWith(variable("TERM")) : null;
-}
-
-function terminalWith(term: string | null): Terminal {
+/** The terminal of this process. It has one size, whichever of its outputs is a terminal. */
+export function ownTerminal(): Terminal {
   return {
     get columns() {
       return size().columns;
@@ -31,7 +22,7 @@ function terminalWith(term: string | null): Terminal {
     get rows() {
       return size().rows;
     },
-    isDumb: term === "dumb",
+    isDumb: variable("TERM") === "dumb",
   };
 }
 

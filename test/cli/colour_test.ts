@@ -84,7 +84,7 @@ Deno.test("files and JSON have no colours, whatever is asked for", async () => {
   await using folder = await Folder.make();
   const file = `${folder.path}/result.txt`;
   const line = ["enable", "--backend", "model", "--matrix"];
-  await atTerminal([...line, "--output", file], { ...SIZE, colours: true });
+  await piped([...line, "--output", file], { FORCE_COLOR: "1" });
   const text = await Deno.readTextFile(file);
   assertStringIncludes(text, "61 cases, all as documented");
   assert(!text.includes(ESCAPE));

@@ -1,5 +1,5 @@
 // A terminal: what a person sees of what a program printed.
-import headless from "npm:@xterm/headless@6.0.0";
+import headless from "./xterm.ts";
 
 /** A terminal's size. */
 export interface ScreenSize {
