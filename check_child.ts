@@ -7,8 +7,15 @@ import { parseSetup } from "./conformance/runner/child_process.ts";
 import { linesOf, runCheck, serveChecks } from "./conformance/runner/run_check.ts";
 import { noteSteps } from "./conformance/runner/step_board.ts";
 import { ALL_CHECKS } from "./conformance/statements/all_checks.ts";
+import type { TraceOrder } from "./ffi/kernel.ts";
 import { openKernel, parseModel } from "./host/backend.ts";
 import { printableLine } from "./text/printable.ts";
+
+// Loaded late: few checks are traced.
+async function writerOf(trace: TraceOrder): Promise<(call: string) => void> {
+  const { traceWriter } = await import("./host/tracing.ts");
+  return traceWriter(trace, Deno.pid);
+}
 
 if (import.meta.main) {
   const setup = parseSetup(Deno.args);
@@ -20,7 +27,7 @@ if (import.meta.main) {
   const { allowWarn, allowHarm, trace, steps } = setup;
   let noting: ReturnType<typeof noteSteps> | undefined;
   const open = async () => {
-    const kernel = await openKernel(selection, trace ? say : null, say);
+    const kernel = await openKernel(selection, trace === null ? null : await writerOf(trace), say);
     return steps === null ? kernel : (noting ??= noteSteps(kernel, steps))(kernel);
   };
   const encoder = new TextEncoder();

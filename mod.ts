@@ -62,7 +62,7 @@ export type {
   ResetCall,
   RingInsight,
 } from "./ffi/insight.ts";
-export type { Kernel } from "./ffi/kernel.ts";
+export type { Kernel, TraceOrder } from "./ffi/kernel.ts";
 export {
   KVM_CAP_DIRTY_LOG_RING,
   KVM_CAP_DIRTY_LOG_RING_ACQ_REL,

@@ -1,6 +1,7 @@
 // What a command is: its declaration, and how it runs.
 import { EXIT } from "../host/errors.ts";
 import type { InterruptSignal } from "../host/interrupt.ts";
+import type { Loss } from "../report/again.ts";
 import type { Page } from "../report/page.ts";
 import type { Context, Outlet } from "./context.ts";
 import type { OperandTable, OptionTable, Values } from "./option.ts";
@@ -114,11 +115,30 @@ export function defineCommand<
         const load = declaration.formats[outlet.format];
         if (load === undefined) throw new TypeError(`${name} has no format ${outlet.format}`);
         const format = await load(result);
-        texts.set(outlet, format(result, typed, outlets.pageOf(outlet, provenance)));
+        const page = outlets.pageOf(outlet, provenance);
+        const text = format(result, typed, page);
+        texts.set(outlet, outlet.format === "text" ? await followed(text, result, page) : text);
       }
       return await outlets.write(texts, status);
     },
   };
+}
+
+// Results of all kinds have their lost pages in the same field. What shows them again is loaded late:
+// few runs lose any.
+async function followed(
+  text: Iterable<string>,
+  result: unknown,
+  page: Page,
+): Promise<Iterable<string>> {
+  if (typeof result !== "object" || result === null || !("lost" in result)) return text;
+  const loss = result as Loss; // no result has another `lost`
+  if (loss.lost.count === 0) return text;
+  const { lostAgainText } = await import("../report/again.ts");
+  return (function* () {
+    yield* text;
+    yield* lostAgainText(loss, page);
+  })();
 }
 
 /**

@@ -1,6 +1,6 @@
 // Runs a command line: finds the command, parses, executes, and reports errors.
 import { HostError, KernelError, WordedError } from "../ffi/errors.ts";
-import type { Kernel } from "../ffi/kernel.ts";
+import type { Kernel, TraceOrder } from "../ffi/kernel.ts";
 import type { openKernel } from "../host/backend.ts";
 import { EXIT, GuestError, UsageError } from "../host/errors.ts";
 import { exhaustion, needDescriptors, surviveFileLimit } from "../host/exhaustion.ts";
@@ -10,7 +10,13 @@ import { printable } from "../text/printable.ts";
 import type { HostOrigin } from "../vm/guest_request.ts";
 import type { Command, Registry } from "./command.ts";
 import type { Context } from "./context.ts";
-import { asksMachine, bisectStatus, GLOBAL_OPTIONS, optionName } from "./global_options.ts";
+import {
+  asksMachine,
+  bisectStatus,
+  GLOBAL_OPTIONS,
+  optionName,
+  type TraceChoice,
+} from "./global_options.ts";
 import type { MachineRequest } from "./machine_request.ts";
 import { filesOf, optionFlag, type OptionTable } from "./option.ts";
 import { parseLine, parseOperands } from "./parse.ts";
@@ -77,6 +83,8 @@ class CommandLine {
   readonly #registry: Registry;
   readonly #world: World;
   readonly #began = { began: new Date(), beganMs: performance.now() };
+  /** Writes the lines of a trace, from the first kernel on. */
+  #tracing: Promise<(call: string) => void> | null = null;
   /** The kernel that was opened last. */
   #kernel: Kernel | null = null;
   /** Whether it uses this host's own kernel, so that an error may suggest the model. */
@@ -111,6 +119,15 @@ class CommandLine {
     const machines = await machinesAskedFor(values, [name, ...line.given], line.operands, args);
     const context = this.#context(out, surface, { values, given: line.given, machines });
     this.couldAskModel = machines === null && values["backend"] === "kvm";
+    const isAsking = machines !== null && command.asksMachines(values, machines.choices.length);
+    if (isAsking && context.trace !== null && context.trace.file !== null) {
+      throw new UsageError(
+        `--trace=${
+          printable(context.trace.file)
+        }: ${name} makes its calls in machines that keep no ` +
+          "file; expected --trace alone, which shows them on stderr",
+      );
+    }
     if (machines !== null && !command.asksMachines(values, machines.choices.length)) {
       return await runInMachine(machines, values, command, context);
     }
@@ -125,12 +142,15 @@ class CommandLine {
     { terminal, ink, isColoured }: Surface,
     { values, given, machines }: Asked,
   ): Context {
-    const trace = values["trace"] === true;
+    const trace = traceOrder(values);
     return {
       openKernel: async (selection) => {
         // Loaded here, since help needs no kernel.
         const open = this.#world.openKernel ?? (await import("../host/backend.ts")).openKernel;
-        return this.#kernel = await open(selection, trace ? say : null, note);
+        // Once, also where several kernels are opened: the file begins empty.
+        const write = trace === null ? null : await (this.#tracing ??= beginTrace(trace));
+        const kernel = await open(selection, write, note);
+        return this.#kernel = trace === null ? kernel : { ...kernel, tracing: trace };
       },
       note,
       say,
@@ -140,7 +160,7 @@ class CommandLine {
       terminal,
       isColoured,
       outlets: [],
-      page: { ...PLAIN_PAGE, ink, ...leftOut(values) },
+      page: { ...PLAIN_PAGE, ink, ...leftOut(values), commandLine: this.#commandLine },
       given: new Set(given.map((word) => optionName(word) ?? "")),
       provenance: async () =>
         values["no-provenance"] === true
@@ -152,6 +172,10 @@ class CommandLine {
     };
   }
 
+  get #commandLine(): readonly string[] {
+    return this.#world.host?.commandLine ?? ["dirtyring", ...this.#args];
+  }
+
   // Loaded late: it is wanted for JSON alone.
   async #provenance(isTimed: boolean): Promise<Provenance> {
     const { provenanceOf } = await import("../host/provenance.ts");
@@ -159,7 +183,7 @@ class CommandLine {
     const { host } = this.#world;
     const origin: Origin = {
       ...this.#began,
-      commandLine: host?.commandLine ?? ["dirtyring", ...this.#args],
+      commandLine: this.#commandLine,
       version: VERSION,
       commit: host === undefined ? sourceCommit() : host.commit,
     };
@@ -222,7 +246,8 @@ function writesFile(options: OptionTable, values: Readonly<Record<string, unknow
 // taken for the command.
 function isGlobalFlag(name: string): boolean {
   const options: OptionTable = GLOBAL_OPTIONS;
-  return Object.hasOwn(options, name) && options[name]!.value === null;
+  const option = Object.hasOwn(options, name) ? options[name]! : undefined;
+  return option !== undefined && (option.value === null || option.isValueOptional === true);
 }
 
 // The machines that `--kernel` asks for. The modules are loaded only for command lines that use it.
@@ -252,6 +277,22 @@ async function runInMachine(
   }
   const module = await import("./in_machine.ts");
   return await module.runInMachine(machines, values, command, context);
+}
+
+// How calls are traced. On the model time stamps would say nothing, and differ each time.
+function traceOrder(values: Readonly<Record<string, unknown>>): TraceOrder | null {
+  const file = values["trace"] as TraceChoice | null; // as its option parses it
+  if (file === null) return null;
+  const isTimed = values["no-times"] !== true &&
+    (values["times"] === true || values["backend"] !== "model");
+  return { file: file.file, sinceMs: isTimed ? performance.timeOrigin + performance.now() : null };
+}
+
+// Loaded late: few command lines are traced.
+async function beginTrace(order: TraceOrder): Promise<(call: string) => void> {
+  const { beginTrace, traceWriter } = await import("../host/tracing.ts");
+  if (order.file !== null) beginTrace(order.file);
+  return traceWriter(order, Deno.pid);
 }
 
 /** Advice for users without a usable /dev/kvm, appended to the error. */

@@ -1,5 +1,5 @@
 // What a command may use beside its options, and where its result goes.
-import type { Kernel } from "../ffi/kernel.ts";
+import type { Kernel, TraceOrder } from "../ffi/kernel.ts";
 import type { BackendSelection } from "../host/backend.ts";
 import type { Provenance } from "../host/provenance.ts";
 import type { Page } from "../report/page.ts";
@@ -55,10 +55,10 @@ export interface Context {
    */
   announce(what: string): void;
   /**
-   * Whether every kernel call is to be traced, for a command that makes the calls in another
-   * process.
+   * How every kernel call is to be traced, for a command that makes the calls in another process;
+   * `null` if none is.
    */
-  readonly trace: boolean;
+  readonly trace: TraceOrder | null;
 }
 
 /** Where a result goes in one format. */

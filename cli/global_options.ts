@@ -101,8 +101,8 @@ export function asksMachine(arg: string): boolean {
  * import { withoutOptions } from "./global_options.ts";
  * import { assertEquals } from "@std/assert";
  *
- * const args = ["dump", "--kernel=bzImage", "--pages=3", "--vm-cpus=1", "--trace"];
- * assertEquals(withoutOptions(args, ["kernel", "vm-cpus"]), ["dump", "--pages=3", "--trace"]);
+ * const args = ["dump", "--kernel=bzImage", "--pages=3", "--vm-cpus=1", "--trace="];
+ * assertEquals(withoutOptions(args, ["kernel", "vm-cpus"]), ["dump", "--pages=3", "--trace="]);
  * ```
  *
  * @param args The command line, each option and its value in one word: `--name=value`.
@@ -122,6 +122,22 @@ export function optionName(arg: string): string | null {
   return arg.startsWith("--") ? arg.slice(2).split("=", 1)[0]! : null;
 }
 
+/** Where a trace goes. */
+export interface TraceChoice {
+  /** The file; `null` for standard error. */
+  readonly file: string | null;
+}
+
+const trace: Option<TraceChoice | null> = {
+  value: "FILE",
+  isValueOptional: true,
+  help: "show every kernel call on stderr, or in FILE: thread, seconds, name, arguments, answer",
+  fallback: null,
+  fallbackText: "off",
+  file: (choice) => choice?.file ? { path: choice.file, use: "write" } : null,
+  parse: (text) => ({ file: text === "" ? null : text }),
+};
+
 /** The options of every command. */
 export const GLOBAL_OPTIONS: typeof VM_OPTIONS & {
   readonly output: Option<readonly OutputChoice[]>;
@@ -132,7 +148,7 @@ export const GLOBAL_OPTIONS: typeof VM_OPTIONS & {
   readonly quiet: Option<boolean>;
   readonly "only-failures": Option<boolean>;
   readonly "no-header": Option<boolean>;
-  readonly trace: Option<boolean>;
+  readonly trace: Option<TraceChoice | null>;
   readonly verbose: Option<boolean>;
   readonly help: Option<boolean>;
   readonly version: Option<boolean>;
@@ -150,7 +166,7 @@ export const GLOBAL_OPTIONS: typeof VM_OPTIONS & {
   quiet: flag("show failures and the verdict alone (text only)"),
   "only-failures": flag("leave out what holds (text only)"),
   "no-header": flag("leave out the kernel and the lab, and the names of CSV's columns"),
-  trace: flag("show every kernel call on stderr: name, arguments, answer"),
+  trace,
   verbose: flag("show the stack of an error"),
   help: flag("show this help"),
   version: flag("show the version"),

@@ -18,9 +18,12 @@ const STATUSES: readonly HelpStatus[] = [
 ];
 
 function helpOptions(table: OptionTable): HelpOption[] {
-  return Object.entries(table).map(([name, { value, help, fallbackText }]) => ({
+  return Object.entries(table).map((
+    [name, { value, isValueOptional = false, help, fallbackText }],
+  ) => ({
     name,
     value,
+    isValueOptional,
     help,
     fallback: fallbackText,
   }));
@@ -53,6 +56,8 @@ export interface HelpOption {
   readonly name: string;
   /** The placeholder of its value; `null` for a flag. */
   readonly value: string | null;
+  /** Whether the value may be left out. */
+  readonly isValueOptional: boolean;
   /** What it does. */
   readonly help: string;
   /** Its default; `null` if there is none to show. */
@@ -153,9 +158,14 @@ function* globalsText({ program, machine }: GlobalOptions): Generator<string> {
 
 function* optionsText(options: readonly HelpOption[]): Generator<string> {
   for (const option of options) {
-    const { name, value } = option;
-    yield* optionText(`--${name}${value === null ? "" : ` ${value}`}`, option);
+    yield* optionText(written(option), option);
   }
+}
+
+// As a command line has it.
+function written({ name, value, isValueOptional }: HelpOption): string {
+  if (value === null) return `--${name}`;
+  return isValueOptional ? `--${name}[=${value}]` : `--${name} ${value}`;
 }
 
 function* optionText(written: string, { help, fallback }: HelpOption): Generator<string> {

@@ -5,6 +5,8 @@ import { printable } from "../text/printable.ts";
 export interface Option<T> {
   /** The placeholder of the value in help, such as `N`; `null` for a flag, which takes no value. */
   readonly value: string | null;
+  /** Whether it may stand without a value; only `--name=value` gives it one. */
+  readonly isValueOptional?: true;
   /** What it does, in a line or two. */
   readonly help: string;
   /** The value if the option is not given. */

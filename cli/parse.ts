@@ -108,6 +108,10 @@ function joinValues(args: readonly string[], options: OptionTable): string[] {
     const arg = args[n]!;
     if (arg === "--") return [...joined, ...args.slice(n)];
     const option = arg.startsWith("--") ? own(options, arg.slice(2)) : undefined;
+    if (option?.isValueOptional) {
+      joined.push(`${arg}=`);
+      continue;
+    }
     if (option !== undefined && option.value !== null) {
       const value = args[++n];
       if (value === undefined) {

@@ -58,17 +58,17 @@ export interface CycleOptions {
 }
 
 /**
- * The most resets for one harvest: a kernel that never takes back all entries must not cause an
- * endless loop.
+ * The most resets for one harvest: a kernel that never resets all entries must not cause an endless
+ * loop.
  */
 const MOST_RESETS = 8;
 
 /**
- * The harvest cycle: learn which pages are dirty, re-arm them, compare the kernel's count with what
- * was learned, and only then read the pages. A difference is reported as a problem, in words.
+ * The harvest cycle: learn which pages are dirty, re-protect them, compare the kernel's count with
+ * what was learned, and only then read the pages. A difference is reported as a problem, in words.
  * Rounds, live runs, checkpoints and the sweeps of `bench` all take these steps, whatever tracks
  * the pages. They are separate methods so that a vCPU whose ring was full can resume between
- * re-arming and reading.
+ * re-protecting and reading.
  *
  * Only one caller at a time may harvest and reset. Two places do not use this class: the thread of
  * a vCPU that empties its own ring (`drive/vcpu_thread.ts`), and the conformance checks, which must
@@ -77,8 +77,8 @@ const MOST_RESETS = 8;
 export class HarvestCycle<Tracker extends DirtyTracker = DirtyTracker> {
   readonly #take: Take | undefined;
   readonly #mostResets: number;
-  // Entries learned that no reset has taken back yet. After a failed reset they are of more than
-  // one harvest.
+  // Entries learned that have not been reset yet. After a failed reset they are of more than one
+  // harvest.
   #due = 0;
   #isShort = false;
   /** The source of the dirty pages: rings or bitmaps. */
@@ -99,7 +99,7 @@ export class HarvestCycle<Tracker extends DirtyTracker = DirtyTracker> {
     this.#mostResets = options.mostResets ?? MOST_RESETS;
   }
 
-  /** Entries learned that no reset has taken back yet. */
+  /** Entries learned that have not been reset yet. */
   get due(): number {
     return this.#due;
   }
@@ -134,9 +134,9 @@ export class HarvestCycle<Tracker extends DirtyTracker = DirtyTracker> {
   }
 
   /**
-   * Re-arms what was learned, and compares the kernel's count with it. If the kernel took back
+   * Re-protects what was learned, and compares the kernel's count with it. If the kernel reset
    * fewer entries, which should never happen with signals blocked, the other entries are still in
-   * the ring, and further resets take them back.
+   * the ring, and further resets are made for them.
    *
    * @param note Receives the answer of each reset.
    * @throws {KernelError} If the kernel refuses.
@@ -162,7 +162,7 @@ export class HarvestCycle<Tracker extends DirtyTracker = DirtyTracker> {
   }
 
   /**
-   * Reads the pages that were learned last, once their rings are re-armed. Each harvest is read
+   * Reads the pages that were learned last, once their rings are re-protected. Each harvest is read
    * only once.
    *
    * @param witness Remembers the pages that were read.
@@ -195,7 +195,7 @@ export class HarvestCycle<Tracker extends DirtyTracker = DirtyTracker> {
 
   /**
    * Checks that the rings are empty. Call it when all vCPUs stand still and everything is learned
-   * and re-armed.
+   * and re-protected.
    *
    * @returns The vCPUs whose rings overflowed.
    */
@@ -210,7 +210,7 @@ export class HarvestCycle<Tracker extends DirtyTracker = DirtyTracker> {
       }
       if (harvested > 0) {
         this.problems.add(
-          `vCPU ${id}'s ring holds ${harvested} harvested entries that no reset took back`,
+          `vCPU ${id}'s ring holds ${harvested} harvested entries that were not reset`,
         );
       }
     }

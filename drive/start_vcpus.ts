@@ -67,6 +67,7 @@ export async function startVcpus(vm: GuestVm, options: StartOptions): Promise<Li
       end,
       quest: quests[id]!,
       ring: ringOrder(vm, id, options),
+      tracing: kernel.tracing ?? null,
     },
     remaining: () => vm.remaining(id),
   }));

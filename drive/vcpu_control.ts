@@ -1,5 +1,6 @@
 // Shared memory between the harvester and the thread of a vCPU. PHASE is read and written with
 // Atomics; a write of PHASE publishes all other words and numbers that were written before it.
+import type { TraceOrder } from "../ffi/kernel.ts";
 import type { FullStops, Quest } from "./live_vcpus.ts";
 
 /** Word: the phase of the two. The comment of each value says who may change it, and to what. */
@@ -144,4 +145,6 @@ export interface VcpuOrder {
   readonly quest: Quest;
   /** What its thread needs to empty its full ring; `null` if the harvester empties it. */
   readonly ring: RingOrder | null;
+  /** How the thread traces its kernel calls; `null` if it does not. */
+  readonly tracing: TraceOrder | null;
 }

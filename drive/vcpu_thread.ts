@@ -29,11 +29,19 @@ import { RESET_LOCK, type RingOrder } from "./vcpu_control.ts";
 
 const scope = workerScope<control.VcpuOrder, "bye">();
 
-scope.onmessage = ({ data: order }) => {
-  serve(openLibc(), order);
+scope.onmessage = async ({ data: order }) => {
+  serve(await kernelFor(order), order);
   scope.postMessage("bye");
   scope.close();
 };
+
+// Loaded late: few runs are traced.
+async function kernelFor({ tracing }: control.VcpuOrder): Promise<Kernel> {
+  const libc = openLibc();
+  if (tracing === null) return libc;
+  const { tracedHere } = await import("../host/tracing.ts");
+  return tracedHere(libc, tracing);
+}
 
 const KICK = signalSet(SIGUSR1);
 

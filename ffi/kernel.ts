@@ -1,5 +1,16 @@
 import type { Insight } from "./insight.ts";
 
+/** How kernel calls are traced. It can be sent to another thread, or as JSON to a process. */
+export interface TraceOrder {
+  /** The file that lines are added to; `null` for standard error. */
+  readonly file: string | null;
+  /**
+   * The moment that time stamps count from, in milliseconds since 1970; `null` for lines without
+   * any.
+   */
+  readonly sinceMs: number | null;
+}
+
 /**
  * The system-call boundary. Every method answers as a system call does: a result of zero or more,
  * or minus an errno (`-22` is EINVAL). No method throws because a kernel refuses.
@@ -15,6 +26,9 @@ export interface Kernel {
 
   /** What the model offers beyond system calls; `null` on a real kernel. */
   readonly insight: Insight | null;
+
+  /** How its calls are traced, for threads that open a kernel of their own. */
+  readonly tracing?: TraceOrder | null;
 
   /**
    * open(2). No file is ever created, so there is no mode.

@@ -20,7 +20,7 @@
  *
  * @module
  */
-export type { Kernel } from "./kernel.ts";
+export type { Kernel, TraceOrder } from "./kernel.ts";
 export type { Insight, PushStep, ResetCall, RingInsight } from "./insight.ts";
 export { openLibc } from "./libc.ts";
 export { traceKernel } from "./trace.ts";

@@ -2,7 +2,54 @@ import { errnoName } from "./errors.ts";
 import type { Kernel } from "./kernel.ts";
 import * as ioctls from "./kvm_ioctls.ts";
 import { kvm_enable_cap, kvm_regs, kvm_userspace_memory_region } from "./kvm_structs.ts";
+import * as linux from "./linux.ts";
 import { capabilityName, requestName } from "./names.ts";
+
+type Names = Readonly<Record<string, number>>;
+
+const ACCESS: Names = { O_RDONLY: linux.O_RDONLY, O_RDWR: linux.O_RDWR };
+const OPEN: Names = {
+  O_NOCTTY: linux.O_NOCTTY,
+  O_NONBLOCK: linux.O_NONBLOCK,
+  O_CLOEXEC: linux.O_CLOEXEC,
+};
+const PROTECTION: Names = {
+  PROT_READ: linux.PROT_READ,
+  PROT_WRITE: linux.PROT_WRITE,
+  PROT_EXEC: linux.PROT_EXEC,
+};
+const MAPPING: Names = {
+  MAP_SHARED: linux.MAP_SHARED,
+  MAP_PRIVATE: linux.MAP_PRIVATE,
+  MAP_ANONYMOUS: linux.MAP_ANONYMOUS,
+  MAP_NORESERVE: linux.MAP_NORESERVE,
+};
+const ADVICE: Names = {
+  MADV_HUGEPAGE: linux.MADV_HUGEPAGE,
+  MADV_NOHUGEPAGE: linux.MADV_NOHUGEPAGE,
+};
+const WHENCE: Names = { SEEK_END: linux.SEEK_END };
+const SIGNALS: Names = { SIGUSR1: linux.SIGUSR1, SIGALRM: linux.SIGALRM };
+
+/** The bits of open(2)'s flags that are no flags but a number. */
+const ACCESS_MASK = 3;
+
+// The name of a number; the number itself if there is none.
+function nameOf(value: number, names: Names): string {
+  return Object.entries(names).find(([, one]) => one === value)?.[0] ?? `${value}`;
+}
+
+// The names of bits, with what has no name in hexadecimal; "0" for none.
+function bitsText(value: number, names: Names, first: readonly string[] = []): string {
+  const found = Object.entries(names).filter(([, bit]) => (value & bit) === bit);
+  const rest = found.reduce((left, [, bit]) => left & ~bit, value);
+  const all = [...first, ...found.map(([name]) => name), ...(rest === 0 ? [] : [hex(rest)])];
+  return all.length === 0 ? "0" : all.join("|");
+}
+
+function openFlags(flags: number): string {
+  return bitsText(flags & ~ACCESS_MASK, OPEN, [nameOf(flags & ACCESS_MASK, ACCESS)]);
+}
 
 function hex(value: number | bigint): string {
   return `0x${value.toString(16)}`;
@@ -72,13 +119,13 @@ export function traceKernel(kernel: Kernel, write: (line: string) => void): Kern
     backend: kernel.backend,
     insight: kernel.insight,
     open: (path, flags) =>
-      show(`open(${JSON.stringify(path)}, ${hex(flags)})`, kernel.open(path, flags)),
+      show(`open(${JSON.stringify(path)}, ${openFlags(flags)})`, kernel.open(path, flags)),
     close: (fd) => show(`close(${fd})`, kernel.close(fd)),
     read: (fd, into) => show(`read(${fd}, ..., ${into.length})`, kernel.read(fd, into)),
     pread: (fd, into, offset) =>
       show(`pread(${fd}, ..., ${into.length}, ${offset})`, kernel.pread(fd, into, offset)),
     lseek: (fd, offset, whence) =>
-      show(`lseek(${fd}, ${offset}, ${whence})`, kernel.lseek(fd, offset, whence)),
+      show(`lseek(${fd}, ${offset}, ${nameOf(whence, WHENCE)})`, kernel.lseek(fd, offset, whence)),
     statx: (path, into) => show(`statx(${JSON.stringify(path)})`, kernel.statx(path, into)),
     ioctl: (fd, request, argument) => {
       // Formatted before the call, as the kernel may overwrite the struct.
@@ -87,26 +134,32 @@ export function traceKernel(kernel: Kernel, write: (line: string) => void): Kern
     },
     mmap: (length, protection, flags, fd, offset) => {
       const answer = kernel.mmap(length, protection, flags, fd, offset);
-      const call = `mmap(${length}, ${protection}, ${hex(flags)}, ${fd}, ${hex(offset)})`;
+      const call = `mmap(${length}, ${bitsText(protection, PROTECTION)}, ${
+        bitsText(flags, MAPPING)
+      }, ${fd}, ${hex(offset)})`;
       return show(call, answer, answer < 0 ? answerText(answer) : hex(answer));
     },
     munmap: (address, length) =>
       show(`munmap(${hex(address)}, ${length})`, kernel.munmap(address, length)),
     madvise: (address, length, advice) =>
       show(
-        `madvise(${hex(address)}, ${length}, ${advice})`,
+        `madvise(${hex(address)}, ${length}, ${nameOf(advice, ADVICE)})`,
         kernel.madvise(address, length, advice),
       ),
     sigmask: (set, old) =>
       show(`pthread_sigmask(SIG_SETMASK, ${maskText(set)})`, kernel.sigmask(set, old)),
-    raise: (signal) => show(`raise(${signal})`, kernel.raise(signal)),
+    raise: (signal) => show(`raise(${nameOf(signal, SIGNALS)})`, kernel.raise(signal)),
     gettid: () => show("gettid()", kernel.gettid()),
-    tgkill: (tid, signal) => show(`tgkill(${tid}, ${signal})`, kernel.tgkill(tid, signal)),
+    tgkill: (tid, signal) =>
+      show(`tgkill(${tid}, ${nameOf(signal, SIGNALS)})`, kernel.tgkill(tid, signal)),
     sigtimedwait: (set) => show(`sigtimedwait(${maskText(set)})`, kernel.sigtimedwait(set)),
     setitimer: (microseconds) =>
       show(`setitimer(ITIMER_REAL, ${microseconds} us)`, kernel.setitimer(microseconds)),
     startTimer: (signal, microseconds) =>
-      show(`timer_create(${signal}, ${microseconds} us)`, kernel.startTimer(signal, microseconds)),
+      show(
+        `timer_create(${nameOf(signal, SIGNALS)}, ${microseconds} us)`,
+        kernel.startTimer(signal, microseconds),
+      ),
     deleteTimer: (timer) => show(`timer_delete(${timer})`, kernel.deleteTimer(timer)),
     ioctlElsewhere: (fd, request) =>
       show(

@@ -44,5 +44,5 @@ export {
   type Wording,
 } from "../ffi/errors.ts";
 export type { Insight, PushStep, ResetCall, RingInsight } from "../ffi/insight.ts";
-export type { Kernel } from "../ffi/kernel.ts";
+export type { Kernel, TraceOrder } from "../ffi/kernel.ts";
 export type { Register } from "../ffi/kvm_structs.ts";

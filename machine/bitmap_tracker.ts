@@ -47,7 +47,7 @@ interface Bitmaps {
  * of its memory before the next look.
  */
 export class BitmapTracker implements DirtyTracker {
-  /** How a bitmap is re-armed. */
+  /** How its pages are re-protected. */
   readonly kind: BitmapKind;
   #vm: Vm | null = null;
   #bitmaps: Bitmaps | null = null;
@@ -56,7 +56,7 @@ export class BitmapTracker implements DirtyTracker {
   /**
    * Creates a tracker for one VM.
    *
-   * @param kind How a bitmap is re-armed.
+   * @param kind How its pages are re-protected.
    */
   constructor(kind: BitmapKind) {
     this.kind = kind;
@@ -126,7 +126,7 @@ export class BitmapTracker implements DirtyTracker {
 
   /**
    * Learns which pages are dirty: gets each logged slot's bitmap and turns it into page numbers.
-   * With a plain bitmap, getting it also re-arms the pages.
+   * With a plain bitmap, getting it also re-protects the pages.
    *
    * @returns The number of dirty pages.
    * @throws {KernelError} If the kernel refuses.
@@ -153,8 +153,8 @@ export class BitmapTracker implements DirtyTracker {
   }
 
   /**
-   * Re-arms the pages that the last {@linkcode BitmapTracker.learn} found, so that the next store
-   * to each is logged again. A plain bitmap is re-armed already.
+   * Re-protects the pages that the last {@linkcode BitmapTracker.learn} found, so that the next
+   * store to each is logged again. Getting a plain bitmap did that already.
    *
    * @returns How long it took; there is no count.
    * @throws {KernelError} If the kernel refuses.

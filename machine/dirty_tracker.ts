@@ -7,8 +7,8 @@ import type { Entries, LoggedPages, Slot } from "../ring/entry.ts";
 import type { Harvester } from "../ring/harvest.ts";
 
 /**
- * How a bitmap is re-armed: by `KVM_GET_DIRTY_LOG` itself, or by `KVM_CLEAR_DIRTY_LOG` after it, with
- * `KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2`.
+ * How the pages of a bitmap are re-protected: by `KVM_GET_DIRTY_LOG` itself, or by
+ * `KVM_CLEAR_DIRTY_LOG` after it, with `KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2`.
  */
 export type BitmapKind = "bitmap" | "bitmap-manual";
 
@@ -23,10 +23,10 @@ export type TrackingKind = "ring" | BitmapKind;
  */
 export type Take = (harvester: Harvester, id: number) => Entries;
 
-/** The result of a re-arming. */
+/** The answer to re-protecting. */
 export interface Rearmed {
   /**
-   * Entries that the kernel took back, over all vCPUs; `null` for bitmaps, for which it reports no
+   * Entries that the kernel reset, over all vCPUs; `null` for bitmaps, for which it reports no
    * count.
    */
   readonly count: number | null;
@@ -38,15 +38,16 @@ export interface Rearmed {
 export interface LeftBehind {
   /** Entries that no harvest has taken. */
   readonly dirty: number;
-  /** Entries that were harvested, but that no reset has taken back. */
+  /** Entries that were harvested, but not reset. */
   readonly harvested: number;
 }
 
 /**
  * The source of a VM's dirty pages: its rings, or a bitmap for each logged slot. A tracker belongs
  * to one VM, which enables it while it is made (`machine/guest_vm.ts`). After that it is used in
- * two steps: learn and re-arm. A page may be read only after it was re-armed. The reader then sees
- * a store that came between the two steps, and a later store is reported by the next `learn`.
+ * two steps: learn and re-protect. A page may be read only after it was re-protected. The reader
+ * then sees a store that came between the two steps, and a later store is reported by the next
+ * `learn`.
  * `drive/harvest_cycle.ts` takes these steps and reports what does not hold.
  */
 export interface DirtyTracker extends Disposable {
@@ -78,8 +79,8 @@ export interface DirtyTracker extends Disposable {
   /** Warms up what would make the first {@linkcode DirtyTracker.learn} slow. */
   warm(): void;
   /**
-   * Learns which pages are dirty. They stay dirty until they are re-armed: a further store to one
-   * of them is not reported again.
+   * Learns which pages are dirty. They stay dirty until they are re-protected: a further store to
+   * one of them is not reported again.
    *
    * @param ids The vCPUs whose pages are wanted. A tracker that cannot tell vCPUs apart learns the
    * pages of all.
@@ -96,7 +97,7 @@ export interface DirtyTracker extends Disposable {
    */
   addTo(pages: DirtySet, logged: LoggedPages, stray: (id: number, count: number) => void): void;
   /**
-   * Re-arms all pages that were learned: the next store to each is reported again.
+   * Re-protects all pages that were learned: the next store to each is reported again.
    *
    * @throws {KernelError} If the kernel refuses.
    */
@@ -110,7 +111,7 @@ export interface DirtyTracker extends Disposable {
   learnedOf(id: number): number;
   /**
    * What each ring still holds. Call it when all vCPUs stand still and everything is learned and
-   * re-armed.
+   * re-protected.
    *
    * @returns What is left, by vCPU; empty with bitmaps.
    */

@@ -181,7 +181,7 @@ export class RingTracker implements DirtyTracker {
   /**
    * Resets all rings.
    *
-   * @returns The number of entries that the kernel took back, and how long that took.
+   * @returns The number of entries that the kernel reset, and how long that took.
    * @throws {KernelError} If the call fails.
    */
   rearm(): ResetAnswer {

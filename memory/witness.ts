@@ -55,7 +55,7 @@ export class Witness {
   readonly #lastRead: Uint32Array<ArrayBuffer>;
   readonly #readIn: Uint32Array<ArrayBuffer>;
   readonly #vcpuBits: number;
-  // Harvests whose reset took back fewer entries than were harvested.
+  // Harvests whose reset was of fewer entries than were harvested.
   readonly #shortHarvests = new Set<number>();
   readonly #overflowed = new Set<number>();
   #harvest = 1;
@@ -118,7 +118,7 @@ export class Witness {
   }
 
   /**
-   * Notes that the reset of this harvest took back fewer entries than were harvested, because of a
+   * Notes that the reset of this harvest was of fewer entries than were harvested, because of a
    * signal.
    */
   noteShortReset(): void {
@@ -211,7 +211,7 @@ export class Witness {
 }
 
 /**
- * The most likely reason of a lost page. A ring overflow, and a reset that took back fewer entries
+ * The most likely reason of a lost page. A ring overflow, and a reset of fewer entries
  * than were harvested, are noticed when they happen. Of the other two, the reason is
  * `read before reset` if the page was ever read.
  */

@@ -29,4 +29,4 @@ export type {
   ResetCall,
   RingInsight,
 } from "../ffi/insight.ts";
-export type { Kernel } from "../ffi/kernel.ts";
+export type { Kernel, TraceOrder } from "../ffi/kernel.ts";

@@ -38,7 +38,7 @@ const SIZES: readonly Size[] = [
   { memory: MOST, within: LEAST },
 ];
 
-/** The cost of learning the dirty pages once and of re-arming them, in nanoseconds. */
+/** The cost of learning the dirty pages once and of re-protecting them, in nanoseconds. */
 interface Cost {
   readonly learnNs: number;
   readonly rearmNs: number;
@@ -88,8 +88,8 @@ const WAYS: readonly Way[] = [
 ];
 
 /**
- * Measures what it costs to learn and re-arm a thousand random dirty pages, in guests of 64 MiB to
- * 16 GiB, to show how it grows with the guest. The sizes take turns, in bursts.
+ * Measures what it costs to learn and re-protect a thousand random dirty pages, in guests of 64 MiB
+ * to 16 GiB, to show how it grows with the guest. The sizes take turns, in bursts.
  *
  * @throws {HostError} If the host has no usable KVM, or no dirty ring.
  */

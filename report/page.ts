@@ -51,6 +51,8 @@ export interface Page {
   readonly onlyFailures: boolean;
   /** Whether only failures and the verdict are shown. */
   readonly quiet: boolean;
+  /** The command line, for texts that say how to see something again. */
+  readonly commandLine: readonly string[];
   /** Where the result comes from, for JSON; `null` if it is not wanted. */
   readonly provenance: Provenance | null;
 }
@@ -64,5 +66,6 @@ export const PLAIN_PAGE: Page = {
   header: true,
   onlyFailures: false,
   quiet: false,
+  commandLine: ["dirtyring"],
   provenance: null,
 };

@@ -2,12 +2,10 @@
 // wanted.
 import type { Page } from "./page.ts";
 
-/** Names of fields that hold a measured time. */
-const MEASURED = /(Ns|NsPerEntry|PerSecond)$|^(ms|timeoutMs|slowness)$/;
+/** Names of fields that hold a measured time, or parts of them. */
+const MEASURED = /(Ns|NsPerEntry|PerSecond)$|^(copyShare|ms|slowness|timeoutMs)$/;
 /** Names of fields that say which of two things took less time, or from where on. */
 const VERDICTS = /([cC]rossover\w*|[rR]atios?)$|^(faster|sortPays)$/;
-/** Names of objects whose fields are parts of measured times. */
-const SHARES = /^copyShare$/;
 /** Fields with such a name that were asked for, not measured. */
 const ASKED = new Set(["intervalNs", "durationNs"]);
 /** Of a longer array the first element tells whether there are times in it. */
@@ -74,7 +72,6 @@ function isModel({ kernel }: Readonly<Record<string, unknown>>): boolean {
 export function withoutTimes(value: unknown, kept: readonly string[] = []): unknown {
   return without(value, (name, of) => {
     if (kept.includes(name)) return "kept";
-    if (SHARES.test(name)) return "emptied";
     return isMeasured(name, of) || isVerdict(name) ? "null" : "searched";
   });
 }
@@ -84,8 +81,8 @@ function withoutVerdicts(value: unknown): unknown {
   return without(value, (name) => isVerdict(name) ? "null" : "searched");
 }
 
-/** What becomes of a field: as it is, `null`, an object of `null`s, or what is found in it. */
-type Fate = "kept" | "null" | "emptied" | "searched";
+/** What becomes of a field: as it is, `null`, or what is found in it. */
+type Fate = "kept" | "null" | "searched";
 
 function without(value: unknown, fateOf: (name: string, of: object) => Fate): unknown {
   if (typeof value !== "object" || value === null || ArrayBuffer.isView(value)) return value;
@@ -110,10 +107,6 @@ function become(inner: unknown, fate: Fate, fateOf: Parameters<typeof without>[1
       return inner;
     case "null":
       return null;
-    case "emptied":
-      return isObject(inner)
-        ? Object.fromEntries(Object.keys(inner).map((key) => [key, null]))
-        : null;
     case "searched":
       return without(inner, fateOf);
   }

@@ -17,6 +17,11 @@ const LEFT_OUT: ReadonlySet<string> = new Set([
 ]);
 /** The npm package that commands need. Other packages are only for tests. */
 const PACKAGE = "deno-std";
+/**
+ * Where npm's package of this program has it, which the import map there leads to. In a checkout
+ * the import map leads to Deno's cache.
+ */
+const BUNDLED = `node_modules/${PACKAGE}/`;
 
 /** The part of `deno info --json` that is used. */
 interface DenoInfo {
@@ -30,16 +35,24 @@ interface DenoInfo {
  * @returns The files, below {@linkcode PROGRAM}.
  */
 export async function programFiles(): Promise<ArchiveFile[]> {
+  const paths = await filesBelow(folderOf(ROOT), isOfProgram);
+  if ((await Deno.readTextFile(new URL("import_map.json", ROOT))).includes(`"./${BUNDLED}`)) {
+    const bundled = await filesBelow(folderOf(new URL(BUNDLED, ROOT)), () => true);
+    paths.push(...bundled.map((path) => `${BUNDLED}${path}`));
+  }
   const files: ArchiveFile[] = [];
-  for (const path of await filesBelow(folderOf(ROOT), isOfProgram)) {
+  for (const path of paths) {
     files.push({ path: `${PROGRAM}/${path}`, content: await Deno.readFile(new URL(path, ROOT)) });
   }
   return files;
 }
 
+/** Files of a running program that are no sources. */
+const BESIDE_SOURCES: ReadonlySet<string> = new Set(["COMMIT", "deno.json", "import_map.json"]);
+
 function isOfProgram(name: string, isFolder: boolean): boolean {
   if (isFolder) return !LEFT_OUT.has(name) && !name.startsWith(".");
-  return name.endsWith(".ts") || name === "import_map.json" || name === "deno.json";
+  return name.endsWith(".ts") || BESIDE_SOURCES.has(name);
 }
 
 /**
@@ -76,8 +89,8 @@ export async function denoFiles(): Promise<ArchiveFile[]> {
 }
 
 /**
- * The part of Deno's cache that commands need: the packages, and the program's files as JavaScript,
- * so that the machine does not transpile them again.
+ * The part of Deno's cache that commands need: the package, where the program does not bring it,
+ * and the program's files as JavaScript, so that the machine does not transpile them again.
  *
  * @param program The program's files.
  * @returns The files, below {@linkcode DENO_DIR}.
@@ -86,9 +99,10 @@ export async function denoFiles(): Promise<ArchiveFile[]> {
 export async function cachedFiles(program: readonly ArchiveFile[]): Promise<ArchiveFile[]> {
   const { npmCache, typescriptCache } = await denoInfo();
   const files: ArchiveFile[] = [];
-  const all = await filesBelow(npmCache, () => true);
+  const isBundled = program.some(({ path }) => path.startsWith(`${PROGRAM}/${BUNDLED}`));
+  const all = isBundled ? [] : await filesBelow(npmCache, () => true);
   const packages = all.filter((path) => path.split("/")[1] === PACKAGE);
-  if (packages.length === 0) {
+  if (packages.length === 0 && !isBundled) {
     throw new HostError(`${npmCache}: npm's ${PACKAGE} is not there`, "run bin/dirtyring once");
   }
   for (const path of packages) {

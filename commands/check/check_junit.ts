@@ -10,8 +10,11 @@ import { incompleteText, lostLogText, reportLines, unreadLogText } from "../../r
 
 /** What JUnit needs beyond the result. */
 export interface JunitFacts {
-  /** When the checks were made. */
-  readonly when: Date;
+  /**
+   * When the checks were made; `null` leaves out all times, which Jenkins' schema allows, and Ant's
+   * does not.
+   */
+  readonly when: Date | null;
 }
 
 /**
@@ -65,17 +68,17 @@ export function* junitSuites(
     yield `  <testsuite package="dirtyring" id="${place.first + n}"${
       attributes({
         name: `${place.suite}${group}`,
-        timestamp: timestamp(when),
+        ...(when === null ? {} : { timestamp: timestamp(when) }),
         hostname: "localhost",
         tests: `${results.length}`,
         failures: `${failures}`,
         errors: "0",
         skipped: `${skipped}`,
-        time: seconds(results.reduce((sum, { ms }) => sum + ms, 0)),
+        ...timeOf(when, results.reduce((sum, { ms }) => sum + ms, 0)),
       })
     }>\n`;
     yield* properties(report, place);
-    for (const result of results) yield* testcase(result, strict, place);
+    for (const result of results) yield* testcase(result, strict, place, when);
     yield `    <system-out>${escapeXml(words(report, results).join("\n"))}</system-out>\n`;
     yield "    <system-err></system-err>\n  </testsuite>\n";
   }
@@ -101,11 +104,12 @@ function* testcase(
   result: CheckResult,
   strict: boolean,
   { classname }: JunitPlace,
+  when: JunitFacts["when"],
 ): Generator<string> {
   const { id, group, ms, status, detail } = result;
   const known = status === "known" ? "known defect: " : "";
   const head = `    <testcase${
-    attributes({ name: id, classname: `${classname}${group}`, time: seconds(ms) })
+    attributes({ name: id, classname: `${classname}${group}`, ...timeOf(when, ms) })
   }`;
   if (isSkipped(result, strict)) {
     const message = attributes({ message: `${known}${detail ?? ""}` });
@@ -190,21 +194,29 @@ function* errorSuite(
   id: number,
 ): Generator<string> {
   const { label, console } = kernel;
-  const time = seconds(0);
-  const counts = { tests: "1", failures: "0", errors: "1", skipped: "0", time };
+  const time = timeOf(when, 0);
+  const stamp = when === null ? {} : { timestamp: timestamp(when) };
+  const counts = { tests: "1", failures: "0", errors: "1", skipped: "0", ...time };
   yield `  <testsuite package="dirtyring" id="${id}"${
-    attributes({ name: label, timestamp: timestamp(when), hostname: "localhost", ...counts })
+    attributes({ name: label, ...stamp, hostname: "localhost", ...counts })
   }>\n    <properties>\n`;
   for (const [name, value] of Object.entries(propertiesOf(kernel))) {
     yield `      <property${attributes({ name, value })}/>\n`;
   }
   yield "    </properties>\n";
   const message = problemText(kernel, null) ?? "";
-  yield `    <testcase${attributes({ name: "report", classname: `dirtyring.${label}`, time })}>\n`;
+  yield `    <testcase${
+    attributes({ name: "report", classname: `dirtyring.${label}`, ...time })
+  }>\n`;
   yield `      <error${attributes({ message, type: "no whole report" })}>${
     escapeXml([message, ...console].join("\n"))
   }</error>\n    </testcase>\n`;
   yield "    <system-out></system-out>\n    <system-err></system-err>\n  </testsuite>\n";
+}
+
+// The attribute for a duration in milliseconds, where times are wanted.
+function timeOf(when: JunitFacts["when"], ms: number): { readonly time?: string } {
+  return when === null ? {} : { time: seconds(ms) };
 }
 
 /** A time stamp as JUnit's schema requires it: in UTC, without fractions of a second. */

@@ -53,14 +53,22 @@ function of<Schema extends CheckOutcome["schema"]>(
 }
 
 // For a single kernel, the head and the checks were printed as they came.
-const text: LateFormatter<CheckOutcome, unknown> = async ({ schema }) => {
-  switch (schema) {
-    case "dirtyring.check/1":
-      return of(schema, (await import("./check_text.ts")).checkEndText);
+const text: LateFormatter<CheckOutcome, unknown> = async (result) => {
+  switch (result.schema) {
+    case "dirtyring.check/1": {
+      const { checkEndText } = await import("./check_text.ts");
+      const { checks, strict } = result;
+      if (!checks.some((check) => hasFailed(check, strict))) return of(result.schema, checkEndText);
+      const { checkAgainText } = await import("./check_again.ts");
+      return of(result.schema, function* (report, page) {
+        yield* checkEndText(report, page);
+        yield* checkAgainText(report, page);
+      });
+    }
     case "dirtyring.check-list/1":
-      return of(schema, (await import("./check_text.ts")).checkListText);
+      return of(result.schema, (await import("./check_text.ts")).checkListText);
     case "dirtyring.check-kernels/1":
-      return of(schema, (await import("./check_kernels_text.ts")).checkKernelsText);
+      return of(result.schema, (await import("./check_kernels_text.ts")).checkKernelsText);
   }
 };
 
@@ -73,10 +81,16 @@ const junit: LateFormatter<CheckOutcome, unknown> = async ({ schema }) => {
   const when = new Date();
   if (schema === "dirtyring.check-kernels/1") {
     const { checkKernelsJunit } = await import("./check_junit.ts");
-    return of(schema, (report) => checkKernelsJunit(report, { when }));
+    return of(
+      schema,
+      (report, { clock }) => checkKernelsJunit(report, { when: clock ? when : null }),
+    );
   }
   const { checkJunit: format } = await import("./check_junit.ts");
-  return of("dirtyring.check/1", (report) => format(report, { when }));
+  return of(
+    "dirtyring.check/1",
+    (report, { clock }) => format(report, { when: clock ? when : null }),
+  );
 };
 
 const ndjson: LateFormatter<CheckOutcome, unknown> = async () =>

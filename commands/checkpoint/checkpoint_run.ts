@@ -51,8 +51,8 @@ const LAST: ReadonlySet<EpochEnd> = new Set<EpochEnd>(
 
 /**
  * The loop that keeps a replica. In each epoch the vCPUs run; then all stop, and what they dirtied
- * is learned, re-armed and copied. A vCPU makes no stores between its stop and its resumption, so
- * none can fall between the three steps.
+ * is learned, re-protected and copied. A vCPU makes no stores between its stop and its resumption,
+ * so none can fall between the three steps.
  *
  * A vCPU whose ring is full in the middle of an epoch is harvested, reset and resumed alone. If the
  * number of dirty pages is limited, rings are also harvested in between, but those entries are only

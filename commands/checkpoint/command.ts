@@ -45,8 +45,8 @@ async function ndjson(): Promise<Formatter<Watched<CheckpointResult>, unknown>> 
 }
 
 const tracking: Option<TrackingKind> = choice(
-  "how dirty pages are tracked: in rings, in a bitmap that KVM_GET_DIRTY_LOG re-arms, or in one that " +
-    "KVM_CLEAR_DIRTY_LOG re-arms",
+  "how dirty pages are tracked: in rings, in a bitmap where KVM_GET_DIRTY_LOG re-protects the pages, or in one " +
+    "where KVM_CLEAR_DIRTY_LOG does",
   ["ring", "bitmap", "bitmap-manual"],
 );
 
@@ -64,7 +64,7 @@ export const command: Command = defineCommand({
   name: "checkpoint",
   summary: "keep a replica of a running guest, and write checkpoints",
   details:
-    "Epoch after epoch the vCPUs run, pause, and what they dirtied is learned, re-armed and copied to a " +
+    "Epoch after epoch the vCPUs run, pause, and what they dirtied is learned, re-protected and copied to a " +
     "replica, which at the end must be the guest's memory, byte for byte: the exit status is 1 if not. A " +
     "full ring stops its vCPU, so that --max-dirty can end an epoch early; under a bitmap nothing would. " +
     "dirtyring restore makes the machine again from what --into wrote.",

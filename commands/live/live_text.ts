@@ -185,7 +185,7 @@ function* verdict(result: LiveResult): Generator<string> {
   const legal = [
     ...(spurious.count === 0
       ? []
-      : [`${countText(spurious.count, "page")} harvested without news`]),
+      : [`${countText(spurious.count, "page")} harvested without news (nothing new in them)`]),
     ...(duplicates === 0 ? [] : [countText(duplicates, "duplicate")]),
   ];
   if (legal.length > 0) yield `    ${legal.join(" and ")}: no failure\n`;

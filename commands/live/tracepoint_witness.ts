@@ -251,7 +251,7 @@ export interface Counted {
   readonly vcpus: readonly CountedVcpu[];
   /** `kvm_dirty_ring_reset` events; `null` for the model. */
   readonly walks: number | null;
-  /** Harvested entries that no reset had taken back before the indices were read. */
+  /** Harvested entries that were not reset before the indices were read. */
   readonly notReset: number;
 }
 
@@ -269,7 +269,7 @@ export interface KernelCounts extends Disposable {
 
 /**
  * Counts by the tracepoints of a real kernel: pushes and full rings on the vCPUs' threads, ring
- * walks on the calling thread. The indices come from resets that find nothing to take back.
+ * walks on the calling thread. The indices come from resets that find no harvested entry.
  *
  * @param vm The VM. All its resets must be made on the calling thread.
  * @param vcpus All its vCPUs, stopped, with empty rings.

@@ -9,7 +9,7 @@ import { resetText } from "./reset_text.ts";
 /** `dirtyring reset` */
 export const command: Command = defineCommand({
   name: "reset",
-  summary: "run one round, harvest, reset, and show what the kernel took back",
+  summary: "run one round, harvest, reset, and show which entries the kernel reset",
   details:
     "A reset stops at the first entry that is not harvested. --harvest-first and --gap leave " +
     "entries behind on purpose; a second pass then completes the harvest. --sort sorts what is " +

@@ -87,6 +87,8 @@ function verdict({ ok, lost, spurious, problems }: RunResult): string {
   }
   const unwritten = spurious.count === 0
     ? ""
-    : `; ${countText(spurious.count, "page")} harvested without a new store, which KVM may do`;
+    : `; ${
+      countText(spurious.count, "page")
+    } harvested without news (nothing new in them): no failure`;
   return `ok: every store was announced, every harvested entry was reset${unwritten}`;
 }

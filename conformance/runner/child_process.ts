@@ -1,6 +1,7 @@
 // The parent's side of the process that runs the checks: starting it, asking it, ending it.
 // `run_check.ts` has the child's side.
 import { HostError, KernelError } from "../../ffi/errors.ts";
+import type { TraceOrder } from "../../ffi/kernel.ts";
 import { denoShortage, surviving } from "../../host/exhaustion.ts";
 import type { CheckRun } from "../kit/check.ts";
 import type { Pace } from "../kit/pace.ts";
@@ -257,6 +258,7 @@ function childPermissions(module: URL): string[] {
   const folder = decodeURIComponent(new URL(".", module).pathname);
   return [
     ...(isGranted({ name: "ffi" }) ? ["--allow-ffi"] : []),
+    ...(isGranted({ name: "write" }) ? ["--allow-write"] : []), // for a trace
     isGranted({ name: "read" }) ? "--allow-read" : `--allow-read=${folder}`,
     isGranted({ name: "run" }) ? "--allow-run" : `--allow-run=${Deno.execPath()}`,
   ];
@@ -272,8 +274,8 @@ export interface ChildSetup {
   readonly allowWarn: boolean;
   /** Whether checks that could harm a kernel may run. */
   readonly allowHarm: boolean;
-  /** Whether every kernel call is printed on stderr. */
-  readonly trace: boolean;
+  /** How every kernel call is traced; `null` if none is. */
+  readonly trace: TraceOrder | null;
   /**
    * The path of the parent's {@linkcode import("./step_board.ts").StepBoard}; `null` where there is
    * none.
@@ -289,7 +291,7 @@ export function setupArguments(setup: ChildSetup): string[] {
     ...(model === undefined ? [] : [`--model=${model}`]),
     ...(allowWarn ? ["--allow-warn"] : []),
     ...(allowHarm ? ["--allow-harm"] : []),
-    ...(trace ? ["--trace"] : []),
+    ...(trace === null ? [] : [`--trace=${JSON.stringify(trace)}`]),
     ...(steps === null ? [] : [`--steps=${steps}`]),
   ];
 }
@@ -303,7 +305,7 @@ export function setupArguments(setup: ChildSetup): string[] {
  * import { assertEquals } from "@std/assert";
  *
  * const model = { backend: "model", model: "v6.1+pml" } as const;
- * const setup = { ...model, allowWarn: true, allowHarm: false, trace: false };
+ * const setup = { ...model, allowWarn: true, allowHarm: false, trace: null };
  * assertEquals(parseSetup(setupArguments({ ...setup, steps: null })), { ...setup, steps: null });
  * ```
  */
@@ -315,7 +317,7 @@ export function parseSetup(args: readonly string[]): ChildSetup {
     model: value("--model"),
     allowWarn: args.includes("--allow-warn"),
     allowHarm: args.includes("--allow-harm"),
-    trace: args.includes("--trace"),
+    trace: JSON.parse(value("--trace") ?? "null"),
     steps: value("--steps") ?? null,
   };
 }

@@ -1,6 +1,6 @@
 // `dirtyring check` on one kernel, from the plan to the report.
 import type { Naming } from "../../ffi/errors.ts";
-import type { Kernel } from "../../ffi/kernel.ts";
+import type { Kernel, TraceOrder } from "../../ffi/kernel.ts";
 import { seeded } from "../../guest/pattern.ts";
 import { type KernelFacts, kernelFacts } from "../../host/facts.ts";
 import { Interrupt } from "../../host/interrupt.ts";
@@ -24,7 +24,7 @@ export interface ConformanceOptions {
   /** Whether checks that could harm a kernel may run. */
   readonly allowHarm: boolean;
   /** Whether every kernel call is printed on stderr. */
-  readonly trace: boolean;
+  readonly trace: TraceOrder | null;
   /** The time limit of a run, in milliseconds; `null` to derive it from this host's speed. */
   readonly timeoutMs: number | null;
   /** How the text of a result names the option for that limit. */
@@ -72,12 +72,12 @@ export async function conformance(
   let limit: TimeLimit | null = null;
   if (watcher.begin(facts, log.facts)) {
     // A trace shows the steps anyway.
-    using board = trace ? null : StepBoard.create(kernel);
+    using board = trace === null ? StepBoard.create(kernel) : null;
     const steps = board?.path ?? null;
     const results = supervise(seed === undefined ? plan : shuffle(plan, seed), {
       module: new URL("../../check_child.ts", import.meta.url),
       args: setupArguments({ ...options, backend: kernel.backend, steps }),
-      isTraced: trace,
+      isTraced: trace?.file === null,
       timeoutMs,
       naming,
       told: (told) => limit = told,

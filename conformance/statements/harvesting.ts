@@ -115,7 +115,7 @@ export const HARVESTING_CHECKS: readonly Check[] = [
   },
   {
     id: "harvest.gap-filled",
-    statement: "harvesting the gap later releases the run behind it",
+    statement: "once the gap is harvested, too, the run behind it is reset",
     source: RING,
     where: "live",
     run(host) {
@@ -143,7 +143,7 @@ export const HARVESTING_CHECKS: readonly Check[] = [
       for (const index of [0, 2, 3]) machine.setFlags(0, index, 3);
       expect("reset", machine.reset(), 1);
       expect("flags afterwards", flagsOf(machine, 5), [0, 0, 3, 3, 0]);
-      // No entry is released any more, so the ring fills up for good.
+      // No entry is reset any more, so the ring fills up for good.
       const more = numbers(host.entries).map((page) => machine.gfn + 4 + page);
       expect("exit of further stores", machine.store(0, more), "KVM_EXIT_DIRTY_RING_FULL");
       machine.held(0).forEach(({ index }) => machine.setFlags(0, index, 3));

@@ -62,7 +62,7 @@ Deno.test("Reaper reads and counts what a thread handed over", () => {
   assertEquals([reaper.servedByThreads, reaper.servedNs.count], [[1], 1]);
 });
 
-Deno.test("Reaper notices a thread's reset that took back too little, or failed", () => {
+Deno.test("Reaper notices a thread's reset of too few entries, or failed", () => {
   const handOver = new HandOver(RING_ENTRIES);
   const { lab, reaper } = reaperWith(handOver);
   using _lab = lab;

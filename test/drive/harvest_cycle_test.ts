@@ -29,7 +29,7 @@ function madeWith(kind: TrackingKind, kernel: Kernel = model()): GuestVm {
 }
 
 for (const kind of ["ring", "bitmap", "bitmap-manual"] as const) {
-  Deno.test(`HarvestCycle learns every page of a ${kind} once, and re-arms it`, async () => {
+  Deno.test(`HarvestCycle learns every page of a ${kind} once, and re-protects it`, async () => {
     using vm = madeWith(kind);
     const cycle = new HarvestCycle(vm.tracker);
     const pages = new DirtySet(vm.pages.total);
@@ -43,7 +43,7 @@ for (const kind of ["ring", "bitmap", "bitmap-manual"] as const) {
       assertEquals([...pages.sorted()], [...vm.plan.sequence].sort((a, b) => a - b));
       pages.clear();
       cycle.learnInto(pages, vm.pages, IDS);
-      assertEquals([pages.count, cycle.due], [0, 0], "re-armed");
+      assertEquals([pages.count, cycle.due], [0, 0], "re-protected");
       cycle.rearm();
     }
     assertEquals([cycle.conclude(), cycle.problems.list], [[], []]);
@@ -71,7 +71,7 @@ Deno.test("HarvestCycle reads what it learned once, in the order taken", async (
   assertEquals([witness.lost.count, cycle.problems.count], [0, 0]);
 });
 
-/** A tracker whose resets return what a test says, and take back nothing. */
+/** A tracker whose resets return what a test says, and which reset nothing. */
 class TakesBack extends RingTracker {
   counts: number[] = [];
 
@@ -126,7 +126,7 @@ Deno.test("HarvestCycle has the witness note a short reset, and no other", async
   assertEquals([harvests, short, cycle.problems.count], [3, 1, 2]);
 });
 
-Deno.test("HarvestCycle tells what is left behind: not reached, or not taken back", async () => {
+Deno.test("HarvestCycle tells what is left behind: not reached, or not reset", async () => {
   const vm: RingVm = makeLab(OPTIONS, model());
   using _vm = vm;
   const cycle = new HarvestCycle(vm.tracker);
@@ -136,7 +136,7 @@ Deno.test("HarvestCycle tells what is left behind: not reached, or not taken bac
   cycle.noteWedged(0);
   assertEquals(cycle.problems.list, [
     "vCPU 0's ring holds 20 entries that an in-order harvest does not reach: it overflowed",
-    "vCPU 1's ring holds 20 harvested entries that no reset took back",
+    "vCPU 1's ring holds 20 harvested entries that were not reset",
     "vCPU 0 stopped with KVM_EXIT_DIRTY_RING_FULL, but its ring brought no entry: it overflowed, " +
     "and an in-order harvest cannot go on",
   ]);

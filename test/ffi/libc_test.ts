@@ -134,12 +134,15 @@ Deno.test("traceKernel() shows every call with its arguments and answer", () => 
   kernel.view(address, 4096);
   kernel.munmap(address, 4096);
   assertEquals(lines.slice(0, 4), [
-    'open("/nowhere", 0x0) = -1 ENOENT',
+    'open("/nowhere", O_RDONLY) = -1 ENOENT',
     "close(9999) = -1 EBADF",
     "ioctl(9999, KVM_ENABLE_CAP, {cap=KVM_CAP_DIRTY_LOG_RING, flags=0, args=[65536]}) = -1 EBADF",
     "ioctl(9999, KVM_CHECK_EXTENSION, KVM_CAP_DIRTY_LOG_RING) = -1 EBADF",
   ]);
-  assertStringIncludes(lines[4]!, "mmap(4096, 3, 0x22, -1, 0x0) = 0x");
+  assertStringIncludes(
+    lines[4]!,
+    "mmap(4096, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0x0) = 0x",
+  );
   assertEquals(lines.length, 7);
 });
 

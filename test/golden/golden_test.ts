@@ -1,6 +1,6 @@
-// Command lines on the model print the same as when their outputs were recorded, except times. So a
-// refactoring cannot change an output unnoticed. After an intended change: deno run -A
-// test/golden/keep.ts
+// Command lines on the model print the same as when their outputs were recorded, to the letter: no
+// time of this host is in them. So a refactoring cannot change an output unnoticed. After an
+// intended change: deno run -A test/golden/keep.ts
 import { assertEquals } from "@std/assert";
 import { type Golden, goldenLines, runLines } from "./run_line.ts";
 

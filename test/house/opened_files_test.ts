@@ -64,13 +64,13 @@ const NO_TIMES = await (async () => {
  */
 const MOST: readonly (readonly [string, number])[] = [
   ["--version", 19],
-  ["help", 83],
+  ["help", 84],
   ["help dump", 48],
   ["probe --backend model", 60],
   ["dump", 47],
   ["dump --backend model", 63],
-  ["stats --backend model", 71],
-  ["run --backend model", 75],
+  ["stats --backend model", 72],
+  ["run --backend model", 76],
   ["live --backend model --stores 2000", 81],
   ["check --backend model --only cap.acq-rel", 102],
   ["check --list", 74],

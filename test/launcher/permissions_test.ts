@@ -71,7 +71,7 @@ Deno.test("each command gets the permissions that it needs with each of its opti
       const sample = sampleOf(name, option);
       const words = option.value === null
         ? [`--${name}`]
-        : n % 2 === 0
+        : n % 2 === 0 && !option.isValueOptional
         ? [`--${name}`, sample]
         : [`--${name}=${sample}`];
       const args = n % 3 === 0
@@ -90,7 +90,8 @@ Deno.test("the launcher knows which options take a value, as the program does", 
   const ending = ["help", "version", "list", ...Object.keys(VM_OPTIONS)];
   await eachOf(
     [...options].filter(([name]) => !ending.includes(name)),
-    async ([name, { value }]) => {
+    async ([name, { value: placeholder, isValueOptional }]) => {
+      const value = isValueOptional ? null : placeholder; // none that stands by itself
       const permissions = await given(home, ["dump", `--${name}`, "--backend=model", "--svg", "y"]);
       assertEquals(permissions.includes("--allow-ffi"), value !== null, name);
       assertEquals(permissions.includes("--allow-write"), true, name);
@@ -120,6 +121,7 @@ Deno.test("what a command line says is taken as the program takes it", async () 
     ["check -h", [OWN]],
     ["dump --kernel x --help", [OWN]],
     ["--trace dump", [ffi, OWN]],
+    ["dump --trace=x --backend model", [read, write]],
     ["--trace check --backend model", [OWN, run]],
     ["live --backend model --witness", [OWN]],
     ["run --backend auto", [ffi, OWN]],

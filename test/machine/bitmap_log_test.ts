@@ -1,5 +1,5 @@
-// The dirty bitmap: scanned as a naive loop would, and learned and re-armed on the model and on a live
-// kernel.
+// The dirty bitmap: scanned as a naive loop would, and learned and re-protected on the model and on
+// a live kernel.
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { InlineDriver } from "../../drive/inline_driver.ts";
 import { HostError, KernelError } from "../../ffi/errors.ts";
@@ -92,10 +92,10 @@ async function learnsAndRearms(kernel: Kernel, kind: BitmapKind): Promise<void> 
 }
 
 for (const kind of KINDS) {
-  Deno.test(`BitmapTracker of kind ${kind} learns every page and re-arms it, on the model`, async () => {
+  Deno.test(`BitmapTracker of kind ${kind} learns every page and re-protects it, on the model`, async () => {
     await learnsAndRearms(openModel(MODEL), kind);
   });
-  liveTest(`BitmapTracker of kind ${kind} learns every page and re-arms it`, async () => {
+  liveTest(`BitmapTracker of kind ${kind} learns every page and re-protects it`, async () => {
     await learnsAndRearms(LIBC, kind);
   });
 }

@@ -14,7 +14,7 @@ export class DropsAPage extends RingTracker {
   }
 }
 
-/** Re-arms pages too late, at the next harvest: by then they were copied and stored to again. */
+/** Re-protects pages too late, at the next harvest: by then they were copied and stored to again. */
 export class CopiesBeforeRearming extends RingTracker {
   #isDue = false;
   #due = 0;

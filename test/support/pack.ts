@@ -1,12 +1,16 @@
 // `deno task pack`: makes the packages of this program, but does not publish them. It needs no
-// network. `deno publish --dry-run` checks what would go to JSR, including slow types. `npm pack`
-// makes a tarball of the same files and a package.json, in a temporary folder: a package.json in
-// the checkout would change how Deno resolves there. Both packages must contain every file that an
-// entry of deno.json's exports leads to, and no file that is only for this checkout.
-// `deno task pack FOLDER` leaves the tarball there.
+// network, once Deno has fetched what import_map.json names. `deno publish --dry-run` checks what
+// would go to JSR, including slow types. `npm pack` makes a tarball of the same files and of what
+// npm_package.ts adds, in a temporary folder: a package.json in the checkout would change how Deno
+// resolves there. Both packages must contain every file that an entry of deno.json's exports leads
+// to, and no file that is only for this checkout. `deno task pack FOLDER` leaves the tarball there.
+import { bundle, bundledImports, commit, manifest } from "./npm_package.ts";
 import { neededFiles, packingProblems, type Project, project, publishedFiles } from "./package.ts";
 
 const ROOT = new URL("../..", import.meta.url);
+
+/** What npm puts into the tarball because package.json bundles it. */
+const BUNDLED = /^node_modules\//;
 
 /** What `npm pack --json` reports about a tarball. */
 interface Packed {
@@ -24,13 +28,6 @@ async function run(command: string, args: readonly string[], cwd: URL | string) 
   return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
 }
 
-// The package.json. It has no list of files: all files of the folder go into the tarball.
-function manifest({ name, version, license }: Project): string {
-  const description = "A laboratory for KVM's dirty ring";
-  const packed = { name, version, description, license, type: "module", os: ["linux"] };
-  return `${JSON.stringify(packed, null, 2)}\n`;
-}
-
 async function publish(): Promise<readonly string[]> {
   // Types are checked by `deno task check`.
   const args = ["publish", "--dry-run", "--allow-dirty", "--no-check"];
@@ -42,6 +39,7 @@ async function publish(): Promise<readonly string[]> {
 async function npmPack(
   about: Project,
   files: readonly string[],
+  madeOf: string | null,
   keepIn: string | undefined,
 ): Promise<Packed | null> {
   const folder = await Deno.makeTempDir({ prefix: "dirtyring-pack-" });
@@ -51,7 +49,17 @@ async function npmPack(
       await Deno.mkdir(to.slice(0, to.lastIndexOf("/")), { recursive: true });
       await Deno.copyFile(new URL(file, ROOT), to);
     }
-    await Deno.writeTextFile(`${folder}/package/package.json`, manifest(about));
+    const text = (file: string) => Deno.readTextFile(new URL(file, ROOT));
+    const { importMap, packages } = bundledImports(await text("import_map.json"));
+    const made = {
+      "package.json": manifest(about, await text("bin/dirtyring"), packages),
+      "import_map.json": importMap,
+      ...(madeOf === null ? {} : { COMMIT: `${madeOf}\n` }),
+    };
+    for (const [file, content] of Object.entries(made)) {
+      await Deno.writeTextFile(`${folder}/package/${file}`, content);
+    }
+    await bundle(packages, `${folder}/package/node_modules`);
     const destination = keepIn ?? folder;
     const args = ["pack", "--json", "--ignore-scripts", "--offline"];
     args.push(`--pack-destination=${destination}`);
@@ -76,16 +84,20 @@ if (import.meta.main) {
   const published = await publish();
   const problems = packingProblems(published, needed).map((one) => `deno publish: ${one}`);
   console.log(`deno publish: ${published.length} files of ${about.name}@${about.version}`);
-  const packed = await npmPack(about, published, keepIn);
+  const madeOf = await commit();
+  const packed = await npmPack(about, published, madeOf, keepIn);
   if (packed === null) console.log("npm pack: skipped, there is no npm on PATH");
   else {
-    const list = packed.files.map(({ path }) => path);
+    const list = packed.files.map(({ path }) => path).filter((path) => !BUNDLED.test(path));
+    const bundled = packed.files.length - list.length;
     const launcher = packed.files.find(({ path }) => path === "bin/dirtyring");
     problems.push(
       ...packingProblems(list, ["package.json", ...needed]).map((one) => `npm pack: ${one}`),
       ...((launcher?.mode ?? 0) & 0o111 ? [] : ["npm pack: bin/dirtyring cannot be executed"]),
     );
-    console.log(`npm pack: ${list.length} files in ${packed.filename}`);
+    const of = madeOf ?? "left out: no git, or files differ from the commit";
+    console.log(`npm pack: ${list.length} files and ${bundled} bundled in ${packed.filename}`);
+    console.log(`npm pack: COMMIT: ${of}`);
   }
   for (const problem of problems) console.error(problem);
   Deno.exit(problems.length === 0 ? 0 : 1);

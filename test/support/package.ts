@@ -13,9 +13,13 @@ const BESIDE_SOURCES: readonly string[] = [
   "deno.json",
   "deno.lock",
   "docs/library.md",
+  "docs/results.md",
   "import_map.json",
   "types/std.d.ts",
 ];
+
+/** The folder of the schemas of results, which belong into every package, too. */
+const SCHEMAS = "docs/schemas/";
 
 /** Programs that a machine of `--kernel` starts by name: no source imports them. */
 const STARTED_BY_NAME: readonly string[] = ["vm_command.ts", "vm_init.ts"];
@@ -45,7 +49,14 @@ export interface Project {
 /** All files that a package has to contain. */
 export async function neededFiles({ exports }: Project): Promise<string[]> {
   const reached = await reachedFrom([...Object.values(exports), ...STARTED_BY_NAME]);
-  return [...reached, ...BESIDE_SOURCES];
+  return [...reached, ...BESIDE_SOURCES, ...await schemaFiles()];
+}
+
+// Who reads results validates them with the schemas of the program that wrote them.
+async function schemaFiles(): Promise<string[]> {
+  const found: string[] = [];
+  for await (const { name } of Deno.readDir(new URL(SCHEMAS, ROOT))) found.push(SCHEMAS + name);
+  return found;
 }
 
 /** Reads deno.json. */

@@ -5,7 +5,7 @@ import { Folder } from "../../support/folder.ts";
 import { liveTest } from "../../support/live.ts";
 
 const SMALL = ["bench", "--sweep", "cost", "--memory", "1MiB,4MiB", "--pages", "16,64,256"];
-const ON_MODEL = [...SMALL, "--backend", "model", "--repetitions", "1"];
+const ON_MODEL = [...SMALL, "--backend", "model", "--times", "--repetitions", "1"];
 
 async function refuses(args: readonly string[], code: number, message: string) {
   const result = await dirtyring(["bench", ...args]);
@@ -25,7 +25,7 @@ Deno.test("bench says what is wrong on its command line, with status 2", async (
     [["--pattern", "hot:2"], 2, "every page is to be stored to once"],
     [["--pattern", "file:x"], 2, "expected sequential, reverse, stride:N"],
     [["--repetitions", "0"], 2, "--repetitions 0: expected"],
-    [["--format", "ndjson"], 2, "expected text, csv or json"],
+    [["--format", "ndjson"], 2, "expected text, csv, json or svg"],
     [["--svg", folder], 2, `--svg ${folder}: is a folder`],
     [["--svg", `${folder}/no/such`], 2, `--svg ${folder}/no/such: No such file`],
     [["--svg", "x", "--output", "x"], 2, "expected two different files"],
@@ -45,7 +45,7 @@ Deno.test("bench writes the same figures as text, JSON and CSV, and a picture", 
   assertEquals([json.code, json.stdout, json.stderr], [0, "", ""]);
   const result = JSON.parse(await Deno.readTextFile(`${folder}/a.json`));
   assertEquals(Object.keys(result), [
-    ...["schema", "kernel", "options", "repetitions", "cells", "crossover"],
+    ...["schema", "kernel", "provenance", "options", "repetitions", "cells", "crossover"],
     ...["ringSizeGuest", "ringSizes"],
     ...["patterns", "sorting", "sortPays", "emulated", "problems", "ok", "interrupted"],
     "kernelLog",

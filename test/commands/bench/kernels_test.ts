@@ -149,7 +149,7 @@ Deno.test("benches side by side: ratios alone, and what is to be known of each k
   assert(!/\d (ns|µs|ms|s)\b/.test(shown));
   assertStringIncludes(
     shown,
-    "6.1: emulates the guest's stores, which understates what re-arming costs\n" +
+    "6.1: emulates the guest's stores, which understates what re-protecting costs\n" +
       "6.1: interrupted by SIGTERM: figures up to there\n6.1: PROBLEM: ring: \\u001b lost\n" +
       "6.1: the kernel reported a problem:\n6.1:   WARNING: \\u001b[31m here\n",
   );

@@ -98,7 +98,7 @@ Deno.test("two kernels in memory differ where their versions do, and nowhere els
         model: version,
         allowWarn: false,
         allowHarm: false,
-        trace: false,
+        trace: null,
         timeoutMs: null,
         naming: optionFlag,
         repeat: 1,

@@ -150,6 +150,12 @@ Deno.test("checkJunit() writes a suite for each group, escaped", () => {
   assert(!/[\u0000-\u0008\u000b-\u001f]/.test(xml) && xml.isWellFormed());
 });
 
+Deno.test("checkJunit() without times has none", () => {
+  const text = [...checkJunit(reportOf(RESULTS), { when: null })].join("");
+  assertStringIncludes(text, '<testcase name="cap.max-bytes" classname="dirtyring.enabling"/>');
+  assert(!/ time(stamp)?="/.test(text), text);
+});
+
 Deno.test("checkJunit() counts as the others do, strict or incomplete", () => {
   const strict = junit(RESULTS, { strict: true });
   assertStringIncludes(strict, '<failure message="known defect: pages 4 to 9');

@@ -262,6 +262,7 @@ Deno.test("live() on the model with the emulator and a tight guest says that a r
 const THREADED = {
   order: {
     ring: null,
+    tracing: null,
     fd: -1,
     run: { address: 0, bytes: 0 },
     registers: new Uint8Array(1),

@@ -50,7 +50,7 @@ Deno.test("no --kernel asks for no machine, one for one with what goes with it",
         kernelArgs: "x y=z",
       },
     }],
-    args: ["dump", "--trace"],
+    args: ["dump", "--trace="],
     operands: [],
     host: HOST,
   });
@@ -129,7 +129,7 @@ Deno.test("a machine is asked with the operands of the command line, whatever th
     ...["restore", "--format=json", "--", "kept"],
   ]);
   assertEquals(await line("--kernel=a", "--", "--kernel=b"), ["restore", "--", "--kernel=b"]);
-  assertEquals(await line("-", "--kernel=a", "--trace"), ["restore", "--trace", "--", "-"]);
+  assertEquals(await line("-", "--kernel=a", "--trace"), ["restore", "--trace=", "--", "-"]);
   assertEquals(await line("--kernel=a"), ["restore"]);
   const parsed = await parseLine(["--format=json", "--", "--kernel=b"], {
     ...(await loadCommand("restore")).options,
