@@ -121,7 +121,7 @@ export function wrap(line: string, { columns, hang }: Wrapping): string[] {
 
 /**
  * Lines that fit a terminal: what is longer is broken between words, and goes on below where its
- * text began. A line of JSON is for another program, and stays as it is.
+ * text began. A line that is to be copied stays as it is.
  *
  * @param chunks Text, in pieces that hold whole lines or parts of them.
  * @param columns The terminal's width.
@@ -150,6 +150,14 @@ export function* linesOf(chunks: Iterable<string>): Generator<string> {
   if (rest !== "") yield rest;
 }
 
+/**
+ * Whether a line is to be copied, and so stays whole, however long: one of JSON, or a command of
+ * `again.ts`.
+ */
+export function isCopied(line: string): boolean {
+  return /^(?:\{|(?:again|trace-cmd|bpftrace): )/.test(line);
+}
+
 /** Labels such as `kernel` and `lab` take this many columns. */
 const LABEL = 8;
 /** Where a text may begin that others are to begin below, as a part of the width. */
@@ -163,7 +171,7 @@ const MOST_HANG = 0.6;
  * @returns Lines without the last end.
  */
 export function fittedLine(line: string, columns: number, hang: string | null = null): string {
-  if (line.length <= columns || line.startsWith("{") || widthOf(line) <= columns) return line;
+  if (line.length <= columns || isCopied(line) || widthOf(line) <= columns) return line;
   return wrap(line, { columns, hang: hang ?? hangOf(unstyled(line), columns) }).join("\n");
 }
 

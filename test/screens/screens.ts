@@ -1,6 +1,6 @@
 // Makes the screens of the cases: what a person sees at terminals of three widths.
 import { colouredInk } from "../../cli/ink.ts";
-import { fitted, fittedLine } from "../../report/layout.ts";
+import { fitted, fittedLine, isCopied } from "../../report/layout.ts";
 import { PLAIN } from "../../report/page.ts";
 import { withStatusInk } from "../../report/status_words.ts";
 import { Folder } from "../support/folder.ts";
@@ -56,8 +56,7 @@ async function screenOf(one: ScreenCase, columns: number, colours: boolean) {
     for (const line of one.lines) await writeLine(screen, line, columns, colours, folder.path);
   }
   return {
-    // A script is to be copied: its lines stay whole.
-    torn: screen.torn.filter((line) => !line.startsWith("{")),
+    torn: screen.torn.filter((line) => !isCopied(line)),
     lines: screen.lines().map((line) => `${line}\n`),
   };
 }

@@ -26,7 +26,9 @@ export async function atTerminal(
   const terminal = () => ({ columns, rows, isDumb: false });
   const all = [...args, `--color=${colours ? "always" : "never"}`];
   const surroundings = { terminal, errorTerminal: terminal, announce() {}, ...world };
-  return await capturing(() => commandLine(all, REGISTRY, surroundings));
+  const shown = await capturing(() => commandLine(all, REGISTRY, surroundings));
+  // What tells how to see something again tells of that option, too.
+  return { ...shown, text: shown.text.replaceAll(/ --color=(always|never)/g, "") };
 }
 
 // The program prints with these functions alone, in cli/printing.ts.
