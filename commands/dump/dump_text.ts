@@ -76,9 +76,14 @@ function cells({ index, flags, addressSpace, slot, offset, gfn }: DumpedEntry): 
  *
  * @returns A line without its end; `null` if the vCPU stopped for another reason.
  */
-export function ringFullNote({ vcpu, exit, done, stores }: DumpedRing): string | null {
+export function ringFullNote({ vcpu, exit, done, stores, entries }: DumpedRing): string | null {
   if (exit !== "KVM_EXIT_DIRTY_RING_FULL") return null;
-  const rest = done ? "" : ", the rest is not made (see dirtyring run)";
+  const dirty = entries.filter(({ state }) => state === "dirty").length;
+  const rest = done
+    ? ""
+    : dirty > stores
+    ? "; that of the last entry is not made yet, nor is the rest (see dirtyring run)"
+    : ", the rest is not made (see dirtyring run)";
   return `vCPU ${vcpu}: the ring is full after ${countText(stores, "store")}${rest}`;
 }
 

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { readEntries } from "../../commands/dump/dump.ts";
 import { dumpCsv, dumpNdjson } from "../../commands/dump/dump_csv.ts";
-import { dumpText, flagsText } from "../../commands/dump/dump_text.ts";
+import { dumpText, flagsText, ringFullNote } from "../../commands/dump/dump_text.ts";
 import { modeText } from "../../commands/probe/probe.ts";
 import { jsonText } from "../../report/json.ts";
 import { lostText } from "../../report/notes.ts";
@@ -78,6 +78,15 @@ Deno.test("dumpText() says how many entries it left out, and that the ring is fu
     "  vCPU 0: the ring is full after 4 stores, the rest is not made (see dirtyring run)",
     "",
   ]);
+});
+
+Deno.test("a full ring whose last store is not made yet says so", () => {
+  const ring = { ...DUMP.rings[0]!, stores: 2 };
+  assertEquals(
+    ringFullNote(ring),
+    "vCPU 0: the ring is full after 2 stores; that of the last entry is not made yet, nor is the rest " +
+      "(see dirtyring run)",
+  );
 });
 
 Deno.test("dumpCsv() and dumpNdjson() hold the same entries", () => {

@@ -18,14 +18,14 @@ async function refused(args: readonly string[], message: string): Promise<void> 
 }
 
 Deno.test("checkpoint prints epochs, the parts of a pause and the verdict", async () => {
-  const { code, stdout, stderr } = await dirtyring([...SHORT, "--max-dirty", "300"]);
+  const { code, stdout, stderr } = await dirtyring([...SHORT, "--max-dirty", "300", "--times"]);
   assertEquals([code, stderr], [0, ""]);
   const shape = stdout.replaceAll(/\d+(\.\d+)? (ns|µs|ms|s)\b/g, "TIME").replaceAll(/ +/g, " ");
   assertStringIncludes(shape, "real16 guest, 2 vCPUs in slices, 64 MiB in 1 slot, rings of 4096");
   assertStringIncludes(shape, "epochs TIME, or 300 dirty pages, tracking ring\n");
   assertStringIncludes(shape, "\n 1 TIME interval 0 256 0 TIME\n");
   assertStringIncludes(shape, "\n copy of dirty pages TIME TIME TIME\n");
-  assertStringIncludes(stdout, "say nothing about a kernel");
+  assertStringIncludes(stdout, "These are times of the model, in memory: no kernel's.");
   assertMatch(
     stdout,
     /\nok: after 3 epochs and \d+ stores the replica is the guest's memory, byte for byte\n$/,
