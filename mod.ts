@@ -132,4 +132,4 @@ export {
   WordedError,
   type Wording,
 } from "./ffi/errors.ts";
-export { UsageError, ValueError } from "./host/errors.ts";
+export { LimitError, UsageError, ValueError } from "./host/errors.ts";

@@ -35,6 +35,8 @@ export interface Declaration<
   readonly operands?: Operands;
   /** Its options. */
   readonly options: Table;
+  /** The options that are used most, in the order in which help begins with them. */
+  readonly often?: readonly (keyof Table & string)[];
   /** Command lines that work as printed, each with a description of what it shows. */
   readonly examples: readonly (readonly [string, string])[];
   /**
@@ -61,6 +63,10 @@ export interface Command extends
   > {
   /** Its operands in their order; most commands have none. */
   readonly operands: OperandTable;
+  /** The names of the options that are used most. */
+  readonly often: readonly string[];
+  /** The names of the formats of its result. */
+  readonly formats: readonly string[];
   /** As in its declaration. The values must have been parsed by its own options and operands. */
   asksMachines(values: Readonly<Record<string, unknown>>, machines: number): boolean;
   /**
@@ -91,13 +97,15 @@ export function defineCommand<
   Result,
   Operands extends OperandTable = Record<never, never>,
 >(declaration: Declaration<Table, Result, Operands>): Command {
-  const { name, summary, details, operands = {}, options, examples } = declaration;
+  const { name, summary, details, operands = {}, options, often = [], examples } = declaration;
   return {
     name,
     summary,
     details,
     operands,
     options,
+    often,
+    formats: Object.keys(declaration.formats),
     examples,
     // The cast holds as in `execute`.
     asksMachines: (values, machines) =>

@@ -2,7 +2,7 @@
 import { HostError, KernelError, WordedError } from "../ffi/errors.ts";
 import type { Kernel, TraceOrder } from "../ffi/kernel.ts";
 import type { openKernel } from "../host/backend.ts";
-import { EXIT, GuestError, UsageError } from "../host/errors.ts";
+import { EXIT, GuestError, LimitError, UsageError } from "../host/errors.ts";
 import { exhaustion, needDescriptors, surviveFileLimit } from "../host/exhaustion.ts";
 import type { Origin, Provenance } from "../host/provenance.ts";
 import { type Page, PLAIN_PAGE } from "../report/page.ts";
@@ -29,6 +29,9 @@ import type { Terminal } from "./terminal.ts";
  * another meaning.
  */
 const LEAST_DESCRIPTORS = 8;
+
+/** The commands that tell of dirtyring itself: cli/about_commands.ts. */
+const ABOUT: readonly string[] = ["help", "completions"];
 
 /**
  * The surroundings of a command line: a process on this host, or in a machine that was booted for
@@ -100,7 +103,7 @@ class CommandLine {
     const args = this.#args;
     const at = args.findIndex((arg) => !arg.startsWith("-"));
     const name = at === -1 ? undefined : args[at];
-    if (name === undefined || name === "help") return await this.#withoutCommand(at, out);
+    if (name === undefined || ABOUT.includes(name)) return await this.#about(out);
     const before = args.slice(0, at).find((arg) => !isGlobalFlag(arg.slice(2)));
     if (before !== undefined) {
       const what = printable(before);
@@ -191,23 +194,21 @@ class CommandLine {
     return isTimed ? provenance : { ...provenance, time: null };
   }
 
-  // `dirtyring`, `dirtyring --help`, `dirtyring --version`, `dirtyring help [COMMAND]`.
-  async #withoutCommand(at: number, out: StandardOutput): Promise<number> {
-    const args = this.#args;
-    const rest = at === -1 ? args : [...args.slice(0, at), ...args.slice(at + 1)];
-    const { values, operands } = await parseLine(rest, GLOBAL_OPTIONS);
-    if (values["version"] === true) return await printVersion(out);
-    if (operands.length > 1) {
-      throw new UsageError(`unexpected ${printable(operands[1]!)}; expected one command`);
-    }
-    if (at !== -1 || values["help"] === true) return await this.#printHelp(operands[0], out);
-    throw new UsageError("a command is missing; dirtyring help lists them");
+  // `dirtyring`, `dirtyring --help`, `dirtyring --version`, `dirtyring help [COMMAND]` and so on.
+  async #about(out: StandardOutput): Promise<number> {
+    const { about } = await import("./about.ts");
+    out.print(await about(this.#args, this.#registry, this.#columns));
+    return 0;
   }
 
-  async #printHelp(name: string | undefined, out: StandardOutput): Promise<number> {
-    const { help } = await import("./help.ts");
-    out.print(await help(this.#registry, name));
+  async #printHelp(name: string, out: StandardOutput): Promise<number> {
+    const { helpOf, helpWidth } = await import("./about.ts");
+    out.print(await helpOf(this.#registry, name, helpWidth(this.#columns)));
     return 0;
+  }
+
+  get #columns(): number | null {
+    return this.#world.terminal()?.columns ?? null;
   }
 }
 
@@ -348,7 +349,8 @@ function isOutOfMemory(error: unknown): boolean {
 
 function statusOf(error: unknown): number {
   if (error instanceof UsageError) return EXIT.USAGE;
-  if (error instanceof KernelError || error instanceof GuestError) return EXIT.KERNEL;
+  if (error instanceof KernelError || error instanceof LimitError) return EXIT.KERNEL;
+  if (error instanceof GuestError) return EXIT.KERNEL;
   if (error instanceof OutputError) return EXIT.KERNEL;
   if (isOutOfMemory(error)) return EXIT.KERNEL;
   return error instanceof HostError ? EXIT.HOST : EXIT.DEFECT;

@@ -2,6 +2,7 @@
 import type { VmAccel, VmCpu } from "../vm/vm_failure.ts";
 import {
   choice,
+  type Completion,
   flag,
   memorySize,
   type Option,
@@ -20,7 +21,10 @@ function forEach(
   help: string,
   fallbackText: string | null,
   expected: string,
-  refused = /^$/,
+  { refused = /^$/, completes = {} }: {
+    readonly refused?: RegExp;
+    readonly completes?: Completion;
+  },
 ): Option<readonly string[]> {
   return {
     value,
@@ -28,6 +32,7 @@ function forEach(
     fallback: [],
     fallbackText,
     isMany: true,
+    completes,
     parse(text) {
       if (text !== "" && !refused.test(text)) return [text];
       throw new SyntaxError(`expected ${expected}`);
@@ -65,14 +70,17 @@ export const VM_OPTIONS: {
       "unpacked package; check, fuzz and bench take several",
     "the kernel of this host",
     "a bzImage, or a tree in which one was built",
+    { completes: { path: "file" } },
   ),
-  modules: forEach("DIR", "the modules of --kernel", "found beside it", "a folder"),
+  modules: forEach("DIR", "the modules of --kernel", "found beside it", "a folder", {
+    completes: { path: "folder" },
+  }),
   "kernel-args": forEach(
     "ARGS",
     "more of its command line; what is meant for a module is handed to it (kvm_amd.npt=0)",
     "none",
     "kernel arguments, without --",
-    TO_INIT,
+    { refused: TO_INIT },
   ),
   "vm-accel": choice(
     "what runs that machine: KVM, software, or auto: KVM where this host has it nested",
@@ -135,6 +143,7 @@ const trace: Option<TraceChoice | null> = {
   fallback: null,
   fallbackText: "off",
   file: (choice) => choice?.file ? { path: choice.file, use: "write" } : null,
+  completes: { path: "file" },
   parse: (text) => ({ file: text === "" ? null : text }),
 };
 

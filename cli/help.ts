@@ -1,187 +1,194 @@
-// The texts of `dirtyring help`.
-import { EXIT } from "../host/errors.ts";
-import { table } from "../report/table.ts";
+// The texts of `dirtyring help`: the overview, a command, a topic, and all of them.
+import { ABOUT_COMMANDS, type Described } from "./about_commands.ts";
 import type { Registry } from "./command.ts";
+import { columns, fill } from "./fill.ts";
 import { GLOBAL_OPTIONS, VM_OPTIONS } from "./global_options.ts";
-import type { OptionTable } from "./option.ts";
-import { usage } from "./parse.ts";
+import type { OperandTable, OptionTable } from "./option.ts";
+import { ENDINGS } from "./output_places.ts";
+import { SHORT, usage } from "./parse.ts";
+import type { Rows, Topic, TopicSources } from "./topics/topic.ts";
+import { TOPIC_NAMES, TOPICS } from "./topics/topics.ts";
 
-const STATUSES: readonly HelpStatus[] = [
-  [[EXIT.OK], "done, and all that was checked holds"],
-  [[EXIT.BROKEN], "something checked does not hold"],
-  [[EXIT.USAGE], "the command line, a file or a value in it is wrong"],
-  [[EXIT.KERNEL], "the kernel refused or failed a call that was needed"],
-  [[EXIT.HOST], "this host cannot do it: no /dev/kvm, no permission, no dirty ring"],
-  [[EXIT.DEFECT], "a defect of dirtyring"],
-  [[EXIT.MACHINE], "with --kernel: that kernel did not boot, panicked, hung or ran out of time"],
-  [[EXIT.SIGHUP, EXIT.SIGINT, EXIT.SIGTERM], "interrupted"],
+/** What dirtyring is, in one line. */
+export const TITLE = "a laboratory for KVM's dirty ring";
+
+/** What a dirty ring is, and what for: the paragraphs with which the overview begins. */
+export const INTRODUCTION: readonly string[] = [
+  "A program that migrates or checkpoints a virtual machine must know which pages its guest stored to since it " +
+  "looked last. KVM can note them in a bitmap of the whole guest, or, since Linux 5.11, in dirty rings: " +
+  "one list of pages for each vCPU, in memory that KVM and the program share, so that the cost goes by the " +
+  "dirty pages and not by the size of the guest.",
+  "KVM writes an entry when a page becomes dirty. The program harvests it: it reads the entry and marks it. " +
+  "A reset then frees harvested entries and re-protects their pages, so that the next store to such a page " +
+  "makes an entry again. dirtyring boots a tiny guest, and shows, checks and measures what KVM does with its rings.",
 ];
 
-function helpOptions(table: OptionTable): HelpOption[] {
-  return Object.entries(table).map((
-    [name, { value, isValueOptional = false, help, fallbackText }],
-  ) => ({
-    name,
+/** Which command a task begins with. */
+export const TASKS: Rows["rows"] = [
+  ["dirtyring probe", "can it be done here?"],
+  ["dirtyring check", "does this kernel keep its promises? At a terminal, or in CI"],
+  ["dirtyring dump", "see the entries of a ring; reset and run show what becomes of them"],
+  ["dirtyring bench", "what does it cost, against a bitmap?"],
+  ["dirtyring run --backend model", "no KVM here: a model of it, for every command"],
+];
+
+/** The options of every command, without those for the machine of `--kernel`. */
+export const PROGRAM_OPTIONS: OptionTable = Object.fromEntries(
+  Object.entries(GLOBAL_OPTIONS).filter(([name]) => !Object.hasOwn(VM_OPTIONS, name)),
+);
+
+/**
+ * Options as rows: how each is written, and what it does, with its default.
+ *
+ * @param names The options to tell of, in their order.
+ */
+export function optionRows(
+  options: OptionTable,
+  names: readonly string[] = Object.keys(options),
+): [string, string][] {
+  return names.map((name) => {
+    const { value, isValueOptional = false, help, fallbackText } = options[name]!;
+    const short = Object.hasOwn(SHORT, name) ? `-${SHORT[name]}, ` : "";
+    const isTold = value !== null && !isValueOptional && fallbackText !== null;
+    const written = value === null ? "" : isValueOptional ? `[=${value}]` : ` ${value}`;
+    return [
+      `${short}--${name}${written}`,
+      isTold ? `${help} (default: ${fallbackText})` : help,
+    ];
+  });
+}
+
+/** Operands as rows: the placeholder of each, and what it is. */
+export function operandRows(operands: OperandTable): [string, string][] {
+  return Object.values(operands).map(({ value, help, fallbackText }) => [
     value,
-    isValueOptional,
-    help,
-    fallback: fallbackText,
-  }));
+    fallbackText === null ? help : `${help} (default: ${fallbackText})`,
+  ]);
+}
+
+/** The options of a command in two groups: those that are used most, and the others. */
+export function optionGroups({ options, often }: Described): [often: string[], more: string[]] {
+  return [[...often], Object.keys(options).filter((name) => !often.includes(name))];
+}
+
+/** All that can be described: the commands of a registry, and those that ask no kernel. */
+export async function described(registry: Registry): Promise<Described[]> {
+  const commands = await Promise.all(registry.names.map(registry.load));
+  return [...commands, ...Object.values(ABOUT_COMMANDS)];
 }
 
 /**
- * The text of `dirtyring help`.
+ * Loads a topic.
  *
- * @param registry The existing commands.
- * @param name The command to describe; the overview if there is none.
- * @returns Lines with their line ends.
- * @throws {UsageError} If there is no such command.
+ * @param name One of {@linkcode TOPIC_NAMES}.
  */
-export async function help(registry: Registry, name?: string): Promise<Iterable<string>> {
-  const all = helpOptions(GLOBAL_OPTIONS);
-  const machine = all.filter(({ name }) => Object.hasOwn(VM_OPTIONS, name));
-  const options = { machine, program: all.filter((option) => !machine.includes(option)) };
-  if (name !== undefined && name !== "help") {
-    const command = await registry.load(name);
-    const all = { options: helpOptions(command.options), operands: helpOptions(command.operands) };
-    return commandHelp({ ...command, ...all, usage: usage(command) }, options);
-  }
-  const commands = await Promise.all(registry.names.map(registry.load));
-  return generalHelp(commands, options, STATUSES);
+export async function loadTopic(registry: Registry, name: string): Promise<Topic> {
+  const commands = name === "formats" ? await described(registry) : [];
+  const sources: TopicSources = {
+    commands,
+    endings: ENDINGS,
+    machine: optionRows(VM_OPTIONS),
+  };
+  return await TOPICS[name]!.load(sources);
 }
-
-/** An option as help shows it. */
-export interface HelpOption {
-  /** Its name, without the two dashes. */
-  readonly name: string;
-  /** The placeholder of its value; `null` for a flag. */
-  readonly value: string | null;
-  /** Whether the value may be left out. */
-  readonly isValueOptional: boolean;
-  /** What it does. */
-  readonly help: string;
-  /** Its default; `null` if there is none to show. */
-  readonly fallback: string | null;
-}
-
-/** The options of every command, as help shows them in two groups. */
-export interface GlobalOptions {
-  /** The options of the program itself. */
-  readonly program: readonly HelpOption[];
-  /** The options for the machine of `--kernel`. */
-  readonly machine: readonly HelpOption[];
-}
-
-/** A command as help shows it. */
-export interface HelpCommand {
-  /** Its name. */
-  readonly name: string;
-  /** What it does, in one line. */
-  readonly summary: string;
-  /** What a user should know beyond the summary. */
-  readonly details: string;
-  /** Command lines, each with a description of what it shows. */
-  readonly examples: readonly (readonly [string, string])[];
-}
-
-/** A command with its options and operands. */
-export interface WholeCommand extends HelpCommand {
-  /** The usage line. */
-  readonly usage: string;
-  /** Its operands. */
-  readonly operands: readonly HelpOption[];
-  /** Its options. */
-  readonly options: readonly HelpOption[];
-}
-
-/** Exit statuses with a common meaning. */
-export type HelpStatus = readonly [numbers: readonly number[], meaning: string];
-
-const WIDTH = 80;
 
 /**
  * The overview.
  *
- * @returns Lines with their line ends.
+ * @param width The most characters of a line.
+ * @returns Lines with their ends.
  */
-export function* generalHelp(
-  commands: readonly HelpCommand[],
-  globals: GlobalOptions,
-  statuses: readonly HelpStatus[],
-): Generator<string> {
-  yield "dirtyring: a laboratory for KVM's dirty ring\n\n";
-  yield "usage: dirtyring COMMAND [OPTION ...]\n\n";
-  const rows = [
-    ...commands.map(({ name, summary }) => [name, summary]),
-    ["help", "this overview, or with a command's name all about it"],
+export function* overview(commands: readonly Described[], width: number): Generator<string> {
+  const rows = { width, indent: "  " };
+  yield* fill(`dirtyring: ${TITLE}`, { width });
+  for (const text of INTRODUCTION) {
+    yield "\n";
+    yield* fill(text, { width });
+  }
+  yield "\nusage: dirtyring COMMAND [OPTION ...]\n";
+  yield "       dirtyring help [COMMAND|TOPIC]\n";
+  yield "\nto begin with:\n";
+  yield* columns(TASKS, rows);
+  yield "\ncommands:\n";
+  yield* columns(commands.map(({ name, summary }) => [name, summary]), rows);
+  yield "\ntopics (dirtyring help TOPIC):\n";
+  yield* columns(TOPIC_NAMES.map((name) => [name, TOPICS[name]!.summary]), rows);
+  yield "\noptions of every command:\n";
+  const kernel: [string, string] = [
+    `--kernel ${VM_OPTIONS.kernel.value}`,
+    "ask another kernel than this host's (dirtyring help kernels)",
   ];
-  yield* table(rows, ["left", "left"], "  ");
-  yield* globalsText(globals);
-  yield "\n";
-  yield* table(
-    statuses.map(([numbers, meaning], n) => [
-      `${n === 0 ? "exit status " : ""}${numbers.join(", ")}`,
-      meaning,
-    ]),
-    ["right", "left"],
-  );
+  yield* columns([...optionRows(PROGRAM_OPTIONS), kernel], rows);
 }
 
 /**
  * The help of one command.
  *
- * @returns Lines with their line ends.
+ * @param width The most characters of a line.
+ * @returns Lines with their ends.
  */
-export function* commandHelp(
-  command: WholeCommand,
-  globals: GlobalOptions,
-): Generator<string> {
-  const { name, summary, usage, details, operands, options, examples } = command;
-  yield `dirtyring ${name}: ${summary}\n\n`;
-  yield `usage: ${usage}\n\n`;
-  yield* wrap(details, WIDTH, "");
-  if (operands.length > 0) yield "\n";
-  for (const operand of operands) yield* optionText(`${operand.value}`, operand);
-  yield "\noptions:\n";
-  yield* optionsText(options);
-  yield* globalsText(globals);
+export function* commandHelp(command: Described, width: number): Generator<string> {
+  const { name, summary, details, operands, options, examples } = command;
+  const rows = { width, indent: "  " };
+  yield* fill(`dirtyring ${name}: ${summary}`, { width, indent: "  " });
+  yield "\n";
+  yield* fill(details, { width });
+  yield "\n";
+  yield* fill(`usage: ${usage(command)}`, { width, indent: "  " });
+  if (Object.keys(operands).length > 0) yield* columns(operandRows(operands), rows);
   yield "\nexamples:\n";
-  for (const [line, shows] of examples) yield `  ${line}\n      ${shows}\n`;
+  for (const [line, shows] of examples) {
+    yield* commandLine(line, width);
+    yield* fill(shows, { width, first: "      ", indent: "      " });
+  }
+  const [often, more] = optionGroups(command);
+  if (often.length > 0) {
+    yield "\noptions that are used most:\n";
+    yield* columns(optionRows(options, often), rows);
+  }
+  if (more.length > 0) {
+    yield often.length > 0 ? "\nother options:\n" : "\noptions:\n";
+    yield* columns(optionRows(options, more), rows);
+  }
+  if (Object.hasOwn(ABOUT_COMMANDS, name)) return;
+  const every = Object.keys(PROGRAM_OPTIONS).map((one) => `--${one}`).join(", ");
+  yield "\n";
+  yield* fill(
+    `of every command: ${every} (dirtyring help), and to ask another kernel --kernel and its ` +
+      "options (dirtyring help kernels)",
+    { width },
+  );
 }
 
-function* globalsText({ program, machine }: GlobalOptions): Generator<string> {
-  yield "\noptions of every command, to ask another kernel than this host's:\n";
-  yield* optionsText(machine);
-  yield "\noptions of every command:\n";
-  yield* optionsText(program);
-}
+/** Stands for the space between an option and its value, where no line is broken. */
+const TIED = "\0";
 
-function* optionsText(options: readonly HelpOption[]): Generator<string> {
-  for (const option of options) {
-    yield* optionText(written(option), option);
+// A command line that a shell can read as it is printed, on several lines too.
+function* commandLine(line: string, width: number): Generator<string> {
+  const tied = line.replaceAll(/(?<= --[\w-]+) (?!-)/g, TIED);
+  const lines = [...fill(tied, { width: width - 2, first: "  ", indent: "    " })];
+  for (const [n, one] of lines.entries()) {
+    const text = one.replaceAll(TIED, " ");
+    yield n < lines.length - 1 ? text.replace("\n", " \\\n") : text;
   }
 }
 
-// As a command line has it.
-function written({ name, value, isValueOptional }: HelpOption): string {
-  if (value === null) return `--${name}`;
-  return isValueOptional ? `--${name}[=${value}]` : `--${name} ${value}`;
-}
-
-function* optionText(written: string, { help, fallback }: HelpOption): Generator<string> {
-  yield `  ${written}\n`;
-  yield* wrap(fallback === null ? help : `${help} (default: ${fallback})`, WIDTH, "      ");
-}
-
-// Breaks a text into lines between words.
-function* wrap(text: string, width: number, indent: string): Generator<string> {
-  let line = indent;
-  for (const word of text.split(" ")) {
-    if (line !== indent && line.length + 1 + word.length > width) {
-      yield `${line}\n`;
-      line = indent;
+/**
+ * The help of a topic.
+ *
+ * @param name Its name.
+ * @param width The most characters of a line.
+ * @returns Lines with their ends.
+ */
+export function* topicHelp(name: string, { parts }: Topic, width: number): Generator<string> {
+  yield* fill(`dirtyring help ${name}: ${TOPICS[name]!.summary}`, { width, indent: "  " });
+  for (const part of parts) {
+    yield "\n";
+    if (typeof part === "string") {
+      yield* fill(part, { width });
+      continue;
     }
-    line += line === indent ? word : ` ${word}`;
+    if (part.title !== undefined) yield* fill(`${part.title}:`, { width });
+    yield* columns(part.rows, { width, indent: "  " });
   }
-  yield `${line}\n`;
 }

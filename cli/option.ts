@@ -22,14 +22,28 @@ export interface Option<T> {
    * `--kernel`; `null` if there is none.
    */
   file?(value: T): OptionFile | readonly OptionFile[] | null;
-  /** The values that the shell completes. */
+  /** The words that it takes, which the shell completes. */
   readonly choices?: readonly string[];
+  /** What the shell completes a value with, where it is more than `choices`. */
+  readonly completes?: Completion;
   /**
    * Parses a value.
    *
    * @throws {SyntaxError} If the text is not a valid value; the message says what was expected.
    */
   parse(text: string): T;
+}
+
+/** What the shell completes a value with. */
+export interface Completion {
+  /** Words, or what loads them. One that ends with a colon is followed by more. */
+  readonly words?: readonly string[] | (() => Promise<readonly string[]>);
+  /** Names of files, or of folders alone. */
+  readonly path?: "file" | "folder";
+  /** The words that the name of a file follows: `file:`. */
+  readonly fileAfter?: readonly string[];
+  /** Whether several may be given, separated by commas. */
+  readonly isList?: true;
 }
 
 /** A file or folder that an option names, and what the command does with it. */
@@ -119,7 +133,7 @@ function parseCount(text: string, { min = 0, max = Number.MAX_SAFE_INTEGER }: Co
   const value = /^(\d+|0x[0-9a-f]+)$/i.test(text) ? Number(text) : NaN;
   if (value >= min && value <= max) return value;
   throw new SyntaxError(
-    max === Number.MAX_SAFE_INTEGER
+    max === Number.MAX_SAFE_INTEGER && !(value > max)
       ? `expected a whole number of ${min} or more`
       : `expected a whole number from ${min} to ${max}`,
   );
@@ -312,11 +326,13 @@ export function list<T>(
   fallback: readonly T[],
   fallbackText: string = fallback.join(),
 ): Option<readonly T[]> {
+  const words = item.completes?.words ?? item.choices;
   return {
     value: `${item.value},...`,
     help,
     fallback,
     fallbackText,
+    completes: { ...(words === undefined ? {} : { words }), isList: true },
     parse(text) {
       const values: T[] = [];
       const parts = text.split(",").map((part) => part.trim());
@@ -344,14 +360,20 @@ function parseOne<T>(item: Option<T>, text: string): T {
  * Makes an option that takes globs, separated by commas.
  *
  * @param fallbackText What help shows if it is not given.
+ * @param words Loads what the globs may match, for completion.
  * @returns The option; its list is empty unless given.
  */
-export function globs(help: string, fallbackText: string): Option<readonly string[]> {
+export function globs(
+  help: string,
+  fallbackText: string,
+  words: () => Promise<readonly string[]> = () => Promise.resolve([]),
+): Option<readonly string[]> {
   return {
     value: "GLOBS",
     help,
     fallback: [],
     fallbackText,
+    completes: { words, isList: true },
     parse(text) {
       const all = text.split(",").map((one) => one.trim()).filter((one) => one !== "");
       if (all.length > 0) return all;

@@ -1,5 +1,5 @@
 import { KernelError } from "../ffi/errors.ts";
-import { fileShortage, UsageError } from "../host/errors.ts";
+import { fileErrorText, fileShortage, UsageError } from "../host/errors.ts";
 import { printable, printableText } from "../text/printable.ts";
 
 /** Writes a result to a file, atomically: the file appears only when it is complete. */
@@ -32,7 +32,7 @@ export class OutputFile {
     return await refusing(what, async () => {
       const found = await existing(name);
       const path = found === null ? name : found.path;
-      if (found?.info.isDirectory) throw new UsageError(`${what}: is a folder`);
+      if (found?.info.isDirectory) throw new UsageError(`${what}: is a folder; expected a file`);
       const isDevice = found !== null && !found.info.isFile;
       if (found !== null && !isDevice) (await Deno.open(path, { write: true })).close();
       const file = new OutputFile(what, path, found?.info.mode ?? null, isDevice);
@@ -124,6 +124,5 @@ function reason(error: Error): string {
   if (error instanceof Deno.errors.NotCapable) {
     return "Deno has no permission to write there (bin/dirtyring has it for all but /dev and /proc)";
   }
-  // Deno appends its own function and a path to the system's message.
-  return error.message.replace(/: \w+ '.*$/s, "");
+  return `${fileErrorText(error)}; expected a file that can be written`;
 }

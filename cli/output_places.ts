@@ -32,6 +32,11 @@ export const outputOption: Option<readonly OutputChoice[]> = {
   fallback: [],
   fallbackText: "standard output",
   isMany: true,
+  completes: {
+    words: FORMATS.map((format) => `${format}:`),
+    path: "file",
+    fileAfter: FORMATS.map((format) => `${format}:`),
+  },
   file: (outputs) =>
     outputs.filter(({ path }) => path !== "-").map(({ path }) => ({ path, use: "write" })),
   parse(text) {
@@ -43,7 +48,7 @@ export const outputOption: Option<readonly OutputChoice[]> = {
 };
 
 /** The format that an ending of a file's name stands for. */
-const ENDINGS: Readonly<Record<string, string>> = {
+export const ENDINGS: Readonly<Record<string, string>> = {
   csv: "csv",
   json: "json",
   jsonl: "ndjson",

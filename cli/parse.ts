@@ -4,6 +4,9 @@ import { UsageError } from "../host/errors.ts";
 import { printable } from "../text/printable.ts";
 import type { OperandTable, Option, OptionTable } from "./option.ts";
 
+/** The options that may be written with one letter: `-h`. */
+export const SHORT: Readonly<Record<string, string>> = { help: "h", version: "V" };
+
 /** A parsed command line. */
 export interface ParsedLine {
   /** A value for each option. */
@@ -38,7 +41,7 @@ export async function parseLine(
     boolean: names.filter((name) => options[name]!.value === null),
     string: [...names.filter((name) => options[name]!.value !== null), "_"],
     collect: names,
-    alias: { help: "h", version: "V" },
+    alias: SHORT,
     unknown: (arg, key) => {
       if (key === undefined) return true;
       unknown.push(arg.replace(/=.*$/s, ""));
@@ -149,7 +152,9 @@ function valueOf(name: string, given: unknown, options: OptionTable): unknown {
   if (option.value === null) return true;
   // An option that may be given several times parses each value as a list.
   if (option.isMany) return texts.flatMap((text) => parseValue(`--${name}`, `${text}`, option));
-  if (texts.length > 1) throw new UsageError(`--${name} is given ${texts.length} times`);
+  if (texts.length > 1) {
+    throw new UsageError(`--${name} is given ${texts.length} times; expected it once`);
+  }
   return parseValue(`--${name}`, `${texts[0]}`, option);
 }
 
@@ -165,5 +170,6 @@ function parseValue(what: string, text: string, option: Option<unknown>): unknow
 async function unknownOption(arg: string, options: OptionTable): Promise<string> {
   const { nearest } = await import("./nearest.ts");
   const near = nearest(arg.replace(/^-+/, ""), Object.keys(options));
-  return `unknown option ${printable(arg)}` + (near === null ? "" : `; did you mean --${near}?`);
+  return `unknown option ${printable(arg)}` +
+    (near === null ? "; --help lists all" : `; did you mean --${near}?`);
 }

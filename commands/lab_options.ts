@@ -6,8 +6,8 @@ import { choice, count, memorySize, type Option, optionalCount, ringSize } from 
 import type { RoundsCheck, RuleChoice } from "../drive/story.ts";
 import type { Kernel } from "../ffi/kernel.ts";
 import type { GuestName } from "../guest/guest.ts";
-import { parsePattern, type Pattern, PATTERN_FORMS } from "../guest/pattern.ts";
-import { type Backend, type ModelChoice, parseModel } from "../host/backend.ts";
+import { parsePattern, type Pattern, PATTERN_FORMS, PATTERN_WORDS } from "../guest/pattern.ts";
+import { type Backend, MODEL_VERSIONS, type ModelChoice, parseModel } from "../host/backend.ts";
 import { EXIT } from "../host/errors.ts";
 import { type RingVm, ringVm } from "../machine/guest_vm.ts";
 import { type LabOptions, type Plan, planLab } from "../machine/plan.ts";
@@ -19,6 +19,7 @@ const patternOption: Option<Pattern> = {
   fallback: { name: "sequential", parameter: 0 },
   fallbackText: "sequential",
   file: (pattern) => pattern.name === "file" ? { path: pattern.path, use: "read" } : null,
+  completes: { words: [...PATTERN_WORDS, "file:"], fileAfter: ["file:"] },
   parse: parsePattern,
 };
 
@@ -135,6 +136,11 @@ export const modelOption: Option<ModelChoice | undefined> = {
     "with page-modification logging, +emulator emulates real mode, where every store pushes",
   fallback: undefined,
   fallbackText: "latest",
+  completes: {
+    words: MODEL_VERSIONS.flatMap((version) =>
+      ["", "+pml", "+emulator", "+pml+emulator"].map((traits) => `${version}${traits}`)
+    ),
+  },
   parse: parseModel,
 };
 

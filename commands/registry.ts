@@ -35,7 +35,7 @@ export const COMMAND_NAMES: readonly string[] = Object.keys(COMMANDS);
 export async function loadCommand(name: string): Promise<Command> {
   const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (load === undefined) {
-    const { unknownCommand } = await import("../cli/nearest.ts");
+    const { unknownCommand } = await import("../cli/unknown.ts");
     throw unknownCommand(name, COMMAND_NAMES);
   }
   return (await load()).command;

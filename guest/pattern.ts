@@ -47,6 +47,11 @@ export interface PatternSpace {
 export const PATTERN_FORMS =
   "sequential, reverse, stride:N, random, window:N, zigzag, pingpong, hot:N or file:PATH";
 
+/** The generated patterns as they are begun to be written: `stride:` where a number follows. */
+export const PATTERN_WORDS: readonly string[] = Object.entries(GENERATED).map(
+  ([name, takesNumber]) => takesNumber ? `${name}:` : name,
+);
+
 /** The largest N of a pattern: page numbers have 32 bits. */
 const MAX_PARAMETER = 2 ** 32 - 1;
 

@@ -9,8 +9,8 @@ import {
 } from "../ffi/errors.ts";
 
 /**
- * The command line, a file, or a value in one of them is wrong, or exceeds a limit that the kernel
- * reports. The message names the value, says what was expected and, if possible, what to do.
+ * The command line, a file, or a value in one of them is wrong, whatever the kernel. The message
+ * names the value, says what was expected and, if possible, what to do.
  */
 export class UsageError extends WordedError {
   /** Creates an error that says what is wrong. */
@@ -20,7 +20,7 @@ export class UsageError extends WordedError {
   }
 }
 
-/** A value that is not possible: by itself, in combination with another one, or on this kernel. */
+/** A value that is not possible: by itself, or in combination with another one. */
 export class ValueError extends UsageError {
   /** The values that were asked for, by name: `{ gap: 300 }`. Sizes are in bytes. */
   readonly asked: Readonly<Record<string, number | string>>;
@@ -42,6 +42,34 @@ export class ValueError extends UsageError {
   ) {
     super(wording);
     this.name = "ValueError";
+    this.asked = asked;
+    this.limit = limit;
+  }
+}
+
+/**
+ * A value that is possible, but not here: it exceeds a limit that this kernel reports, or the memory
+ * of this host. Where a call fails because of a value it is a {@linkcode KernelError}.
+ */
+export class LimitError extends WordedError {
+  /** The values that were asked for, by name: `{ vcpus: 5000 }`. Sizes are in bytes. */
+  readonly asked: Readonly<Record<string, number | string>>;
+  /** The range of the first of them that this kernel takes; `null` if no range describes it. */
+  readonly limit: Limit | null;
+
+  /**
+   * Creates an error that says which values this kernel does not take.
+   *
+   * @param asked The values that were asked for, by name; sizes are in bytes.
+   * @param limit The range of the first value that this kernel takes.
+   */
+  constructor(
+    asked: Readonly<Record<string, number | string>>,
+    wording: Wording,
+    limit: Limit | null = null,
+  ) {
+    super(wording);
+    this.name = "LimitError";
     this.asked = asked;
     this.limit = limit;
   }
@@ -120,15 +148,15 @@ export function fileShortage(what: string | Wording, error: unknown): KernelErro
   return errno !== null && NO_ROOM.has(errno) ? new KernelError(what, -errno) : null;
 }
 
-/** The exit statuses of dirtyring: README.md, "Exit statuses". */
+/** The exit statuses of dirtyring: cli/statuses.ts says what they mean. */
 export const EXIT = {
   /** Done, and every check holds. */
   OK: 0,
   /** A check does not hold. */
   BROKEN: 1,
-  /** The command line, a file or a value in one of them is wrong. */
+  /** The command line, a file or a value in one of them is wrong, whatever the kernel. */
   USAGE: 2,
-  /** The kernel refused or failed a call that was needed, the guest failed, or something ran out. */
+  /** The kernel refused what was asked or failed a call, the guest failed, or something ran out. */
   KERNEL: 3,
   /** This host lacks what is needed. */
   HOST: 4,

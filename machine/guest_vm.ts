@@ -7,7 +7,7 @@ import {
 } from "../ffi/kvm_constants.ts";
 import { PAGE_SIZE } from "../ffi/linux.ts";
 import type { Errand } from "../guest/guest.ts";
-import { ValueError } from "../host/errors.ts";
+import { LimitError } from "../host/errors.ts";
 import { type KernelFacts, kernelFacts, type Result } from "../host/facts.ts";
 import { Mapping } from "../kvm/mapping.ts";
 import { largestRing, System } from "../kvm/system.ts";
@@ -64,7 +64,7 @@ export class GuestVm<Tracker extends DirtyTracker = DirtyTracker> implements Dis
    * disposes of it.
    * @throws {HostError} If the host has no usable KVM, or the kernel lacks the way of tracking: the
    * dirty ring, or manual protection.
-   * @throws {ValueError} Above a limit that the kernel reports.
+   * @throws {LimitError} Above a limit that the kernel reports.
    * @throws {KernelError} If the kernel refuses a call.
    */
   constructor(kernel: Kernel, plan: Plan, tracker: Tracker) {
@@ -183,7 +183,7 @@ export type RingVm = GuestVm<RingTracker>;
  * Makes a VM whose dirty pages are tracked in rings.
  *
  * @throws {HostError} If the host has no usable KVM, or no dirty ring.
- * @throws {UsageError} Above a limit that the kernel reports.
+ * @throws {LimitError} Above a limit that the kernel reports.
  * @throws {KernelError} If the kernel refuses a call.
  */
 export function ringVm(kernel: Kernel, plan: Plan): RingVm {
@@ -193,7 +193,7 @@ export function ringVm(kernel: Kernel, plan: Plan): RingVm {
 function checkLimits(system: System, { options }: Plan): void {
   const vcpus = system.checkExtension(KVM_CAP_MAX_VCPUS);
   if (options.vcpus > vcpus) {
-    throw new ValueError(
+    throw new LimitError(
       { vcpus: options.vcpus },
       (name) => `${name("vcpus")} ${options.vcpus}: this kernel allows ${vcpus} in a VM at most`,
       { least: 1, most: vcpus },
@@ -201,7 +201,7 @@ function checkLimits(system: System, { options }: Plan): void {
   }
   const slots = system.checkExtension(KVM_CAP_NR_MEMSLOTS) - 1;
   if (options.slots > slots) {
-    throw new ValueError(
+    throw new LimitError(
       { slots: options.slots },
       (name) =>
         `${name("slots")} ${options.slots}: this kernel allows ${slots} beside slot 0 at most`,

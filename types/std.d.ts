@@ -49,10 +49,6 @@ declare module "@std/fmt/colors" {
   export function cyan(str: string): string;
 }
 
-declare module "@std/text/closest-string" {
-  export function closestString(
-    givenWord: string,
-    possibleWords: readonly string[],
-    options?: { caseSensitive?: boolean },
-  ): string;
+declare module "@std/text/levenshtein-distance" {
+  export function levenshteinDistance(str1: string, str2: string): number;
 }

@@ -18,7 +18,7 @@ import {
   ringSize,
 } from "../../cli/option.ts";
 import { KernelError } from "../../ffi/errors.ts";
-import { parsePattern, type Pattern } from "../../guest/pattern.ts";
+import { parsePattern, type Pattern, PATTERN_WORDS } from "../../guest/pattern.ts";
 import { UsageError } from "../../host/errors.ts";
 import { Interrupt } from "../../host/interrupt.ts";
 import type { Watched } from "../../host/kernel_log.ts";
@@ -71,6 +71,7 @@ const patternOption: Option<Pattern> = {
   help: `order in which pages are dirtied, in the sweeps cost and ring-size: ${FORMS}`,
   fallback: { name: "random", parameter: 0 },
   fallbackText: "random",
+  completes: { words: PATTERN_WORDS.filter((word) => word !== "hot:") },
   parse(text) {
     const pattern = parsePattern(text);
     if (pattern.name !== "file" && pattern.name !== "hot") return pattern;
@@ -86,6 +87,7 @@ const svgOption: Option<string | undefined> = {
   fallback: undefined,
   fallbackText: "none",
   file: (path) => path === undefined ? null : { path, use: "write" },
+  completes: { path: "file" },
   parse: parsePath("file"),
 };
 
@@ -204,6 +206,7 @@ export const command: Command = defineCommand({
     format: choice("how the result is written", ["text", "csv", "json", "svg"]),
     svg: svgOption,
   },
+  often: ["sweep", "memory", "pages", "format", "svg"],
   examples: [
     [
       "dirtyring bench --sweep cost --memory 16MiB,256MiB --pages 16,256 --repetitions 5",

@@ -222,6 +222,13 @@ function statusOf(outcome: CheckOutcome, { bisect }: Pick<CheckOptions, "bisect"
   }
 }
 
+// The ids of all checks, and their groups.
+async function ids(): Promise<readonly string[]> {
+  const { ALL_CHECKS } = await import("../../conformance/statements/all_checks.ts");
+  const all = ALL_CHECKS.map(({ id }) => id);
+  return [...new Set(all.map((id) => id.replace(/\..*/, ".*"))), ...all];
+}
+
 /** `dirtyring check` */
 export const command: Command = defineCommand({
   name: "check",
@@ -234,8 +241,8 @@ export const command: Command = defineCommand({
     "--bisect 125 for all that says nothing about the kernel, 129 for a wrong command line.",
   options: {
     ...backendOptions(),
-    only: globs("only checks whose id matches one of these globs", "all"),
-    skip: globs("no check whose id matches one of these globs", "none"),
+    only: globs("only checks whose id matches one of these globs", "all", ids),
+    skip: globs("no check whose id matches one of these globs", "none", ids),
     list: flag("list the checks and make none; --format text or json"),
     timeout: optionalDuration(
       "the longest that a check may take",
@@ -255,6 +262,7 @@ export const command: Command = defineCommand({
     bisect: bisectOption,
     format: choice("how the result is written", ["text", "ktap", "junit", "json", "ndjson"]),
   },
+  often: ["only", "skip", "format", "bisect"],
   examples: [
     ["dirtyring check", "every statement that /dev/kvm can show"],
     ["dirtyring check --backend model --model v5.11", "all of them, on a kernel in memory"],

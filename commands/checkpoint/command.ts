@@ -56,6 +56,7 @@ const into: Option<string | undefined> = {
   fallback: undefined,
   fallbackText: "none",
   file: (path) => path === undefined ? null : { path, use: "write folder" },
+  completes: { path: "folder" },
   parse: parsePath("folder"),
 };
 
@@ -88,6 +89,7 @@ export const command: Command = defineCommand({
       "ndjson",
     ]),
   },
+  often: ["into", "epochs", "interval", "tracking", "pattern", "max-dirty"],
   examples: [
     ["dirtyring checkpoint", "two vCPUs, an epoch every 100 ms"],
     [

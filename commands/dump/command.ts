@@ -28,6 +28,7 @@ export const command: Command = defineCommand({
     ),
     format: choice("how the result is written", ["text", "json", "ndjson", "csv"]),
   },
+  often: ["pages", "vcpus", "ring", "pattern", "guest", "limit"],
   examples: [
     ["dirtyring dump --pages 8", "eight pages, eight entries"],
     ["dirtyring dump --vcpus 2 --slots 2 --pattern pingpong --pages 16", "two rings, two slots"],

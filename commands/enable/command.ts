@@ -19,6 +19,7 @@ export const command: Command = defineCommand({
     matrix: flag("ask every case of the enabling statements"),
     format: choice("how the result is written", ["text", "json"]),
   },
+  often: ["ring", "matrix"],
   examples: [
     ["dirtyring enable --ring 65536", "the largest ring: what does it cover?"],
     ["dirtyring enable --matrix", "does this kernel answer as documented?"],

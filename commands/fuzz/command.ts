@@ -32,6 +32,7 @@ const file: Option<string | undefined> = {
   fallback: undefined,
   fallbackText: "none",
   file: (path) => path === undefined ? null : { path, use: "read" },
+  completes: { path: "file" },
   parse: (text) => text,
 };
 
@@ -68,6 +69,7 @@ export const command: Command = defineCommand({
     bisect: bisectOption,
     format: choice("how the result is written", ["text", "json"]),
   },
+  often: ["seed", "file"],
   examples: [
     ["dirtyring fuzz 100 --seed 2", "do this kernel and the model agree?"],
     ["dirtyring fuzz 50 --bisect", "in a script for git bisect run"],

@@ -65,6 +65,7 @@ export const command: Command = defineCommand({
       "ndjson",
     ]),
   },
+  often: ["duration", "vcpus", "ring", "pattern", "guest", "witness"],
   examples: [
     ["dirtyring live --duration 2s --guest long64", "vCPUs that do not wait for the harvester"],
     [

@@ -17,6 +17,7 @@ export const command: Command = defineCommand({
     ...backendOptions(),
     format: choice("how the result is written", ["text", "json"]),
   },
+  often: ["backend"],
   examples: [
     ["dirtyring probe", "can the other commands run here?"],
     ["dirtyring probe --format json", "the same for a script"],

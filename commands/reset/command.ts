@@ -27,6 +27,7 @@ export const command: Command = defineCommand({
     ),
     format: choice("how the result is written", ["text", "json"]),
   },
+  often: ["gap", "harvest-first", "sort", "pages", "pattern"],
   examples: [
     ["dirtyring reset", "256 entries, one reset"],
     ["dirtyring reset --gap 100", "the kernel stops at entry 100"],

@@ -20,6 +20,7 @@ const folder: Operand<string> = {
   fallbackText: null,
   isRequired: true,
   file: (path) => path === "" ? null : { path, use: "read folder" },
+  completes: { path: "folder" },
   parse: parsePath("folder"),
 };
 
@@ -44,6 +45,7 @@ export const command: Command = defineCommand({
     ...backendOptions(),
     format: choice("how the result is written", ["text", "json", "ndjson"]),
   },
+  often: ["backend", "format"],
   examples: [
     ["dirtyring restore checkpoints", "what dirtyring checkpoint --into checkpoints wrote"],
     ["dirtyring restore checkpoints --format json", "for a program"],

@@ -14,7 +14,7 @@ import { kvm_dirty_gfn } from "../../ffi/kvm_structs.ts";
 import { PAGE_SIZE } from "../../ffi/linux.ts";
 import { parsePattern } from "../../guest/pattern.ts";
 import type { BackendSelection } from "../../host/backend.ts";
-import { UsageError, ValueError } from "../../host/errors.ts";
+import { LimitError, UsageError, ValueError } from "../../host/errors.ts";
 import { Interrupt, type InterruptWatch } from "../../host/interrupt.ts";
 import type { Watched } from "../../host/kernel_log.ts";
 import { largestRing, smallestRing, System } from "../../kvm/system.ts";
@@ -76,7 +76,7 @@ export async function restoreCheckpoint(
  *
  * @param kernel The kernel to run on; it need not be the one that ran the machine before.
  * @returns The result, even if a vCPU failed on the way: see its `error`.
- * @throws {UsageError} If this kernel, or the host's memory, cannot hold the machine of the
+ * @throws {LimitError} If this kernel, or the host's memory, cannot hold the machine of the
  * checkpoints.
  * @throws {HostError} If the host has no usable KVM, or vCPUs cannot be started.
  * @throws {KernelError} If the kernel refuses a call that makes the machine.
@@ -203,7 +203,7 @@ function readList(
  * options, so an error is about the file, not about an option.
  *
  * @param file The file that describes the machine.
- * @throws {UsageError} If it has more vCPUs or slots than the kernel allows, or rings of a size
+ * @throws {LimitError} If it has more vCPUs or slots than the kernel allows, or rings of a size
  * that the kernel refuses.
  * @throws {HostError} If the host has no usable KVM, or no dirty ring.
  * @throws {KernelError} If the kernel fails a call.
@@ -211,8 +211,9 @@ function readList(
 export function checkLimits(kernel: Kernel, { path, header: { lab, tracking } }: WholeFile): void {
   using system = System.open(kernel);
   const refuse = (what: string): never => {
-    throw new UsageError(
-      `${printable(path)}: its machine has ${what}; expected a kernel that takes it`,
+    throw new LimitError(
+      { restore: path },
+      () => `${printable(path)}: its machine has ${what}; expected a kernel that takes it`,
     );
   };
   const vcpus = system.checkExtension(KVM_CAP_MAX_VCPUS);
@@ -237,7 +238,7 @@ export function checkLimits(kernel: Kernel, { path, header: { lab, tracking } }:
  * @param file The file that describes it.
  * @param make Makes it.
  * @returns What `make` returned.
- * @throws {UsageError} If the host has too little memory.
+ * @throws {LimitError} If the host has too little memory.
  */
 export async function fitting<T>(
   { path, header: { lab } }: WholeFile,
@@ -248,10 +249,12 @@ export async function fitting<T>(
   } catch (error) {
     const why = wantOfMemory(error);
     if (why === null) throw error;
-    throw new UsageError(
-      `${
-        printable(path)
-      }: there is no memory here for its machine of ${lab.vcpus} vCPUs and ${lab.memory} bytes ` +
+    throw new LimitError(
+      { restore: path },
+      () =>
+        `${
+          printable(path)
+        }: there is no memory here for its machine of ${lab.vcpus} vCPUs and ${lab.memory} bytes ` +
         `of memory (${why}); expected a larger host, or a higher limit (ulimit -v)`,
     );
   }

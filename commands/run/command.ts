@@ -32,6 +32,7 @@ export const command: Command = defineCommand({
     ),
     format: choice("how the result is written", ["text", "json"]),
   },
+  often: ["rounds", "pages", "vcpus", "ring", "pattern", "guest", "sort"],
   examples: [
     ["dirtyring run", "two vCPUs, four rounds"],
     ["dirtyring run --ring 1024 --pages 5000", "rings that fill up, and are emptied, all the time"],

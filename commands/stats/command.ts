@@ -25,6 +25,7 @@ export const command: Command = defineCommand({
     rule: ruleOption,
     format: choice("how the result is written", ["text", "json"]),
   },
+  often: ["pattern", "pages", "memory", "rule"],
   examples: [
     ["dirtyring stats --pattern random --pages 2000", "poor coalescing"],
     ["dirtyring stats --pattern stride:8 --rule v5.11", "calls by an older kernel's rule"],

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { GLOBAL_OPTIONS } from "../../cli/global_options.ts";
-import { help } from "../../cli/help.ts";
+import { helpOf } from "../../cli/about.ts";
 import { nearest } from "../../cli/nearest.ts";
 import {
   choice,
@@ -164,7 +164,7 @@ Deno.test("every command is complete: name, summary, details, options with help,
     assertEquals(Object.keys(command.operands).filter((one) => one in options), []);
     const required = Object.values(command.operands).map(({ isRequired }) => isRequired);
     assertEquals(required, required.toSorted((a, b) => Number(b) - Number(a)));
-    const text = [...await help(REGISTRY, name)].join("");
+    const text = [...await helpOf(REGISTRY, name, 80)].join("");
     for (const one of Object.keys(command.options)) assert(text.includes(`--${one}`), one);
   }
 });
@@ -183,11 +183,62 @@ Deno.test("every example in help parses", async () => {
 });
 
 Deno.test("an unknown command suggests the nearest", async () => {
-  await assertRejects(() => loadCommand("rest"), UsageError, "did you mean reset?");
+  await assertRejects(() => loadCommand("rset"), UsageError, "did you mean dirtyring reset?");
   await assertRejects(() => loadCommand("constructor"), UsageError, "unknown command");
-  await assertRejects(() => help(REGISTRY, "prob"), UsageError, "did you mean probe?");
+  await assertRejects(
+    () => helpOf(REGISTRY, "prob", 80),
+    UsageError,
+    "did you mean dirtyring help probe?",
+  );
 });
 
-Deno.test("nearest() answers null where there is nothing to choose from", () => {
+Deno.test("nearest() names what a slip or two lead to, and nothing far away", () => {
+  const near = (word: string) => nearest(word, [...COMMAND_NAMES, "help"]);
+  const slips = [
+    "chekc",
+    "hlep",
+    "chek",
+    "dmp",
+    "DUMP",
+    "restre",
+    "benchh",
+    "checkpont",
+    "res",
+  ];
+  assertEquals(slips.map(near), [
+    "check",
+    "help",
+    "check",
+    "dump",
+    "dump",
+    "restore",
+    "bench",
+    "checkpoint",
+    "reset",
+  ]);
+  assertEquals(
+    ["foo", "x", "", "frobnicate", "xyzzy", "migrate"].map(near),
+    new Array(6).fill(null),
+  );
   assertEquals(nearest("x", []), null);
+});
+
+Deno.test("what is no command may be a topic or an option, and is nothing where all is far away", async () => {
+  const meant: readonly (readonly [string, string])[] = [
+    ["version", "did you mean dirtyring --version?"],
+    ["patterns", "did you mean dirtyring help patterns?"],
+    ["glosary", "did you mean dirtyring help glossary?"],
+    ["completion", "did you mean dirtyring completions?"],
+    ["foo", "unknown command foo; dirtyring help lists all"],
+  ];
+  for (const [word, text] of meant) {
+    await assertRejects(() => loadCommand(word), UsageError, text);
+  }
+  const helped = (word: string) => helpOf(REGISTRY, word, 80);
+  await assertRejects(
+    () => helped("foo"),
+    UsageError,
+    "unknown command or topic foo; dirtyring help",
+  );
+  await assertRejects(() => helped("pattern"), UsageError, "did you mean dirtyring help patterns?");
 });

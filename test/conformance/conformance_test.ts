@@ -101,7 +101,7 @@ Deno.test("check: a wrong command line gets one line and status 2", async () => 
   await refuses(["--list", "--format", "ktap"], "--list: works with --format text or json");
   await refuses(["--timeout", "10"], "expected a time with a unit");
   await refuses(["--repeat", "0"], "--repeat 0: expected");
-  await refuses(["--output", "/nowhere/at/all"], "--output /nowhere/at/all: No such file");
+  await refuses(["--output", "/nowhere/at/all"], "--output /nowhere/at/all: ENOENT");
   await refuses(["--output", "/"], "--output /: is a folder");
   await refuses(["--output", "/dev/full"], "--output /dev/full: Deno has no permission");
   await refuses(["--list", "--bisect"], "--bisect: does not go with --list", 129);

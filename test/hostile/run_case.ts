@@ -1,18 +1,13 @@
 import { commandLine } from "../../cli/command_line.ts";
 import { REGISTRY } from "../../commands/registry.ts";
 import { HostError, KernelError } from "../../ffi/errors.ts";
-import { GuestError, UsageError } from "../../host/errors.ts";
+import { GuestError, LimitError, UsageError } from "../../host/errors.ts";
+import { capturing, type Printed } from "../support/in_process.ts";
 import { chanceOf } from "./chance.ts";
 import type { CaseName } from "./formats.ts";
 import type { Format, HostileCase } from "./hostile_case.ts";
 import type { Outcome } from "./judge.ts";
 import { type Listing, Site } from "./site.ts";
-
-/** The captured output of a case. */
-interface Printed {
-  stdout: string;
-  stderr: string;
-}
 
 /** The folders of a case. */
 export interface Place {
@@ -67,32 +62,13 @@ async function statusOf({ args, call }: HostileCase): Promise<number> {
     const { message, stack } = error instanceof Error ? error : new Error(`${error}`);
     const status = error instanceof UsageError
       ? 2
-      : error instanceof KernelError || error instanceof GuestError
+      : [KernelError, LimitError, GuestError].some((refused) => error instanceof refused)
       ? 3
       : error instanceof HostError
       ? 4
       : 70;
     console.error(`dirtyring: ${status === 70 ? stack : message}`);
     return status;
-  }
-}
-
-// Captures the output. The program prints only in cli/printing.ts, with these three functions.
-async function capturing(printed: Printed, work: () => Promise<number>): Promise<number> {
-  const { stdout } = Deno;
-  const decoders = { stdout: new TextDecoder(), stderr: new TextDecoder() };
-  const taken = (bytes: Uint8Array) => {
-    printed.stdout += decoders.stdout.decode(bytes, { stream: true });
-    return bytes.length;
-  };
-  const [writeSync, write, error] = [stdout.writeSync, stdout.write, console.error];
-  stdout.writeSync = taken;
-  stdout.write = (bytes) => Promise.resolve(taken(bytes));
-  console.error = (...words: unknown[]) => void (printed.stderr += `${words.join(" ")}\n`);
-  try {
-    return await work();
-  } finally {
-    [stdout.writeSync, stdout.write, console.error] = [writeSync, write, error];
   }
 }
 

@@ -4,7 +4,7 @@ import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { optionFlag } from "../../cli/option.ts";
 import { HostError, KernelError, WordedError } from "../../ffi/errors.ts";
 import { resourceLimit } from "../../ffi/process.ts";
-import { ValueError } from "../../host/errors.ts";
+import { LimitError } from "../../host/errors.ts";
 import { exhaustion } from "../../host/exhaustion.ts";
 import { openModel } from "../../model/model_kernel.ts";
 import { dirtyring } from "../support/cli.ts";
@@ -34,14 +34,14 @@ Deno.test("a ring that the kernel does not take says what it was asked, and what
 });
 
 Deno.test("a value that does not fit is told by name, and as an option where options are", async () => {
-  const error = assertThrows(() => makeLab({ vcpus: 5000, pages: 5000 }, model()), ValueError);
+  const error = assertThrows(() => makeLab({ vcpus: 5000, pages: 5000 }, model()), LimitError);
   assertEquals([error.asked, error.limit], [{ vcpus: 5000 }, { least: 1, most: 1024 }]);
   assertEquals(error.message, "vcpus 5000: this kernel allows 1024 in a VM at most");
   const args = ["dump", "--backend", "model", "--vcpus", "5000", "--pages", "5000"];
   const { code, stderr } = await dirtyring(args);
-  assertEquals([code, stderr], [2, `dirtyring: --${error.message}\n`]);
+  assertEquals([code, stderr], [3, `dirtyring: --${error.message}\n`]);
   const verbose = await dirtyring([...args, "--verbose"]);
-  assertEquals(verbose.stderr.split("\n")[0], `dirtyring: UsageError: --${error.message}`);
+  assertEquals(verbose.stderr.split("\n")[0], `dirtyring: LimitError: --${error.message}`);
 });
 
 Deno.test("a result says options where a command line asked for it", async () => {

@@ -46,7 +46,12 @@ const RULES: Readonly<Record<string, Rule>> = {
   "conformance/fuzz": { values: ["conformance/kit", "drive", "host", "ring", ...LOW], types: [] },
   report: { values: [], types: ["conformance/runner", "drive", ...LAB] },
   "report/chart": { values: ["report"], types: [] },
-  cli: { values: ["vm", "checkpoint", "report", "host", "ffi"], types: [] },
+  "cli/completions": { values: [], types: [] },
+  "cli/topics": { values: [], types: [] },
+  cli: {
+    values: ["cli/completions", "cli/topics", "vm", "checkpoint", "report", "host", "ffi"],
+    types: [],
+  },
   commands: { values: ["cli", "report", "machine", "host", "guest"], types: ["drive", "ffi"] },
 };
 

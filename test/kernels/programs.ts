@@ -16,12 +16,28 @@ const NEEDED = [
  */
 export async function installPrograms(host: PackageHost): Promise<string | null> {
   for (const { programs, of } of NEEDED) {
-    const found = await Promise.all(programs.map((program) => host.has(program)));
-    if (found.includes(true)) continue;
-    const why = await install(of, host);
-    if (why !== null) return `no ${programs[0]} here, and ${why}`;
+    const why = await installMissing(programs, of, host);
+    if (why !== null) return why;
   }
   return null;
+}
+
+/**
+ * Installs a program, if it is missing.
+ *
+ * @param programs Alternatives, any of which will do.
+ * @param of Debian's package of the first.
+ * @returns Why that failed, in one line; `null` if there is one.
+ */
+export async function installMissing(
+  programs: readonly string[],
+  of: string,
+  host: PackageHost,
+): Promise<string | null> {
+  const found = await Promise.all(programs.map((program) => host.has(program)));
+  if (found.includes(true)) return null;
+  const why = await install(of, host);
+  return why === null ? null : `no ${programs[0]} here, and ${why}`;
 }
 
 async function install(name: string, host: PackageHost): Promise<string | null> {

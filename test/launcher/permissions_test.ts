@@ -116,6 +116,8 @@ Deno.test("what a command line says is taken as the program takes it", async () 
     ["", [OWN]],
     ["help", [OWN]],
     ["help check", [OWN]],
+    ["help --man check", [OWN]],
+    ["completions bash", [OWN]],
     ["--version", [OWN]],
     ["-V", [OWN]],
     ["check -h", [OWN]],
@@ -188,6 +190,9 @@ Deno.test("through the launcher each command does its work on the model, without
     "cat pages | dirtyring dump --backend model --pattern file:/dev/stdin",
     "check --list --format json",
     "help bench",
+    "help --all",
+    "help --man bench",
+    "completions zsh",
   ];
   for (const line of lines) {
     const whole = line.startsWith("cat") ? line : `dirtyring ${line}`;

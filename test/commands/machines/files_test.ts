@@ -155,7 +155,7 @@ Deno.test("what cannot be read or written is told before a machine is started", 
   );
   await wrong("read folder", `${at}/full/file`, "ENOTDIR");
   await wrong("write", at, `--o0 ${at}: is a folder`);
-  await wrong("write", `${at}/nowhere/file`, `--o0 ${at}/nowhere/file: No such file`);
+  await wrong("write", `${at}/nowhere/file`, `--o0 ${at}/nowhere/file: ENOENT`);
   await wrong("write folder", `${at}/full`, "holds file already");
 });
 

@@ -19,7 +19,7 @@ import { fitting, restore } from "../../../commands/restore/restore.ts";
 import { ERRNO, KernelError } from "../../../ffi/errors.ts";
 import type { Kernel } from "../../../ffi/kernel.ts";
 import { kvm_regs } from "../../../ffi/kvm_structs.ts";
-import { UsageError } from "../../../host/errors.ts";
+import { LimitError, UsageError } from "../../../host/errors.ts";
 import { VCPU_STATE_BYTES } from "../../../kvm/vcpu.ts";
 import { forge, forgeHeader, madeUp, noise } from "../../support/checkpoint_files.ts";
 import { keep, model } from "../../support/checkpoints.ts";
@@ -158,7 +158,7 @@ const TOO_LARGE: readonly (readonly [Partial<CheckpointedLab>, string])[] = [
 Deno.test("restore() names the file whose machine the kernel does not take", async () => {
   for (const [changes, why] of TOO_LARGE) {
     await withMachine(changes, async (folder, path) => {
-      const { message } = await assertRejects(() => restoring(folder), UsageError, why);
+      const { message } = await assertRejects(() => restoring(folder), LimitError, why);
       assert(message.startsWith(`${path}: its machine has `), message);
       assert(!message.includes("--"), message);
     });
@@ -169,7 +169,7 @@ Deno.test("restore() names the file for whose machine there is no memory", async
   await withMachine({}, async (folder, path) => {
     const kernel = model();
     const poor: Kernel = { ...kernel, mmap: () => -ERRNO.ENOMEM };
-    const { message } = await assertRejects(() => restoring(folder, poor), UsageError);
+    const { message } = await assertRejects(() => restoring(folder, poor), LimitError);
     assertStringIncludes(
       message,
       `${path}: there is no memory here for its machine of 2 vCPUs and`,
@@ -179,7 +179,7 @@ Deno.test("restore() names the file for whose machine there is no memory", async
     const file = await checkFile(path);
     const failing = (error: Error) => () => fitting(file, () => Promise.reject(error));
     const none = new RangeError("Array buffer allocation failed");
-    await assertRejects(failing(none), UsageError, path);
+    await assertRejects(failing(none), LimitError, path);
     await assertRejects(failing(new RangeError("Cannot view 3 bytes")), RangeError, "Cannot view");
     await assertRejects(failing(new KernelError("open(x)", -ERRNO.EMFILE)), KernelError, "EMFILE");
   });
