@@ -168,8 +168,8 @@ export const GLOBAL_OPTIONS: typeof VM_OPTIONS & {
   "no-times": flag("show no time, so that the same counts give the same output"),
   "no-provenance": flag("leave out of JSON where a result comes from: program, host, kernel, time"),
   color: choice(
-    "colours: always or never, or auto: not with NO_COLOR, with FORCE_COLOR, otherwise on a terminal but for " +
-      "TERM=dumb",
+    "auto colours a terminal, unless TERM=dumb; FORCE_COLOR comes before that, NO_COLOR before " +
+      "FORCE_COLOR, and always or never before both",
     COLOR_CHOICES,
   ),
   quiet: flag("show failures and the verdict alone (text only)"),

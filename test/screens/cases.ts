@@ -99,6 +99,7 @@ const KERNELS = kernelsOf([
 
 /** All of them. A command gets its screens by a line here. */
 export const CASES: Readonly<Record<string, ScreenCase>> = {
+  help: { lines: ["help", "help dump", "help patterns", "help statuses", "help nothing"] },
   probe: { lines: [`probe ${MODEL}`, `probe ${MODEL} --quiet`] },
   enable: { lines: [`enable ${MODEL} --matrix`, `enable ${MODEL} --matrix --only-failures`] },
   dump: {
