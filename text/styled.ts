@@ -21,7 +21,7 @@ export const STYLED = "\\x1b\\[(?:3[1236]m[^\\x1b\\n]*\\x1b\\[39m|[12]m[^\\x1b\\
  * The beginning of a coloured text, as the end of a text, as a pattern. No line is longer than
  * this; what is longer is not waited for.
  */
-export const STYLE_BEGUN = "\\x1b(?:\\[(?:[12]|3[1236]?)?|" +
+export const STYLE_BEGUN: string = "\\x1b(?:\\[(?:[12]|3[1236]?)?|" +
   "\\[(?:[12]|3[1236])m[^\\x1b\\n]{0,4000}(?:\\x1b(?:\\[\\d{0,2})?)?)?$";
 
 // deno-lint-ignore no-control-regex
