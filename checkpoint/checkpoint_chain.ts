@@ -1,6 +1,7 @@
 // The chain of checkpoints in a folder: a full checkpoint, then one file for each epoch after it.
 
 import { ValueError } from "../host/errors.ts";
+import { goOn, type InterruptWatch } from "../host/interrupt.ts";
 import { printable } from "../text/printable.ts";
 import {
   BrokenFile,
@@ -57,20 +58,34 @@ export function someOf(names: readonly string[]): string {
  * the one before it. The first file that fails ends the chain; later files cannot be used without
  * it.
  *
+ * @param interrupt Ends it early.
+ * @throws {EndedBySignal} If a signal ended it.
  * @throws {ValueError} If there is no whole full checkpoint.
  * @throws {KernelError} If there are no file descriptors left, or no memory.
  */
-export async function readChain(folder: string): Promise<CheckpointChain> {
+export async function readChain(
+  folder: string,
+  interrupt?: InterruptWatch,
+): Promise<CheckpointChain> {
   const { files: names, parts, others } = await listFolder(folder);
   const files: WholeFile[] = [];
   const skipped: SkippedFile[] = [];
   const last = names.keys().reduce((most, one) => Math.max(most, one), 0);
   let epoch = 0;
+  using _step = interrupt?.progress?.begin({
+    what: "checking checkpoint files",
+    unit: "files",
+    total: names.size,
+    // The first is of all memory, and the others of what changed.
+    isSteady: false,
+    done: () => epoch,
+  });
   for (; epoch <= last; epoch++) {
     const kind = epoch === 0 ? "full" : "incremental";
     const file = names.get(epoch) ?? checkpointName(epoch, kind);
     try {
-      const whole = await checkFile(`${folder}/${file}`);
+      const look = interrupt === undefined ? undefined : () => goOn(interrupt);
+      const whole = await checkFile(`${folder}/${file}`, look);
       checkOrder(whole.header, epoch, files.at(-1));
       files.push(whole);
     } catch (error) {

@@ -4,7 +4,7 @@
 import type { Wording } from "../ffi/errors.ts";
 import { PAGE_SIZE } from "../ffi/linux.ts";
 import { parsePattern } from "../guest/pattern.ts";
-import { fileErrorText, fileShortage, ValueError } from "../host/errors.ts";
+import { EndedBySignal, fileErrorText, fileShortage, ValueError } from "../host/errors.ts";
 import { VCPU_STATE_BYTES } from "../kvm/vcpu.ts";
 import { GUESTS, slot0Size } from "../machine/plan.ts";
 import { printable } from "../text/printable.ts";
@@ -47,6 +47,16 @@ export interface CheckpointState {
   readonly slot0: Uint8Array<ArrayBuffer>;
 }
 
+/**
+ * Called while a file is read or written: it tells somebody how far the work is, and throws to end
+ * it.
+ *
+ * @param bytes Bytes since the last call.
+ */
+export type Look = (bytes: number) => void | Promise<void>;
+
+const NO_LOOK: Look = () => {};
+
 /** How many pages are read at a time. */
 const BATCH_PAGES = 256;
 
@@ -54,10 +64,11 @@ const BATCH_PAGES = 256;
  * Checks a checkpoint file: its header must describe a possible machine, its size must be the one
  * that the header gives, its digest must be right, and its page numbers must exist and ascend.
  *
+ * @param look Called now and then.
  * @throws {BrokenFile} If the file is not whole, or cannot be read.
  * @throws {KernelError} If there are no file descriptors left, or no memory.
  */
-export async function checkFile(path: string): Promise<WholeFile> {
+export async function checkFile(path: string, look: Look = NO_LOOK): Promise<WholeFile> {
   return await reading(path, async (file) => {
     const { size } = await file.stat();
     const { header, headerBytes } = await readHead(file, size);
@@ -69,7 +80,7 @@ export async function checkFile(path: string): Promise<WholeFile> {
       throw new BrokenFile(`${size} bytes, where its header tells of ${layout.end}`);
     }
     await file.seek(0, Deno.SeekMode.Start);
-    const digest = await digestOf(file, layout.digest);
+    const digest = await digestOf(file, layout.digest, look);
     const written = await readExactly(file, new Uint8Array(DIGEST_BYTES));
     if (digestText(written) !== digest) {
       throw new BrokenFile("corrupted: its SHA-256 is not the one that it ends with");
@@ -99,12 +110,14 @@ export async function readState({ path, header, layout }: WholeFile): Promise<Ch
  *
  * @param memory All logged memory.
  * @param loaded Called with the number of each page.
+ * @param look Called now and then.
  * @throws {BrokenFile} If it cannot be read any more.
  */
 export async function readPages(
   { path, header, layout }: WholeFile,
   memory: Uint8Array<ArrayBuffer>,
   loaded: (page: number) => void,
+  look: Look = NO_LOOK,
 ): Promise<void> {
   await reading(path, async (file) => {
     await file.seek(layout.numbers, Deno.SeekMode.Start);
@@ -117,6 +130,7 @@ export async function readPages(
         memory.set(batch.subarray(at * PAGE_SIZE, (at + 1) * PAGE_SIZE), page * PAGE_SIZE);
         loaded(page);
       });
+      await look(pages.length * PAGE_SIZE);
     }
   });
 }
@@ -130,6 +144,7 @@ async function reading<T>(path: string, read: (file: Deno.FsFile) => Promise<T>)
     return await read(file);
   } catch (error) {
     if (error instanceof BrokenFile || !(error instanceof Error)) throw error;
+    if (error instanceof EndedBySignal) throw error;
     // V8 throws this when it cannot allocate memory.
     if (error instanceof RangeError) throw error;
     // The file is not to blame. If it were reported as broken, an older epoch would be restored.
@@ -179,13 +194,14 @@ async function readHead(
   }
 }
 
-async function digestOf(file: Deno.FsFile, bytes: number): Promise<string> {
+async function digestOf(file: Deno.FsFile, bytes: number, look: Look): Promise<string> {
   const pieces = new DigestedPieces(() => {}, Math.min(PIECE_BYTES, bytes));
   for (let left = bytes; left > 0;) {
     const read = await file.read(pieces.room.subarray(0, left));
     if (read === null) throw new BrokenFile("truncated while it was read");
     left -= read;
     await pieces.advance(read);
+    await look(read);
   }
   return digestText(await pieces.end());
 }

@@ -2,7 +2,7 @@ import { ERRNO, KernelError } from "../ffi/errors.ts";
 import { PAGE_SIZE } from "../ffi/linux.ts";
 import { fileErrno } from "../host/errors.ts";
 import { runEnd } from "../ring/entry.ts";
-import { checkpointName, PART } from "./checkpoint_file.ts";
+import { checkpointName, type Look, PART } from "./checkpoint_file.ts";
 import {
   type CheckpointHeader,
   DigestedPieces,
@@ -47,6 +47,7 @@ export class CheckpointWriter {
   // The system call under way, for an error message.
   #call = "";
   readonly #pieces = new DigestedPieces((piece) => this.#writeAll(piece));
+  #look: Look = () => {};
   #previous: string | null = null;
   #files = 0;
   #bytes = 0;
@@ -74,11 +75,13 @@ export class CheckpointWriter {
    * Writes the next epoch's file; the first one is a full checkpoint.
    *
    * @param content What goes into it; must not change until the promise resolves.
+   * @param look Called with each part that is written. What it throws ends the writing.
    * @returns The size of the file in bytes.
    * @throws {KernelError} If it cannot be written. An unfinished file is removed; earlier files are
    * untouched.
    */
-  async write(content: CheckpointContent): Promise<number> {
+  async write(content: CheckpointContent, look: Look = () => {}): Promise<number> {
+    this.#look = look;
     const epoch = this.#files;
     const kind = epoch === 0 ? "full" : "incremental";
     const path = `${this.#folder}/${checkpointName(epoch, kind)}`;
@@ -131,6 +134,7 @@ export class CheckpointWriter {
 
   async #writeAll(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
     for (let at = 0; at < bytes.length;) at += await this.#file!.write(bytes.subarray(at));
+    await this.#look(bytes.length);
   }
 
   #close(): void {

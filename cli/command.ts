@@ -200,3 +200,14 @@ export function jsonOf(clocked: readonly string[]): () => Promise<Formatter<unkn
 export function interruptStatus(signal: InterruptSignal | null): number {
   return signal === null ? EXIT.OK : EXIT[signal];
 }
+
+/**
+ * The exit status of a command line: one rule for all commands. Where the reader of standard output
+ * went away before all was printed, it is 141, unless there is something worse to tell.
+ *
+ * @param isRead Whether all was printed.
+ * @param status The status of what was done.
+ */
+export function readStatus(isRead: boolean, status: number): number {
+  return isRead || status !== EXIT.OK ? status : EXIT.CLOSED_PIPE;
+}

@@ -2,13 +2,14 @@
 import { HostError, KernelError, WordedError } from "../ffi/errors.ts";
 import type { Kernel, TraceOrder } from "../ffi/kernel.ts";
 import type { openKernel } from "../host/backend.ts";
-import { EXIT, GuestError, LimitError, UsageError } from "../host/errors.ts";
+import { EndedBySignal, EXIT, GuestError, LimitError, UsageError } from "../host/errors.ts";
 import { exhaustion, needDescriptors, surviveFileLimit } from "../host/exhaustion.ts";
+import type { Interrupt } from "../host/interrupt.ts";
 import type { Origin, Provenance } from "../host/provenance.ts";
 import { type Page, PLAIN_PAGE } from "../report/page.ts";
 import { printable } from "../text/printable.ts";
 import type { HostOrigin } from "../vm/guest_request.ts";
-import type { Command, Registry } from "./command.ts";
+import { type Command, readStatus, type Registry } from "./command.ts";
 import type { Context } from "./context.ts";
 import {
   asksMachine,
@@ -20,7 +21,17 @@ import {
 import type { MachineRequest } from "./machine_request.ts";
 import { filesOf, optionFlag, type OptionTable } from "./option.ts";
 import { parseLine, parseOperands } from "./parse.ts";
-import { note, OutputError, say, sayError, showStatus, StandardOutput } from "./printing.ts";
+import {
+  columnsOfStderr,
+  hasErrorTerminal,
+  note,
+  OutputError,
+  say,
+  sayError,
+  showStatus,
+  StandardOutput,
+} from "./printing.ts";
+import type { ProgressView } from "./progress.ts";
 import { Surface } from "./surface.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -46,6 +57,8 @@ export interface World {
   readonly isColoured?: boolean;
   /** Tells an observer outside the machine which step begins. */
   announce(what: string): void;
+  /** Where progress is shown; stderr unless given, if that is a terminal. */
+  readonly view?: ProgressView;
   /** Opens the kernel that options ask for; {@linkcode openKernel} unless given. */
   readonly openKernel?: typeof openKernel;
   /** What the host of a machine of `--kernel` was asked, and what it runs. */
@@ -74,7 +87,10 @@ export async function commandLine(
     status = await line.run(out, surface);
     out.close();
   } catch (error) {
-    status = await reportError(error, { args, isBisected, couldAskModel: line.couldAskModel });
+    // Nothing went wrong, and nothing was gathered that could be printed.
+    status = error instanceof EndedBySignal
+      ? EXIT[error.signal]
+      : await reportError(error, { args, isBisected, couldAskModel: line.couldAskModel });
   }
   // A wrong command line and a defect must be translated for git, too.
   return isBisected ? bisectStatus(status) : status;
@@ -136,8 +152,7 @@ class CommandLine {
     }
     const { output, status } = await command.execute(values, context);
     await out.endProgress();
-    out.print(output);
-    return status;
+    return readStatus(out.print(output), status);
   }
 
   #context(
@@ -157,7 +172,7 @@ class CommandLine {
       },
       note,
       say,
-      status: showStatus,
+      listen: (tell) => listen(this.#world.view ?? null, trace !== null, tell),
       print: (chunks) => out.print(chunks),
       stream: (chunks) => out.stream(chunks),
       terminal,
@@ -197,14 +212,13 @@ class CommandLine {
   // `dirtyring`, `dirtyring --help`, `dirtyring --version`, `dirtyring help [COMMAND]` and so on.
   async #about(out: StandardOutput): Promise<number> {
     const { about } = await import("./about.ts");
-    out.print(await about(this.#args, this.#registry, this.#columns));
-    return 0;
+    return readStatus(out.print(await about(this.#args, this.#registry, this.#columns)), EXIT.OK);
   }
 
   async #printHelp(name: string, out: StandardOutput): Promise<number> {
     const { helpOf, helpWidth } = await import("./about.ts");
-    out.print(await helpOf(this.#registry, name, helpWidth(this.#columns)));
-    return 0;
+    const text = await helpOf(this.#registry, name, helpWidth(this.#columns));
+    return readStatus(out.print(text), EXIT.OK);
   }
 
   get #columns(): number | null {
@@ -233,8 +247,7 @@ function leftOut(
 
 async function printVersion(out: StandardOutput): Promise<number> {
   const { VERSION } = await import("./origin.ts");
-  out.print([`dirtyring ${VERSION}\n`]);
-  return 0;
+  return readStatus(out.print([`dirtyring ${VERSION}\n`]), EXIT.OK);
 }
 
 function writesFile(options: OptionTable, values: Readonly<Record<string, unknown>>): boolean {
@@ -249,6 +262,32 @@ function isGlobalFlag(name: string): boolean {
   const options: OptionTable = GLOBAL_OPTIONS;
   const option = Object.hasOwn(options, name) ? options[name]! : undefined;
   return option !== undefined && (option.value === null || option.isValueOptional === true);
+}
+
+// Shows progress where somebody sees it. A trace shows what happens by itself.
+async function listen(
+  view: ProgressView | null,
+  isTraced: boolean,
+  tell?: () => void,
+): Promise<Interrupt> {
+  const { Interrupt } = await import("../host/interrupt.ts");
+  if (isTraced || (view === null && !hasErrorTerminal())) return new Interrupt(tell);
+  const { plainView, ShownInterrupt, terminalView } = await import("./progress.ts");
+  const shown = view ??
+    (await isDumb() ? plainView(note) : terminalView(showStatus, columnsOfStderr));
+  return new ShownInterrupt(shown, tell);
+}
+
+// Whether the terminal cannot redraw a line.
+async function isDumb(): Promise<boolean> {
+  try {
+    const { state } = Deno.permissions.querySync({ name: "env", variable: "TERM" });
+    if (state === "granted") return Deno.env.get("TERM") === "dumb";
+    const { environment } = await import("../vm/guest_request.ts");
+    return environment("TERM") === "dumb";
+  } catch {
+    return false; // nobody may ask, as on the model without a permission
+  }
 }
 
 // The machines that `--kernel` asks for. The modules are loaded only for command lines that use it.

@@ -2,7 +2,7 @@
 import { HostError } from "../ffi/errors.ts";
 import { EXIT } from "../host/errors.ts";
 import type { Result } from "../host/facts.ts";
-import { Interrupt, type InterruptSignal } from "../host/interrupt.ts";
+import type { Interrupt, InterruptSignal } from "../host/interrupt.ts";
 import type { UnlabelledRun } from "../host/kernel_run.ts";
 import type { Machine } from "../vm/machine.ts";
 import { type PreparedMachine, prepareMachine } from "../vm/prepare.ts";
@@ -35,14 +35,20 @@ export async function askMachines<Report extends Result>(
   const lanes = new Lanes(beside);
   const prepared: PreparedMachine[] = [];
   for (const choice of request.choices) prepared.push(await prepareMachine(choice));
-  const asked = withoutOptions(request.args, WRITING)
+  const asked = withoutOptions(request.args, [...WRITING, "baseline", "fail-above"])
     .filter((arg) => arg !== "--bisect");
   const args = lineOf([...asked, "--times", "--format", "json"], request.operands);
   const running = new Set<Machine>();
-  using interrupt = interruptAll(running);
+  using interrupt = await interruptAll(running, context);
   let ended = 0;
-  const show = () => context.status(`${ended} of ${prepared.length} kernels have ended`);
-  show();
+  using _step = interrupt.progress.begin({
+    what: "kernels that have ended",
+    unit: "kernels",
+    total: prepared.length,
+    // They do not begin at the same time, and one may take much longer than another.
+    isSteady: false,
+    done: () => ended,
+  });
   const runs = await Promise.all(prepared.map((parts, n) =>
     lanes.run(async () => {
       const { kernel, settings } = request.choices[n]!;
@@ -50,11 +56,9 @@ export async function askMachines<Report extends Result>(
         ? await runOne<Report>(parts, { args, host: request.host, files }, running)
         : { report: null, status: 0, problem: null, console: [] };
       ended++;
-      show();
       return { kernel, kernelArgs: settings.kernelArgs, cpu: settings.cpu, ...told };
     })
   ));
-  context.status("");
   return { runs, signal: interrupt.signal };
 }
 
@@ -151,8 +155,11 @@ export class Lanes {
  * @param running The machines that run now; the caller keeps it current.
  * @returns The interrupt, which the caller disposes of.
  */
-export function interruptAll(running: ReadonlySet<Machine>): Interrupt {
-  const interrupt: Interrupt = new Interrupt(() => {
+export async function interruptAll(
+  running: ReadonlySet<Machine>,
+  context: Pick<Context, "listen">,
+): Promise<Interrupt> {
+  const interrupt: Interrupt = await context.listen(() => {
     for (const machine of running) machine.interrupt(interrupt.signal!);
   });
   return interrupt;

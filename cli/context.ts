@@ -1,6 +1,7 @@
 // What a command may use beside its options, and where its result goes.
 import type { Kernel, TraceOrder } from "../ffi/kernel.ts";
 import type { BackendSelection } from "../host/backend.ts";
+import type { Interrupt } from "../host/interrupt.ts";
 import type { Provenance } from "../host/provenance.ts";
 import type { Page } from "../report/page.ts";
 import type { MachineRequest } from "./machine_request.ts";
@@ -42,8 +43,15 @@ export interface Context {
   provenance(): Promise<Provenance | null>;
   /** Prints a line to stderr without a prefix. */
   say(line: string): void;
-  /** Shows the current activity on stderr, if that is a terminal; an empty text removes it. */
-  status(text: string): void;
+  /**
+   * Listens for the signals that end a command early but in order. Meanwhile a terminal shows on
+   * stderr what the work says of itself (`Interrupt.progress`), from its first second on.
+   *
+   * @param tell Called when a signal arrives.
+   * @returns The interrupt, for its caller to dispose of.
+   * @throws {KernelError} If no file descriptor is left to listen with.
+   */
+  listen(tell?: () => void): Promise<Interrupt>;
   /**
    * The machines that `--kernel` asks for, with their command line; `null` if this host's kernel is
    * used.

@@ -1,19 +1,17 @@
 // Runs a command in a machine that boots the kernel of `--kernel`.
 import { EXIT } from "../host/errors.ts";
-import { Interrupt } from "../host/interrupt.ts";
+import type { WorkProgress } from "../host/progress.ts";
 import { oneLine } from "../report/table.ts";
 import type { GuestRequest, HostOrigin } from "../vm/guest_request.ts";
 import { Machine, type MachineEnd, type MachineListener } from "../vm/machine.ts";
 import { type PreparedMachine, prepareMachine } from "../vm/prepare.ts";
 import { KernelFileError, VmFailure } from "../vm/vm_failure.ts";
-import { type Command, interruptStatus } from "./command.ts";
+import { type Command, interruptStatus, readStatus } from "./command.ts";
 import type { Context } from "./context.ts";
 import { GLOBAL_OPTIONS } from "./global_options.ts";
+import { GuestSteps } from "./guest_progress.ts";
 import { MachineFiles } from "./machine_files.ts";
 import { lineOf, type MachineRequest } from "./machine_request.ts";
-
-/** How often the status line is drawn, in milliseconds. */
-const STATUS_MS = 500;
 
 /** A command to run in a machine. */
 export interface GuestCommand {
@@ -21,6 +19,8 @@ export interface GuestCommand {
   readonly args: readonly string[];
   /** What it writes to; by default neither a terminal nor coloured. */
   readonly written?: Pick<GuestRequest, "terminal" | "isColoured">;
+  /** Whether it tells of its progress, see `cli/guest_progress.ts`; it does not unless given. */
+  readonly progress?: boolean;
   /** What its result tells of this side. */
   readonly host: HostOrigin;
   /** The files of this host that it reads and writes. */
@@ -35,13 +35,15 @@ export interface GuestCommand {
  */
 export function machineFor(
   { kernel, settings, emulator, modules, initrd }: PreparedMachine,
-  { args, written = { terminal: null, isColoured: false }, host, files }: GuestCommand,
+  { args, written = { terminal: null, isColoured: false }, host, progress = false, files }:
+    GuestCommand,
   listener: Omit<MachineListener, "file">,
 ): Machine {
   const content = {
     request: {
       args,
       ...written,
+      progress,
       host,
       cwd: Deno.cwd(),
       inputs: files.inputs,
@@ -87,58 +89,94 @@ export async function runInMachine(
   const files = await MachineFiles.of(values, { ...command, options });
   const prepared = await prepareMachine(request.choices[0]!);
   const args = lineOf(request.args, request.operands);
+  let machine: Machine | null = null;
+  using interrupt = await context.listen(() => machine?.interrupt(interrupt.signal!));
+  using boot = new MachineSteps(interrupt.progress, prepared, command.name);
   const { terminal, isColoured } = context;
   const written = { terminal: terminal === null ? null : { ...terminal }, isColoured };
-  const asked = { args, written, host: request.host, files };
-  using boot = new BootStatus(context, prepared);
   const out = new TextDecoder();
-  const lines = new LineReader(context.say);
-  const machine = machineFor(prepared, asked, {
-    booted: () => boot.end(),
-    stdout: (bytes) => context.print([out.decode(bytes, { stream: true })]),
+  const lines = new LineReader((line) => boot.take(line) || context.say(line));
+  const progress = interrupt.progress.isShown;
+  const asked = { args, written, host: request.host, progress, files };
+  let isRead = true;
+  machine = machineFor(prepared, asked, {
+    booted: () => boot.booted(),
+    stdout(bytes) {
+      // What the terminal shows of a result in the making is progress enough.
+      if (terminal !== null) boot.end();
+      return isRead &&= context.print([out.decode(bytes, { stream: true })]);
+    },
     stderr(bytes) {
       lines.add(bytes);
       return true;
     },
   });
-  using interrupt = new Interrupt(() => machine.interrupt(interrupt.signal!));
   const end = await machine.run();
   lines.end();
   for (const { why, text } of files.unwritten) {
     context.note(`${why}; it is on standard output instead`);
-    context.print([text]);
+    isRead &&= context.print([text]);
   }
-  const status = endStatus(end);
+  const status = readStatus(isRead, endStatus(end));
   return files.unwritten.length > 0 ? Math.max(status, EXIT.KERNEL) : status;
 }
 
-/** Shows a user at a terminal that a machine boots, and for how long. */
-export class BootStatus implements Disposable {
-  readonly #context: Pick<Context, "status">;
-  readonly #text: string;
-  readonly #began = performance.now();
-  readonly #timer: ReturnType<typeof setInterval>;
+/** Says that a machine boots, and then what the command in it does. */
+export class MachineSteps implements Disposable {
+  readonly #progress: WorkProgress;
+  readonly #guest: GuestSteps;
+  readonly #where: string;
+  readonly #command: string;
+  #step: Disposable | null;
 
-  /** Begins to show it. */
-  constructor(context: Pick<Context, "status">, { kernel, emulator }: PreparedMachine) {
-    this.#context = context;
-    this.#text = `booting Linux ${kernel.image.release} in ${emulator.name}`;
-    this.#timer = setInterval(() => this.#show(), STATUS_MS);
-    this.#show();
+  /**
+   * Begins with the boot.
+   *
+   * @param command The name of the command that runs in the machine.
+   */
+  constructor(progress: WorkProgress, { kernel, emulator }: PreparedMachine, command: string) {
+    this.#progress = progress;
+    this.#guest = new GuestSteps(progress);
+    this.#where = `Linux ${kernel.image.release} in ${emulator.name}`;
+    this.#command = command;
+    this.#step = this.#begin(`booting ${this.#where}`);
   }
 
-  #show(): void {
-    const seconds = ((performance.now() - this.#began) / 1000).toFixed(1);
-    this.#context.status(`${this.#text}: ${seconds} s`);
+  #begin(what: string): Disposable {
+    return this.#progress.begin({ what, total: null, done: () => 0 });
   }
 
-  /** Removes the status line: the machine has booted. */
+  /** The machine has booted: the command runs. */
+  booted(): void {
+    this.#endStep();
+    this.#step = this.#begin(`${this.#command} on ${this.#where}`);
+  }
+
+  /**
+   * Takes a line of the machine's standard error.
+   *
+   * @returns Whether it tells of progress, and so must not be printed.
+   */
+  take(line: string): boolean {
+    if (!this.#guest.take(line)) return false;
+    // What the command says of itself says more than that it runs.
+    if (this.#guest.count > 0) this.#endStep();
+    else this.#step ??= this.#begin(`${this.#command} on ${this.#where}`);
+    return true;
+  }
+
+  #endStep(): void {
+    this.#step?.[Symbol.dispose]();
+    this.#step = null;
+  }
+
+  /** Ends the steps: something else is shown from now on. */
   end(): void {
-    clearInterval(this.#timer);
-    this.#context.status("");
+    this.#endStep();
+    this.#guest[Symbol.dispose]();
   }
 
-  /** Removes the status line, in case the machine did not boot. */
+  /** Ends the steps. */
   [Symbol.dispose](): void {
     this.end();
   }

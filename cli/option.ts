@@ -15,6 +15,7 @@ export interface Option<T> {
   readonly fallbackText: string | null;
   /**
    * Whether it may be given several times. Its value is then the concatenation of the parsed lists.
+   * Of operands only the last one may.
    */
   readonly isMany?: true;
   /**

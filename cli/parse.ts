@@ -72,7 +72,8 @@ export function parseOperands(
 ): Readonly<Record<string, unknown>> {
   const { name, operands } = command;
   const names = Object.keys(operands);
-  if (texts.length > names.length) {
+  const last = operands[names.at(-1) ?? ""];
+  if (texts.length > names.length && last?.isMany !== true) {
     const [unexpected] = texts.slice(names.length);
     throw new UsageError(`unexpected ${printable(unexpected!)}; expected ${usage(command)}`);
   }
@@ -83,7 +84,12 @@ export function parseOperands(
     if (text === undefined && operand.isRequired) {
       throw new UsageError(`${name}: ${operand.value} is missing; expected ${usage(command)}`);
     }
-    values[one] = text === undefined ? operand.fallback : parseValue(name, text, operand);
+    // The last operand may take all texts that are left, each parsed as a list.
+    values[one] = text === undefined
+      ? operand.fallback
+      : operand.isMany
+      ? texts.slice(n).flatMap((text) => parseValue(name, text, operand))
+      : parseValue(name, text, operand);
   }
   return values;
 }
@@ -97,9 +103,10 @@ export function parseOperands(
 export function usage(
   { name, operands }: { readonly name: string; readonly operands: OperandTable },
 ): string {
-  const words = Object.values(operands).map(({ value, isRequired }) =>
-    isRequired ? value : `[${value}]`
-  );
+  const words = Object.values(operands).map(({ value, isRequired, isMany }) => {
+    const word = isRequired ? value : `[${value}]`;
+    return isMany ? `${word} [${value} ...]` : word;
+  });
   return ["dirtyring", name, ...words, "[OPTION ...]"].join(" ");
 }
 

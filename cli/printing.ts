@@ -65,6 +65,7 @@ const NAME = "dirtyring: ";
 
 function sayIn(line: string, paint: (name: string) => string): void {
   const safe = errorStyle.line(printableLine(line));
+  removeStatus();
   try {
     console.error(
       safe.startsWith(NAME) ? paint(NAME.trimEnd()) + safe.slice(NAME.length - 1) : safe,
@@ -75,16 +76,61 @@ function sayIn(line: string, paint: (name: string) => string): void {
 }
 
 /**
- * Shows a temporary line if standard error is a terminal: the next line replaces it.
+ * Prints a line to standard error as it is, for a program that reads it.
+ *
+ * @param line The line, without its line end.
+ */
+export function sendLine(line: string): void {
+  write(`${line}\n`);
+}
+
+/** Whether standard error is a terminal, so that a person may look at it. */
+export function hasErrorTerminal(): boolean {
+  return Deno.stderr.isTerminal();
+}
+
+/** What takes a temporary line away: back to the beginning, and erase to the end of the line. */
+const ERASE = "\r\x1b[K";
+
+let isStatusShown = false;
+
+/**
+ * Shows a temporary line if standard error is a terminal: the next line replaces it, and whatever
+ * else is printed removes it. It is cut to the terminal's width, since a line that wraps would not
+ * be removed whole.
  *
  * @param text The line; an empty one removes the last.
  */
 export function showStatus(text: string): void {
   if (!Deno.stderr.isTerminal()) return;
+  if (text === "") return removeStatus();
+  write(`${ERASE}${printableLine(text).slice(0, columnsOfStderr() - 1)}`);
+  isStatusShown = true;
+}
+
+function removeStatus(): void {
+  if (!isStatusShown) return;
+  isStatusShown = false;
+  write(ERASE);
+}
+
+function write(text: string): void {
   try {
-    Deno.stderr.writeSync(encoder.encode(`\r\x1b[K${printableLine(text)}`));
+    Deno.stderr.writeSync(encoder.encode(text));
   } catch {
     // There is nowhere to report it.
+  }
+}
+
+/**
+ * The width of standard error's terminal, now. Deno asks whichever of the standard three is one. One
+ * without a width reports 0: it then counts as 80 columns.
+ */
+export function columnsOfStderr(): number {
+  try {
+    return Deno.consoleSize().columns || 80;
+  } catch {
+    return 80;
   }
 }
 
@@ -121,6 +167,7 @@ export class StandardOutput {
    */
   print(chunks: Iterable<string>): boolean {
     let text = "";
+    removeStatus();
     try {
       if (!Deno.stdout.isTerminal()) surviveFileLimit();
       for (const chunk of chunks) {
@@ -132,7 +179,7 @@ export class StandardOutput {
       writeAll(this.#guarded(text));
       return true;
     } catch (error) {
-      if (error instanceof Deno.errors.BrokenPipe) return false;
+      if (isGone(error)) return false;
       throw outputError(error);
     }
   }
@@ -147,6 +194,7 @@ export class StandardOutput {
   stream(chunks: Iterable<string>): boolean {
     this.#progress ??= new OutputStream((bytes) => Deno.stdout.write(bytes));
     const text = [...chunks].join("");
+    removeStatus();
     try {
       return this.#progress.print([this.#guarded(text)]);
     } catch (error) {
@@ -182,6 +230,15 @@ export class StandardOutput {
   #guarded(text: string): string {
     return this.#screen === null ? printableText(text) : this.#screen.pass(text);
   }
+}
+
+// Asked at the start: one that has hung up no longer says that it is a terminal.
+const wasTerminal = Deno.stdout.isTerminal();
+
+// Whether an error says that nobody reads any more: a pipe was closed, or a terminal hung up.
+function isGone(error: unknown): boolean {
+  if (error instanceof Deno.errors.BrokenPipe) return true;
+  return wasTerminal && error instanceof Error && "code" in error && error.code === "EIO";
 }
 
 function outputError(error: unknown): OutputError {
@@ -258,7 +315,7 @@ export class OutputStream {
         this.#length -= text.length;
       }
     } catch (error) {
-      if (error instanceof Deno.errors.BrokenPipe) this.#isClosed = true;
+      if (isGone(error)) this.#isClosed = true;
       else this.#error = error;
       this.#waiting = [];
     }

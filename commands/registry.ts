@@ -15,6 +15,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<{ readonly command: Comman
   check: () => import("./check/command.ts"),
   fuzz: () => import("./fuzz/command.ts"),
   bench: () => import("./bench/command.ts"),
+  compare: () => import("./compare/command.ts"),
 };
 
 /** Options that became commands of their own: by command and option, how to write them now. */

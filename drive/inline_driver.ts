@@ -9,6 +9,7 @@ import {
 import type { Guest } from "../guest/guest.ts";
 import { GuestError } from "../host/errors.ts";
 import type { Interrupt } from "../host/interrupt.ts";
+import type { WorkProgress } from "../host/progress.ts";
 import type { Vcpu } from "../kvm/vcpu.ts";
 import type { RingVm } from "../machine/guest_vm.ts";
 
@@ -167,17 +168,30 @@ export interface VcpuRun {
 
 /**
  * Runs every vCPU once, one after another: each stops when it has made its stores, or at its first full
- * ring.
+ * ring. A signal ends it: the vCPUs behind the one that it stopped make no stores.
  *
+ * @param progress Is told that vCPUs run.
  * @returns The results, by vCPU.
  */
-export async function runOnce(lab: RingVm, driver: InlineDriver): Promise<VcpuRun[]> {
+export async function runOnce(
+  lab: RingVm,
+  driver: InlineDriver,
+  progress?: WorkProgress,
+): Promise<VcpuRun[]> {
   const runs: VcpuRun[] = [];
+  const total = lab.vcpus.length;
+  using _step = progress?.begin({
+    what: "running the guest",
+    total,
+    unit: "vCPUs",
+    done: () => runs.length,
+  });
   for (const [id, { vcpu, first, stores }] of lab.vcpus.entries()) {
     lab.begin(id, first, stores);
     const exit = await driver.run(vcpu);
     const left = lab.remaining(id);
     runs.push({ vcpu: id, exit, done: left === 0, stores: stores - left });
+    if (exit === "KVM_EXIT_INTR") break;
   }
   return runs;
 }

@@ -9,6 +9,7 @@ import { isOrdered, PushOrder } from "../memory/push_order.ts";
 import type { Witness } from "../memory/witness.ts";
 import { Distribution } from "../ring/distribution.ts";
 import type { Entries } from "../ring/entry.ts";
+import { Samples } from "../ring/samples.ts";
 import type { HandedRing, HandOver } from "./hand_over.ts";
 import { HarvestCycle, type Problems, resetProblem } from "./harvest_cycle.ts";
 import type { LiveVcpus } from "./live_vcpus.ts";
@@ -53,6 +54,10 @@ export class Reaper {
   readonly harvestNs: Distribution = new Distribution();
   /** Durations of `KVM_RESET_DIRTY_RINGS` in nanoseconds. */
   readonly resetNs: Distribution = new Distribution();
+  /** Some durations of harvests, in nanoseconds per entry. */
+  readonly harvestNsPerEntry: Samples = new Samples();
+  /** Some durations of `KVM_RESET_DIRTY_RINGS`, in nanoseconds per entry. */
+  readonly resetNsPerEntry: Samples = new Samples();
   /** The sum of what all resets returned. */
   resetEntries = 0;
   readonly #sort: boolean;
@@ -65,6 +70,8 @@ export class Reaper {
   readonly servedByThreads: number[];
   /** Nanoseconds from a full exit until the vCPU ran again, whoever emptied the ring. */
   readonly servedNs: Distribution = new Distribution();
+  /** Some of these times. */
+  readonly servedSamples: Samples = new Samples();
   /**
    * Compares the entries with the order of the stores; `null` if that order cannot be predicted.
    */
@@ -155,8 +162,8 @@ export class Reaper {
   }
 
   #noteHanded(id: number, { entries, reset, harvestNs, resetNs, stopNs }: HandedRing): void {
-    this.harvestNs.add(harvestNs);
-    this.resetNs.add(resetNs);
+    this.#noteHarvest(harvestNs, entries.length);
+    this.#noteReset(resetNs, reset);
     this.#count(id, entries.length);
     this.witness.beginHarvest();
     this.#look(id, entries);
@@ -164,12 +171,32 @@ export class Reaper {
     this.resetEntries += reset;
     if (reset === entries.length) {
       this.servedByThreads[id]!++;
-      this.servedNs.add(stopNs);
+      this.noteServed(stopNs);
       return;
     }
     // The vCPU stands still after a short reset: the harvester serves and counts it like any other.
     this.problems.add(resetProblem(reset, entries.length, "were harvested"));
     if (reset < entries.length) this.witness.noteShortReset();
+  }
+
+  /**
+   * Adds the time of a full stop.
+   *
+   * @param ns Nanoseconds from the full exit until the vCPU ran again.
+   */
+  noteServed(ns: number): void {
+    this.servedNs.add(ns);
+    this.servedSamples.add(ns);
+  }
+
+  #noteHarvest(ns: number, entries: number): void {
+    this.harvestNs.add(ns);
+    if (entries > 0) this.harvestNsPerEntry.add(ns / entries);
+  }
+
+  #noteReset(ns: number, entries: number): void {
+    this.resetNs.add(ns);
+    if (entries > 0) this.resetNsPerEntry.add(ns / entries);
   }
 
   readonly #look = (id: number, entries: Entries): void => {
@@ -193,8 +220,8 @@ export class Reaper {
   protected harvest(ids: readonly number[]): readonly number[] {
     this.inspect(); // what a failed reset left behind
     this.#heads = this.#handOvers?.map(({ head }) => head) ?? [];
-    this.cycle.learn(ids);
-    this.harvestNs.add(this.cycle.learnNs);
+    const found = this.cycle.learn(ids);
+    this.#noteHarvest(this.cycle.learnNs, found);
     return this.fresh.map(({ id, entries: { length } }) => {
       this.#count(id, length);
       return length;
@@ -219,12 +246,13 @@ export class Reaper {
 
   /** Resets all rings, and compares the count with what was harvested since the last reset. */
   protected reset(): void {
-    this.cycle.rearm(this.#noteReset);
+    this.cycle.rearm(this.#noteRearmed);
   }
 
-  readonly #noteReset = ({ count, ns }: Rearmed): void => {
-    this.resetNs.add(ns);
-    this.resetEntries += count ?? 0; // for rings it is never `null`
+  readonly #noteRearmed = ({ count, ns }: Rearmed): void => {
+    const entries = count ?? 0; // for rings it is never `null`
+    this.#noteReset(ns, entries);
+    this.resetEntries += entries;
   };
 }
 

@@ -94,6 +94,8 @@ export class Rounds {
   #state: "going" | "interrupted" | "wedged" = "going";
   // The figures of the current round so far.
   #figures = emptyRound();
+  // The vCPU that makes its stores now, with the stores of its block.
+  #running: { readonly id: number; readonly stores: number } | null = null;
 
   /**
    * Prepares the first round.
@@ -127,6 +129,18 @@ export class Rounds {
   }
 
   /**
+   * The stores of the current round so far. Asks the vCPU that makes its stores now, which must not
+   * be within `KVM_RUN`.
+   *
+   * @throws {KernelError} If its registers cannot be read.
+   */
+  storesSoFar(): number {
+    const running = this.#running;
+    const made = running === null ? 0 : running.stores - this.#lab.remaining(running.id);
+    return this.#figures.stores + made;
+  }
+
+  /**
    * Runs a round.
    *
    * @returns Its figures; only those of a part of it if an interrupt or a wedged ring ended it
@@ -137,7 +151,9 @@ export class Rounds {
     const stored: Uint32Array[] = [];
     for (const [id, { first, stores }] of this.#lab.vcpus.entries()) {
       this.#lab.begin(id, first, stores);
+      this.#running = { id, stores };
       await this.#runToEnd(id);
+      this.#running = null;
       const made = stores - this.#lab.remaining(id);
       this.#figures.stores += made;
       stored.push(this.#lab.storedTo(id, made));

@@ -13,6 +13,7 @@ import {
   type Measured,
   measureReset,
   measureSort,
+  NOT_MEASURED,
   SORT_NOT_MEASURED,
   type SortCost,
 } from "./measure.ts";
@@ -154,12 +155,7 @@ async function tell(
     options.sort ? takeSorted : takePlain,
   );
   const done: RoundResult[] = [];
-  for (let n = 0; n < lab.plan.options.rounds; n++) {
-    const round = await rounds.round();
-    if (options.keepRounds) done.push(round);
-    await interrupt.pause();
-    if (rounds.state !== "going" || interrupt.signal !== null) break;
-  }
+  await runAll(lab, rounds, interrupt, (round) => options.keepRounds && done.push(round));
   // Each round checked the pages of the pattern; this checks the rest.
   await checkMemory(lab, witness, interrupt);
   const problems = [...rounds.problems];
@@ -200,9 +196,23 @@ async function tell(
   };
 }
 
-const NOT_MEASURED: Measured = {
-  repetitions: 0,
-  resetNsPerEntry: null,
-  sequentialResetNsPerEntry: null,
-  emulated: false,
-};
+async function runAll(
+  lab: RingVm,
+  rounds: Rounds,
+  interrupt: Interrupt,
+  keep: (round: RoundResult) => void,
+): Promise<void> {
+  const { rounds: most, pages } = lab.plan.options;
+  let before = 0;
+  using _step = interrupt.progress.begin({
+    what: most === 1 ? "running a round" : `running ${most} rounds`,
+    total: most * pages,
+    done: () => before + rounds.storesSoFar(),
+  });
+  for (let n = 0; n < most; n++) {
+    before = n * pages;
+    keep(await rounds.round());
+    await interrupt.pause();
+    if (rounds.state !== "going" || interrupt.signal !== null) break;
+  }
+}

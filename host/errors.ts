@@ -171,3 +171,18 @@ export const EXIT = {
   CLOSED_PIPE: 141,
   SIGTERM: 143,
 } as const;
+
+/**
+ * Thrown where a signal ends work that has gathered nothing yet: there is nothing to print, and
+ * nothing went wrong.
+ */
+export class EndedBySignal extends Error {
+  /** The signal. */
+  readonly signal: "SIGINT" | "SIGTERM" | "SIGHUP";
+
+  /** Creates an error that carries the signal. */
+  constructor(signal: EndedBySignal["signal"]) {
+    super(`ended by ${signal}`);
+    this.signal = signal;
+  }
+}

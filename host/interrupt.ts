@@ -1,7 +1,9 @@
 // Signals that end a command early but in order.
 import { openLibc } from "../ffi/libc.ts";
+import { EndedBySignal } from "./errors.ts";
 import { needDescriptors } from "./exhaustion.ts";
 import { readText } from "./facts.ts";
+import { WorkProgress } from "./progress.ts";
 
 /** The signals that end a long-running command early but in order. */
 export type InterruptSignal = "SIGINT" | "SIGTERM" | "SIGHUP";
@@ -19,6 +21,8 @@ export class Interrupt implements Disposable {
   #isDisposed = false;
   readonly #listeners: readonly (readonly [InterruptSignal, () => void])[];
   readonly #tell: () => void;
+  /** How far the work is that looks at this. */
+  readonly progress: WorkProgress = new WorkProgress();
 
   /**
    * Listens for SIGINT and SIGTERM, and for SIGHUP unless the program was started with nohup.
@@ -80,7 +84,26 @@ export class Interrupt implements Disposable {
  * The part of an {@linkcode Interrupt} that long work looks at, so that something else can stand in
  * for it.
  */
-export type InterruptWatch = Pick<Interrupt, "signal" | "isDue" | "pause">;
+export type InterruptWatch =
+  & Pick<Interrupt, "signal" | "isDue" | "pause">
+  & Partial<Pick<Interrupt, "progress">>;
+
+/**
+ * Gives the event loop a turn, as {@linkcode Interrupt.pause} does.
+ *
+ * @throws {EndedBySignal} If a signal has arrived.
+ */
+export async function goOn(interrupt: InterruptWatch): Promise<void> {
+  await interrupt.pause();
+  if (interrupt.signal !== null) throw new EndedBySignal(interrupt.signal);
+}
+
+/** Where nothing listens for signals: each has its default action. */
+export const NOT_WATCHED: InterruptWatch = {
+  signal: null,
+  isDue: false,
+  pause: () => Promise.resolve(),
+};
 
 /**
  * The most time to check results after a signal, in milliseconds, since the sender waits for the
@@ -115,6 +138,44 @@ export function lastLook(
   if (interrupt.signal === null) return () => interrupt.signal === null;
   const end = now() + LAST_LOOK_MS;
   return () => now() < end;
+}
+
+/** How long a file that is being written may take after a signal, in milliseconds. */
+const LAST_WRITE_MS = 500;
+
+/**
+ * Limits the writing of a file that a signal must not tear. It may go on for half a second after
+ * the signal, and is given up then.
+ *
+ * @example
+ * ```ts
+ * import { type InterruptSignal, lastWrite } from "./interrupt.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * let ms = 0;
+ * const interrupt: { signal: InterruptSignal | null } = { signal: null };
+ * const goesOn = lastWrite(interrupt, () => ms);
+ * ms = 60_000;
+ * const before = goesOn();
+ * interrupt.signal = "SIGINT";
+ * const after = goesOn();
+ * ms += 500;
+ * assertEquals([before, after, goesOn()], [true, true, false]);
+ * ```
+ *
+ * @param interrupt Holds the signal, if one has arrived.
+ * @param now A clock, in milliseconds.
+ * @returns A function that answers whether the writing may go on.
+ */
+export function lastWrite(
+  interrupt: Pick<Interrupt, "signal">,
+  now: () => number = () => performance.now(),
+): () => boolean {
+  let end = Infinity;
+  return () => {
+    if (interrupt.signal !== null && end === Infinity) end = now() + LAST_WRITE_MS;
+    return now() < end;
+  };
 }
 
 /** The bit of SIGHUP, which is signal 1, in a mask of signals. */

@@ -16,7 +16,9 @@ export function beginTrace(name: string): void {
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     const why = fileErrorText(error);
-    throw new UsageError(`--trace=${printable(name)}: ${why}; expected a file to write`);
+    throw new UsageError((value) =>
+      `${value("trace")} ${printable(name)}: ${why}; expected a file to write`
+    );
   }
 }
 

@@ -91,7 +91,9 @@ export async function checkMemory(
   using touched = new TouchedPages(vm.vm.kernel, vm.memoryAddress);
   const { total } = vm.pages;
   const goesOn = lastLook(interrupt);
-  for (let page = 0; page < total && goesOn(); page += CHECK_PAGES) {
+  let page = 0;
+  using _step = interrupt.progress?.begin({ what: "checking memory", total, done: () => page });
+  for (; page < total && goesOn(); page += CHECK_PAGES) {
     witness.check(touched.among(page, Math.min(page + CHECK_PAGES, total)));
     await interrupt.pause();
   }

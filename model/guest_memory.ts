@@ -156,6 +156,7 @@ export class GuestMemory implements CpuMemory {
     const page = Math.floor(offset / PAGE_SIZE);
     if (this.#emulates) {
       write(found, offset, size, low, high);
+      this.#vm.state.space.touch(slot.userspace_addr + offset);
       this.#vm.mark_page_dirty_in_slot(slot, page, this.#vcpu);
       return true;
     }

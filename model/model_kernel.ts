@@ -3,7 +3,7 @@ import type { Insight, ModelKind } from "../ffi/insight.ts";
 import type { Kernel } from "../ffi/kernel.ts";
 import { MAP_ANONYMOUS, MAP_SHARED, PAGE_SIZE, PROT_READ, PROT_WRITE } from "../ffi/linux.ts";
 import { type Rules, rulesOf } from "./dirty_ring.ts";
-import { bytesFile, type OpenFile, systemFile } from "./open_file.ts";
+import { bytesFile, type OpenFile, pagemapFile, systemFile } from "./open_file.ts";
 import { ModelState } from "./signals.ts";
 import { slotMemory } from "./slots.ts";
 import type { ModelVcpu } from "./vcpu.ts";
@@ -63,6 +63,7 @@ export function openModel(choice: ModelKind, changes: Partial<Rules> = {}): Kern
   const openPath = (path: string): OpenFile | null => {
     const text = textFiles(rules).get(path);
     if (text !== undefined) return bytesFile(new TextEncoder().encode(text));
+    if (path === "/proc/self/pagemap") return pagemapFile(state.space);
     return path === "/dev/kvm" ? systemFile(rules, createVm) : null;
   };
   const ioctl: Kernel["ioctl"] = (fd, request, argument) => {
@@ -90,8 +91,11 @@ export function openModel(choice: ModelKind, changes: Partial<Rules> = {}): Kern
       const file = files.get(fd);
       return file === undefined ? -ERRNO.EBADF : file.read?.(into) ?? -ERRNO.EINVAL;
     },
-    // No file of the model can seek.
-    pread: (fd) => files.has(fd) ? -ERRNO.ESPIPE : -ERRNO.EBADF,
+    // No file of the model can seek, but for the page map.
+    pread(fd, into, offset) {
+      const file = files.get(fd);
+      return file === undefined ? -ERRNO.EBADF : file.pread?.(into, offset) ?? -ERRNO.ESPIPE;
+    },
     lseek: (fd) => files.has(fd) ? -ERRNO.ESPIPE : -ERRNO.EBADF,
     statx(path, into) {
       if (path !== "/dev/kvm") return -ERRNO.ENOENT;
@@ -188,7 +192,9 @@ export function insightOf(
     writeOutsideVcpu(vmFd, address) {
       const slot = vms.get(vmFd)?.slots.find(Math.floor(address / PAGE_SIZE));
       if (slot === undefined) return false;
-      slotMemory(state.space, slot)[address - slot.base_gfn * PAGE_SIZE]! ^= 1;
+      const offset = address - slot.base_gfn * PAGE_SIZE;
+      slotMemory(state.space, slot)[offset]! ^= 1;
+      state.space.touch(slot.userspace_addr + offset);
       // `mark_page_dirty_in_slot` warns before it checks whether the slot is logged.
       if (state.rules.bitmapTakesRest && slot.bitmap !== null) {
         slot.bitmap[Math.floor(address / PAGE_SIZE) - slot.base_gfn] = 1;

@@ -26,6 +26,13 @@ export interface OpenFile {
    */
   read?(into: Uint8Array<ArrayBuffer>): number;
   /**
+   * pread(2).
+   *
+   * @param offset Bytes from the file's beginning.
+   * @returns Bytes read, or minus an errno.
+   */
+  pread?(into: Uint8Array<ArrayBuffer>, offset: number): number;
+  /**
    * mmap(2): the memory at an offset of the file.
    *
    * @returns The memory to map, or minus an errno.
@@ -54,6 +61,31 @@ export function bytesFile(content: Uint8Array<ArrayBuffer>): OpenFile {
       into.set(part);
       at += part.length;
       return part.length;
+    },
+    ioctl: () => -ERRNO.ENOTTY,
+  };
+}
+
+const PAGEMAP_ENTRY_BYTES = 8;
+
+/**
+ * `/proc/self/pagemap` (fs/proc/task_mmu.c). Of an entry there is one bit: whether the kernel has
+ * touched the page. So a page that a guest never touched need not be looked at, and a large guest
+ * costs no more than what it stores to.
+ *
+ * @param space The program's address space.
+ */
+export function pagemapFile(space: AddressSpace): OpenFile {
+  return {
+    pread(into, offset) {
+      // `pagemap_read`
+      if (offset % PAGEMAP_ENTRY_BYTES !== 0 || into.length % PAGEMAP_ENTRY_BYTES !== 0) {
+        return -ERRNO.EINVAL;
+      }
+      const entries = new Uint32Array(into.length / 4);
+      space.pagemap(entries, offset / PAGEMAP_ENTRY_BYTES);
+      into.set(new Uint8Array(entries.buffer));
+      return into.length;
     },
     ioctl: () => -ERRNO.ENOTTY,
   };

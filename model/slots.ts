@@ -215,6 +215,11 @@ export interface Backing {
    * @returns The memory from there on, or `null` where touching it would be SIGBUS.
    */
   at(offset: number): Uint8Array<ArrayBuffer> | null;
+  /**
+   * A byte for each page: 1 if the kernel has touched it, so that it may hold anything but zeros.
+   * Absent if nobody keeps count; each page then counts as touched.
+   */
+  readonly touched?: Uint8Array<ArrayBuffer>;
 }
 
 interface Region {
@@ -229,6 +234,8 @@ interface Region {
 const FIRST_ADDRESS = 0x7000_0000_0000;
 /** The end of user space on x86-64: TASK_SIZE_MAX. */
 const MOST_ADDRESS = 2 ** 47 - PAGE_SIZE;
+/** Bit 63 of an entry of the page map, in its high word: the page is present. */
+const PRESENT = 0x8000_0000;
 /** From this size on memory is only reserved: a plain array would be committed at once. */
 const PLAIN_BYTES = 2 ** 30;
 
@@ -260,9 +267,11 @@ export class AddressSpace {
    * @returns The address, or -ENOMEM.
    */
   mapAnonymous(length: number): number {
-    const bytes = zeroes(Math.ceil(length / PAGE_SIZE) * PAGE_SIZE);
+    const pages = Math.ceil(length / PAGE_SIZE);
+    const bytes = zeroes(pages * PAGE_SIZE);
     if (bytes === null) return -ERRNO.ENOMEM;
-    return this.map(length, { at: (offset) => bytes.subarray(offset) });
+    const touched = new Uint8Array(pages);
+    return this.map(length, { at: (offset) => bytes.subarray(offset), touched });
   }
 
   /**
@@ -295,12 +304,54 @@ export class AddressSpace {
    * @returns The memory, or `null` where touching it would be a fault.
    */
   at(address: number): Uint8Array<ArrayBuffer> | null {
-    const region = this.#regions.find((one) =>
-      address >= one.address && address < one.address + one.length
-    );
+    const region = this.#find(address);
     if (region === undefined) return null;
     const from = address - region.address;
     return region.backing.at(region.offset + from)?.subarray(0, region.length - from) ?? null;
+  }
+
+  #find(address: number): Region | undefined {
+    return this.#regions.find((one) =>
+      address >= one.address && address < one.address + one.length
+    );
+  }
+
+  /**
+   * Notes that the kernel maps a page for a guest, or writes to it. What the program itself writes
+   * goes unnoticed: it has a view of the memory.
+   *
+   * @param address Any address in the page; it need not be mapped.
+   */
+  touch(address: number): void {
+    const region = this.#find(address);
+    const touched = region?.backing.touched;
+    if (region === undefined || touched === undefined) return;
+    touched[Math.floor((region.offset + address - region.address) / PAGE_SIZE)] = 1;
+  }
+
+  /**
+   * Fills in a part of `/proc/self/pagemap`: an entry of 64 bits for each page, with bit 63 set if
+   * the page was touched.
+   *
+   * @param into The entries, two words for each, the low one first.
+   * @param first The number of the first page: its address / the page size.
+   */
+  pagemap(into: Uint32Array<ArrayBuffer>, first: number): void {
+    into.fill(0);
+    for (let n = 0; n < into.length / 2;) {
+      const address = (first + n) * PAGE_SIZE;
+      const region = this.#find(address);
+      if (region === undefined) {
+        n++;
+        continue;
+      }
+      const { backing: { touched }, length, offset } = region;
+      const from = address - region.address;
+      const end = Math.min(into.length / 2, n + (length - from) / PAGE_SIZE);
+      for (let page = (offset + from) / PAGE_SIZE; n < end; n++, page++) {
+        if (touched === undefined || touched[page] === 1) into[n * 2 + 1] = PRESENT;
+      }
+    }
   }
 
   /**

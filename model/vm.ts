@@ -171,6 +171,7 @@ export class ModelVm {
     // A page that begins clean is pushed a second time, when PML logs its first store.
     const wasDevice = this.deviceFrames.delete(slot.base_gfn + page);
     slot.pages[page] = wasDevice || isReadOnly ? PageState.CLEAN : PageState.DIRTY;
+    this.state.space.touch(slot.userspace_addr + page * PAGE_SIZE);
     if (!isReadOnly) this.mark_page_dirty_in_slot(slot, page, vcpu);
   }
 
@@ -208,6 +209,7 @@ export class ModelVm {
     const slot = this.slots.find(Math.floor(address / PAGE_SIZE));
     if (slot === undefined) return;
     const offset = address - slot.base_gfn * PAGE_SIZE;
+    this.state.space.touch(slot.userspace_addr + offset);
     const clock = slotMemory(this.state.space, slot).subarray(offset, offset + WALL_CLOCK_BYTES);
     for (const write of [() => clock[0]!++, () => clock.fill(1, 4), () => clock[0]!++]) {
       write();

@@ -12,6 +12,8 @@ export interface GuestRequest {
   readonly terminal: HostTerminal | null;
   /** Whether the host decided that standard output has colours. */
   readonly isColoured: boolean;
+  /** Whether the host shows the command's progress. */
+  readonly progress: boolean;
   /** What a result tells of this host's side. */
   readonly host: HostOrigin;
   /** Whether the command's standard input is {@linkcode STDIN}; otherwise it is empty. */
@@ -49,7 +51,7 @@ export interface HostOrigin {
 }
 
 /** How a command is started in a machine, beside its arguments: JSON, the first of them. */
-export type GuestStart = Pick<GuestRequest, "terminal" | "isColoured" | "host">;
+export type GuestStart = Pick<GuestRequest, "terminal" | "isColoured" | "host" | "progress">;
 
 /** Where the program is in the machine. */
 export const PROGRAM = "/dirtyring";

@@ -3,6 +3,7 @@ import { storesPushTwice } from "../../drive/measure.ts";
 import { kvm_dirty_gfn } from "../../ffi/kvm_structs.ts";
 import { kernelFacts, type Result } from "../../host/facts.ts";
 import type { InterruptSignal } from "../../host/interrupt.ts";
+import type { WorkStep } from "../../host/progress.ts";
 import { largestRing, smallestRing, System } from "../../kvm/system.ts";
 import { ringVm } from "../../machine/guest_vm.ts";
 import { type CostCell, measureCost } from "./bench_cost.ts";
@@ -20,6 +21,7 @@ import {
   measureRingSizes,
   type PatternCost,
   RING_SIZE_GUEST,
+  RING_SIZE_REPETITIONS,
   type RingSizeCost,
   type RingSizeGuest,
   ringSizes,
@@ -89,8 +91,6 @@ export interface BenchResult extends Result {
 
 /** What a bench needs from its caller. */
 export interface BenchHelp {
-  /** Reports what is measured next. */
-  progress(what: string): void;
   /** Makes the function that runs the guest of the ring-size sweep. */
   runRingSize(site: BenchSite, options: BenchOptions): RunRingSize;
 }
@@ -121,16 +121,15 @@ export async function bench(
   const emulated = await isEmulated(site, options);
   if (isTimed) warmBench();
 
-  const cells = await costSweep(site, options, help, sizes);
+  const cells = await costSweep(site, options, sizes);
   const rings = wants("ring-size") ? await ringSizeSweep(site, options, help, limits) : [];
-  if (wants("pattern")) help.progress("patterns");
   const patterns = wants("pattern") ? await measurePatterns(site, options) : [];
-  const sorting = wants("sort") ? await sortSweep(site, options, help) : [];
+  const sorting = wants("sort") ? await sortSweep(site, options) : [];
   const measured = [...cells, ...rings, ...patterns, ...sorting];
   return {
     schema: "dirtyring.bench/1",
     kernel: kernelFacts(site.kernel, limits.largest),
-    options: resolved(options),
+    options: resolvedOptions(options),
     repetitions: measured.length === 0 ? 0 : Math.min(...measured.map((one) => one.repetitions)),
     cells,
     crossover: crossoversOf(cells),
@@ -149,15 +148,21 @@ export async function bench(
 async function costSweep(
   site: BenchSite,
   options: BenchOptions,
-  { progress }: BenchHelp,
   sizes: readonly CellSize[],
 ): Promise<CostCell[]> {
   const cells: CostCell[] = [];
+  const { progress } = site.interrupt;
+  let done = 0;
+  using _sweep = progress.begin({
+    ...sweepStep("cost", "sizes", sizes.length, options),
+    done: () => done,
+  });
   for (const size of sizes) {
     if (site.interrupt.signal !== null) break;
     const what = `${size.memoryBytes / 2 ** 20} MiB, ${size.dirtyPages} dirty pages`;
-    progress(`cost: ${what}`);
+    using _size = progress.begin({ what, total: null, done: () => 0 });
     cells.push(...await measureCost(site, options, size, what));
+    done++;
   }
   return cells;
 }
@@ -169,29 +174,61 @@ async function ringSizeSweep(
   limits: RingSizes,
 ): Promise<RingSizeCost[]> {
   const run = help.runRingSize(site, options);
-  const told: RunRingSize = (ringEntries) => {
-    help.progress(`ring-size: ${ringEntries} entries`);
-    return run(ringEntries);
+  const { progress } = site.interrupt;
+  let done = 0;
+  const told: RunRingSize = async (ringEntries) => {
+    using _size = progress.begin({
+      what: `rings of ${ringEntries} entries`,
+      total: null,
+      done: () => 0,
+    });
+    const cost = await run(ringEntries);
+    done++;
+    return cost;
   };
   const entries = (bytes: number) => bytes / kvm_dirty_gfn.size;
   const all = ringSizes(entries(limits.smallest), entries(limits.largest));
+  using _sweep = progress.begin({
+    what: "ring-size",
+    unit: "runs",
+    total: all.length * (options.repetitions ?? RING_SIZE_REPETITIONS),
+    done: () => done,
+  });
   return await measureRingSizes(all, told, options.repetitions, site.interrupt);
 }
 
 async function sortSweep(
   site: BenchSite,
   options: BenchOptions,
-  { progress }: BenchHelp,
 ): Promise<SortDensity[]> {
   const densities: SortDensity[] = [];
-  for (const pages of sortPages()) {
+  const { progress } = site.interrupt;
+  const all = sortPages();
+  let done = 0;
+  using _sweep = progress.begin({
+    ...sweepStep("sort", "densities", all.length, options),
+    done: () => done,
+  });
+  for (const pages of all) {
     if (site.interrupt.signal !== null) break;
-    const what = `sort: ${pages} dirty pages`;
-    progress(what);
-    const density = await measureDensity(site, options, pages, what);
+    const what = `${pages} dirty pages`;
+    using _density = progress.begin({ what, total: null, done: () => 0 });
+    const density = await measureDensity(site, options, pages, `sort: ${what}`);
     if (density !== null) densities.push(density);
+    done++;
   }
   return densities;
+}
+
+// By default each size gets the same few seconds. With a number of repetitions it takes the longer
+// the larger it is, and those that are done say nothing of the rest.
+function sweepStep(
+  what: Sweep,
+  unit: string,
+  total: number,
+  { repetitions }: BenchOptions,
+): Omit<WorkStep, "done"> {
+  return { what, unit, total, isSteady: repetitions === undefined };
 }
 
 // Measured on a small VM of its own.
@@ -219,7 +256,12 @@ function ringSizesOf({ kernel }: BenchSite): RingSizes {
   return { largest, smallest: smallestRing(system, largest) };
 }
 
-function resolved(options: BenchOptions): BenchResolved {
+/**
+ * The options of a bench as its result has them.
+ *
+ * @throws {UsageError} If the pattern is impossible.
+ */
+export function resolvedOptions(options: BenchOptions): BenchResolved {
   const { guest, memory, pages, seed, ringBytes, sweep } = options;
   // The plan has the pattern as text.
   const { pattern } = planBench(options, SMALL).options;

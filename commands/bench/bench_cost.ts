@@ -64,6 +64,20 @@ export interface CostCell extends CellSize {
   readonly fullExits: number | null;
   /** Median of this way / median of the plain bitmap. */
   readonly ratio: number;
+  /** The figures of each repetition, in the order in which they were measured. */
+  readonly samples: CostSamples;
+}
+
+/** The figures of each repetition of a cell. */
+export interface CostSamples {
+  /** Nanoseconds of learning. */
+  readonly learnNs: readonly number[];
+  /** Nanoseconds of re-arming; `null` if getting the bitmap re-arms it. */
+  readonly rearmNs: readonly number[] | null;
+  /** Nanoseconds of the scan; `null` for a ring. */
+  readonly scanNs: readonly number[] | null;
+  /** `KVM_EXIT_DIRTY_RING_FULL` exits; `null` for a bitmap. */
+  readonly fullExits: readonly number[] | null;
 }
 
 /** The cost of one round in one way. */
@@ -154,9 +168,15 @@ export function costCells(
   return WAYS.map(({ tracking, sorted }, way) => {
     const costs = rows.map((row) => row[way]!);
     const { median: medianNs, min: minNs, max: maxNs, q1: q1Ns, q3: q3Ns } = total(way);
-    const middle = (figure: (cost: RoundCost) => number | null) => {
-      const found = costs.map(figure).filter((value) => value !== null);
-      return found.length === 0 ? null : spreadOf(found).median;
+    const found = (figure: (cost: RoundCost) => number | null) => {
+      const values = costs.map(figure).filter((value) => value !== null);
+      return values.length === 0 ? null : values;
+    };
+    const samples = {
+      learnNs: costs.map((cost) => cost.learnNs),
+      rearmNs: tracking === "bitmap" ? null : costs.map((cost) => cost.rearmNs),
+      scanNs: found((cost) => cost.scanNs),
+      fullExits: found((cost) => cost.fullExits),
     };
     return {
       memoryBytes,
@@ -173,11 +193,12 @@ export function costCells(
       maxNs,
       q1Ns,
       q3Ns,
-      learnNs: spreadOf(costs.map((cost) => cost.learnNs)).median,
-      rearmNs: tracking === "bitmap" ? null : median(costs.map((cost) => cost.rearmNs)),
-      scanNs: middle((cost) => cost.scanNs),
-      fullExits: middle((cost) => cost.fullExits),
+      learnNs: spreadOf(samples.learnNs).median,
+      rearmNs: median(samples.rearmNs ?? []),
+      scanNs: median(samples.scanNs ?? []),
+      fullExits: median(samples.fullExits ?? []),
       ratio: medianNs / bitmap,
+      samples,
     };
   });
 }

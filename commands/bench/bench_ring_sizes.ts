@@ -69,12 +69,14 @@ export interface RingSizeCost extends RingSizeRun {
   readonly minStoresPerSecond: number;
   /** The most stores per second of any run. */
   readonly maxStoresPerSecond: number;
+  /** The figures of each run, in the order in which they were measured. */
+  readonly samples: Readonly<Record<keyof RingSizeRun, readonly number[]>>;
 }
 
 /** The smallest ring, in entries, that any kernel accepts. */
 const SMALLEST = 256;
 /** Default number of repetitions: each takes about a second. */
-const REPETITIONS = 3;
+export const RING_SIZE_REPETITIONS = 3;
 
 /**
  * Lists the ring sizes that a kernel accepts.
@@ -102,12 +104,21 @@ export async function measureRingSizes(
   interrupt: Interrupt,
 ): Promise<RingSizeCost[]> {
   const turns: Turn<RingSizeRun>[] = sizes.map((size) => () => run(size));
-  const rows = await takeTurns(turns, repetitions ?? REPETITIONS, interrupt, { warmUp: false });
+  const rows = await takeTurns(turns, repetitions ?? RING_SIZE_REPETITIONS, interrupt, {
+    warmUp: false,
+  });
   if (rows.length === 0) return [];
   return sizes.map((ringEntries, n) => {
     const runs = rows.map((row) => row[n]!);
-    const middle = (figure: keyof RingSizeRun) => spreadOf(runs.map((one) => one[figure])).median;
-    const { median, min, max } = spreadOf(runs.map((one) => one.storesPerSecond));
+    const all = (figure: keyof RingSizeRun) => runs.map((one) => one[figure]);
+    const samples = {
+      fullExits: all("fullExits"),
+      stoppedNs: all("stoppedNs"),
+      storesPerSecond: all("storesPerSecond"),
+      entries: all("entries"),
+    };
+    const middle = (figure: keyof RingSizeRun) => spreadOf(samples[figure]).median;
+    const { median, min, max } = spreadOf(samples.storesPerSecond);
     return {
       ringEntries,
       repetitions: rows.length,
@@ -117,6 +128,7 @@ export async function measureRingSizes(
       minStoresPerSecond: min,
       maxStoresPerSecond: max,
       entries: middle("entries"),
+      samples,
     };
   });
 }
@@ -145,6 +157,11 @@ export interface PatternCost {
   readonly q3NsPerEntry: number;
   /** Median of this pattern / median of the sequential pattern. */
   readonly ratio: number;
+  /** The times of each repetition, in the order in which they were measured. */
+  readonly samples: {
+    /** Nanoseconds per entry in `KVM_RESET_DIRTY_RINGS`. */
+    readonly resetNsPerEntry: readonly number[];
+  };
 }
 
 /** The patterns; all others are compared with the first. */
@@ -185,10 +202,20 @@ export async function measurePatterns(
     const round = await ring.round(takePlain, wanted);
     return round === null ? null : round.resetNs / round.entries;
   });
+  const { progress } = site.interrupt;
+  let done = 0;
+  using _sweep = progress.begin({
+    what: `pattern: ${turns.length} orders, in turn`,
+    unit: "rounds",
+    total: null,
+    done: () => done,
+  });
+  const counted = turns.map((turn) => () => (done++, turn()));
   const warmUp = options.isTimed ?? true;
-  const rows = await takeTurns(turns, options.repetitions, site.interrupt, { warmUp });
+  const rows = await takeTurns(counted, options.repetitions, site.interrupt, { warmUp });
   if (rows.length === 0) return [];
-  const spreads = sequences.map((_, n) => spreadOf(rows.map((row) => row[n]!)));
+  const samples = sequences.map((_, n) => rows.map((row) => row[n]!));
+  const spreads = samples.map(spreadOf);
   return BENCH_PATTERNS.map((pattern, n) => {
     const { entries, batches, pagesPerBatch } = statistics[n]!.result("v6.17");
     const { median, min, max, q1, q3 } = spreads[n]!;
@@ -204,6 +231,7 @@ export async function measurePatterns(
       q1NsPerEntry: q1,
       q3NsPerEntry: q3,
       ratio: median / spreads[0]!.median,
+      samples: { resetNsPerEntry: samples[n]! },
     };
   });
 }

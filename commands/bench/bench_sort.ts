@@ -25,6 +25,18 @@ export interface SortedCost {
   readonly totalNsPerEntry: number;
   /** Batches in the resets of a round, modelled. */
   readonly batches: number;
+  /** The times of each repetition, in the order in which they were measured. */
+  readonly samples: SortedSamples;
+}
+
+/** The times of each repetition, in nanoseconds per entry. */
+export interface SortedSamples {
+  /** The harvest, without the sorting. */
+  readonly harvestNsPerEntry: readonly number[];
+  /** The sorting; zeros if entries are not sorted. */
+  readonly sortNsPerEntry: readonly number[];
+  /** `KVM_RESET_DIRTY_RINGS`. */
+  readonly resetNsPerEntry: readonly number[];
 }
 
 /** Sorted against plain entries, for one density of dirty pages. */
@@ -136,7 +148,7 @@ class TimedSorting {
   }
 }
 
-type Costs = Omit<SortedCost, "batches" | "totalNsPerEntry">;
+type Costs = Readonly<Record<keyof SortedSamples, number>>;
 
 function perEntry({ harvestNs, resetNs, entries }: RoundResult, sortNs: number): Costs {
   return {
@@ -147,10 +159,15 @@ function perEntry({ harvestNs, resetNs, entries }: RoundResult, sortNs: number):
 }
 
 function mediansOf(costs: readonly Costs[]): Omit<SortedCost, "batches"> {
-  const middle = (figure: keyof Costs) => median(costs.map((cost) => cost[figure])) ?? 0;
-  const harvestNsPerEntry = middle("harvestNsPerEntry");
-  const sortNsPerEntry = middle("sortNsPerEntry");
-  const resetNsPerEntry = middle("resetNsPerEntry");
+  const all = (figure: keyof Costs) => costs.map((cost) => cost[figure]);
+  const samples = {
+    harvestNsPerEntry: all("harvestNsPerEntry"),
+    sortNsPerEntry: all("sortNsPerEntry"),
+    resetNsPerEntry: all("resetNsPerEntry"),
+  };
+  const harvestNsPerEntry = median(samples.harvestNsPerEntry) ?? 0;
+  const sortNsPerEntry = median(samples.sortNsPerEntry) ?? 0;
+  const resetNsPerEntry = median(samples.resetNsPerEntry) ?? 0;
   const totalNsPerEntry = harvestNsPerEntry + sortNsPerEntry + resetNsPerEntry;
-  return { harvestNsPerEntry, sortNsPerEntry, resetNsPerEntry, totalNsPerEntry };
+  return { harvestNsPerEntry, sortNsPerEntry, resetNsPerEntry, totalNsPerEntry, samples };
 }

@@ -20,11 +20,18 @@ import {
 import { KernelError } from "../../ffi/errors.ts";
 import { parsePattern, type Pattern, PATTERN_WORDS } from "../../guest/pattern.ts";
 import { UsageError } from "../../host/errors.ts";
-import { Interrupt } from "../../host/interrupt.ts";
 import type { Watched } from "../../host/kernel_log.ts";
 import { kernelsStatus } from "../../host/kernel_run.ts";
 import { kernelLogText } from "../../report/notes.ts";
 import { printable } from "../../text/printable.ts";
+import type { Baseline } from "../compare/baseline.ts";
+import {
+  baselineOption,
+  comparedStatus,
+  FAIL_ABOVE,
+  failAboveOption,
+} from "../compare/compare_options.ts";
+import type { Compared } from "../compare/compare_result.ts";
 import { areTimesShown, backendOptions } from "../lab_options.ts";
 import { watchKernel } from "../watch_kernel.ts";
 import type { BenchResult } from "./bench.ts";
@@ -35,13 +42,23 @@ const MIB = 2 ** 20;
 const GIB = 2 ** 30;
 const MOST_PAGES = 2 ** 24;
 
-type Outcome = Watched<BenchResult> | BenchKernels;
+type Outcome = Compared<Watched<BenchResult>> | Compared<BenchKernels>;
 
 function isCompared(outcome: Outcome): outcome is BenchKernels {
   return outcome.schema === "dirtyring.bench-kernels/1";
 }
 
 const text: LateFormatter<Outcome, unknown> = async (result) => {
+  const format = await ownText(result);
+  if (result.comparison === undefined) return format;
+  const { comparisonText } = await import("../compare/baseline.ts");
+  return function* (outcome, options, page) {
+    yield* format(outcome, options, page);
+    yield* comparisonText(outcome, page);
+  };
+};
+
+const ownText: LateFormatter<Outcome, unknown> = async (result) => {
   if (isCompared(result)) {
     const { benchKernelsText } = await import("./bench_kernels.ts");
     return (outcome, _, page) => isCompared(outcome) ? benchKernelsText(outcome, page) : [];
@@ -94,6 +111,8 @@ const svgOption: Option<string | undefined> = {
 interface Options extends Omit<BenchOptions, "ringBytes"> {
   readonly ring: number; // in bytes, whatever unit it was written in
   readonly svg: string | undefined;
+  readonly baseline: string | undefined;
+  readonly "fail-above": number | undefined;
 }
 
 // Prepares the file for the picture before minutes are spent. The result does not depend on it.
@@ -121,13 +140,53 @@ function refuseForSeveral({ svg }: Options, outlets: readonly Outlet[]): void {
   }
 }
 
+// The result of --baseline, read before anything is measured.
+async function baselineOf(options: Options, { machines }: Context): Promise<Baseline | null> {
+  const { baseline: path, "fail-above": failAbove } = options;
+  if (path === undefined) {
+    if (failAbove === undefined) return null;
+    throw new UsageError("--fail-above: goes with --baseline, with which the result is compared");
+  }
+  const { Baseline } = await import("../compare/baseline.ts");
+  const { benchOptions } = await import("../compare/comparable_bench.ts");
+  const { Foreign } = await import("../compare/foreign.ts");
+  const { resolvedOptions } = await import("./bench.ts");
+  const schema = machines === null ? "dirtyring.bench/1" : "dirtyring.bench-kernels/1";
+  const baseline = new Baseline({
+    option: "--baseline",
+    path,
+    schema,
+    failAbove: failAbove ?? FAIL_ABOVE,
+  });
+  const resolved = resolvedOptions({ ...options, ringBytes: options.ring });
+  baseline.mustHaveKernels(machines?.choices.length ?? 1);
+  baseline.mustHave(benchOptions(new Foreign("this run", resolved)));
+  return baseline;
+}
+
 async function run(
+  options: Options & Parameters<Context["openKernel"]>[0],
+  context: Context,
+): Promise<Outcome> {
+  if (context.machines !== null) refuseForSeveral(options, context.outlets);
+  const baseline = await baselineOf(options, context);
+  const outcome = await measured(options, context);
+  if (baseline === null) return outcome;
+  const asked = { times: context.given.has("times") };
+  const compared = isCompared(outcome)
+    ? baseline.compared(outcome, asked)
+    : baseline.compared(outcome, asked);
+  const { noteComparison } = await import("../compare/baseline.ts");
+  noteComparison(compared, context);
+  return compared;
+}
+
+async function measured(
   options: Options & Parameters<Context["openKernel"]>[0],
   context: Context,
 ): Promise<Outcome> {
   const { machines } = context;
   if (machines !== null) {
-    refuseForSeveral(options, context.outlets);
     const { benchInMachines } = await import("./bench_kernels.ts");
     return await benchInMachines(machines, context);
   }
@@ -135,15 +194,13 @@ async function run(
   const { bench } = await import("./bench.ts");
   const { liveRing } = await import("./bench_ring_sizes.ts");
   const kernel = await context.openKernel(options);
-  using interrupt = new Interrupt();
-  const isSeen = context.terminal !== null;
+  using interrupt = await context.listen();
   const isTimed = areTimesShown(context);
   const result = await watchKernel(
     kernel,
     context.note,
     () =>
       bench({ kernel, interrupt, problems: [] }, { ...options, ringBytes: options.ring, isTimed }, {
-        progress: (what) => isSeen && context.note(what),
         runRingSize: liveRing,
       }),
   );
@@ -205,6 +262,10 @@ export const command: Command = defineCommand({
     ),
     format: choice("how the result is written", ["text", "csv", "json", "svg"]),
     svg: svgOption,
+    baseline: baselineOption(
+      "say how the figures differ from those in FILE, and exit with 1 if one got worse",
+    ),
+    "fail-above": { ...failAboveOption, fallback: undefined },
   },
   often: ["sweep", "memory", "pages", "format", "svg"],
   examples: [
@@ -220,14 +281,21 @@ export const command: Command = defineCommand({
       "dirtyring bench --sweep cost --memory 16MiB --pages 16,64,256 --repetitions 3 --svg cost.svg",
       "a picture for a slide",
     ],
+    [
+      "dirtyring bench --sweep pattern --baseline old.json --fail-above 5%",
+      "what got slower since old.json was written",
+    ],
   ],
   formats: { text, csv, json, svg },
   run,
   asksMachines: (_, machines) => machines > 1,
   status(outcome) {
     const { ok, interrupted } = outcome;
-    if (!isCompared(outcome)) return ok ? interruptStatus(interrupted) : 1;
+    if (!isCompared(outcome)) {
+      return comparedStatus(ok ? interruptStatus(interrupted) : 1, outcome);
+    }
     const statuses = outcome.kernels.map(({ status }) => status);
-    return kernelsStatus(statuses, interruptStatus(interrupted));
+    const own = kernelsStatus(statuses, interruptStatus(interrupted));
+    return comparedStatus(own, outcome);
   },
 });

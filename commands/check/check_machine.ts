@@ -112,7 +112,7 @@ export async function checkMachine(
     ask(
       prepared,
       question,
-      [...guestArgs(args, WRITING), ...(isShuffled ? [] : ["--allow-harm"])],
+      [...guestArgs(args, [...WRITING, "expect"]), ...(isShuffled ? [] : ["--allow-harm"])],
       {
         booted(found) {
           facts = found;
@@ -215,7 +215,7 @@ async function askAlone(
   withheld: CheckResult,
   watcher: CheckWatcher,
 ): Promise<CheckResult | null> {
-  const args = guestArgs(question.args, [...WRITING, ...CHOOSING]);
+  const args = guestArgs(question.args, [...WRITING, "expect", ...CHOOSING]);
   let answer: CheckResult | null = null;
   const told = await ask(
     prepared,

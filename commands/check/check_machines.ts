@@ -2,7 +2,7 @@
 
 import type { Context } from "../../cli/context.ts";
 import { interruptAll, Lanes } from "../../cli/compare_machines.ts";
-import { BootStatus, EndedElsewhere } from "../../cli/in_machine.ts";
+import { EndedElsewhere, MachineSteps } from "../../cli/in_machine.ts";
 import type { MachineRequest } from "../../cli/machine_request.ts";
 import type { CheckReport } from "../../conformance/runner/check_report.ts";
 import type { Watcher } from "../../conformance/runner/conformance.ts";
@@ -11,6 +11,7 @@ import type { PlannedCheck } from "../../conformance/runner/supervisor.ts";
 import { HostError } from "../../ffi/errors.ts";
 import type { Interrupt } from "../../host/interrupt.ts";
 import type { UnlabelledRun } from "../../host/kernel_run.ts";
+import { countText } from "../../report/table.ts";
 import type { Machine } from "../../vm/machine.ts";
 import { type MachineChoice, type PreparedMachine, prepareMachine } from "../../vm/prepare.ts";
 import { type CheckedKernel, checkMachine, type CheckQuestion } from "./check_machine.ts";
@@ -34,16 +35,23 @@ export async function checkKernel(
   context: Context,
 ): Promise<CheckReport> {
   const prepared = await prepareMachine(request.choices[0]!);
-  using boot = new BootStatus(context, prepared);
   const running = new Set<Machine>();
-  using interrupt = interruptAll(running);
+  using interrupt = await interruptAll(running, context);
+  using boot = new MachineSteps(interrupt.progress, prepared, "check");
   const question = questionOf(request, plan, running, interrupt);
+  let made = 0;
+  const checking = { what: "checking", unit: "checks", total: plan.length, done: () => made };
+  using steps = new DisposableStack();
   const { report, status, failure } = await checkMachine(prepared, question, {
     booted(facts) {
       boot.end();
+      if (watcher.listen !== undefined) steps.use(interrupt.progress.begin(checking));
       watcher.begin(facts, null);
     },
-    result: (result) => watcher.result(result),
+    result(result) {
+      made++;
+      return watcher.result(result);
+    },
     say: context.say,
   });
   if (failure !== null) throw failure;
@@ -67,26 +75,25 @@ export async function checkKernels(
   const prepared: PreparedMachine[] = [];
   for (const choice of request.choices) prepared.push(await prepareMachine(choice));
   const running = new Set<Machine>();
-  using interrupt = interruptAll(running);
+  using interrupt = await interruptAll(running, context);
   const question = questionOf(request, plan, running, interrupt);
   const made = prepared.map(() => 0);
-  const show = () => {
-    const parts = made.map((count, n) => `${prepared[n]!.kernel.image.release} ${count}`);
-    context.status(`checks of ${plan.length} made: ${parts.join(", ")}`);
-  };
-  show();
+  using _step = interrupt.progress.begin({
+    what: `checking ${countText(prepared.length, "kernel")}`,
+    unit: "checks",
+    total: plan.length * prepared.length,
+    done: () => made.reduce((sum, count) => sum + count, 0),
+  });
   const runs = await Promise.all(prepared.map(async (machine, n) => {
     const said: string[] = [];
     const outcome = await outcomeOf(machine, question, {
       count() {
         made[n]!++;
-        show();
       },
       said,
     });
     return kernelRun(request.choices[n]!, outcome, said);
   }));
-  context.status("");
   return kernelsReport(runs, plan.map(({ id }) => id), interrupt.signal);
 }
 

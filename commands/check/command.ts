@@ -27,13 +27,16 @@ import type { Backend, ModelChoice } from "../../host/backend.ts";
 import { EXIT, UsageError } from "../../host/errors.ts";
 import { kernelsStatus } from "../../host/kernel_run.ts";
 import type { Page } from "../../report/page.ts";
+import type { Baseline } from "../compare/baseline.ts";
+import { baselineOption, comparedStatus } from "../compare/compare_options.ts";
+import type { Compared } from "../compare/compare_result.ts";
 import { backendOptions } from "../lab_options.ts";
 
 /** The results that `dirtyring check` may have. */
 export type CheckOutcome =
-  | CheckReport
+  | Compared<CheckReport>
   | CheckList
-  | KernelsReport;
+  | Compared<KernelsReport>;
 
 type CheckFormat = Formatter<CheckOutcome, unknown>;
 
@@ -51,6 +54,21 @@ function of<Schema extends CheckOutcome["schema"]>(
       ? format(outcome as Extract<CheckOutcome, { schema: Schema }>, page) // as the schema says
       : [];
 }
+
+// Puts the comparison of --expect behind a format.
+const withComparison =
+  (load: LateFormatter<CheckOutcome, unknown>, how: "text" | "comments"): typeof load =>
+  async (outcome) => {
+    const format = await load(outcome);
+    if (outcome.schema === "dirtyring.check-list/1" || outcome.comparison === undefined) {
+      return format;
+    }
+    const { comparisonComments, comparisonText } = await import("../compare/baseline.ts");
+    return function* (_, options, page) {
+      yield* format(outcome, options, page);
+      yield* how === "text" ? comparisonText(outcome, page) : comparisonComments(outcome, page);
+    };
+  };
 
 // For a single kernel, the head and the checks were printed as they came.
 const text: LateFormatter<CheckOutcome, unknown> = async (result) => {
@@ -98,8 +116,8 @@ const ndjson: LateFormatter<CheckOutcome, unknown> = async () =>
 
 /** The formats of `dirtyring check`. */
 export const CHECK_FORMATS: Readonly<Record<string, LateFormatter<CheckOutcome, unknown>>> = {
-  text,
-  ktap,
+  text: withComparison(text, "text"),
+  ktap: withComparison(ktap, "comments"),
   junit,
   json,
   ndjson,
@@ -133,6 +151,7 @@ interface CheckOptions {
   readonly "allow-warn": boolean;
   readonly "allow-harm": boolean;
   readonly bisect: boolean;
+  readonly expect: string | undefined;
 }
 
 async function watcher(options: CheckOptions, ids: string[], context: Context): Promise<Watcher> {
@@ -148,7 +167,37 @@ async function watcher(options: CheckOptions, ids: string[], context: Context): 
   return together(watchers);
 }
 
+// The report of --expect, read before a check is made.
+async function expected(
+  { expect, list }: CheckOptions,
+  { machines }: Context,
+): Promise<Baseline | null> {
+  if (expect === undefined) return null;
+  if (list) throw new UsageError("--expect: does not go with --list, which makes no check");
+  const { Baseline } = await import("../compare/baseline.ts");
+  const kernels = machines?.choices.length ?? 1;
+  const schema = kernels === 1 ? "dirtyring.check/1" : "dirtyring.check-kernels/1";
+  const baseline = new Baseline({ option: "--expect", path: expect, schema, failAbove: 0 });
+  baseline.mustHaveKernels(kernels);
+  return baseline;
+}
+
 async function run(options: CheckOptions, context: Context): Promise<CheckOutcome> {
+  const baseline = await expected(options, context);
+  const outcome = await made(options, context);
+  if (baseline === null || outcome.schema === "dirtyring.check-list/1") return outcome;
+  const { checksAskedFor } = await import("./check.ts");
+  const { ALL_CHECKS } = await import("../../conformance/statements/all_checks.ts");
+  const ids = new Set(checksAskedFor(ALL_CHECKS, options).map(({ id }) => id));
+  const compared = outcome.schema === "dirtyring.check/1"
+    ? baseline.compared(outcome, { ids })
+    : baseline.compared(outcome, { ids });
+  const { noteComparison } = await import("../compare/baseline.ts");
+  noteComparison(compared, context);
+  return compared;
+}
+
+async function made(options: CheckOptions, context: Context): Promise<CheckOutcome> {
   const { list, bisect } = options;
   if (list && bisect) {
     throw new UsageError("--bisect: does not go with --list, which asks no kernel");
@@ -166,7 +215,13 @@ async function run(options: CheckOptions, context: Context): Promise<CheckOutcom
     ? [...asked.filter(({ harms }) => !harms), ...asked.filter(({ harms }) => harms)]
     : asked;
   if (list) return (await import("../../conformance/runner/select_checks.ts")).listChecks(plan);
-  const seen = await watcher(options, plan.map(({ id }) => id), context);
+  const watched = await watcher(options, plan.map(({ id }) => id), context);
+  // What is printed on the terminal as it comes is progress enough.
+  const isSeen = context.terminal !== null &&
+    context.outlets.some(({ format, path }) =>
+      path === "-" && (format === "text" || format === "ndjson")
+    );
+  const seen = isSeen ? watched : { ...watched, listen: context.listen };
   const { machines } = context;
   if (machines !== null) {
     const { checkKernel, checkKernels } = await import("./check_machines.ts");
@@ -214,10 +269,11 @@ function statusOf(outcome: CheckOutcome, { bisect }: Pick<CheckOptions, "bisect"
     case "dirtyring.check/1":
       // Whoever interrupts a bisection wants it to end, whatever was found so far.
       if (bisect && outcome.interrupted !== null) return interruptStatus(outcome.interrupted);
-      return reportStatus(outcome);
+      return comparedStatus(reportStatus(outcome), outcome);
     default: {
       const statuses = outcome.kernels.map(({ status }) => status);
-      return kernelsStatus(statuses, interruptStatus(outcome.interrupted));
+      const own = kernelsStatus(statuses, interruptStatus(outcome.interrupted));
+      return comparedStatus(own, outcome);
     }
   }
 }
@@ -260,6 +316,9 @@ export const command: Command = defineCommand({
       "also checks that could harm a kernel without a fix: only in a machine that is thrown away",
     ),
     bisect: bisectOption,
+    expect: baselineOption(
+      "say how the answers differ from those in FILE, and exit with 1 if a statement got worse",
+    ),
     format: choice("how the result is written", ["text", "ktap", "junit", "json", "ndjson"]),
   },
   often: ["only", "skip", "format", "bisect"],
@@ -271,6 +330,7 @@ export const command: Command = defineCommand({
       "some, for the kernel's kunit.py parse",
     ],
     ["dirtyring check --only 'reset.*' --bisect", "in a script for git bisect run"],
+    ["dirtyring check --expect known.json", "what changed since known.json was written"],
     ["dirtyring check --list --format json", "what there is, without a kernel"],
   ],
   formats: CHECK_FORMATS,

@@ -6,7 +6,7 @@ import { startVcpus } from "../../drive/start_vcpus.ts";
 import { nanoseconds } from "../../ffi/linux.ts";
 import type { BackendSelection } from "../../host/backend.ts";
 import { UsageError } from "../../host/errors.ts";
-import { Interrupt, type InterruptWatch } from "../../host/interrupt.ts";
+import type { InterruptWatch } from "../../host/interrupt.ts";
 import type { Watched } from "../../host/kernel_log.ts";
 import { trackerOf } from "../../machine/bitmap_tracker.ts";
 import type { TrackingKind } from "../../machine/dirty_tracker.ts";
@@ -82,7 +82,7 @@ export async function keepReplica(
   const result = await watchKernel(kernel, context.note, async () => {
     using vm = new GuestVm(kernel, plan, trackerOf(tracking, plan.ringBytes));
     if (into !== undefined) await prepareFolder(into);
-    using interrupt = new Interrupt();
+    using interrupt = await context.listen();
     return await checkpoint(vm, interrupt, watch === null ? options : { ...options, watch });
   });
   if (result.error !== null) context.note(result.error);

@@ -2,12 +2,12 @@ import type { CheckpointHeader } from "../../checkpoint/checkpoint_header.ts";
 import type { CheckpointContent } from "../../checkpoint/checkpoint_writer.ts";
 import { type ExpectedStop, expectedStop } from "../../drive/expected_stop.ts";
 import { HarvestCycle } from "../../drive/harvest_cycle.ts";
-import type { LiveVcpus, VcpuPlace } from "../../drive/live_vcpus.ts";
+import type { LiveVcpus } from "../../drive/live_vcpus.ts";
 import { KernelError } from "../../ffi/errors.ts";
 import { nanoseconds, nanosecondsSince, PAGE_SIZE } from "../../ffi/linux.ts";
-import { GuestError } from "../../host/errors.ts";
-import type { InterruptWatch } from "../../host/interrupt.ts";
-import { completeExit, saveVcpuState, VCPU_STATE_BYTES } from "../../kvm/vcpu.ts";
+import { EndedBySignal, GuestError } from "../../host/errors.ts";
+import { type InterruptWatch, lastWrite } from "../../host/interrupt.ts";
+import type { WorkStep } from "../../host/progress.ts";
 import type { GuestVm } from "../../machine/guest_vm.ts";
 import { DirtySet } from "../../memory/page_sets.ts";
 import {
@@ -17,6 +17,7 @@ import {
   EpochLog,
 } from "./checkpoint_result.ts";
 import type { Replica } from "./replica.ts";
+import { VcpuSnapshots } from "./vcpu_snapshots.ts";
 
 /** The part of a file's header that is the same for every epoch. */
 export type MachineHeader = Pick<CheckpointHeader, "kernel" | "tracking" | "lab">;
@@ -84,6 +85,11 @@ export class CheckpointRun {
   #hasCopiedAll = false;
   #writing: Promise<void> | null = null;
   #writeError: unknown = null;
+  /**
+   * Whether a signal left no time to finish a file. None may follow it: it would lack what that one
+   * should have had.
+   */
+  #isGivenUp = false;
   #epoch = 0;
   /** The steps that learn what is dirty. */
   readonly cycle: HarvestCycle;
@@ -125,7 +131,7 @@ export class CheckpointRun {
     }
     // A failure may have left an epoch open. Bring the replica up to date as far as possible.
     if (this.error !== null && !this.#hasCopiedAll) {
-      await this.#failing(() => this.#endEpoch("error", true, false));
+      await this.#failing(async () => void await this.#endEpoch("error", true, false));
     }
     this.cycle.conclude();
   }
@@ -144,17 +150,28 @@ export class CheckpointRun {
     const { vcpus, options: { writer, durationMs, epochs } } = this.#parts;
     if (writer !== null) {
       this.#takeState();
-      await writer.write(this.#content(new Uint32Array(0)));
+      await this.#write(this.#content(new Uint32Array(0)));
     }
     this.#started = this.#began = vcpus.now();
     const end = durationMs === null ? Infinity : this.#started + durationMs;
+    using _step = this.#parts.interrupt.progress?.begin(this.#step());
     this.#resumeAll();
     for (let isLast = false; !isLast;) {
       const endedBy = await this.#runEpoch(end);
-      isLast = LAST.has(endedBy) || this.#epoch + 1 === epochs;
-      await this.#endEpoch(endedBy, isLast, writer !== null);
+      const mayBeLast = LAST.has(endedBy) || this.#epoch + 1 === epochs;
+      isLast = await this.#endEpoch(endedBy, mayBeLast, writer !== null);
     }
     await this.#written();
+  }
+
+  // The shorter of the two tells how long it takes; epochs may end early.
+  #step(): WorkStep {
+    const { vcpus, options: { durationMs, epochs, intervalMs } } = this.#parts;
+    const what = "keeping the replica";
+    if (durationMs === null || (epochs !== null && epochs * intervalMs < durationMs)) {
+      return { what, unit: "epochs", total: epochs, done: () => this.#epoch };
+    }
+    return { what, total: durationMs, done: () => vcpus.now() - this.#started };
   }
 
   async #runEpoch(end: number): Promise<EpochEnd> {
@@ -224,9 +241,10 @@ export class CheckpointRun {
     for (const id of this.#going) this.#resume(id);
   }
 
-  // Ends an epoch: this is the pause.
-  async #endEpoch(endedBy: EpochEnd, isLast: boolean, isKept: boolean): Promise<void> {
-    const { vm, vcpus, replica } = this.#parts;
+  // Ends an epoch: this is the pause. Answers whether it was the last: also if a signal left no time
+  // to copy its pages.
+  async #endEpoch(endedBy: EpochEnd, isLast: boolean, isKept: boolean): Promise<boolean> {
+    const { vm, vcpus, replica, interrupt } = this.#parts;
     const times = [performance.now()];
     const lap = () => times.push(performance.now());
     vcpus.stop();
@@ -243,13 +261,15 @@ export class CheckpointRun {
     this.cycle.rearm();
     lap();
     const pages = this.#pages.sorted();
-    replica.copy(pages);
+    const isCopied = await replica.copy(pages, interrupt);
     lap();
-    if (isKept) this.#takeState();
+    const keeps = isKept && isCopied && !this.#isGivenUp;
+    if (keeps) this.#takeState();
     else if (isLast) replica.copySlot0();
     lap();
-    if (isLast) {
-      this.#hasCopiedAll = true;
+    const isOver = isLast || !isCopied;
+    if (isOver) {
+      this.#hasCopiedAll = isCopied;
       this.elapsedNs = nanoseconds(stoppedAt - this.#started);
     } else this.#resumeAll();
     lap();
@@ -258,7 +278,7 @@ export class CheckpointRun {
     const { maxDirty } = this.#parts.options;
     const epoch: Epoch = {
       epoch: ++this.#epoch,
-      endedBy,
+      endedBy: isCopied ? endedBy : "interrupt",
       ranNs: nanoseconds(stoppedAt - this.#began),
       dirtyPages: pages.length,
       overshoot: maxDirty === null ? null : Math.max(0, pages.length - maxDirty),
@@ -271,18 +291,22 @@ export class CheckpointRun {
       copyNs: copyNs!,
       stateNs: stateNs!,
       resumeNs: resumeNs!,
-      bytes: pages.length * PAGE_SIZE,
+      bytes: isCopied ? pages.length * PAGE_SIZE : 0,
       writeNs: null,
       fileBytes: null,
     };
-    const kept = isKept ? pages.slice() : null;
+    const kept = keeps ? pages.slice() : null;
     this.#pages.clear();
     this.#fullExits = 0;
     this.#began = vcpus.now();
-    if (kept === null) return this.#tell(epoch);
+    if (kept === null) {
+      this.#tell(epoch);
+      return isOver;
+    }
     this.#beginWriting(epoch, kept);
     // On the model no time may pass while a file is written, so that every run is the same.
     if (vm.kernel.backend === "model") await this.#written();
+    return isOver;
   }
 
   #takeState(): void {
@@ -303,15 +327,33 @@ export class CheckpointRun {
     };
   }
 
+  // Writes a file. After a signal it has half a second, and is given up then.
+  async #write(content: CheckpointContent): Promise<number> {
+    const { interrupt, options: { writer } } = this.#parts;
+    const goesOn = lastWrite(interrupt);
+    let written = 0;
+    using _step = interrupt.progress?.begin({
+      what: "writing a checkpoint",
+      total: content.slot0.length + content.pages.length * PAGE_SIZE,
+      done: () => written,
+    });
+    return await writer!.write(content, (bytes) => {
+      written += bytes;
+      if (!goesOn()) throw new EndedBySignal(interrupt.signal!);
+    });
+  }
+
   #beginWriting(epoch: Epoch, pages: Uint32Array<ArrayBuffer>): void {
     const started = performance.now();
     const write = async () => {
       let written = epoch;
       try {
-        const fileBytes = await this.#parts.options.writer!.write(this.#content(pages));
+        const fileBytes = await this.#write(this.#content(pages));
         written = { ...epoch, fileBytes, writeNs: nanosecondsSince(started) };
       } catch (error) {
-        this.#writeError = error;
+        // A file that a signal gave no time for is not there, and the epoch says so.
+        if (error instanceof EndedBySignal) this.#isGivenUp = true;
+        else this.#writeError = error;
       }
       this.#tell(written);
     };
@@ -339,38 +381,4 @@ export class CheckpointRun {
 
 function lapsOf(times: readonly number[]): number[] {
   return times.slice(1).map((time, n) => nanoseconds(time - times[n]!));
-}
-
-/** The registers of all vCPUs, and how far each is in its stores, taken in the same pause. */
-class VcpuSnapshots {
-  readonly #completed = new Set<number>();
-  /** The registers, by vCPU: {@linkcode VCPU_STATE_BYTES} each. */
-  readonly registers: Uint8Array<ArrayBuffer>;
-  /** How far each vCPU is in its stores. */
-  readonly places: VcpuPlace[] = [];
-
-  /** Allocates the space. */
-  constructor(vcpus: number) {
-    this.registers = new Uint8Array(vcpus * VCPU_STATE_BYTES);
-  }
-
-  /**
-   * Saves all vCPUs, which must have stopped.
-   *
-   * @throws {KernelError} If the kernel fails a call.
-   */
-  take(vm: GuestVm, vcpus: LiveVcpus): void {
-    vm.vcpus.forEach(({ vcpu }, id) => {
-      // A vCPU that is done stopped with KVM_EXIT_IO and is not run again, so its exit must be
-      // completed here. For the others, the KVM_RUN that was interrupted or found the ring full has
-      // completed what came before it.
-      if (vcpus.stopOf(id)?.kind === "done" && !this.#completed.has(id)) {
-        completeExit(vcpu);
-        this.#completed.add(id);
-      }
-      const at = id * VCPU_STATE_BYTES;
-      saveVcpuState(vcpu, this.registers.subarray(at, at + VCPU_STATE_BYTES));
-      this.places[id] = vcpus.placeOf(id);
-    });
-  }
 }

@@ -16,6 +16,9 @@ const LISTED = 100;
 /** Pages to compare before the next check for an interrupt: some 10 ms, or 100 ms on the model. */
 const CHUNK_PAGES = 1 << 11;
 
+/** Pages to copy before the next look for a signal: less is copied in one go, as is measured. */
+const COPIED_PAGES = 1 << 11;
+
 /** A copy of a guest's memory, kept up to date page by page. */
 export class Replica implements Disposable {
   readonly #vm: GuestVm;
@@ -23,6 +26,11 @@ export class Replica implements Disposable {
   readonly #slot0: Uint8Array<ArrayBuffer>;
   readonly #from: Uint32Array<ArrayBuffer>;
   readonly #to: Uint32Array<ArrayBuffer>;
+  /**
+   * A byte for each page, 1 once it was copied; `null` where the page map tells that. The model's
+   * does not: it tells what guests touch, not what this program writes.
+   */
+  readonly #copied: Uint8Array<ArrayBuffer> | null;
 
   /**
    * Starts with a copy of slot 0. Logged memory starts as zeros, like that of a fresh guest, and is
@@ -36,6 +44,7 @@ export class Replica implements Disposable {
     this.#mapping = Mapping.anonymous(vm.vm.kernel, vm.plan.options.memory, "the replica");
     this.#from = vm.memory;
     this.#to = this.#mapping.words;
+    this.#copied = vm.vm.kernel.insight === null ? null : new Uint8Array(vm.pages.total);
   }
 
   /** Its copy of slot 0. */
@@ -56,15 +65,27 @@ export class Replica implements Disposable {
    * first costs 0.04 µs a page.
    *
    * @param pages Page numbers over all logged slots, in ascending order.
+   * @param interrupt Looked at if there are many pages.
+   * @returns Whether all are copied; false if a signal came meanwhile, or came before and the copy
+   * takes too long. The replica must not be used then.
    */
-  copy(pages: Uint32Array): void {
+  async copy(pages: Uint32Array, interrupt: InterruptWatch): Promise<boolean> {
     const from = this.#from;
     const to = this.#to;
+    const goesOn = lastLook(interrupt);
+    let next = COPIED_PAGES;
     for (let n = 0, end = 0; n < pages.length; n = end) {
-      end = runEnd(pages, n);
+      if (n >= next) {
+        next = n + COPIED_PAGES;
+        await interrupt.pause();
+        if (!goesOn()) return false;
+      }
+      end = Math.min(runEnd(pages, n), n + COPIED_PAGES);
       const at = pages[n]! * PAGE_WORDS;
       to.set(from.subarray(at, at + (end - n) * PAGE_WORDS), at);
+      this.#copied?.fill(1, pages[n], pages[n]! + end - n);
     }
+    return true;
   }
 
   /** Copies slot 0, which is not logged, from the guest, whose vCPUs must have stopped. */
@@ -92,9 +113,16 @@ export class Replica implements Disposable {
     using here = new TouchedPages(kernel, this.#mapping.address);
     const pages: PageName[] = [];
     let count = 0;
-    for (let chunk = 0; chunk < total; chunk += CHUNK_PAGES) {
+    let chunk = 0;
+    using _step = interrupt.progress?.begin({
+      what: "comparing the replica with the guest",
+      total,
+      done: () => chunk,
+    });
+    for (; chunk < total; chunk += CHUNK_PAGES) {
       const end = Math.min(chunk + CHUNK_PAGES, total);
-      for (const page of eitherOf(inGuest.among(chunk, end), here.among(chunk, end))) {
+      const copied = this.#copiedAmong(chunk, end) ?? here.among(chunk, end);
+      for (const page of eitherOf(inGuest.among(chunk, end), copied)) {
         if (isEqual(this.#from, this.#to, page * PAGE_WORDS)) continue;
         if (count++ < LISTED) pages.push(this.#vm.pages.name(page));
       }
@@ -102,6 +130,14 @@ export class Replica implements Disposable {
       if (end < total && !goesOn()) return null;
     }
     return { count, pages };
+  }
+
+  #copiedAmong(from: number, to: number): Uint32Array | null {
+    const copied = this.#copied?.subarray(from, to);
+    if (copied === undefined) return null;
+    return Uint32Array.from(copied.keys(), (n) => from + n).filter((page) =>
+      copied[page - from] === 1
+    );
   }
 
   /** Unmaps its memory. */

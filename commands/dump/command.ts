@@ -1,7 +1,7 @@
-import { type Command, defineCommand, json, now } from "../../cli/command.ts";
+import { type Command, defineCommand, interruptStatus, json, now } from "../../cli/command.ts";
 import { choice, flag, optionalCount } from "../../cli/option.ts";
 import { InlineDriver } from "../../drive/inline_driver.ts";
-import { UsageError } from "../../host/errors.ts";
+import { EXIT, UsageError } from "../../host/errors.ts";
 import { lostNote } from "../../report/notes.ts";
 import { labOptions, makeLab } from "../lab_options.ts";
 import { dump } from "./dump.ts";
@@ -55,7 +55,8 @@ export const command: Command = defineCommand({
       ? (await import("../../machine/kernel_state.ts")).kernelStates(kernel)
       : null;
     using lab = await makeLab(kernel, { ...options, rounds: 1 });
-    const result = await dump(lab, new InlineDriver(), { vcpu, all, states });
+    using interrupt = await context.listen();
+    const result = await dump(lab, new InlineDriver(interrupt), { vcpu, all, states, interrupt });
     if (list !== undefined) {
       for (const ring of result.rings) {
         const note = ringFullNote(ring);
@@ -65,5 +66,5 @@ export const command: Command = defineCommand({
     }
     return result;
   },
-  status: (result) => result.ok ? 0 : 1,
+  status: (result) => result.ok ? interruptStatus(result.interrupted) : EXIT.BROKEN,
 });

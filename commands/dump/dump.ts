@@ -1,7 +1,9 @@
 import { type InlineDriver, runOnce, type VcpuRun } from "../../drive/inline_driver.ts";
+import { type Interrupt, type InterruptSignal, NOT_WATCHED } from "../../host/interrupt.ts";
 import { type LabResult, labResult, type RingVm } from "../../machine/guest_vm.ts";
 import type { KernelState, KernelStates } from "../../machine/kernel_state.ts";
 import { vcpuBits } from "../../machine/plan.ts";
+import { checkMemory } from "../../machine/touched_pages.ts";
 import { type LostPages, Witness } from "../../memory/witness.ts";
 import {
   dirtyEntries,
@@ -53,6 +55,8 @@ export interface DumpResult extends LabResult {
   readonly lost: LostPages;
   /** Whether no page was lost. */
   readonly ok: boolean;
+  /** The signal that ended it early, or `null`. */
+  readonly interrupted: InterruptSignal | null;
 }
 
 /** Which entries are wanted. */
@@ -63,6 +67,8 @@ export interface DumpOptions {
   readonly all: boolean;
   /** Reads the kernel's own state of each ring; the state is left out without it. */
   readonly states?: KernelStates | null;
+  /** Ends it early; the result then has the entries up to there. */
+  readonly interrupt?: Interrupt;
 }
 
 /**
@@ -75,10 +81,12 @@ export async function dump(
   driver: InlineDriver,
   options: DumpOptions,
 ): Promise<DumpResult> {
-  const runs = await runOnce(lab, driver);
+  const { interrupt } = options;
+  const runs = await runOnce(lab, driver, interrupt?.progress);
   const witness = new Witness(lab.memory, lab.pages, vcpuBits(lab.vcpus.length));
   for (const { ring } of lab.tracker.rings) witness.read(dirtyEntries(ring.words));
-  witness.check(lab.plan.sequence);
+  for (const { vcpu, stores } of runs) witness.check(lab.storedTo(vcpu, stores));
+  await checkMemory(lab, witness, interrupt ?? NOT_WATCHED);
   const states = options.states?.now(lab);
   const wanted = runs.filter(({ vcpu }) => vcpu === (options.vcpu ?? vcpu));
   return {
@@ -90,6 +98,7 @@ export async function dump(
     })),
     lost: witness.lost,
     ok: witness.lost.count === 0,
+    interrupted: interrupt?.signal ?? null,
   };
 }
 

@@ -16,7 +16,6 @@ import { KernelError } from "../../ffi/errors.ts";
 import type { ModelChoice } from "../../host/backend.ts";
 import { fileErrorText, fileShortage, UsageError } from "../../host/errors.ts";
 import { readHostFile } from "../../host/files.ts";
-import { Interrupt } from "../../host/interrupt.ts";
 import type { Watched } from "../../host/kernel_log.ts";
 import { printable } from "../../text/printable.ts";
 import { watchKernel } from "../watch_kernel.ts";
@@ -58,7 +57,7 @@ export async function runFuzz(
   const real = await context.openKernel({ backend: "kvm", model: undefined });
   const choice = request.model ?? modelLike(real);
   const model = await context.openKernel({ backend: "model", model: choice });
-  using interrupt = new Interrupt();
+  using interrupt = await context.listen();
   return await watchKernel(
     real,
     context.note,

@@ -9,7 +9,7 @@ import type { Kernel } from "../../ffi/kernel.ts";
 import { nanoseconds } from "../../ffi/linux.ts";
 import type { BackendSelection } from "../../host/backend.ts";
 import { UsageError } from "../../host/errors.ts";
-import { Interrupt, type InterruptWatch } from "../../host/interrupt.ts";
+import type { Interrupt, InterruptWatch } from "../../host/interrupt.ts";
 import type { Watched } from "../../host/kernel_log.ts";
 import { labResult, type RingVm } from "../../machine/guest_vm.ts";
 import { passesFor, vcpuBits } from "../../machine/plan.ts";
@@ -75,7 +75,7 @@ async function runWatched(
     rounds: 1,
     passes: (stores) => passesFor(stores, vcpus, LEAST_BLOCK),
   });
-  using interrupt = new Interrupt();
+  using interrupt = await context.listen();
   const options = {
     stores: stores ?? null,
     durationMs,
@@ -92,12 +92,29 @@ async function runWatched(
     if (format === "text") stream(liveHeadText(lab.kernel, lab.plan.options, options, page));
   }
   const watch = (progress: LiveProgress) => watchers.every((one) => one(progress));
-  const result = await live(lab, interrupt, { ...options, watch });
+  // What streams to the terminal is progress enough.
+  const isSeen = context.outlets.some(({ format, path }) =>
+    path === "-" && format !== "json" && context.terminal !== null
+  );
+  const seen = isSeen ? withoutProgress(interrupt) : interrupt;
+  const result = await live(lab, seen, { ...options, watch });
   for (const outlet of context.outlets) {
     if (frameTerminal(outlet, context) !== null) outlet.stream([AFTER_FRAMES]);
   }
   if (result.error !== null) context.note(result.error);
   return result;
+}
+
+function withoutProgress(interrupt: Interrupt): InterruptWatch {
+  return {
+    get signal() {
+      return interrupt.signal;
+    },
+    get isDue() {
+      return interrupt.isDue;
+    },
+    pause: (now) => interrupt.pause(now),
+  };
 }
 
 function refuse(request: LiveRequest): void {
@@ -252,6 +269,12 @@ function resultOf(outcome: Outcome): LiveResult {
     error: run.error,
     interrupted: interrupt.signal,
     closed: run.isClosed,
+    samples: {
+      harvestNsPerEntry: reaper.harvestNsPerEntry.values,
+      resetNsPerEntry: reaper.resetNsPerEntry.values,
+      fullStopNs: reaper.servedSamples.values,
+      entriesPerSecond: run.entriesPerSecond.values,
+    },
   };
 }
 

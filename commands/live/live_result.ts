@@ -98,6 +98,25 @@ export interface LiveResult extends LabResult {
   readonly interrupted: InterruptSignal | null;
   /** Whether the run ended because nobody read its output any more. */
   readonly closed: boolean;
+  /** Some of the measured values, for comparisons. */
+  readonly samples: LiveSamples;
+}
+
+/**
+ * Values in the order in which they were measured, at most 512 of each, spread evenly over the run.
+ */
+export interface LiveSamples {
+  /** Nanoseconds of a harvest, sorting included, per entry that it found. */
+  readonly harvestNsPerEntry: readonly number[];
+  /** Nanoseconds of a `KVM_RESET_DIRTY_RINGS` per entry that it reset. */
+  readonly resetNsPerEntry: readonly number[];
+  /** Nanoseconds from a full ring until the vCPU ran again; by the model's clock on a model. */
+  readonly fullStopNs: readonly number[];
+  /**
+   * Entries harvested per second between two harvests of all rings; by the model's clock on a
+   * model.
+   */
+  readonly entriesPerSecond: readonly number[];
 }
 
 /** The progress of a live run. */

@@ -10,11 +10,13 @@ import { HostError, KernelError, type Naming } from "../../ffi/errors.ts";
 import { nanoseconds } from "../../ffi/linux.ts";
 import { GuestError } from "../../host/errors.ts";
 import type { InterruptWatch } from "../../host/interrupt.ts";
+import type { WorkStep } from "../../host/progress.ts";
 import type { RingVm } from "../../machine/guest_vm.ts";
 import { checkMemory } from "../../machine/touched_pages.ts";
 import { PageSet } from "../../memory/page_sets.ts";
 import type { PushOrder } from "../../memory/push_order.ts";
 import type { Witness } from "../../memory/witness.ts";
+import { Samples } from "../../ring/samples.ts";
 import type { LiveProgress } from "./live_result.ts";
 
 /** The options of a live run. */
@@ -80,6 +82,10 @@ export class LiveRun {
   #auditAt = 0;
   #started = 0;
   #isOver = false;
+  /** When all rings were last harvested, and the entries until then. */
+  #rated = { atMs: 0, entries: 0 };
+  /** Entries harvested per second, between two harvests of all rings. */
+  readonly entriesPerSecond: Samples = new Samples();
   /** Nanoseconds from starting the vCPUs until all had stopped. */
   elapsedNs = 0;
   // For each vCPU, the full exits that the harvester served.
@@ -121,6 +127,7 @@ export class LiveRun {
   async toEnd(): Promise<void> {
     const { vcpus } = this.#parts;
     this.#started = vcpus.now();
+    this.#rated.atMs = this.#started;
     try {
       for (const id of this.#ids) this.#resume(id);
       await this.#loop();
@@ -160,6 +167,7 @@ export class LiveRun {
   async #loop(): Promise<void> {
     const { vcpus, reaper, interrupt, options } = this.#parts;
     const end = this.#started + (options.durationMs ?? options.timeoutMs);
+    using _step = interrupt.progress?.begin(this.#step());
     let nextHarvest = this.#started + options.intervalMs;
     let nextAudit = this.#started + AUDIT_MS;
     while (this.#going.size > 0 && !this.#isOver && interrupt.signal === null) {
@@ -174,6 +182,7 @@ export class LiveRun {
         const isAudit = now >= nextAudit;
         if (isAudit) this.#audit();
         else this.#reap(this.#ids);
+        this.#noteRate(vcpus.now());
         nextHarvest = Math.max(nextHarvest + options.intervalMs, now);
         if (isAudit) nextAudit = vcpus.now() + AUDIT_MS;
         this.#tell();
@@ -181,6 +190,20 @@ export class LiveRun {
       if (now >= end && this.#going.size > 0 && !this.#isOver) return this.#atEnd();
       if (interrupt.isDue) await interrupt.pause();
     }
+  }
+
+  // Entries tell how many stores were made, as far as each pushes one. vCPUs that run cannot be
+  // asked.
+  #step(): WorkStep {
+    const { vcpus, reaper, options: { durationMs, stores } } = this.#parts;
+    const what = "running the guest";
+    return durationMs !== null
+      ? { what, total: durationMs, done: () => vcpus.now() - this.#started }
+      : {
+        what,
+        total: stores,
+        done: () => reaper.rings.reduce((sum, { entries }) => sum + entries, 0),
+      };
   }
 
   // How far each vCPU got is only known once all have stopped, and the last store may have been
@@ -237,7 +260,7 @@ export class LiveRun {
     const { resumed, lastResumedNs } = this.#parts.vcpus.fullStops(id);
     if (resumed === this.#fullStops[id]) return;
     this.#fullStops[id] = resumed;
-    this.#parts.reaper.servedNs.add(lastResumedNs);
+    this.#parts.reaper.noteServed(lastResumedNs);
   }
 
   #wedged(id: number): void {
@@ -245,6 +268,14 @@ export class LiveRun {
     reaper.cycle.noteWedged(id);
     witness.noteOverflow(id);
     this.#isOver = true;
+  }
+
+  // The rate of entries since the harvest of all rings before.
+  #noteRate(now: number): void {
+    const entries = this.#parts.reaper.rings.reduce((sum, ring) => sum + ring.entries, 0);
+    const { atMs, entries: before } = this.#rated;
+    if (now > atMs) this.entriesPerSecond.add((entries - before) / (now - atMs) * 1000);
+    this.#rated = { atMs: now, entries };
   }
 
   #reap(ids: readonly number[]): void {

@@ -1,7 +1,7 @@
-import { type Command, defineCommand, json, now } from "../../cli/command.ts";
+import { type Command, defineCommand, interruptStatus, json, now } from "../../cli/command.ts";
 import { choice, flag, optionalCount } from "../../cli/option.ts";
 import { InlineDriver } from "../../drive/inline_driver.ts";
-import { UsageError } from "../../host/errors.ts";
+import { EXIT, UsageError } from "../../host/errors.ts";
 import { areTimesShown, labOptions, makeLab } from "../lab_options.ts";
 import { reset } from "./reset.ts";
 import { resetText } from "./reset_text.ts";
@@ -54,8 +54,10 @@ export const command: Command = defineCommand({
       ? (await import("../../machine/kernel_state.ts")).kernelStates(kernel)
       : null;
     using lab = await makeLab(kernel, { ...options, rounds: 1 });
+    using interrupt = await context.listen();
+    const driver = new InlineDriver(interrupt);
     const isTimed = areTimesShown(context);
-    return await reset(lab, new InlineDriver(), { harvestFirst, gap, sort, states, isTimed });
+    return await reset(lab, driver, { harvestFirst, gap, sort, states, isTimed, interrupt });
   },
-  status: (result) => result.ok ? 0 : 1,
+  status: (result) => result.ok ? interruptStatus(result.interrupted) : EXIT.BROKEN,
 });

@@ -2,9 +2,11 @@ import { type InlineDriver, runOnce, type VcpuRun } from "../../drive/inline_dri
 import { measureSort, SORT_NOT_MEASURED, type SortCost } from "../../drive/measure.ts";
 import { copyEntries, type DonePass, type ResetPass, resetPass } from "../../drive/reset_pass.ts";
 import { ValueError } from "../../host/errors.ts";
+import { type Interrupt, type InterruptSignal, NOT_WATCHED } from "../../host/interrupt.ts";
 import { type LabResult, labResult, type RingVm } from "../../machine/guest_vm.ts";
 import type { KernelStates } from "../../machine/kernel_state.ts";
 import { vcpuBits } from "../../machine/plan.ts";
+import { checkMemory } from "../../machine/touched_pages.ts";
 import { type LostPages, Witness } from "../../memory/witness.ts";
 import { ENTRY_WORDS } from "../../ring/entry.ts";
 
@@ -24,6 +26,8 @@ export interface ResetResult extends LabResult {
   readonly problems: readonly string[];
   /** Whether everything held. */
   readonly ok: boolean;
+  /** The signal that ended it early, or `null`. */
+  readonly interrupted: InterruptSignal | null;
 }
 
 /** What the first pass leaves behind, and what else is wanted. */
@@ -40,6 +44,8 @@ export interface ResetOptions {
   readonly isTimed?: boolean;
   /** Reads the kernel's own state of each ring; the state is left out without it. */
   readonly states?: KernelStates | null;
+  /** Ends it early; the result then covers what was gathered. */
+  readonly interrupt?: Interrupt;
 }
 
 /**
@@ -55,15 +61,17 @@ export async function reset(
   options: ResetOptions,
 ): Promise<ResetResult> {
   const { harvestFirst, gap, sort = false, isTimed = true, states = null } = options;
-  const vcpus = await runOnce(lab, driver);
-  checkGap(gap, lab.tracker.rings.map(({ harvester }) => harvester.held));
+  const { interrupt = null } = options;
+  const vcpus = await runOnce(lab, driver, interrupt?.progress);
+  const isCutShort = (interrupt?.signal ?? null) !== null;
+  if (!isCutShort) checkGap(gap, lab.tracker.rings.map(({ harvester }) => harvester.held));
   const witness = new Witness(lab.memory, lab.pages, vcpuBits(lab.vcpus.length));
   const problems: string[] = [];
 
   const passes: DonePass[] = [];
   passes.push(resetPass(lab, problems, states, (harvester) => {
     if (sort) return harvester.takeSorted();
-    if (gap === undefined) return harvester.take(harvestFirst);
+    if (gap === undefined || isCutShort) return harvester.take(harvestFirst);
     const taken = copyEntries(harvester.take(gap), harvester.size);
     harvester.skip(1);
     const behind = harvester.take();
@@ -71,7 +79,7 @@ export async function reset(
     taken.length += behind.length;
     return taken;
   }));
-  if (gap !== undefined || harvestFirst !== undefined) {
+  if (!isCutShort && (gap !== undefined || harvestFirst !== undefined)) {
     passes.push(resetPass(lab, problems, states, (harvester) => {
       if (gap === undefined) return harvester.take();
       harvester.seek(gap);
@@ -79,14 +87,15 @@ export async function reset(
     }));
   }
   for (const entries of passes.flatMap((done) => done.entries)) witness.read(entries);
-  witness.check(lab.plan.sequence);
+  for (const { vcpu, stores } of vcpus) witness.check(lab.storedTo(vcpu, stores));
+  await checkMemory(lab, witness, interrupt ?? NOT_WATCHED);
   const [first] = passes;
   const canGoOn = first!.shown.rings.every(({ left }) => left === 0);
   // A ring that is wedged by an overflow cannot take another round: nothing is measured then.
   const cost = !sort
     ? null
     : canGoOn
-    ? await measureSort(lab, driver, null, problems, witness, isTimed)
+    ? await measureSort(lab, driver, interrupt, problems, witness, isTimed)
     : SORT_NOT_MEASURED;
 
   return {
@@ -97,6 +106,7 @@ export async function reset(
     lost: witness.lost,
     problems,
     ok: problems.length === 0 && witness.lost.count === 0,
+    interrupted: interrupt?.signal ?? null,
   };
 }
 

@@ -14,8 +14,8 @@ import { kvm_dirty_gfn } from "../../ffi/kvm_structs.ts";
 import { PAGE_SIZE } from "../../ffi/linux.ts";
 import { parsePattern } from "../../guest/pattern.ts";
 import type { BackendSelection } from "../../host/backend.ts";
-import { LimitError, UsageError, ValueError } from "../../host/errors.ts";
-import { Interrupt, type InterruptWatch } from "../../host/interrupt.ts";
+import { EndedBySignal, LimitError, UsageError, ValueError } from "../../host/errors.ts";
+import { goOn, type InterruptWatch } from "../../host/interrupt.ts";
 import type { Watched } from "../../host/kernel_log.ts";
 import { largestRing, smallestRing, System } from "../../kvm/system.ts";
 import { trackerOf } from "../../machine/bitmap_tracker.ts";
@@ -45,7 +45,8 @@ export async function restoreCheckpoint(
   context: Context,
 ): Promise<Watched<RestoreResult>> {
   const { folder } = request;
-  const chain = await readChain(folder);
+  using interrupt = await context.listen();
+  const chain = await readChain(folder, interrupt);
   const last = chain.files.at(-1)!.header.epoch; // a chain has at least one file
   for (const { file, reason } of chain.skipped.slice(0, NOTED)) {
     context.note(`${printable(`${folder}/${file}`)}: ${reason}; epoch ${last} is restored`);
@@ -58,7 +59,6 @@ export async function restoreCheckpoint(
     context.note(`${named}: passed over ${someOf(others)}: no checkpoint has such a name`);
   }
   const kernel = await context.openKernel(request);
-  using interrupt = new Interrupt();
   const result = await watchKernel(
     kernel,
     context.note,
@@ -99,10 +99,7 @@ export async function restore(
   const run = await fitting(last, () => new RestoredRun(vm, header.vcpus, interrupt));
   run.load(state);
   const memory = new Uint8Array(vm.memory.buffer, vm.memory.byteOffset, vm.memory.byteLength);
-  for (const file of files) {
-    await unbroken(folder, () => readPages(file, memory, (page) => run.counters.use(page)));
-    await interrupt.pause();
-  }
+  await loadPages(chain, memory, run, interrupt);
   if (interrupt.signal === null) await run.toEnd();
   const { problems, checks, error, withoutIopl } = run;
   return {
@@ -129,6 +126,33 @@ export async function restore(
     error,
     interrupted: interrupt.signal,
   };
+}
+
+// The pages of all files, the later ones over the earlier ones.
+async function loadPages(
+  { folder, files }: CheckpointChain,
+  memory: Uint8Array<ArrayBuffer>,
+  { counters }: RestoredRun,
+  interrupt: InterruptWatch,
+): Promise<void> {
+  let loaded = 0;
+  using _step = interrupt.progress?.begin({
+    what: "loading memory",
+    total: files.reduce((sum, { header }) => sum + header.pages, 0),
+    done: () => loaded,
+  });
+  const use = (page: number) => {
+    loaded++;
+    counters.use(page);
+  };
+  try {
+    for (const file of files) {
+      await unbroken(folder, () => readPages(file, memory, use, () => goOn(interrupt)));
+    }
+  } catch (error) {
+    // The result then tells what was loaded.
+    if (!(error instanceof EndedBySignal)) throw error;
+  }
 }
 
 // Reads a file that was whole a moment ago; if it no longer is, it has changed meanwhile.

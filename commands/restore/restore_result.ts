@@ -2,7 +2,7 @@
 
 import type { SkippedFile } from "../../checkpoint/checkpoint_chain.ts";
 import type { CheckpointHeader } from "../../checkpoint/checkpoint_header.ts";
-import type { InterruptSignal } from "../../host/interrupt.ts";
+import type { InterruptSignal, InterruptWatch } from "../../host/interrupt.ts";
 import type { TrackingKind } from "../../machine/dirty_tracker.ts";
 import type { GuestVm, LabResult } from "../../machine/guest_vm.ts";
 import { PAGE_WORDS, type PageName } from "../../ring/entry.ts";
@@ -92,6 +92,9 @@ export interface WrongPages {
 }
 
 const LISTED = 100;
+/** Pages and stores that are looked at between two looks for a signal: some 10 ms. */
+const CHUNK_PAGES = 1 << 11;
+const CHUNK_STORES = 1 << 14;
 const WRAP = 2 ** 32;
 
 // What is known of a page: bits.
@@ -145,8 +148,12 @@ export class Counters {
    * Checks all pages that a file named or a vCPU stored to. Behind the counter each must be zero.
    *
    * @param counts How many stores each vCPU has made.
+   * @returns The pages that are wrong; `null` if a signal came meanwhile.
    */
-  compare(counts: readonly StoreCount[]): WrongPages {
+  async compare(
+    counts: readonly StoreCount[],
+    interrupt: InterruptWatch,
+  ): Promise<WrongPages | null> {
     const known = this.#known;
     const { memory } = this.#vm;
     for (let page = 0; page < known.length; page++) known[page]! &= IN_USE;
@@ -154,9 +161,16 @@ export class Counters {
     // For each page, the last vCPU (from 1) that was found to store to it: older stores of the same
     // vCPU are skipped.
     const last = new Uint32Array(known.length);
-    counts.forEach(({ stores, origin }, id) => {
+    let looked = 0;
+    using _step = interrupt.progress?.begin({
+      what: "checking memory",
+      total: known.length,
+      done: () => looked,
+    });
+    for (const [id, { stores, origin }] of counts.entries()) {
       const { first, stores: block } = this.#vm.vcpus[id]!;
       for (let n = stores - 1; n >= Math.max(origin, stores - block); n--) {
+        if (n % CHUNK_STORES === 0 && !await isWanted(interrupt)) return null;
         const page = this.#vm.plan.sequence[first + (n - origin) % block]!;
         if (last[page] === id + 1) continue;
         last[page] = id + 1;
@@ -164,11 +178,13 @@ export class Counters {
         expected[page] = value;
         known[page]! |= memory[page * PAGE_WORDS] === value ? STORED | RIGHT : STORED;
       }
-    });
+    }
     const pages: WrongPage[] = [];
     let count = 0;
     for (let page = 0; page < known.length; page++) {
       const of = known[page]!;
+      looked = page;
+      if (page % CHUNK_PAGES === 0 && !await isWanted(interrupt)) return null;
       if (of === 0) continue;
       const found = memory[page * PAGE_WORDS]!;
       const isRight = (of & STORED) === 0 ? found === 0 : (of & RIGHT) !== 0;
@@ -187,4 +203,10 @@ export class Counters {
     for (let at = page * PAGE_WORDS + 1; at < end; at++) if (memory[at] !== 0) return false;
     return true;
   }
+}
+
+// Gives the event loop a turn, and answers whether no signal has come.
+async function isWanted(interrupt: InterruptWatch): Promise<boolean> {
+  await interrupt.pause();
+  return interrupt.signal === null;
 }

@@ -101,13 +101,20 @@ export class RestoredRun {
     );
     const after = finished.map((stores, id) => stores + vm.vcpus[id]!.stores);
     try {
-      if (!this.#check("restored", this.places.map(({ stores }) => ({ stores, origin: 0 })))) {
+      if (
+        !await this.#check("restored", this.places.map(({ stores }) => ({ stores, origin: 0 })))
+      ) {
         return;
       }
       await this.#run(this.places, finished);
-      if (!this.#check("pass finished", finished.map((stores) => ({ stores, origin: 0 })))) return;
+      if (!await this.#check("pass finished", finished.map((stores) => ({ stores, origin: 0 })))) {
+        return;
+      }
       await this.#run(finished.map((stores, id) => this.#beginPass(id, stores)), after);
-      this.#check("another pass", after.map((stores, id) => ({ stores, origin: finished[id]! })));
+      await this.#check(
+        "another pass",
+        after.map((stores, id) => ({ stores, origin: finished[id]! })),
+      );
     } catch (error) {
       if (!(error instanceof KernelError || error instanceof GuestError)) throw error;
       this.error = error.message;
@@ -136,10 +143,11 @@ export class RestoredRun {
 
   // Checks all pages, unless a problem was found or a signal came before. Returns whether all is
   // right.
-  #check(when: RestoreCheck["when"], counts: readonly StoreCount[]): boolean {
+  async #check(when: RestoreCheck["when"], counts: readonly StoreCount[]): Promise<boolean> {
     if (this.problems.length > 0 || this.#interrupt.signal !== null) return false;
     const stores = counts.reduce((sum, count) => sum + count.stores, 0);
-    const wrong = this.counters.compare(counts);
+    const wrong = await this.counters.compare(counts, this.#interrupt);
+    if (wrong === null) return false;
     this.checks.push({ when, stores, wrong });
     return wrong.count === 0;
   }
@@ -185,6 +193,14 @@ async function finishStores(
     ? MODEL_MS / vm.vcpus.length + left * MODEL_STORE_MS
     : MOST_MS;
   const end = vcpus.now() + most;
+  // vCPUs that run cannot be asked how far they are; what a full ring brought tells some of it.
+  const learned = () => [...places.keys()].reduce((sum, id) => sum + vm.tracker.learnedOf(id), 0);
+  const before = learned();
+  using _step = interrupt.progress?.begin({
+    what: "running on",
+    total: [...going].reduce((sum, id) => sum + quotas[id]! - places[id]!.stores, 0),
+    done: () => learned() - before,
+  });
   try {
     for (const id of going) vcpus.resume(id);
     while (going.size > 0 && interrupt.signal === null) {

@@ -1,7 +1,6 @@
 import { type Command, defineCommand, json, now } from "../../cli/command.ts";
 import { choice, flag } from "../../cli/option.ts";
 import { run, type RunResult } from "../../drive/story.ts";
-import { Interrupt } from "../../host/interrupt.ts";
 import type { Watched } from "../../host/kernel_log.ts";
 import { kernelLogText } from "../../report/notes.ts";
 import {
@@ -53,7 +52,7 @@ export const command: Command = defineCommand({
     const kernel = await context.openKernel(options);
     return await watchKernel(kernel, context.note, async () => {
       using lab = await makeLab(kernel, options);
-      using interrupt = new Interrupt();
+      using interrupt = await context.listen();
       return await run(lab, interrupt, options.rule, options.sort, areTimesShown(context));
     });
   },

@@ -1,7 +1,6 @@
 import { type Command, defineCommand, json, now } from "../../cli/command.ts";
 import { choice } from "../../cli/option.ts";
 import { stats } from "../../drive/story.ts";
-import { Interrupt } from "../../host/interrupt.ts";
 import {
   areTimesShown,
   labOptions,
@@ -34,7 +33,7 @@ export const command: Command = defineCommand({
   formats: { text: now(statsText), json },
   async run(options, context) {
     using lab = await makeLab(await context.openKernel(options), options);
-    using interrupt = new Interrupt();
+    using interrupt = await context.listen();
     return await stats(lab, interrupt, options.rule, areTimesShown(context));
   },
   status: (result) => roundsStatus(result),

@@ -54,7 +54,14 @@ export async function fuzz(
   interrupt: InterruptWatch,
 ): Promise<FuzzResult> {
   using pair = new Pair(real, model, interrupt);
-  for (let n = 0; n < programs && pair.goesOn; n++) {
+  let n = 0;
+  using _step = interrupt.progress?.begin({
+    what: "comparing",
+    unit: "programs",
+    total: programs,
+    done: () => n,
+  });
+  for (; n < programs && pair.goesOn; n++) {
     await pair.run(generateProgram(seed, n, pair.smallestRing), n);
     await interrupt.pause();
   }
@@ -177,20 +184,28 @@ class Pair implements Disposable {
     return { again, repeated: REPEATED };
   }
 
-  #shrink(
+  async #shrink(
     program: FuzzProgram,
     { step, part, seen, expected }: FuzzDifference,
   ): Promise<FuzzProgram> {
+    let tried = 0;
+    using _step = this.#interrupt.progress?.begin({
+      what: "shrinking the one that differs",
+      unit: "tries",
+      total: null,
+      done: () => tried,
+    });
     const kind = program.ops[step - 1]?.do;
     const isEndless = seen.answer === ENDLESS || expected.answer === ENDLESS;
     const stillDoes = async (candidate: FuzzProgram) => {
+      tried++;
       await this.#interrupt.pause();
       if (this.#interrupt.signal !== null) return false;
       const { difference } = await this.#compare(candidate);
       return difference !== null && difference.part === part &&
         candidate.ops[difference.step - 1]?.do === kind;
     };
-    return shrinkProgram(program, stillDoes, isEndless ? ENDLESS_TRIALS : undefined);
+    return await shrinkProgram(program, stillDoes, isEndless ? ENDLESS_TRIALS : undefined);
   }
 
   result(planned: number, seed: number | null): FuzzResult {

@@ -196,7 +196,7 @@ function spawn(module: URL, args: readonly string[], isTraced: boolean): Deno.Ch
     const lazy = "--unstable-lazy-dynamic-imports";
     const [program, all] = surviving(
       Deno.execPath(),
-      ["run", ...flags, lazy, ...childPermissions(module), module.href, ...args],
+      ["run", ...flags, lazy, ...childPermissions(module, args), module.href, ...args],
     );
     return new Deno.Command(program, {
       args: [...all],
@@ -249,19 +249,26 @@ export async function until<T>(
  * own.
  *
  * @param module The child's program, which lies in the folder of all the program's files.
+ * @param args The child's arguments. It may write the file of its trace, and nothing else.
  * @returns Options of `deno run`.
  */
-function childPermissions(module: URL): string[] {
+function childPermissions(module: URL, args: readonly string[]): string[] {
   const isGranted = (descriptor: Deno.PermissionDescriptor) =>
     Deno.permissions.querySync(descriptor).state === "granted";
   // Deno cannot be given a path with a comma, so this process was not given one either.
   const folder = decodeURIComponent(new URL(".", module).pathname);
   return [
     ...(isGranted({ name: "ffi" }) ? ["--allow-ffi"] : []),
-    ...(isGranted({ name: "write" }) ? ["--allow-write"] : []), // for a trace
+    ...tracePermissions(parseSetup(args).trace),
     isGranted({ name: "read" }) ? "--allow-read" : `--allow-read=${folder}`,
     isGranted({ name: "run" }) ? "--allow-run" : `--allow-run=${Deno.execPath()}`,
   ];
+}
+
+// Deno reads a comma as the end of a path, so that such a file needs the right to write them all.
+function tracePermissions(trace: TraceOrder | null): string[] {
+  if (trace === null || trace.file === null) return [];
+  return [trace.file.includes(",") ? "--allow-write" : `--allow-write=${trace.file}`];
 }
 
 /** What a child needs to know before its first check. */

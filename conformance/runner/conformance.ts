@@ -45,6 +45,13 @@ export interface Watcher {
   check?(id: string): void;
   /** Called when a check has ended. */
   result(result: CheckResult): boolean;
+  /**
+   * Listens for the signals that end the checks, and shows how far they are. Absent if the results
+   * are shown as they come; signals are then listened for all the same.
+   *
+   * @param tell Called when a signal arrives.
+   */
+  listen?(tell: () => void): Promise<Interrupt>;
 }
 
 /**
@@ -66,8 +73,20 @@ export async function conformance(
   using log = new KernelLog(kernel);
   const facts = factsOf(kernel);
   const calledOff = new AbortController();
-  using interrupt = new Interrupt(() => calledOff.abort());
+  const tell = () => calledOff.abort();
+  using interrupt = await watcher.listen?.(tell) ?? new Interrupt(tell);
   const checks: CheckResult[] = [];
+  let now: string | null = null;
+  using _step = interrupt.progress.begin({
+    get what() {
+      return now === null ? "checking" : `checking ${now}`;
+    },
+    unit: "checks",
+    total: plan.length,
+    // Some wait for what the kernel does seldom.
+    isSteady: false,
+    done: () => checks.length,
+  });
   const { seed, repeat, strict, timeoutMs, naming, trace } = options;
   let limit: TimeLimit | null = null;
   if (watcher.begin(facts, log.facts)) {
@@ -81,7 +100,10 @@ export async function conformance(
       timeoutMs,
       naming,
       told: (told) => limit = told,
-      began: (id) => watcher.check?.(id),
+      began(id) {
+        now = id;
+        watcher.check?.(id);
+      },
       board,
       log,
       repeat,

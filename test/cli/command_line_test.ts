@@ -30,9 +30,15 @@ Deno.test("help lists every command, with every option's default", async () => {
         assertStringIncludes(flat, `(default: ${fallbackText})`);
       }
     }
-    for (const { value, help, isRequired } of Object.values(operands)) {
+    const words = Object.values(operands).map(({ value, isRequired, isMany }) => {
       const written = isRequired ? value : `[${value}]`;
-      assertStringIncludes(flat, `usage: dirtyring ${name} ${written} [OPTION ...] `);
+      return isMany ? `${written} [${value} ...]` : written;
+    });
+    assertStringIncludes(
+      flat,
+      `usage: ${["dirtyring", name, ...words, "[OPTION ...]"].join(" ")} `,
+    );
+    for (const { value, help } of Object.values(operands)) {
       assertStringIncludes(flat, ` ${value} ${help}`);
     }
   });

@@ -47,7 +47,9 @@ Deno.test("after a signal no time is spent on the whole of a large memory", asyn
   using lab = makeLab({ memory: 1 << 26, ringBytes: 4096 }, MODEL);
   const witness = new Witness(lab.memory, lab.pages);
   using replica = new Replica(lab);
-  lab.memory[lab.memory.length - 1024] = 7; // in the last page, which nobody harvested
+  // In the last page, which nobody harvested.
+  const { gfn } = lab.pages.name(lab.pages.total - 1);
+  MODEL.insight!.writeOutsideVcpu(lab.vm.fd, gfn * 4096);
   const now = performance.now;
   const run = async (signal: InterruptSignal | null) => {
     const watch = late(signal);

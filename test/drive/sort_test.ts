@@ -185,7 +185,13 @@ Deno.test("an interrupt before the measurement leaves it out", async () => {
   assertEquals(text, "\nsorting not measured: the run ended early\n");
 });
 
-const SIDE: SortSide = { entries: 10, batches: 4, harvestNsPerEntry: null, resetNsPerEntry: null };
+const SIDE: SortSide = {
+  entries: 10,
+  batches: 4,
+  harvestNsPerEntry: null,
+  resetNsPerEntry: null,
+  samples: { harvestNsPerEntry: [], resetNsPerEntry: [] },
+};
 const cost = (harvestNs: number, resetNs: number) => ({ harvestNs, resetNs });
 
 Deno.test("sortCost() takes medians, and the ratio of what they add up to", () => {
@@ -195,7 +201,12 @@ Deno.test("sortCost() takes medians, and the ratio of what they add up to", () =
     [cost(5, 10), cost(35, 20)],
   ];
   const found = sortCost(SIDE, { ...SIDE, batches: 1 }, rows, false);
-  assertEquals(found.plain, { ...SIDE, harvestNsPerEntry: 5, resetNsPerEntry: 90 });
+  assertEquals(found.plain, {
+    ...SIDE,
+    harvestNsPerEntry: 5,
+    resetNsPerEntry: 90,
+    samples: { harvestNsPerEntry: [4, 6, 5], resetNsPerEntry: [90, 110, 10] },
+  });
   assertEquals(found.sorted.harvestNsPerEntry, 35);
   assertEquals([found.ratio, found.faster, found.repetitions], [95 / 55, 2, 3]);
   assertEquals(sortCost(SIDE, SIDE, [], false).ratio, null);

@@ -55,7 +55,7 @@ Deno.test("--trace=FILE holds what stderr would, and replaces what stood there",
   assertEquals(without(await Deno.readTextFile(file)), shown);
   const refused = await dirtyring([...DUMP, `--trace=${folder.path}`]);
   assertEquals([refused.code, refused.stdout], [2, ""]);
-  assertMatch(refused.stderr, /^dirtyring: --trace=\S+: EISDIR [^\n]*expected a file to write\n$/);
+  assertMatch(refused.stderr, /^dirtyring: --trace \S+: EISDIR [^\n]*expected a file to write\n$/);
 });
 
 Deno.test("the calls of the process that makes checks go to the file, too", async () => {

@@ -73,7 +73,9 @@ const QUICK: readonly string[] = ["probe", "enable", "dump", "reset"];
  */
 const NOT_HERE = /^(verbose|kernel|modules|kernel-args|vm-.*|svg|trace)$/;
 /** Options and operands whose values are files or folders. */
-const FILES: readonly string[] = ["output", "folder", "file"];
+const FILES: readonly string[] = [
+  ...["output", "into", "folder", "file", "expect", "baseline", "base", "others"],
+];
 
 /** Command lines. */
 export const commandLines: Format = {
@@ -108,7 +110,9 @@ export const commandLines: Format = {
     const args = [
       name,
       ...(isFirst ? operands : []),
-      ...(isFuzz || once(random, 8) || given.has("backend") ? [] : ["--backend=model"]),
+      ...(isFuzz || name === "compare" || once(random, 8) || given.has("backend")
+        ? []
+        : ["--backend=model"]),
       ...(SHORT[name] ?? []).filter((arg) => !given.has(/^--([a-z]+)/.exec(arg)![1]!)),
       ...[...given].map(([option, value]) =>
         options[option]!.value === null && value === "" ? `--${option}` : `--${option}=${value}`

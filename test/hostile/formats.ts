@@ -1,6 +1,7 @@
 import { checkpointFiles } from "./checkpoint_files.ts";
 import { checkpointFolders } from "./checkpoint_folders.ts";
 import { commandLines } from "./command_lines.ts";
+import { comparedFiles } from "./compared_files.ts";
 import { fuzzScripts } from "./fuzz_scripts.ts";
 import type { Format } from "./hostile_case.ts";
 import { kernelFiles } from "./kernel_files.ts";
@@ -17,6 +18,7 @@ export const FORMATS: readonly Format[] = [
   checkpointFolders,
   fuzzScripts,
   patternFiles,
+  comparedFiles,
   commandLines,
   kernelFiles,
   machines,

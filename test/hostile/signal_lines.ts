@@ -47,9 +47,17 @@ const LINES: readonly (readonly [number, Line])[] = [
   [3, () => ["restore", NAMES.restored]],
   [4, (random) => ["bench", "--sweep", sweep(random), ...result(random)]],
   [1, (random) => ["bench", "--sweep", "cost", "--svg", NAMES.output, "--memory", memory(random)]],
+  [1, () => ["bench"]],
+  [2, (random) => ["reset", ...lab(random), "--sort"]],
+  [2, (random) => ["dump", ...lab(random), ...json(random)]],
   [1, () => ["enable", "--matrix"]],
   [1, () => ["probe"]],
   [1, (random) => ["help", ...(once(random, 2) ? ["run"] : [])]],
+];
+
+/** Command lines that only a real kernel can run. */
+const KVM_LINES: readonly (readonly [number, Line])[] = [
+  [2, (random) => ["fuzz", "100000", "--seed", `${random(1000)}`, ...json(random)]],
 ];
 
 /** The latest moment of a signal, in milliseconds: by then most commands are in their main work. */
@@ -59,8 +67,9 @@ const LOADING_MS = 120;
 
 /** Makes a command line, and picks a signal and its moment. */
 export function signalCase(random: Random, backend: string): SignalCase {
-  const line = weighted(random, LINES)(random);
-  const args = ["help", "--list"].some((word) => line.includes(word))
+  const lines = backend === "kvm" ? [...LINES, ...KVM_LINES] : LINES;
+  const line = weighted(random, lines)(random);
+  const args = ["help", "fuzz", "--list"].some((word) => line.includes(word))
     ? line
     : [...line, "--backend", backend];
   return {

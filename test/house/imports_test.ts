@@ -72,10 +72,12 @@ const ROOM: Rule = {
 };
 
 /** Rooms that use another's. */
-const NEXT_DOOR: Readonly<Record<string, string>> = {
-  "commands/bench": "commands/live", // a ring's size is measured live
-  "commands/restore": "commands/checkpoint", // what is restored goes on as it was kept
-  "commands/run": "commands/stats", // it shows statistics
+const NEXT_DOOR: Readonly<Record<string, readonly string[]>> = {
+  // A ring's size is measured live, and a result compared with a baseline.
+  "commands/bench": ["commands/live", "commands/compare"],
+  "commands/check": ["commands/compare"], // with what is expected
+  "commands/restore": ["commands/checkpoint"], // what is restored goes on as it was kept
+  "commands/run": ["commands/stats"], // it shows statistics
 };
 
 const FACE_RULE: Rule = { values: ["host", "memory", "kvm", "ring", "ffi"], types: [] };
@@ -85,7 +87,7 @@ function ruleOf({ folder, path }: Source): Rule {
   if (Object.hasOwn(RULES, folder)) return RULES[folder]!;
   if (!folder.startsWith("commands/")) return { values: [], types: [] };
   const door = NEXT_DOOR[folder];
-  return door === undefined ? ROOM : { ...ROOM, values: [...ROOM.values, door] };
+  return door === undefined ? ROOM : { ...ROOM, values: [...ROOM.values, ...door] };
 }
 
 /**

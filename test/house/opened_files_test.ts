@@ -64,17 +64,17 @@ const NO_TIMES = await (async () => {
  */
 const MOST: readonly (readonly [string, number])[] = [
   ["--version", 26],
-  ["help", 93],
-  ["help dump", 58],
+  ["help", 92],
+  ["help dump", 56],
   ["probe --backend model", 64],
-  ["dump", 51],
-  ["dump --backend model", 67],
+  ["dump", 54],
+  ["dump --backend model", 70],
   ["stats --backend model", 76],
   ["run --backend model", 80],
-  ["live --backend model --stores 2000", 85],
-  ["check --backend model --only cap.acq-rel", 106],
-  ["check --list", 78],
-  ["checkpoint --backend model --epochs 2 --interval 20ms", 86],
+  ["live --backend model --stores 2000", 86],
+  ["check --backend model --only cap.acq-rel", 107],
+  ["check --list", 79],
+  ["checkpoint --backend model --epochs 2 --interval 20ms", 88],
 ];
 
 testUnless(NO_TIMES, "a command opens no more of the program than it needs", async () => {

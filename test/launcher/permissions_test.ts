@@ -28,6 +28,9 @@ async function given(home: LauncherHome, args: readonly string[]): Promise<strin
   return permissions.filter((line) => line !== VARIABLES);
 }
 
+/** Commands whose operands are files or folders that they read. */
+const READING: readonly string[] = ["restore", "compare"];
+
 // What a command must be given beside its options.
 async function operandsOf(name: string): Promise<string[]> {
   const { operands } = await loadCommand(name);
@@ -51,8 +54,8 @@ function needed(command: string, name: string, option: Option<unknown>): string[
     ? ""
     : filesOf(option, option.parse(sampleOf(name, option)))[0]?.use ?? "";
   return [
-    ...(name === "backend" ? [] : ["--allow-ffi"]),
-    use === "" && command !== "restore" ? OWN : "--allow-read",
+    ...(name === "backend" || command === "compare" ? [] : ["--allow-ffi"]),
+    use === "" && !READING.includes(command) ? OWN : "--allow-read",
     ...(use.startsWith("write") ? ["--allow-write"] : []),
     ...(command === "check" ? ["--allow-run"] : []),
   ];
@@ -63,10 +66,11 @@ Deno.test("each command gets the permissions that it needs with each of its opti
   await given(home, ["dump"]);
   await eachOf(COMMAND_NAMES, async (command) => {
     const plain = command === "check" ? ["--allow-run"] : [];
-    const read = command === "restore" ? "--allow-read" : OWN;
+    const read = READING.includes(command) ? "--allow-read" : OWN;
+    const ffi = command === "compare" ? [] : ["--allow-ffi"];
     const operands = await operandsOf(command);
-    assertEquals(await given(home, [command, ...operands]), ["--allow-ffi", read, ...plain]);
-    assertEquals(await given(home, [command, "a", "b"]), ["--allow-ffi", read, ...plain]);
+    assertEquals(await given(home, [command, ...operands]), [...ffi, read, ...plain]);
+    assertEquals(await given(home, [command, "a", "b"]), [...ffi, read, ...plain]);
     for (const [n, [name, option]] of (await optionsOf(command)).entries()) {
       const sample = sampleOf(name, option);
       const words = option.value === null
@@ -169,6 +173,15 @@ Deno.test("through the launcher each command does its work on the model, without
   await using made = await Folder.make();
   const folder = made.path;
   await Deno.writeTextFile(`${folder}/pages`, "0\n2\n1\n");
+  const kept = {
+    old: "stats --backend model",
+    bench: "bench --backend model --sweep pattern --repetitions 1",
+    check: "check --backend model --only cap.acq-rel",
+  };
+  for (const [name, line] of Object.entries(kept)) {
+    const { code, stderr } = await shell(`dirtyring ${line} --format json >${name}.json`, folder);
+    assertEquals([code, stderr], [0, ""]);
+  }
   const short: Readonly<Record<string, string>> = {
     run: "--rounds 1",
     live: "--stores 2000",
@@ -180,7 +193,7 @@ Deno.test("through the launcher each command does its work on the model, without
   };
   const lines = [
     // Programs run on a real kernel, too.
-    ...COMMAND_NAMES.filter((name) => name !== "fuzz")
+    ...COMMAND_NAMES.filter((name) => !["fuzz", "compare"].includes(name))
       .map((name) => `${name} --backend model ${short[name] ?? ""}`),
     "reset --kernel-state --sort --backend model",
     "check --backend model --only cap.acq-rel --format json --output result.json",
@@ -189,6 +202,9 @@ Deno.test("through the launcher each command does its work on the model, without
     "dump --backend model --pattern file:/dev/stdin <pages",
     "cat pages | dirtyring dump --backend model --pattern file:/dev/stdin",
     "check --list --format json",
+    `compare ${folder}/old.json ${folder}/old.json`,
+    "bench --backend model --sweep pattern --repetitions 1 --baseline bench.json",
+    "check --backend model --only cap.acq-rel --expect check.json",
     "help bench",
     "help --all",
     "help --man bench",

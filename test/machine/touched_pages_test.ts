@@ -1,12 +1,18 @@
 import { assertEquals } from "@std/assert";
+import { InlineDriver, runOnce } from "../../drive/inline_driver.ts";
+import { ERRNO } from "../../ffi/errors.ts";
+import { MAP_ANONYMOUS, MAP_PRIVATE, MAP_SHARED } from "../../ffi/linux.ts";
 import { Mapping } from "../../kvm/mapping.ts";
+import { System } from "../../kvm/system.ts";
 import { TouchedPages } from "../../machine/touched_pages.ts";
 import { openModel } from "../../model/model_kernel.ts";
+import { makeLab } from "../support/labs.ts";
 import { LIBC } from "../support/libc.ts";
 import { testUnless } from "../support/live.ts";
 
 const NO_LIBC = Deno.build.os === "linux" && Deno.build.arch === "x86_64" ? null : "no libc here";
 const PAGES = 8192;
+const model = () => openModel({ version: "latest", pml: false, emulator: false });
 
 testUnless(NO_LIBC, "TouchedPages tells the pages that were touched, and few others", () => {
   using memory = Mapping.anonymous(LIBC, PAGES * 4096, "memory");
@@ -19,9 +25,31 @@ testUnless(NO_LIBC, "TouchedPages tells the pages that were touched, and few oth
   assertEquals(found.length <= touched.length * 512, true);
 });
 
-Deno.test("TouchedPages takes every page of a model for touched", () => {
-  using pages = new TouchedPages(openModel({ version: "latest", pml: false, emulator: false }), 0);
-  assertEquals([...pages.among(3, 6)], [3, 4, 5]);
+Deno.test("TouchedPages tells the pages of a model that its guest touched", async () => {
+  using lab = makeLab({ memory: PAGES * 4096, text: "stride:64", pages: 16 }, model());
+  await runOnce(lab, new InlineDriver());
+  using pages = new TouchedPages(lab.vm.kernel, lab.memoryAddress);
+  const found = [...pages.among(0, 4096), ...pages.among(4096, PAGES)];
+  assertEquals(found, Array.from({ length: 16 }, (_, n) => n * 64));
+  assertEquals(found.filter((page) => lab.memory[page * 1024] !== 0), found);
+});
+
+Deno.test("the page map of a model has nothing of what is not mapped, and all of what may be touched unseen", () => {
+  const kernel = model();
+  const address = kernel.mmap(2 * 4096, 3, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  using pages = new TouchedPages(kernel, address);
+  assertEquals([...pages.among(0, 3)], []);
+  using system = System.open(kernel);
+  using vm = system.createVm();
+  using vcpu = vm.createVcpu(0, system.vcpuMmapSize());
+  const run = kernel.mmap(4096, 3, MAP_SHARED, vcpu.fd, 0);
+  using shared = new TouchedPages(kernel, run);
+  assertEquals([...shared.among(0, 2)], [0]);
+  const fd = kernel.open("/proc/self/pagemap", 0);
+  assertEquals([kernel.pread(fd, new Uint8Array(8), 4), kernel.pread(fd, new Uint8Array(7), 0)], [
+    -ERRNO.EINVAL,
+    -ERRNO.EINVAL,
+  ]);
 });
 
 testUnless(

@@ -63,6 +63,7 @@ const DUMP = {
   }],
   lost: { count: 0, pages: [] },
   ok: true,
+  interrupted: null,
 };
 
 Deno.test("dumpText() says how many entries it left out, and that the ring is full", () => {

@@ -11,6 +11,7 @@ const OPTIONAL: readonly RegExp[] = [
   /^(\.kernels\[\]\.report)?\.provenance$/,
   /\.provenance\.kernel\.parameters\.kvm(_\w+)?\.\w+$/,
   /^\.cases$/, // enable without --matrix
+  /^\.comparison(\.provenance)?$/, // check without --expect, bench without --baseline
   /^\.capabilities\.KVM_CAP_\w+$/, // those that a kernel was asked for
 ];
 

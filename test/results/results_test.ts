@@ -76,6 +76,32 @@ Deno.test("results without provenance and without times fit their schemas", asyn
   });
 });
 
+Deno.test("comparisons fit their schemas, and wrong ones do not", async () => {
+  await using temporary = await Folder.make();
+  const kept = `${temporary.path}/kept.json`;
+  const lines = {
+    "check --only coalesce.* --model v6.1": "check --only coalesce.* --expect",
+    "check --only coalesce.* --model v6.12": "compare",
+    "bench --sweep pattern --memory 4MiB --pages 64 --repetitions 5":
+      "bench --sweep pattern --memory 4MiB --pages 64 --repetitions 5 --times --baseline",
+    "run --pages 100 --rounds 5": "compare",
+  };
+  for (const [line, compares] of Object.entries(lines)) {
+    const { stdout } = await run(`${line} --times --format json`);
+    await Deno.writeTextFile(kept, stdout);
+    const words = compares.split(" ");
+    // The file is the value of the last word, if that is an option.
+    const args = compares === "compare"
+      ? [...words, kept, kept]
+      : [...words.slice(0, -1), "--backend", "model", words.at(-1)!, kept];
+    const compared = JSON.parse((await dirtyring([...args, "--format", "json"])).stdout);
+    assertFits(compared);
+    const comparison = compared.comparison ?? compared;
+    assertEquals(comparison.schema, "dirtyring.compare/1");
+    assert(comparison.statementCount > 0, line);
+  }
+});
+
 /** Command lines that write lines, and the schemas of the lines before the last and of the last. */
 const STREAMS: readonly (readonly [string, string, string])[] = [
   ["dump --pages 12 --vcpus 2", "dump-1#line", "dump-1#line"],

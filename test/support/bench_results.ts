@@ -45,6 +45,7 @@ const COSTS = {
   resetNsPerEntry: 96,
   totalNsPerEntry: 100,
   batches: 50,
+  samples: { harvestNsPerEntry: [4], sortNsPerEntry: [0], resetNsPerEntry: [96] },
 };
 const SORTED = {
   ...COSTS,
@@ -52,8 +53,16 @@ const SORTED = {
   resetNsPerEntry: 16,
   totalNsPerEntry: 50,
   batches: 9,
+  samples: { harvestNsPerEntry: [4], sortNsPerEntry: [30], resetNsPerEntry: [16] },
 };
-const PATTERN = { entries: 4096, batches: 64, pagesPerBatch: 64, repetitions: 5, ratio: 1 };
+const PATTERN = {
+  entries: 4096,
+  batches: 64,
+  pagesPerBatch: 64,
+  repetitions: 5,
+  ratio: 1,
+  samples: { resetNsPerEntry: [18, 19, 20, 22, 40] },
+};
 const NS = {
   resetNsPerEntry: 20,
   minNsPerEntry: 18,
@@ -61,7 +70,18 @@ const NS = {
   q1NsPerEntry: 19,
   q3NsPerEntry: 22,
 };
-const RING = { repetitions: 3, minStoresPerSecond: 1e4, maxStoresPerSecond: 3e4, entries: 1e5 };
+const RING = {
+  repetitions: 3,
+  minStoresPerSecond: 1e4,
+  maxStoresPerSecond: 3e4,
+  entries: 1e5,
+  samples: {
+    fullExits: [0, 0, 0],
+    stoppedNs: [0, 0, 0],
+    storesPerSecond: [1e4, 25000, 3e4],
+    entries: [1e5, 1e5, 1e5],
+  },
+};
 
 /** A bench of all sweeps. */
 export const RESULT: BenchResult = {

@@ -9,11 +9,13 @@ import {
   type RingSizeRun,
 } from "../../../commands/bench/bench_ring_sizes.ts";
 import { sortPages } from "../../../commands/bench/bench_sort.ts";
+import { progressText } from "../../../cli/progress.ts";
 import type { Kernel } from "../../../ffi/kernel.ts";
 import { KVM_GET_DIRTY_LOG } from "../../../ffi/kvm_ioctls.ts";
 import { kvm_dirty_log } from "../../../ffi/kvm_structs.ts";
 import { UsageError } from "../../../host/errors.ts";
 import { Interrupt, type InterruptSignal } from "../../../host/interrupt.ts";
+import { WorkProgress, type WorkStep } from "../../../host/progress.ts";
 import { openModel } from "../../../model/model_kernel.ts";
 import { OPTIONS } from "../../support/bench_results.ts";
 import { faultyKernel } from "../../support/faulty_kernel.ts";
@@ -24,7 +26,7 @@ const MODEL = { version: "latest", pml: false, emulator: false } as const;
 const MIB = 2 ** 20;
 
 const NO_RUN: RingSizeRun = { fullExits: 1, stoppedNs: 1, storesPerSecond: 1, entries: 1 };
-const QUIET: BenchHelp = { progress: () => {}, runRingSize: () => () => Promise.resolve(NO_RUN) };
+const QUIET: BenchHelp = { runRingSize: () => () => Promise.resolve(NO_RUN) };
 
 async function benchOn(
   kernel: Kernel,
@@ -165,18 +167,28 @@ Deno.test("bench() measures patterns and sorting, on the model", async () => {
 Deno.test("bench() hands every ring size to what runs it, and counts its repetitions", async () => {
   const asked: number[] = [];
   const told: string[] = [];
-  const { ringSizes, repetitions } = await benchOn(openModel({ ...MODEL, pml: true }), {
-    sweep: ["ring-size"],
-    repetitions: 2,
-  }, {
-    progress: (what) => told.push(what),
-    runRingSize: () => (size) => {
-      asked.push(size);
-      return Promise.resolve(NO_RUN);
+  using interrupt = new Interrupt();
+  const { ringSizes, repetitions } = await benchOn(
+    openModel({ ...MODEL, pml: true }),
+    {
+      sweep: ["ring-size"],
+      repetitions: 2,
     },
-  });
+    {
+      runRingSize: () => (size) => {
+        asked.push(size);
+        told.push(progressText(interrupt.progress.steps, 1000));
+        return Promise.resolve(NO_RUN);
+      },
+    },
+    interrupt,
+  );
   assertEquals(asked.slice(0, 7), [1024, 2048, 4096, 8192, 16384, 32768, 65536]);
-  assertEquals([ringSizes.length, repetitions, told[0]], [7, 2, "ring-size: 1024 entries"]);
+  assertEquals([ringSizes.length, repetitions, told[1]], [
+    7,
+    2,
+    "ring-size: 1 of 14 runs (rings of 2048 entries), 1 s so far",
+  ]);
 });
 
 async function runsLive(kernel: Kernel): Promise<void> {
@@ -200,9 +212,9 @@ liveTest("liveRing() runs guests with rings of a size", async () => {
 
 Deno.test("bench() says what cannot be before it measures anything", async () => {
   const told: string[] = [];
-  const progress = (what: string) => told.push(what);
+  using interrupt = new ToldInterrupt((step) => told.push(step.what));
   const wrong = (changes: Partial<BenchOptions>, message: string) =>
-    assertRejects(() => benchOn(openModel(MODEL), changes, { progress }), UsageError, message);
+    assertRejects(() => benchOn(openModel(MODEL), changes, {}, interrupt), UsageError, message);
   await wrong({ pages: [257] }, "pages 257");
   await wrong({ memory: [MIB, 2 ** 36] }, "memory 64GiB");
   assertEquals(told, []);
@@ -214,6 +226,18 @@ Deno.test("bench() says what cannot be before it measures anything", async () =>
  */
 class ToldInterrupt extends Interrupt {
   told: InterruptSignal | null = null;
+  override readonly progress: WorkProgress;
+
+  /** @param begun Called when a step begins. */
+  constructor(begun: (step: WorkStep) => void) {
+    super();
+    this.progress = new class extends WorkProgress {
+      override begin(step: WorkStep) {
+        begun(step);
+        return super.begin(step);
+      }
+    }();
+  }
 
   override get signal(): InterruptSignal | null {
     return this.told ?? super.signal;
@@ -221,15 +245,17 @@ class ToldInterrupt extends Interrupt {
 }
 
 Deno.test("bench() answers what it gathered before an interrupt", async () => {
-  const interrupt = new ToldInterrupt();
   let cells = 0;
+  using interrupt = new ToldInterrupt(({ what }) => {
+    if (what.endsWith("dirty pages") && ++cells === 2) interrupt.told = "SIGTERM";
+  });
   const { interrupted, ok, cells: gathered, patterns } = await benchOn(
     openModel(MODEL),
     {
       pages: [16, 17, 18],
       sweep: ["cost", "pattern"],
     },
-    { progress: () => ++cells === 2 && (interrupt.told = "SIGTERM") },
+    {},
     interrupt,
   );
   assertEquals([interrupted, ok, patterns.length], ["SIGTERM", true, 0]);

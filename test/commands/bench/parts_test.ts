@@ -131,6 +131,13 @@ Deno.test("costCells() takes medians, spreads and ratios to the plain bitmap", (
   const [ring, , bitmap, manual] = cells;
   assertEquals([ring!.medianNs, ring!.minNs, ring!.maxNs, ring!.ratio], [20, 10, 30, 0.5]);
   assertEquals([ring!.dirtyFraction, ring!.repetitions, ring!.learnNs], [0.01, 3, 19]);
+  assertEquals(ring!.samples, {
+    learnNs: [9, 29, 19],
+    rearmNs: [1, 1, 1],
+    scanNs: null,
+    fullExits: [0, 0, 0],
+  });
+  assertEquals([bitmap!.samples.rearmNs, bitmap!.samples.scanNs], [null, [5, 5, 5]]);
   assertEquals([bitmap!.ratio, bitmap!.rearmNs, manual!.rearmNs], [1, null, 1]);
   assertEquals([ring!.scanNs, bitmap!.scanNs, ring!.fullExits, bitmap!.fullExits], [
     null,
@@ -199,6 +206,12 @@ Deno.test("measureRingSizes() takes medians of runs in turn", async () => {
     storesPerSecond: 260,
     minStoresPerSecond: 257,
     maxStoresPerSecond: 261,
+    samples: {
+      fullExits: [2, 2, 2],
+      stoppedNs: [8, 8, 8],
+      storesPerSecond: [257, 260, 261],
+      entries: [9, 9, 9],
+    },
   });
   assertEquals(await measureRingSizes([256], () => Promise.resolve(null), 1, interrupt), []);
 });
@@ -210,6 +223,7 @@ Deno.test("sortPaysFrom() says from which density on sorting pays", () => {
     resetNsPerEntry: 1,
     totalNsPerEntry: 3,
     batches: 1,
+    samples: { harvestNsPerEntry: [1], sortNsPerEntry: [1], resetNsPerEntry: [1] },
   };
   const density = (dirtyFraction: number, ratio: number) => ({
     dirtyFraction,
