@@ -6,7 +6,7 @@ import { EndedBySignal, EXIT, GuestError, LimitError, UsageError } from "../host
 import { exhaustion, needDescriptors, surviveFileLimit } from "../host/exhaustion.ts";
 import type { Interrupt } from "../host/interrupt.ts";
 import type { Origin, Provenance } from "../host/provenance.ts";
-import { type Page, PLAIN_PAGE } from "../report/page.ts";
+import { PLAIN_PAGE } from "../report/page.ts";
 import { printable } from "../text/printable.ts";
 import type { HostOrigin } from "../vm/guest_request.ts";
 import { type Command, readStatus, type Registry } from "./command.ts";
@@ -23,6 +23,7 @@ import { filesOf, optionFlag, type OptionTable } from "./option.ts";
 import { parseLine, parseOperands } from "./parse.ts";
 import {
   columnsOfStderr,
+  errorTerminal,
   hasErrorTerminal,
   note,
   OutputError,
@@ -32,7 +33,7 @@ import {
   StandardOutput,
 } from "./printing.ts";
 import type { ProgressView } from "./progress.ts";
-import { Surface } from "./surface.ts";
+import { leftOut, Surface } from "./surface.ts";
 import type { Terminal } from "./terminal.ts";
 
 /**
@@ -233,18 +234,6 @@ interface Asked {
   readonly machines: MachineRequest | null;
 }
 
-// What of a text is left out. With --quiet there is neither a head nor what holds.
-function leftOut(
-  values: Readonly<Record<string, unknown>>,
-): Pick<Page, "header" | "onlyFailures" | "quiet"> {
-  const quiet = values["quiet"] === true;
-  return {
-    quiet,
-    onlyFailures: quiet || values["only-failures"] === true,
-    header: !quiet && values["no-header"] !== true,
-  };
-}
-
 async function printVersion(out: StandardOutput): Promise<number> {
   const { VERSION } = await import("./origin.ts");
   return readStatus(out.print([`dirtyring ${VERSION}\n`]), EXIT.OK);
@@ -274,20 +263,10 @@ async function listen(
   if (isTraced || (view === null && !hasErrorTerminal())) return new Interrupt(tell);
   const { plainView, ShownInterrupt, terminalView } = await import("./progress.ts");
   const shown = view ??
-    (await isDumb() ? plainView(note) : terminalView(showStatus, columnsOfStderr));
+    (errorTerminal()?.isDumb === true
+      ? plainView(note)
+      : terminalView(showStatus, columnsOfStderr));
   return new ShownInterrupt(shown, tell);
-}
-
-// Whether the terminal cannot redraw a line.
-async function isDumb(): Promise<boolean> {
-  try {
-    const { state } = Deno.permissions.querySync({ name: "env", variable: "TERM" });
-    if (state === "granted") return Deno.env.get("TERM") === "dumb";
-    const { environment } = await import("../vm/guest_request.ts");
-    return environment("TERM") === "dumb";
-  } catch {
-    return false; // nobody may ask, as on the model without a permission
-  }
 }
 
 // The machines that `--kernel` asks for. The modules are loaded only for command lines that use it.

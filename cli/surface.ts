@@ -1,5 +1,5 @@
 // What a command line writes on: terminals or not, in colour or not.
-import { type Ink, PLAIN } from "../report/page.ts";
+import { type Ink, type Page, PLAIN } from "../report/page.ts";
 import type { Obeyed } from "../text/terminal_text.ts";
 import { errorTerminal, styleErrors } from "./printing.ts";
 import { colorChoice, colorVariables, isColoured, type Terminal } from "./terminal.ts";
@@ -64,4 +64,20 @@ const HANG = " ".repeat("dirtyring: ".length);
 async function wrapper(errors: Terminal): Promise<(text: string) => string> {
   const { fittedLine } = await import("../report/layout.ts");
   return (text) => fittedLine(text, errors.columns, text.startsWith("dirtyring: ") ? HANG : null);
+}
+
+/**
+ * What of a text is left out. With `--quiet` there is neither a head nor what holds.
+ *
+ * @param values The values of the options.
+ */
+export function leftOut(
+  values: Readonly<Record<string, unknown>>,
+): Pick<Page, "header" | "onlyFailures" | "quiet"> {
+  const quiet = values["quiet"] === true;
+  return {
+    quiet,
+    onlyFailures: quiet || values["only-failures"] === true,
+    header: !quiet && values["no-header"] !== true,
+  };
 }

@@ -101,7 +101,12 @@ Deno.test("a name that holds colours does not colour anything", async () => {
   assertEquals(unclean(text.replace("\x1b[31mdirtyring:\x1b[39m", "dirtyring:")), []);
 });
 
-Deno.test("a terminal that is dumb gets plain lines, and no escape sequence", async () => {
+// A run binds what it needs of libc, for good.
+const dumbRun = {
+  name: "a terminal that is dumb gets plain lines, and no escape sequence",
+  sanitizeResources: false,
+};
+Deno.test(dumbRun, async () => {
   const dumb = () => ({ ...SIZE, isDumb: true });
   const line = ["live", "--backend", "model", "--duration", "3s", "--memory", "4MiB"];
   const plain = await atTerminal(line, { ...SIZE, colours: false, world: { terminal: dumb } });

@@ -63,16 +63,16 @@ const NO_TIMES = await (async () => {
  * far as that.
  */
 const MOST: readonly (readonly [string, number])[] = [
-  ["--version", 26],
-  ["help", 92],
-  ["help dump", 56],
+  ["--version", 28],
+  ["help", 96],
+  ["help dump", 60],
   ["probe --backend model", 64],
   ["dump", 54],
   ["dump --backend model", 70],
-  ["stats --backend model", 76],
-  ["run --backend model", 80],
-  ["live --backend model --stores 2000", 86],
-  ["check --backend model --only cap.acq-rel", 107],
+  ["stats --backend model", 77],
+  ["run --backend model", 81],
+  ["live --backend model --stores 2000", 87],
+  ["check --backend model --only cap.acq-rel", 108],
   ["check --list", 79],
   ["checkpoint --backend model --epochs 2 --interval 20ms", 88],
 ];

@@ -145,6 +145,14 @@ export const CASES: Readonly<Record<string, ScreenCase>> = {
   },
   "check-list": { lines: ["check --list --only entry.*,cap.*,coalesce.*"] },
   "check-kernels": { text: (page) => checkKernelsText(KERNELS, page) },
+  compare: {
+    lines: [
+      `check ${MODEL} --only cap.* --output old.json`,
+      `check ${MODEL} --model v5.11 --only cap.*,enable.once --output new.json`,
+      "compare old.json new.json",
+      "compare old.json new.json --quiet",
+    ],
+  },
   fuzz: { text: fuzzTexts },
   bench: { text: benchTexts },
   "bench-model": {

@@ -25,7 +25,9 @@ export async function atTerminal(
 ): Promise<Shown> {
   const terminal = () => ({ columns, rows, isDumb: false });
   const all = [...args, `--color=${colours ? "always" : "never"}`];
-  const surroundings = { terminal, errorTerminal: terminal, announce() {}, ...world };
+  // Progress is shown by the clock: a screen has none.
+  const view = { everyMs: 60_000, show() {}, clear() {} };
+  const surroundings = { terminal, errorTerminal: terminal, view, announce() {}, ...world };
   const shown = await capturing(() => commandLine(all, REGISTRY, surroundings));
   // What tells how to see something again tells of that option, too.
   return { ...shown, text: shown.text.replaceAll(/ --color=(always|never)/g, "") };
