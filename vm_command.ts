@@ -8,8 +8,7 @@ import type { GuestStart } from "./vm/guest_request.ts";
 
 if (import.meta.main) {
   const [start, ...args] = Deno.args;
-  const { columns, progress, host }: GuestStart = JSON.parse(start!);
-  const terminal = columns === null ? null : { columns };
+  const { terminal, isColoured, progress, host }: GuestStart = JSON.parse(start!);
   // The host reads from the kernel's console which step was running when the machine stopped.
   const announce = (what: string) => {
     try {
@@ -18,7 +17,7 @@ if (import.meta.main) {
       // Ignored: a kernel without /dev/kmsg has no console to read from.
     }
   };
-  const world = { terminal: () => terminal, announce, host };
+  const world = { terminal: () => terminal, isColoured, announce, host };
   const view = progress ? { view: guestView(sendLine) } : {};
   Deno.exit(await commandLine(args, REGISTRY, { ...world, ...view }));
 }

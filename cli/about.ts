@@ -40,8 +40,8 @@ export async function about(
   const at = args.findIndex((arg) => !arg.startsWith("-"));
   const command = at === -1 ? undefined : ABOUT_COMMANDS[args[at]!];
   const rest = at === -1 ? args : [...args.slice(0, at), ...args.slice(at + 1)];
-  const { help, version, verbose } = GLOBAL_OPTIONS;
-  const own = { ...command?.options, help, version, verbose };
+  const { color, help, version, verbose } = GLOBAL_OPTIONS;
+  const own = { ...command?.options, color, help, version, verbose };
   const { values, operands } = await parseLine(rest, command === undefined ? GLOBAL_OPTIONS : own);
   if (values["version"] === true) return [`dirtyring ${VERSION}\n`];
   if (command === undefined) {

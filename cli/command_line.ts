@@ -23,14 +23,18 @@ import { filesOf, optionFlag, type OptionTable } from "./option.ts";
 import { parseLine, parseOperands } from "./parse.ts";
 import {
   columnsOfStderr,
+  errorTerminal,
   hasErrorTerminal,
   note,
   OutputError,
   say,
+  sayError,
   showStatus,
   StandardOutput,
 } from "./printing.ts";
 import type { ProgressView } from "./progress.ts";
+import { leftOut, Surface } from "./surface.ts";
+import type { Terminal } from "./terminal.ts";
 
 /**
  * With fewer file descriptors left, Deno would panic during a run, with an exit status that has
@@ -47,7 +51,11 @@ const ABOUT: readonly string[] = ["help", "completions"];
  */
 export interface World {
   /** The terminal of standard output, or `null`. */
-  terminal(): { readonly columns: number } | null;
+  terminal(): Terminal | null;
+  /** The terminal of standard error, or `null`; the process's own unless given. */
+  errorTerminal?(): Terminal | null;
+  /** Whether standard output is coloured; by default the command line decides. */
+  readonly isColoured?: boolean;
   /** Tells an observer outside the machine which step begins. */
   announce(what: string): void;
   /** Where progress is shown; stderr unless given, if that is a terminal. */
@@ -75,8 +83,9 @@ export async function commandLine(
   let status: number;
   try {
     needDescriptors(LEAST_DESCRIPTORS, "this program");
-    const out = await StandardOutput.open(world.terminal() !== null);
-    status = await line.run(out);
+    const surface = await Surface.of(args, world);
+    const out = await StandardOutput.open(surface.obeyed);
+    status = await line.run(out, surface);
     out.close();
   } catch (error) {
     // Nothing went wrong, and nothing was gathered that could be printed.
@@ -107,7 +116,7 @@ class CommandLine {
     this.#world = world;
   }
 
-  async run(out: StandardOutput): Promise<number> {
+  async run(out: StandardOutput, surface: Surface): Promise<number> {
     const args = this.#args;
     const at = args.findIndex((arg) => !arg.startsWith("-"));
     const name = at === -1 ? undefined : args[at];
@@ -128,7 +137,7 @@ class CommandLine {
     const values = { ...line.values, ...parseOperands(command, line.operands) };
     if (writesFile(options, values)) surviveFileLimit();
     const machines = await machinesAskedFor(values, [name, ...line.given], line.operands, args);
-    const context = this.#context(out, values, line.given, machines);
+    const context = this.#context(out, surface, { values, given: line.given, machines });
     this.couldAskModel = machines === null && values["backend"] === "kvm";
     const isAsking = machines !== null && command.asksMachines(values, machines.choices.length);
     if (isAsking && context.trace !== null && context.trace.file !== null) {
@@ -149,9 +158,8 @@ class CommandLine {
 
   #context(
     out: StandardOutput,
-    values: Readonly<Record<string, unknown>>,
-    given: readonly string[],
-    machines: MachineRequest | null,
+    { terminal, ink, isColoured }: Surface,
+    { values, given, machines }: Asked,
   ): Context {
     const trace = traceOrder(values);
     return {
@@ -168,9 +176,10 @@ class CommandLine {
       listen: (tell) => listen(this.#world.view ?? null, trace !== null, tell),
       print: (chunks) => out.print(chunks),
       stream: (chunks) => out.stream(chunks),
-      terminal: this.#world.terminal(),
+      terminal,
+      isColoured,
       outlets: [],
-      page: { ...PLAIN_PAGE, commandLine: this.#commandLine },
+      page: { ...PLAIN_PAGE, ink, ...leftOut(values), commandLine: this.#commandLine },
       given: new Set(given.map((word) => optionName(word) ?? "")),
       provenance: async () =>
         values["no-provenance"] === true
@@ -218,6 +227,13 @@ class CommandLine {
   }
 }
 
+/** What a command line asks for, parsed. */
+interface Asked {
+  readonly values: Readonly<Record<string, unknown>>;
+  readonly given: readonly string[];
+  readonly machines: MachineRequest | null;
+}
+
 async function printVersion(out: StandardOutput): Promise<number> {
   const { VERSION } = await import("./origin.ts");
   return readStatus(out.print([`dirtyring ${VERSION}\n`]), EXIT.OK);
@@ -247,20 +263,10 @@ async function listen(
   if (isTraced || (view === null && !hasErrorTerminal())) return new Interrupt(tell);
   const { plainView, ShownInterrupt, terminalView } = await import("./progress.ts");
   const shown = view ??
-    (await isDumb() ? plainView(note) : terminalView(showStatus, columnsOfStderr));
+    (errorTerminal()?.isDumb === true
+      ? plainView(note)
+      : terminalView(showStatus, columnsOfStderr));
   return new ShownInterrupt(shown, tell);
-}
-
-// Whether the terminal cannot redraw a line.
-async function isDumb(): Promise<boolean> {
-  try {
-    const { state } = Deno.permissions.querySync({ name: "env", variable: "TERM" });
-    if (state === "granted") return Deno.env.get("TERM") === "dumb";
-    const { environment } = await import("../vm/guest_request.ts");
-    return environment("TERM") === "dumb";
-  } catch {
-    return false; // nobody may ask, as on the model without a permission
-  }
 }
 
 // The machines that `--kernel` asks for. The modules are loaded only for command lines that use it.
@@ -348,7 +354,7 @@ async function reportError(
     ? "out of memory, ask for less with --pages, --ring or --vcpus: "
     : "";
   const orModel = couldAskModel && error instanceof HostError ? OR_MODEL : "";
-  note(`${what}${messageOf(error, wantsStack)}${orModel}`);
+  sayError(`${what}${messageOf(error, wantsStack)}${orModel}`);
   if (wantsStack) stackOf(thrown).forEach(say);
   failure?.lines.forEach(say);
   return status;

@@ -53,7 +53,7 @@ export async function askMachines<Report extends Result>(
     lanes.run(async () => {
       const { kernel, settings } = request.choices[n]!;
       const told = interrupt.signal === null
-        ? await runOne<Report>(parts, { args, columns: null, host: request.host, files }, running)
+        ? await runOne<Report>(parts, { args, host: request.host, files }, running)
         : { report: null, status: 0, problem: null, console: [] };
       ended++;
       return { kernel, kernelArgs: settings.kernelArgs, cpu: settings.cpu, ...told };

@@ -5,6 +5,7 @@ import type { Interrupt } from "../host/interrupt.ts";
 import type { Provenance } from "../host/provenance.ts";
 import type { Page } from "../report/page.ts";
 import type { MachineRequest } from "./machine_request.ts";
+import type { Terminal } from "./terminal.ts";
 
 /** What a command may use beside its options. */
 export interface Context {
@@ -26,10 +27,12 @@ export interface Context {
    */
   stream(chunks: Iterable<string>): boolean;
   /**
-   * The terminal of standard output, with its width; `null` if it is not a terminal, or if nothing
-   * of the result goes there.
+   * The terminal of standard output; `null` if it is not a terminal, or if nothing of the result
+   * goes there.
    */
-  readonly terminal: { readonly columns: number } | null;
+  readonly terminal: Terminal | null;
+  /** Whether standard output is coloured. */
+  readonly isColoured: boolean;
   /** Where the result goes: standard output, files, or both, each in a format. */
   readonly outlets: readonly Outlet[];
   /** How results are written, but for the width. */

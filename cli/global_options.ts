@@ -10,6 +10,7 @@ import {
   optionalDuration,
 } from "./option.ts";
 import { type OutputChoice, outputOption } from "./output_places.ts";
+import { COLOR_CHOICES, type ColorChoice } from "./terminal.ts";
 
 /** Arguments after `--` are passed by the kernel to process 1. */
 const TO_INIT = /(^|\s)--(\s|$)/;
@@ -152,6 +153,10 @@ export const GLOBAL_OPTIONS: typeof VM_OPTIONS & {
   readonly times: Option<boolean>;
   readonly "no-times": Option<boolean>;
   readonly "no-provenance": Option<boolean>;
+  readonly color: Option<ColorChoice>;
+  readonly quiet: Option<boolean>;
+  readonly "only-failures": Option<boolean>;
+  readonly "no-header": Option<boolean>;
   readonly trace: Option<TraceChoice | null>;
   readonly verbose: Option<boolean>;
   readonly help: Option<boolean>;
@@ -162,6 +167,14 @@ export const GLOBAL_OPTIONS: typeof VM_OPTIONS & {
   times: flag("show times on the model, too; they say nothing about a kernel"),
   "no-times": flag("show no time, so that the same counts give the same output"),
   "no-provenance": flag("leave out of JSON where a result comes from: program, host, kernel, time"),
+  color: choice(
+    "auto colours a terminal, unless TERM=dumb; FORCE_COLOR comes before that, NO_COLOR before " +
+      "FORCE_COLOR, and always or never before both",
+    COLOR_CHOICES,
+  ),
+  quiet: flag("show failures and the verdict alone (text only)"),
+  "only-failures": flag("leave out what holds (text only)"),
+  "no-header": flag("leave out the kernel and the lab, and the names of CSV's columns"),
   trace,
   verbose: flag("show the stack of an error"),
   help: flag("show this help"),

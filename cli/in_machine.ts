@@ -2,7 +2,7 @@
 import { EXIT } from "../host/errors.ts";
 import type { WorkProgress } from "../host/progress.ts";
 import { oneLine } from "../report/table.ts";
-import type { HostOrigin } from "../vm/guest_request.ts";
+import type { GuestRequest, HostOrigin } from "../vm/guest_request.ts";
 import { Machine, type MachineEnd, type MachineListener } from "../vm/machine.ts";
 import { type PreparedMachine, prepareMachine } from "../vm/prepare.ts";
 import { KernelFileError, VmFailure } from "../vm/vm_failure.ts";
@@ -17,8 +17,8 @@ import { lineOf, type MachineRequest } from "./machine_request.ts";
 export interface GuestCommand {
   /** Its command line. */
   readonly args: readonly string[];
-  /** The width of the terminal that it writes to; `null` if it is not a terminal. */
-  readonly columns: number | null;
+  /** What it writes to; by default neither a terminal nor coloured. */
+  readonly written?: Pick<GuestRequest, "terminal" | "isColoured">;
   /** Whether it tells of its progress, see `cli/guest_progress.ts`; it does not unless given. */
   readonly progress?: boolean;
   /** What its result tells of this side. */
@@ -35,13 +35,14 @@ export interface GuestCommand {
  */
 export function machineFor(
   { kernel, settings, emulator, modules, initrd }: PreparedMachine,
-  { args, columns, host, progress = false, files }: GuestCommand,
+  { args, written = { terminal: null, isColoured: false }, host, progress = false, files }:
+    GuestCommand,
   listener: Omit<MachineListener, "file">,
 ): Machine {
   const content = {
     request: {
       args,
-      columns,
+      ...written,
       progress,
       host,
       cwd: Deno.cwd(),
@@ -91,17 +92,18 @@ export async function runInMachine(
   let machine: Machine | null = null;
   using interrupt = await context.listen(() => machine?.interrupt(interrupt.signal!));
   using boot = new MachineSteps(interrupt.progress, prepared, command.name);
+  const { terminal, isColoured } = context;
+  const written = { terminal: terminal === null ? null : { ...terminal }, isColoured };
   const out = new TextDecoder();
   const lines = new LineReader((line) => boot.take(line) || context.say(line));
-  const columns = context.terminal?.columns ?? null;
   const progress = interrupt.progress.isShown;
-  const asked = { args, columns, host: request.host, progress, files };
+  const asked = { args, written, host: request.host, progress, files };
   let isRead = true;
   machine = machineFor(prepared, asked, {
     booted: () => boot.booted(),
     stdout(bytes) {
       // What the terminal shows of a result in the making is progress enough.
-      if (columns !== null) boot.end();
+      if (terminal !== null) boot.end();
       return isRead &&= context.print([out.decode(bytes, { stream: true })]);
     },
     stderr(bytes) {

@@ -90,6 +90,10 @@ export const WRITING: readonly string[] = [
   "times",
   "no-times",
   "no-provenance",
+  "color",
+  "quiet",
+  "only-failures",
+  "no-header",
 ];
 
 /**

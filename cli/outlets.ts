@@ -25,6 +25,7 @@ export class Outlets {
   readonly #files: ReadonlyMap<Outlet, OutputFile>;
   readonly #context: Context;
   readonly #isTimed: boolean | null;
+  readonly #dress: Dress | null;
   /** Whether the kernel that was opened is a model; `null` before. */
   #isModel: boolean | null;
 
@@ -32,8 +33,10 @@ export class Outlets {
     all: readonly (Place & { readonly file: OutputFile | null })[],
     values: Readonly<Record<string, unknown>>,
     context: Context,
+    dress: Dress | null,
   ) {
     this.#context = context;
+    this.#dress = dress;
     this.#isTimed = values["no-times"] === true ? false : values["times"] === true ? true : null;
     this.#isModel = values["backend"] === "model" ? true : null;
     const files = new Map<Outlet, OutputFile>();
@@ -71,7 +74,7 @@ export class Outlets {
     for (const place of places(asked)) {
       all.push({ ...place, file: place.path === "-" ? null : await prepare(place.path) });
     }
-    return new Outlets(all, values, context);
+    return new Outlets(all, values, context, await dressFor(context));
   }
 
   /** The context for the command. */
@@ -113,7 +116,7 @@ export class Outlets {
     for (const [outlet, text] of texts) {
       const file = this.#files.get(outlet);
       if (file === undefined) {
-        rest.push(text);
+        rest.push(this.#dressOf(outlet)?.(text) ?? text);
         continue;
       }
       file.add(text);
@@ -131,18 +134,28 @@ export class Outlets {
 
   #standardOutput(place: Place): Outlet {
     const { print, stream, page, terminal } = this.#context;
-    return this.#outlet(place, { ...page, columns: terminal?.columns ?? null }, print, stream);
+    const dress = this.#dressOf(place) ?? ((chunks) => chunks);
+    return this.#outlet(
+      place,
+      () => ({ ...page, columns: terminal?.columns ?? null }),
+      (chunks) => print(dress(chunks)),
+      (chunks) => stream(dress(chunks)),
+    );
+  }
+
+  #dressOf({ format }: Place): Dress | null {
+    return format === "text" ? this.#dress : null;
   }
 
   #toFile(place: Place, file: OutputFile): Outlet {
     const add = (chunks: Iterable<string>) => file.add(chunks);
     const page = { ...this.#context.page, columns: null, ink: PLAIN };
-    return this.#outlet(place, page, add, add);
+    return this.#outlet(place, () => page, add, add);
   }
 
   #outlet(
     place: Place,
-    page: Page,
+    page: () => Page,
     print: Outlet["print"],
     stream: Outlet["stream"],
   ): Outlet {
@@ -150,14 +163,26 @@ export class Outlets {
     const clock = this.#isTimed !== false;
     return {
       ...place,
-      // Which kernel answers may be known only later.
+      // Which kernel answers may be known only later, and a terminal may get another size.
       get page() {
-        return { ...page, times: areTimesShown(), clock };
+        return { ...page(), times: areTimesShown(), clock };
       },
       print,
       stream,
     };
   }
+}
+
+/** Makes text for people fit the terminal, and colours its status words. */
+type Dress = (text: Iterable<string>) => Iterable<string>;
+
+// Loaded where there is a terminal, or colour.
+async function dressFor({ terminal, page: { ink } }: Context): Promise<Dress | null> {
+  if (terminal === null && ink === PLAIN) return null;
+  const { fitted } = await import("../report/layout.ts");
+  const { withStatusInk } = await import("../report/status_words.ts");
+  const paint: Dress = ink === PLAIN ? (text) => text : (text) => withStatusInk(text, ink);
+  return (text) => terminal === null ? paint(text) : fitted(paint(text), terminal.columns);
 }
 
 function* joined(parts: readonly Iterable<string>[]): Generator<string> {

@@ -1,7 +1,8 @@
 // Standard output and standard error. Everything printed is escaped here.
 import { surviveFileLimit } from "../host/exhaustion.ts";
 import { printableLine, printableText } from "../text/printable.ts";
-import type { TerminalText } from "../text/terminal_text.ts";
+import type { Obeyed, TerminalText } from "../text/terminal_text.ts";
+import { ownTerminal, type Terminal } from "./terminal.ts";
 
 const encoder = new TextEncoder();
 /**
@@ -12,17 +13,32 @@ const WRITE_AT = 1 << 16;
 /** Standard output failed for another reason than a closed pipe, for instance a full disk. */
 export class OutputError extends Error {}
 
-/**
- * The terminal of standard output, or `null` if it is not a terminal. If its width is unknown, 80
- * columns are assumed.
- */
-export function terminal(): { readonly columns: number } | null {
-  if (!Deno.stdout.isTerminal()) return null;
-  try {
-    return { columns: Deno.consoleSize().columns };
-  } catch {
-    return { columns: 80 };
-  }
+/** The terminal of standard output, or `null` if it is not a terminal. */
+export function terminal(): Terminal | null {
+  return Deno.stdout.isTerminal() ? ownTerminal() : null;
+}
+
+/** The terminal of standard error, or `null` if it is not a terminal. */
+export function errorTerminal(): Terminal | null {
+  return Deno.stderr.isTerminal() ? ownTerminal() : null;
+}
+
+/** How lines on standard error are written: on a terminal they fit it, and may have colours. */
+export interface ErrorStyle {
+  /** Writes a line, which may be several then. */
+  line(text: string): string;
+  /** Writes the program's name in front of a note. */
+  note(name: string): string;
+  /** Writes the program's name in front of an error. */
+  error(name: string): string;
+}
+
+const same = (text: string) => text;
+let errorStyle: ErrorStyle = { line: same, note: same, error: same };
+
+/** Says how lines on standard error are written from here on. */
+export function styleErrors(style: ErrorStyle): void {
+  errorStyle = style;
 }
 
 /**
@@ -31,17 +47,32 @@ export function terminal(): { readonly columns: number } | null {
  * @param line The line, without its line end.
  */
 export function say(line: string): void {
-  removeStatus();
-  try {
-    console.error(printableLine(line));
-  } catch {
-    // There is nowhere to report it.
-  }
+  sayIn(line, errorStyle.note);
 }
 
 /** Prints a line to standard error with the program's name in front. */
 export function note(text: string): void {
-  say(`dirtyring: ${text}`);
+  say(`${NAME}${text}`);
+}
+
+/** Prints an error to standard error, with the program's name in front. */
+export function sayError(text: string): void {
+  sayIn(`${NAME}${text}`, errorStyle.error);
+}
+
+/** What notes and errors begin with, also those of the program in a machine. */
+const NAME = "dirtyring: ";
+
+function sayIn(line: string, paint: (name: string) => string): void {
+  const safe = errorStyle.line(printableLine(line));
+  removeStatus();
+  try {
+    console.error(
+      safe.startsWith(NAME) ? paint(NAME.trimEnd()) + safe.slice(NAME.length - 1) : safe,
+    );
+  } catch {
+    // There is nowhere to report it.
+  }
 }
 
 /**
@@ -108,7 +139,7 @@ export function columnsOfStderr(): number {
  * or another process.
  */
 export class StandardOutput {
-  /** Filters the text for a terminal; `null` if it is not one. */
+  /** Filters the text for a terminal, and colours; `null` if there are neither. */
   readonly #screen: TerminalText | null;
   #progress: OutputStream | null = null;
 
@@ -119,12 +150,12 @@ export class StandardOutput {
   /**
    * Opens standard output.
    *
-   * @param isTerminal Whether it is a terminal. The filter for terminals is loaded only then.
+   * @param obeyed What it obeys beside text. The filter for that is loaded only where it does.
    */
-  static async open(isTerminal: boolean): Promise<StandardOutput> {
-    if (!isTerminal) return new StandardOutput(null);
+  static async open(obeyed: Obeyed): Promise<StandardOutput> {
+    if (!obeyed.frames && !obeyed.colours) return new StandardOutput(null);
     const { TerminalText } = await import("../text/terminal_text.ts");
-    return new StandardOutput(new TerminalText());
+    return new StandardOutput(new TerminalText(obeyed));
   }
 
   /**

@@ -3,10 +3,12 @@
 import type { Result } from "../host/facts.ts";
 import type { KernelRun, KernelRuns } from "../host/kernel_run.ts";
 import { kernelLine } from "./notes.ts";
+import { widthOf as widthOfText } from "./layout.ts";
+import { type Page, PLAIN_PAGE } from "./page.ts";
 import { oneLine, table } from "./table.ts";
 
-/** The default number of characters in a line. */
-export const LINE_WIDTH = 80;
+/** The number of characters in a line that does not go to a terminal. */
+const LINE_WIDTH = 80;
 
 /** The columns for kernels in a table. */
 export interface KernelColumns {
@@ -21,29 +23,34 @@ export interface KernelColumns {
  * that the legend explains.
  *
  * @param rows The rows below the heads: a first cell, then one for each kernel.
- * @param width The most characters in a line.
+ * @param page Where they are written; its width decides.
  */
 export function kernelColumns(
   kernels: readonly KernelRun[],
   rows: readonly (readonly string[])[],
-  width: number,
+  page: Page,
 ): KernelColumns {
   const labels = kernels.map(labelText);
-  const heads = widthOf([["", ...labels], ...rows]) <= width
+  const heads = widthOf([["", ...labels], ...rows]) <= (page.columns ?? LINE_WIDTH)
     ? labels
     : kernels.map((_, n) => `[${n + 1}]`);
-  return { heads, legend: [...kernelLegend(kernels, heads === labels ? [] : heads)] };
+  return { heads, legend: [...kernelLegend(kernels, heads === labels ? [] : heads, page)] };
 }
+
+/** The least columns for the facts of a kernel beside its label. */
+const LEAST_FACTS = 30;
 
 /**
  * Explains which kernel is which.
  *
  * @param numbers The heads that stand for the kernels, if those are not their labels.
+ * @param page Where it is written.
  * @returns Lines with their ends.
  */
-export function kernelLegend(
+export function* kernelLegend(
   kernels: readonly KernelRun[],
   numbers: readonly string[] = [],
+  page: Page = PLAIN_PAGE,
 ): Generator<string> {
   const rows = kernels.map((kernel, n) => [
     n === 0 ? "kernels" : "",
@@ -51,7 +58,17 @@ export function kernelLegend(
     labelText(kernel),
     factsText(kernel),
   ]);
-  return table(rows, rows[0]?.map(() => "left") ?? []);
+  const last = (rows[0]?.length ?? 0) - 1;
+  const aligns = rows[0]?.map((_, n) => n < last ? "left" : "prose") ?? [];
+  const beside = widthOf(rows.map((row) => row.slice(0, last)));
+  if (page.columns === null || page.columns - beside >= LEAST_FACTS) {
+    yield* table(rows, aligns, "", { page, keys: last });
+    return;
+  }
+  // On a narrow terminal the facts of a kernel stand below its label.
+  const indent = " ".repeat(numbers.length > 0 ? 16 : 11);
+  const lines = [...table(rows.map((row) => row.slice(0, last)), aligns.slice(0, last))];
+  for (const [n, line] of lines.entries()) yield `${line}${indent}${rows[n]![last]}\n`;
 }
 
 // Columns are two spaces apart.
@@ -59,7 +76,7 @@ function widthOf(rows: readonly (readonly string[])[]): number {
   const columns = rows[0]?.length ?? 0;
   return Array.from(
     { length: columns },
-    (_, n) => 2 + Math.max(...rows.map((row) => (row[n] ?? "").length)),
+    (_, n) => 2 + Math.max(...rows.map((row) => widthOfText(row[n] ?? ""))),
   ).reduce((sum, one) => sum + one, -2);
 }
 
@@ -109,14 +126,17 @@ function answeredText(label: string, { kernel }: Result): string {
  *
  * @param rows Rows with a first cell, then one for each kernel.
  * @param align The alignment of the kernels' columns.
+ * @param page Where it is written.
  * @returns Lines with their ends.
  */
 export function kernelsTable(
   { heads }: KernelColumns,
   rows: readonly (readonly string[])[],
   align: "left" | "right",
+  page: Page = PLAIN_PAGE,
 ): Generator<string> {
-  return table([["", ...heads], ...rows], ["left", ...heads.map(() => align)]);
+  const aligns = ["left" as const, ...heads.map(() => align)];
+  return table([["", ...heads], ...rows], aligns, "", { page, heads: 1 });
 }
 
 /**

@@ -8,6 +8,7 @@ import type { LabResult } from "../machine/guest_vm.ts";
 import type { KernelState } from "../machine/kernel_state.ts";
 import type { LostCause, LostPages } from "../memory/witness.ts";
 import { printable } from "../text/printable.ts";
+import { type Page, PLAIN_PAGE } from "./page.ts";
 import { countText, oneLine, sizeText, table } from "./table.ts";
 
 /**
@@ -165,9 +166,13 @@ function modelText(model: string): string {
 /**
  * Formats the head of a lab's result: the kernel and the lab.
  *
- * @returns Lines with their ends.
+ * @returns Lines with their ends; none if the page has no head.
  */
-export function* labHead(result: LabResult): Generator<string> {
+export function* labHead(
+  result: LabResult,
+  { header }: Pick<Page, "header"> = PLAIN_PAGE,
+): Generator<string> {
+  if (!header) return;
   const { lab, kernel } = result;
   yield `${kernelLine(kernel)}\n`;
   yield `lab     ${lab.guest} guest, ${countText(lab.vcpus, "vCPU")}, ${sizeText(lab.memory)} in ` +
@@ -189,9 +194,13 @@ export function kernelStateLine(state: KernelState): string {
 /**
  * Formats the kernel's own state of rings before and after a pass; nothing if it was not asked for.
  *
+ * @param page Where it is written.
  * @returns Lines with their ends.
  */
-export function* kernelStateText(rings: readonly ResetRing[]): Generator<string> {
+export function* kernelStateText(
+  rings: readonly ResetRing[],
+  page: Page = PLAIN_PAGE,
+): Generator<string> {
   const rows = rings.flatMap(({ vcpu, kernelState }) =>
     kernelState === null ? [] : [
       [`vCPU ${vcpu} before`, ...cells(kernelState.before)],
@@ -202,6 +211,8 @@ export function* kernelStateText(rings: readonly ResetRing[]): Generator<string>
   yield* table(
     [["kernel", "dirty_index", "reset_index", "size", "soft limit"], ...rows],
     ["left", "right", "right", "right", "right"],
+    "",
+    { page, heads: 1 },
   );
 }
 

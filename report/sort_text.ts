@@ -9,21 +9,22 @@ import { type Align, countText, numberText, table, timeText } from "./table.ts";
  * and saved. Whether it paid is said of a kernel alone: times of the model are only its own.
  *
  * @param backend Which kernel answered.
- * @param page `times`: whether times are shown.
+ * @param page Where it is written.
  * @returns Lines with their ends; the first line is blank.
  */
 export function* sortText(
   sort: SortCost,
   backend: LabResult["kernel"]["backend"],
-  { times }: Pick<Page, "times">,
+  page: Page,
 ): Generator<string> {
+  const { times, ink } = page;
   const { repetitions, plain, sorted, emulated } = sort;
   if (plain.entries === 0 || (times && repetitions === 0)) {
     yield `\nsorting not ${times ? "measured" : "counted"}: the run ended early\n`;
     return;
   }
   if (!times) {
-    yield "\nsorting in the ring, by what resets of one round find\n";
+    yield `\n${ink.bold("sorting in the ring, by what resets of one round find")}\n`;
     yield* table(
       [
         ["", "plain", "sorted"],
@@ -33,13 +34,13 @@ export function* sortText(
       ],
       ["left", "right", "right"],
       "  ",
+      { page, heads: 1 },
     );
     yield* countsNote(emulated);
     return;
   }
-  yield `\nsorting in the ring, measured: median of ${
-    countText(repetitions, "round")
-  } each, in turn\n`;
+  const often = `median of ${countText(repetitions, "round")} each, in turn`;
+  yield `\n${ink.bold(`sorting in the ring, measured: ${often}`)}\n`;
   const row = (name: string, time: (side: SortSide) => number | null) => [
     name,
     timeText(time(plain)),
@@ -57,6 +58,7 @@ export function* sortText(
     ],
     aligns,
     "  ",
+    { page, heads: 1 },
   );
   yield* timesNote(backend, emulated, "what sorting saves");
   if (backend !== "model") yield `${verdict(sort)}\n`;

@@ -1,20 +1,60 @@
 // Tables, bars, and numbers with units, as text for people.
+//
+// @std/fmt was looked at for the numbers: its `bytes` rounds to three digits and writes a number of
+// bytes as kB, where a size here is exact; its `duration` lists every unit ("1s 250ms 0µs 12ns"),
+// where three digits with one unit are wanted; `printf` has no engineering notation. They print
+// nothing that is wanted here.
 
 import { cut, printableLine } from "../text/printable.ts";
+import { padTo, widthOf, wrap } from "./layout.ts";
+import { type Page, PLAIN_PAGE } from "./page.ts";
 
-/** The alignment of a column. */
-export type Align = "left" | "right";
+/**
+ * The alignment of a column, and what becomes of it where the terminal is too narrow: `prose` is
+ * text that may be broken into lines, `bar` a bar that may be shorter or missing. What is left or
+ * right is never cut.
+ */
+export type Align = "left" | "right" | "prose" | "bar";
+
+/** How a table is written. */
+export interface TableStyle {
+  /** Where it is written; on a terminal it fits the width. */
+  readonly page?: Page;
+  /** How many of its first rows are its head. */
+  readonly heads?: number;
+  /**
+   * How many of its first columns name its rows: they stand before each group of columns where the
+   * table is too wide.
+   */
+  readonly keys?: number;
+}
+
+const GAP = 2;
+/** The least columns of a text that is broken into lines. */
+const LEAST_PROSE = 24;
+/** The least blocks of a full bar. */
+const LEAST_BAR = 8;
 
 /**
  * Formats rows of text as aligned columns, two spaces apart. Lines have no spaces at their ends.
+ * Where they would be longer than the page is wide, bars are drawn shorter, prose is broken into
+ * lines, bars are left out, and columns that still do not fit follow below, as a table of their own.
  *
  * @example
  * ```ts
  * import { table } from "./table.ts";
+ * import { PLAIN_PAGE } from "./page.ts";
  * import { assertEquals } from "@std/assert";
  *
- * const lines = [...table([["vCPU", "entries"], ["0", "256"]], ["left", "right"])];
- * assertEquals(lines, ["vCPU  entries\n", "0         256\n"]);
+ * const rows = [["vCPU", "entries"], ["0", "256"]];
+ * assertEquals([...table(rows, ["left", "right"])], ["vCPU  entries\n", "0         256\n"]);
+ * const page = { ...PLAIN_PAGE, columns: 60 };
+ * const wide = [["1", "x".repeat(40), "y".repeat(40)]];
+ * assertEquals([...table(wide, ["left", "left", "left"], "", { page })], [
+ *   `1  ${"x".repeat(40)}\n`,
+ *   "\n",
+ *   `1  ${"y".repeat(40)}\n`,
+ * ]);
  * ```
  *
  * @param rows The rows, including the head.
@@ -26,21 +66,134 @@ export function* table(
   rows: readonly (readonly string[])[],
   aligns: readonly Align[],
   indent = "",
+  { page = PLAIN_PAGE, heads = 0, keys = 1 }: TableStyle = {},
 ): Generator<string> {
-  const widths = new Array<number>(aligns.length).fill(0);
-  for (const row of rows) {
-    for (let n = 0; n < row.length; n++) widths[n] = Math.max(widths[n]!, row[n]!.length);
+  const widths = aligns.map((_, n) => Math.max(0, ...rows.map((row) => widthOf(row[n] ?? ""))));
+  const room = page.columns === null ? null : page.columns - indent.length;
+  const columns = aligns.map((align, n) => ({
+    ...{ n, align, width: widths[n]!, most: widths[n]! },
+    least: leastOf(align, widths[n]!, rows.map((row) => row[n] ?? "")),
+  }));
+  const groups = groupsOf(columns, room, keys);
+  yield* groupLines(rows, groups[0]!, indent, page, heads);
+  for (const group of groups.slice(1)) {
+    const first = group[keys]!;
+    const own = rows.map((row, r) => r < heads - 1 ? spanning(row, first) : row)
+      .filter((row) => !isEmptyBeside(row, group, keys));
+    const head = Math.max(0, ...own.slice(0, heads).map((row) => widthOf(row[first.n] ?? "")));
+    const wide = { ...first, width: Math.max(first.width, head) };
+    yield "\n";
+    yield* groupLines(own, group.with(keys, wide), indent, page, heads);
   }
-  for (const row of rows) {
-    let line = indent;
-    for (let n = 0; n < row.length; n++) {
-      const cell = aligns[n] === "right"
-        ? row[n]!.padStart(widths[n]!)
-        : row[n]!.padEnd(widths[n]!);
-      line += n === 0 ? cell : `  ${cell}`;
+}
+
+function* groupLines(
+  rows: readonly (readonly string[])[],
+  group: readonly Column[],
+  indent: string,
+  page: Page,
+  heads: number,
+): Generator<string> {
+  for (const [r, row] of rows.entries()) yield* rowLines(row, group, indent, page, r < heads);
+}
+
+// Whether a row of a further group has its names alone.
+function isEmptyBeside(row: readonly string[], group: readonly Column[], keys: number): boolean {
+  const isBlank = ({ n }: Column) => (row[n] ?? "") === "";
+  return group.slice(keys).every(isBlank) && !group.slice(0, keys).every(isBlank);
+}
+
+// An upper head stands above several columns; where they are parted it stands above both parts.
+function spanning(row: readonly string[], first: Column): readonly string[] {
+  if (row[first.n] !== "") return row;
+  const above = row.slice(0, first.n).findLast((cell) => cell !== "") ?? "";
+  return row.toSpliced(first.n, 1, above);
+}
+
+/** A column of a table. */
+interface Column {
+  /** Its number in the rows. */
+  readonly n: number;
+  readonly align: Align;
+  /** Its width in this table. */
+  readonly width: number;
+  /** The width of its widest cell. */
+  readonly most: number;
+  /** The least width that it may have. */
+  readonly least: number;
+}
+
+const total = (columns: readonly Column[]) =>
+  columns.reduce((sum, { width }) => sum + width, GAP * (columns.length - 1));
+
+// The columns, in groups that fit below each other.
+function groupsOf(columns: readonly Column[], room: number | null, keys: number): Column[][] {
+  if (room === null || total(columns) <= room) return [[...columns]];
+  const narrow = columns.map((column) => ({ ...column, width: column.least }));
+  if (total(narrow) <= room) return [widened(narrow, room)];
+  // The numbers of a bar stand there as well.
+  const numbers = narrow.filter(({ align }) => align !== "bar");
+  const names = numbers.slice(0, keys);
+  const groups: Column[][] = [];
+  let group: Column[] = names;
+  for (const column of numbers.slice(keys)) {
+    if (total([...group, column]) > room && group.length > names.length) {
+      groups.push(group);
+      group = names;
     }
-    yield `${line.trimEnd()}\n`;
+    group = [...group, column];
   }
+  return [...groups, group].map((one) => widened(one, room));
+}
+
+function leastOf(align: Align, width: number, cells: readonly string[]): number {
+  if (align === "bar") return Math.min(width, LEAST_BAR);
+  if (align !== "prose" || width <= LEAST_PROSE) return width;
+  return Math.max(LEAST_PROSE, ...cells.flatMap((cell) => cell.split(" ")).map(widthOf));
+}
+
+// Gives the room that is left to the columns that could use it, the narrowest first.
+function widened(columns: readonly Column[], room: number): Column[] {
+  let left = room - total(columns);
+  const short = columns.filter(({ width, most }) => width < most)
+    .sort((a, b) => (a.most - a.width) - (b.most - b.width));
+  const widths = new Map<number, number>();
+  for (const [n, column] of short.entries()) {
+    const more = Math.max(
+      0,
+      Math.min(column.most - column.width, Math.floor(left / (short.length - n))),
+    );
+    left -= more;
+    widths.set(column.n, column.width + more);
+  }
+  return columns.map((column) => ({ ...column, width: widths.get(column.n) ?? column.width }));
+}
+
+function* rowLines(
+  row: readonly string[],
+  columns: readonly Column[],
+  indent: string,
+  { ink }: Page,
+  isHead: boolean,
+): Generator<string> {
+  const cells = columns.map((column) => {
+    const lines = cellLines(row[column.n] ?? "", column);
+    if (isHead) return lines.map((line) => line === "" ? line : ink.bold(line));
+    return column.align === "bar" ? lines.map((line) => line === "" ? line : ink.bar(line)) : lines;
+  });
+  const height = Math.max(1, ...cells.map(({ length }) => length));
+  for (let n = 0; n < height; n++) {
+    const line = columns.map(({ align, width }, c) =>
+      padTo(cells[c]![n] ?? "", width, align === "right" ? "right" : "left")
+    );
+    yield `${indent}${line.join(" ".repeat(GAP))}`.trimEnd() + "\n";
+  }
+}
+
+function cellLines(cell: string, { align, width, most }: Column): string[] {
+  if (align === "prose") return wrap(cell, { columns: width, hang: "" });
+  if (align !== "bar" || width === most || !cell.startsWith(FULL)) return [cell];
+  return [FULL.repeat(Math.max(1, Math.round(cell.length / most * width)))];
 }
 
 const FULL = "█";

@@ -39,6 +39,16 @@ declare module "@std/cli/parse-args" {
   ): { _: (string | number)[]; [name: string]: unknown };
 }
 
+declare module "@std/fmt/colors" {
+  export function setColorEnabled(value: boolean): void;
+  export function bold(str: string): string;
+  export function dim(str: string): string;
+  export function red(str: string): string;
+  export function green(str: string): string;
+  export function yellow(str: string): string;
+  export function cyan(str: string): string;
+}
+
 declare module "@std/text/levenshtein-distance" {
   export function levenshteinDistance(str1: string, str2: string): number;
 }

@@ -8,8 +8,10 @@ export interface GuestRequest {
   readonly args: readonly string[];
   /** The folder in which the command runs. */
   readonly cwd: string;
-  /** Columns of the host's terminal; `null` where standard output is not a terminal. */
-  readonly columns: number | null;
+  /** The host's terminal; `null` where standard output is not a terminal. */
+  readonly terminal: HostTerminal | null;
+  /** Whether the host decided that standard output has colours. */
+  readonly isColoured: boolean;
   /** Whether the host shows the command's progress. */
   readonly progress: boolean;
   /** What a result tells of this host's side. */
@@ -30,6 +32,16 @@ export interface GuestRequest {
   readonly modules: readonly string[];
 }
 
+/** The host's terminal as it was when the machine was made. */
+export interface HostTerminal {
+  /** Its width. */
+  readonly columns: number;
+  /** Its height. */
+  readonly rows: number;
+  /** Whether it takes text alone, and no escape sequence. */
+  readonly isDumb: boolean;
+}
+
 /** What a result made in a machine tells of the side that booted it. */
 export interface HostOrigin {
   /** The whole command line, as it was given there. */
@@ -39,7 +51,7 @@ export interface HostOrigin {
 }
 
 /** How a command is started in a machine, beside its arguments: JSON, the first of them. */
-export type GuestStart = Pick<GuestRequest, "columns" | "host" | "progress">;
+export type GuestStart = Pick<GuestRequest, "terminal" | "isColoured" | "host" | "progress">;
 
 /** Where the program is in the machine. */
 export const PROGRAM = "/dirtyring";

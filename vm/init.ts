@@ -158,8 +158,8 @@ async function placeFiles({ cwd, inputs, outputs }: GuestRequest): Promise<void>
 }
 
 async function runCommand(request: GuestRequest, line: Line): Promise<number> {
-  const { args, cwd, columns, progress, host, hasStdin } = request;
-  const start: GuestStart = { columns, progress, host };
+  const { args, cwd, terminal, isColoured, progress, host, hasStdin } = request;
+  const start: GuestStart = { terminal, isColoured, progress, host };
   const child = new Deno.Command(DENO, {
     args: [
       ...["run", "--quiet", "--no-prompt", "--no-config", "--no-lock", "--cached-only"],

@@ -1,5 +1,6 @@
 // The sweeps of a bench without times: what they counted, which is the same on every kernel.
 
+import type { Page } from "../../report/page.ts";
 import { bar, countText, fractionText, numberText, sizeText, table } from "../../report/table.ts";
 import { printable } from "../../text/printable.ts";
 import type { BenchResult } from "./bench.ts";
@@ -21,21 +22,22 @@ export function trackingText({ tracking, sorted }: Pick<CostCell, "tracking" | "
 /**
  * Formats what the sweeps of a bench counted.
  *
+ * @param page Where it is written.
  * @returns Lines with their ends; the first line is blank.
  */
-export function* countsText(result: BenchResult): Generator<string> {
+export function* countsText(result: BenchResult, page: Page): Generator<string> {
   const { cells, ringSizes, ringSizeGuest, patterns, sorting } = result;
   if (cells.length > 0) {
-    yield* costCounts(cells);
-    yield* readRatios(cells);
+    yield* costCounts(cells, page);
+    yield* readRatios(cells, page);
   }
-  if (ringSizeGuest !== null) yield* ringSizeCounts(ringSizes, ringSizeGuest);
-  if (patterns.length > 0) yield* patternCounts(patterns);
-  if (sorting.length > 0) yield* sortCounts(sorting);
+  if (ringSizeGuest !== null) yield* ringSizeCounts(ringSizes, ringSizeGuest, page);
+  if (patterns.length > 0) yield* patternCounts(patterns, page);
+  if (sorting.length > 0) yield* sortCounts(sorting, page);
 }
 
-function* costCounts(cells: readonly CostCell[]): Generator<string> {
-  yield "\ncost: to learn which pages are dirty, and to re-protect them\n" +
+function* costCounts(cells: readonly CostCell[], page: Page): Generator<string> {
+  yield `\n${page.ink.bold("cost:")} to learn which pages are dirty, and to re-protect them\n` +
     "  read: bytes of entries, or of the bitmap, that userspace reads;\n" +
     "  copied: bytes of the bitmap that KVM copies;\n" +
     "  masks: up to 64 pages that are re-protected at once, modelled for a ring\n";
@@ -44,8 +46,9 @@ function* costCounts(cells: readonly CostCell[]): Generator<string> {
     const groups = [...Map.groupBy(memory, ({ dirtyPages }) => dirtyPages).values()];
     yield* table(
       [["dirty", "tracking", "read", "copied", "masks", ""], ...groups.flatMap(groupRows)],
-      ["right", "left", "right", "right", "right", "left"],
+      ["right", "left", "right", "right", "right", "bar"],
       "  ",
+      { page, heads: 1, keys: 2 },
     );
   }
 }
@@ -63,7 +66,7 @@ function groupRows(cells: readonly CostCell[]): string[][] {
   ]);
 }
 
-function* readRatios(cells: readonly CostCell[]): Generator<string> {
+function* readRatios(cells: readonly CostCell[], page: Page): Generator<string> {
   const pages = [...new Set(cells.map(({ dirtyPages }) => dirtyPages))].sort((a, b) => a - b);
   const rows = [...Map.groupBy(cells, ({ memoryBytes }) => memoryBytes)].map(([memory, inside]) => [
     sizeText(memory),
@@ -78,14 +81,18 @@ function* readRatios(cells: readonly CostCell[]): Generator<string> {
     }),
   ]);
   yield "\n  read, ring / bitmap: below 1 the ring reads less; by dirty pages\n";
-  yield* table([["memory", ...pages.map(String)], ...rows], rows[0]!.map(() => "right"), "  ");
+  yield* table([["memory", ...pages.map(String)], ...rows], rows[0]!.map(() => "right"), "  ", {
+    page,
+    heads: 1,
+  });
 }
 
 function* ringSizeCounts(
   sizes: readonly RingSizeCost[],
   { vcpus, stores, dirtyPages, intervalMs }: RingSizeGuest,
+  page: Page,
 ): Generator<string> {
-  yield `\nring-size: ${
+  yield `\n${page.ink.bold("ring-size:")} ${
     countText(vcpus, "vCPU")
   } that run while they are harvested, every ${intervalMs} ms and when a ring is full;\n` +
     `  ${countText(stores, "store")} to ${countText(dirtyPages, "page")}\n`;
@@ -101,14 +108,17 @@ function* ringSizeCounts(
         bar(fullExits, most, BAR_WIDTH),
       ]),
     ],
-    ["right", "right", "right", "right", "left"],
+    ["right", "right", "right", "right", "bar"],
     "  ",
+    { page, heads: 1 },
   );
 }
 
-function* patternCounts(patterns: readonly PatternCost[]): Generator<string> {
+function* patternCounts(patterns: readonly PatternCost[], page: Page): Generator<string> {
   const [first] = patterns;
-  yield `\npattern: the batches of a reset of ${first?.entries} entries in different orders, modelled\n`;
+  yield `\n${
+    page.ink.bold("pattern:")
+  } the batches of a reset of ${first?.entries} entries in different orders, modelled\n`;
   const most = Math.max(...patterns.map(({ batches }) => batches));
   yield* table(
     [
@@ -120,13 +130,16 @@ function* patternCounts(patterns: readonly PatternCost[]): Generator<string> {
         bar(batches, most, BAR_WIDTH),
       ]),
     ],
-    ["left", "right", "right", "left"],
+    ["left", "right", "right", "bar"],
     "  ",
+    { page, heads: 1 },
   );
 }
 
-function* sortCounts(densities: readonly SortDensity[]): Generator<string> {
-  yield "\nsort: the batches of random pages of a slot, plain and sorted in the ring before marking, " +
+function* sortCounts(densities: readonly SortDensity[], page: Page): Generator<string> {
+  yield `\n${
+    page.ink.bold("sort:")
+  } the batches of random pages of a slot, plain and sorted in the ring before marking, ` +
     "modelled\n";
   yield* table(
     [
@@ -140,8 +153,9 @@ function* sortCounts(densities: readonly SortDensity[]): Generator<string> {
         bar(plain.batches / sorted.batches, mostGain(densities), BAR_WIDTH),
       ]),
     ],
-    ["right", "right", "right", "right", "right", "left"],
+    ["right", "right", "right", "right", "right", "bar"],
     "  ",
+    { page, heads: 1 },
   );
 }
 

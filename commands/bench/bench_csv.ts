@@ -22,18 +22,18 @@ interface Row {
 }
 
 /**
- * Formats all figures of `dirtyring bench` as CSV with a header line (RFC 4180, except for line
- * ends). Each row has one figure. Fields that do not apply are empty; no field needs quotes.
+ * Formats all figures of `dirtyring bench` as CSV with a header line, if the page has heads
+ * (RFC 4180, except for line ends). Each row has one figure. Fields that do not apply are empty; no field needs quotes.
  *
- * @param page `times`: whether figures that are times, or rates, have rows.
+ * @param page `times`: whether figures that are times, or rates, have rows; `header`.
  * @returns Lines with their ends.
  */
 export function* benchCsv(
   result: BenchResult,
   _options: unknown,
-  { times }: Pick<Page, "times">,
+  { times, header }: Pick<Page, "times" | "header">,
 ): Generator<string> {
-  yield `${COLUMNS}\n`;
+  if (header) yield `${COLUMNS}\n`;
   for (const row of rowsOf(result)) {
     if (row.median === null || (!times && TIMED.test(row.figure))) continue;
     const fields: Readonly<Record<string, unknown>> = { ...row };

@@ -12,14 +12,9 @@ import {
   kernelRuns,
   type UnlabelledRun,
 } from "../../host/kernel_run.ts";
-import {
-  kernelColumns,
-  kernelProblems,
-  kernelsTable,
-  LINE_WIDTH,
-  saidOf,
-} from "../../report/kernels_text.ts";
+import { kernelColumns, kernelProblems, kernelsTable, saidOf } from "../../report/kernels_text.ts";
 import { kernelLogText } from "../../report/notes.ts";
+import { type Page, PLAIN_PAGE } from "../../report/page.ts";
 import { countText, numberText, oneLine, sizeText } from "../../report/table.ts";
 import { printable } from "../../text/printable.ts";
 import type { BenchResult } from "./bench.ts";
@@ -143,17 +138,16 @@ const TITLES: Readonly<Record<BenchRatio["sweep"], string>> = {
  * Formats the result of `dirtyring bench` on several kernels for people: a line for each ratio, a
  * column for each kernel.
  *
- * @param width The most characters in a line: if labels are too long, the tables have numbers
- * instead.
- * @param times Whether times, and so their ratios, are shown.
+ * @param page Where it is written: if labels are too long for its width, the tables have numbers
+ * instead; `times`: whether times, and so their ratios, are shown.
  * @returns Lines with their ends.
  */
 export function* benchKernelsText(
   result: BenchKernels,
-  width = LINE_WIDTH,
-  times = true,
+  page: Page = PLAIN_PAGE,
 ): Generator<string> {
   const { kernels } = result;
+  const { times } = page;
   const ratios = times ? result.ratios : [];
   const sweeps = [...Map.groupBy(ratios, ({ sweep }) => sweep)].map(([sweep, of]) => ({
     title: TITLES[sweep],
@@ -164,14 +158,14 @@ export function* benchKernelsText(
       ),
     ]),
   }));
-  const columns = kernelColumns(kernels, sweeps.flatMap(({ rows }) => rows), width);
-  yield* columns.legend;
-  if (times) {
+  const columns = kernelColumns(kernels, sweeps.flatMap(({ rows }) => rows), page);
+  if (page.header) yield* columns.legend;
+  if (times && !page.quiet) {
     yield "\nRatios, each within one kernel: times of different VMs say little of their kernels.\n";
   }
-  for (const { title, rows } of sweeps) {
-    yield `\n${title}\n`;
-    yield* kernelsTable(columns, rows, "right");
+  for (const { title, rows } of page.quiet ? [] : sweeps) {
+    yield `\n${page.ink.bold(title)}\n`;
+    yield* kernelsTable(columns, rows, "right", page);
   }
   yield* kernelProblems(result);
   yield* endText(result);

@@ -1,3 +1,4 @@
+import type { Page } from "../../report/page.ts";
 import { bar, countText, fractionText, numberText, table, timeText } from "../../report/table.ts";
 import { printable } from "../../text/printable.ts";
 import type { CostCrossover } from "./bench_crossing.ts";
@@ -10,13 +11,15 @@ const BAR_WIDTH = 24;
  * Formats the ring-size sweep for people.
  *
  * @param guest The guest that ran.
+ * @param page Where it is written.
  * @returns Lines with their ends; the first line is blank.
  */
 export function* ringSizesText(
   sizes: readonly RingSizeCost[],
   { vcpus, stores, dirtyPages, intervalMs }: RingSizeGuest,
+  page: Page,
 ): Generator<string> {
-  yield `\nring-size: ${
+  yield `\n${page.ink.bold("ring-size:")} ${
     countText(vcpus, "vCPU")
   } that run while they are harvested, every ${intervalMs} ms ` +
     `and when a ring is full;\n  ${countText(stores, "store")} to ${
@@ -39,8 +42,9 @@ export function* ringSizesText(
         bar(size.storesPerSecond, most, BAR_WIDTH),
       ]),
     ],
-    [...new Array(8).fill("right"), "left"],
+    [...new Array(8).fill("right"), "bar"],
     "  ",
+    { page, heads: 1 },
   );
 }
 
@@ -52,14 +56,18 @@ function rounded(value: number): string {
  * Formats the pattern sweep for people.
  *
  * @param isCompared Whether it is said how much longer a reset takes than with the first pattern.
+ * @param page Where it is written.
  * @returns Lines with their ends; the first line is blank.
  */
 export function* patternsText(
   patterns: readonly PatternCost[],
   isCompared: boolean,
+  page: Page,
 ): Generator<string> {
   const [first] = patterns;
-  yield `\npattern: KVM_RESET_DIRTY_RINGS on ${first?.entries} entries in different orders, ` +
+  yield `\n${
+    page.ink.bold("pattern:")
+  } KVM_RESET_DIRTY_RINGS on ${first?.entries} entries in different orders, ` +
     `medians of ${countText(first?.repetitions ?? 0, "round")}; batches are modelled\n`;
   const most = Math.max(...patterns.map(({ resetNsPerEntry }) => resetNsPerEntry));
   yield* table(
@@ -85,8 +93,9 @@ export function* patternsText(
         bar(one.resetNsPerEntry, most, BAR_WIDTH),
       ]),
     ],
-    ["left", ...new Array(isCompared ? 6 : 5).fill("right"), "left"],
+    ["left", ...new Array(isCompared ? 6 : 5).fill("right"), "bar"],
     "  ",
+    { page, heads: 1 },
   );
 }
 
@@ -95,15 +104,19 @@ export function* patternsText(
  *
  * @param pays The density from which sorting pays.
  * @param isCompared Whether it is said what sorting saves, and from where on it pays.
+ * @param page Where it is written.
  * @returns Lines with their ends; the first line is blank.
  */
 export function* densityText(
   densities: readonly SortDensity[],
   pays: SortPays | null,
   isCompared: boolean,
+  page: Page,
 ): Generator<string> {
   const least = Math.min(...densities.map(({ repetitions }) => repetitions));
-  yield `\nsort: random pages of a slot, plain and sorted in the ring before marking; ns an entry, medians ` +
+  yield `\n${
+    page.ink.bold("sort:")
+  } random pages of a slot, plain and sorted in the ring before marking; ns an entry, medians ` +
     `of ${countText(least, "round")} or more\n`;
   const ns = (value: number) => value.toFixed(1);
   const most = Math.max(...densities.map(({ ratio }) => ratio));
@@ -137,8 +150,9 @@ export function* densityText(
           : []),
       ]),
     ],
-    [...new Array(10).fill("right"), "left"],
+    [...new Array(10).fill("right"), "bar"],
     "  ",
+    { page, heads: 2 },
   );
   if (pays !== null && isCompared) yield `  ${paysText(pays)}\n`;
 }

@@ -22,12 +22,22 @@ import { densityText, patternsText, rangeText, ringSizesText } from "./bench_swe
  * Formats the result of `dirtyring bench` for people: of a kernel times, of a model what was
  * counted, and times only where they are asked for. What rests on times is said of a kernel alone.
  *
- * @param page `times`: whether times are shown.
+ * @param page Where it is written. What is quiet tells what did not hold, and the verdict.
  * @returns Lines with their ends.
  */
-export function* benchText(result: BenchResult, { times }: Pick<Page, "times">): Generator<string> {
+export function* benchText(result: BenchResult, page: Page): Generator<string> {
+  if (page.header) yield* headText(result, page);
+  const { times } = page;
+  const isModel = result.kernel.backend === "model";
+  if (!page.quiet) {
+    if (isModel || !times) yield* countsText(result, page);
+    if (times) yield* timedText(result, !isModel, page);
+  }
+  yield* endText(result, page);
+}
+
+function* headText(result: BenchResult, { times }: Page): Generator<string> {
   const { options, kernel } = result;
-  const isModel = kernel.backend === "model";
   yield `${kernelLine(kernel)}\n`;
   yield `bench   ${options.guest} guest, ${
     printable(options.pattern)
@@ -37,26 +47,31 @@ export function* benchText(result: BenchResult, { times }: Pick<Page, "times">):
     yield `        medians of ${countText(result.repetitions, "repetition")} or more, in turn\n`;
     yield* timesNote(kernel.backend, result.emulated, "what re-protecting costs");
   } else yield* countsNote(result.emulated);
-  if (isModel || !times) yield* countsText(result);
-  if (times) yield* timedText(result, !isModel);
-  yield* endText(result);
 }
 
-function* timedText(result: BenchResult, isCompared: boolean): Generator<string> {
+function* timedText(
+  result: BenchResult,
+  isCompared: boolean,
+  page: Page,
+): Generator<string> {
   const { cells, crossover, ringSizes, ringSizeGuest, patterns, sorting, sortPays } = result;
-  if (cells.length > 0) yield* costText(cells);
-  if (cells.length > 0 && isCompared) yield* crossoverText(cells, crossover);
-  if (ringSizeGuest !== null) yield* ringSizesText(ringSizes, ringSizeGuest);
-  if (patterns.length > 0) yield* patternsText(patterns, isCompared);
-  if (sorting.length > 0) yield* densityText(sorting, sortPays, isCompared);
+  if (cells.length > 0) yield* costText(cells, page);
+  if (cells.length > 0 && isCompared) yield* crossoverText(cells, crossover, page);
+  if (ringSizeGuest !== null) yield* ringSizesText(ringSizes, ringSizeGuest, page);
+  if (patterns.length > 0) yield* patternsText(patterns, isCompared, page);
+  if (sorting.length > 0) yield* densityText(sorting, sortPays, isCompared, page);
 }
 
-function* endText({ interrupted, problems, ok }: BenchResult): Generator<string> {
-  if (interrupted !== null) yield `\ninterrupted by ${interrupted}: figures up to there\n`;
+function* endText(
+  { interrupted, problems, ok }: BenchResult,
+  { quiet }: Page,
+): Generator<string> {
+  const blank = quiet ? "" : "\n";
+  if (interrupted !== null) yield `${blank}interrupted by ${interrupted}: figures up to there\n`;
   for (const problem of problems) yield `PROBLEM: ${oneLine(problem)}\n`;
   yield ok
-    ? "\nok: every tracker found the pages that were stored to, and no others\n"
-    : `\nFAILED: ${countText(problems.length, "problem")}\n`;
+    ? `${blank}ok: every tracker found the pages that were stored to, and no others\n`
+    : `${blank}FAILED: ${countText(problems.length, "problem")}\n`;
 }
 
 const BAR_WIDTH = 20;
@@ -69,21 +84,26 @@ const ALIGNS: readonly Align[] = [
   "right",
   "right",
   "right",
-  "left",
+  "bar",
 ];
 
 /**
  * Formats the cost sweep: a table for each size of memory.
  *
  * @param cells The cells; those of one size must be adjacent.
+ * @param page Where it is written.
  * @returns Lines with their ends; the first line is blank.
  */
-export function* costText(cells: readonly CostCell[]): Generator<string> {
-  yield "\ncost: to learn which pages are dirty, and to re-protect them\n";
+export function* costText(cells: readonly CostCell[], page: Page): Generator<string> {
+  yield `\n${page.ink.bold("cost:")} to learn which pages are dirty, and to re-protect them\n`;
   for (const memory of Map.groupBy(cells, ({ memoryBytes }) => memoryBytes).values()) {
     yield `\n  ${sizeText(memory[0]!.memoryBytes)}\n`;
     const groups = [...Map.groupBy(memory, ({ dirtyPages }) => dirtyPages).values()];
-    yield* table([HEAD, ...groups.flatMap(groupRows)], ALIGNS, "  ");
+    yield* table([HEAD, ...groups.flatMap(groupRows)], ALIGNS, "  ", {
+      page,
+      heads: 1,
+      keys: 2,
+    });
   }
 }
 
@@ -111,11 +131,13 @@ function groupRows(cells: readonly CostCell[]): string[][] {
 /**
  * Formats the ratios of the ring to the plain bitmap, and where the bitmap begins to win.
  *
+ * @param page Where it is written.
  * @returns Lines with their ends; the first line is blank.
  */
 export function* crossoverText(
   cells: readonly CostCell[],
   crossovers: readonly CostCrossover[],
+  page: Page,
 ): Generator<string> {
   const pages = [...new Set(cells.map(({ dirtyPages }) => dirtyPages))].sort((a, b) => a - b);
   const rows = crossovers.flatMap(({ memoryBytes, sorted, ...plain }) =>
@@ -131,8 +153,9 @@ export function* crossoverText(
   yield "\n  ring / bitmap: below 1 the ring is faster; by dirty pages\n";
   yield* table(
     [["memory", "", ...pages.map(String), "the bitmap wins"], ...rows],
-    ["right", "left", ...pages.map(() => "right" as const), "left"],
+    ["right", "left", ...pages.map(() => "right" as const), "prose"],
     "  ",
+    { page, heads: 1, keys: 2 },
   );
 }
 

@@ -61,8 +61,7 @@ const text: LateFormatter<Outcome, unknown> = async (result) => {
 const ownText: LateFormatter<Outcome, unknown> = async (result) => {
   if (isCompared(result)) {
     const { benchKernelsText } = await import("./bench_kernels.ts");
-    return (outcome, _, { columns, times }) =>
-      isCompared(outcome) ? benchKernelsText(outcome, columns ?? undefined, times) : [];
+    return (outcome, _, page) => isCompared(outcome) ? benchKernelsText(outcome, page) : [];
   }
   const { benchText } = await import("./bench_text.ts");
   return function* (outcome, _, page) {

@@ -10,7 +10,7 @@ import {
 } from "../../conformance/runner/select_checks.ts";
 import { UsageError } from "../../host/errors.ts";
 import { printable } from "../../text/printable.ts";
-import { checkHeadText, checkResultText } from "./check_text.ts";
+import { checkHeadText, checkResultText, groupHeads } from "./check_text.ts";
 
 /**
  * Selects the checks that a command line asks for.
@@ -62,14 +62,10 @@ function noSuchCheck(
  */
 export function textProgress(outlet: Outlet, ids: readonly string[], isGrouped: boolean): Watcher {
   const width = Math.max(...ids.map((id) => id.length));
-  let group: string | null = null;
+  const isHead = groupHeads(isGrouped, outlet.page);
   return {
-    begin: (kernel, log) => outlet.print(checkHeadText(kernel, log)),
-    result(result) {
-      const isHead = isGrouped && result.group !== group;
-      group = result.group;
-      return outlet.print(checkResultText(result, width, isHead));
-    },
+    begin: (kernel, log) => outlet.print(checkHeadText(kernel, log, outlet.page)),
+    result: (result) => outlet.print(checkResultText(result, width, isHead(result), outlet.page)),
   };
 }
 

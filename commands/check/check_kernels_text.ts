@@ -1,4 +1,4 @@
-import { type CheckResult, type CheckStatus, hasFailed } from "../../conformance/kit/check.ts";
+import { type CheckResult, hasFailed } from "../../conformance/kit/check.ts";
 import type { CheckReport } from "../../conformance/runner/check_report.ts";
 import type { KernelsReport } from "../../conformance/runner/kernels_report.ts";
 import type { KernelRun } from "../../host/kernel_run.ts";
@@ -7,22 +7,15 @@ import {
   kernelProblems,
   kernelsTable,
   labelText,
-  LINE_WIDTH,
   saidOf,
 } from "../../report/kernels_text.ts";
 import { incompleteText, lostLogText, unreadLogText } from "../../report/notes.ts";
+import { type Page, PLAIN_PAGE } from "../../report/page.ts";
 import { countText, oneLine } from "../../report/table.ts";
-import { checkResultText } from "./check_text.ts";
+import { checkResultText, statusText } from "./check_text.ts";
 
 type Run = KernelRun<CheckReport>;
 
-const WORDS: Readonly<Record<CheckStatus, string>> = {
-  pass: "pass",
-  fail: "FAIL",
-  timeout: "TIMEOUT",
-  skip: "skip",
-  known: "known",
-};
 /** Stands for a check that was not made. */
 const NONE = "-";
 
@@ -31,27 +24,30 @@ const NONE = "-";
  * statement with differing answers, then counts, then the details of all failures, including those
  * that every kernel has.
  *
- * @param width The most characters in a line: if labels are too long, the table has numbers
+ * @param page Where it is written: if labels are too long for its width, the table has numbers
  * instead.
  */
 export function* checkKernelsText(
   report: KernelsReport,
-  width = LINE_WIDTH,
+  page: Page = PLAIN_PAGE,
 ): Generator<string> {
   const { kernels, differing } = report;
+  const shown = page.onlyFailures
+    ? differing.filter(({ answers }) => answers.some((one) => one === "fail" || one === "timeout"))
+    : differing;
   const rows = [
-    ...differing.map(({ id, answers }) => [
+    ...shown.map(({ id, answers }) => [
       oneLine(id),
-      ...answers.map((answer) => answer === null ? NONE : WORDS[answer]),
+      ...answers.map((answer) => answer === null ? NONE : statusText(answer, page)),
     ]),
-    ...(differing.length === 0 ? [] : [[]]),
+    ...(shown.length === 0 ? [] : [[]]),
     ...countRows(kernels),
   ];
-  const columns = kernelColumns(kernels, rows, width);
-  yield* columns.legend;
+  const columns = kernelColumns(kernels, rows, page);
+  if (page.header) yield* columns.legend;
   yield `\n${differenceText(kernels, differing.length)}\n\n`;
-  yield* kernelsTable(columns, rows, "left");
-  yield* failures(kernels, differing.map(({ id }) => id));
+  yield* kernelsTable(columns, rows, "left", page);
+  yield* failures(kernels, differing.map(({ id }) => id), page);
   yield* kernelProblems(report);
   yield* endText(kernels);
 }
@@ -94,7 +90,11 @@ interface Failure {
   readonly kernels: readonly Run[];
 }
 
-function* failures(kernels: readonly Run[], differing: readonly string[]): Generator<string> {
+function* failures(
+  kernels: readonly Run[],
+  differing: readonly string[],
+  page: Page,
+): Generator<string> {
   const failed = kernels.flatMap((kernel) =>
     (kernel.report?.checks ?? [])
       .filter((result) => hasFailed(result, kernel.report!.strict))
@@ -108,9 +108,9 @@ function* failures(kernels: readonly Run[], differing: readonly string[]): Gener
       ["failed on every kernel that was asked", everywhere],
     ] as const
   ) {
-    if (ids.length > 0) yield `\n${head}\n`;
+    if (ids.length > 0) yield `\n${page.ink.bold(head)}\n`;
     for (const id of ids) {
-      for (const failure of together(byId.get(id)!)) yield* failureText(failure, id.length);
+      for (const failure of together(byId.get(id)!)) yield* failureText(failure, id.length, page);
     }
   }
 }
@@ -125,8 +125,13 @@ function together(
   }));
 }
 
-function* failureText({ result, kernels }: Failure, width: number): Generator<string> {
-  yield* checkResultText(result, width, false);
+function* failureText(
+  { result, kernels }: Failure,
+  width: number,
+  page: Page,
+): Generator<string> {
+  // A known defect that counts as failed is a failure here.
+  yield* checkResultText(result, width, false, { ...page, onlyFailures: false });
   yield `${" ".repeat(9)}on        ${kernels.map(labelText).join(", ")}\n`;
 }
 

@@ -184,7 +184,7 @@ async function ask(
     else isWanted = watcher.result(value);
   });
   const errors = new LineReader(watcher.say);
-  const machine = machineFor(prepared, { args, columns: null, host, files: new MachineFiles() }, {
+  const machine = machineFor(prepared, { args, host, files: new MachineFiles() }, {
     booted: watcher.booted,
     stdout(bytes) {
       out.add(bytes);

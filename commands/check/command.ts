@@ -55,17 +55,6 @@ function of<Schema extends CheckOutcome["schema"]>(
       : [];
 }
 
-// The same for a format that uses the terminal's width.
-function withColumns<Schema extends CheckOutcome["schema"]>(
-  schema: Schema,
-  format: (
-    outcome: Extract<CheckOutcome, { schema: Schema }>,
-    columns?: number,
-  ) => Iterable<string>,
-): CheckFormat {
-  return of(schema, (outcome, { columns }) => format(outcome, columns ?? undefined));
-}
-
 // Puts the comparison of --expect behind a format.
 const withComparison =
   (load: LateFormatter<CheckOutcome, unknown>, how: "text" | "comments"): typeof load =>
@@ -90,17 +79,14 @@ const text: LateFormatter<CheckOutcome, unknown> = async (result) => {
       if (!checks.some((check) => hasFailed(check, strict))) return of(result.schema, checkEndText);
       const { checkAgainText } = await import("./check_again.ts");
       return of(result.schema, function* (report, page) {
-        yield* checkEndText(report);
+        yield* checkEndText(report, page);
         yield* checkAgainText(report, page);
       });
     }
     case "dirtyring.check-list/1":
       return of(result.schema, (await import("./check_text.ts")).checkListText);
     case "dirtyring.check-kernels/1":
-      return withColumns(
-        result.schema,
-        (await import("./check_kernels_text.ts")).checkKernelsText,
-      );
+      return of(result.schema, (await import("./check_kernels_text.ts")).checkKernelsText);
   }
 };
 

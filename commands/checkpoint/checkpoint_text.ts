@@ -53,22 +53,37 @@ export function* machineText(
 /**
  * Formats the result of `dirtyring checkpoint` for people.
  *
- * @param page `times`, `clock`: which times are shown.
+ * @param page Where it is written. What is quiet tells what did not hold, and the verdict.
  * @returns Lines with their ends.
  */
 export function* checkpointText(
   result: CheckpointResult,
-  page: Pick<Page, "times" | "clock">,
+  page: Page,
 ): Generator<string> {
-  const { kernel, tracking, summary, interrupted, error } = result;
+  const { kernel, tracking, interrupted, error } = result;
+  if (page.header) {
+    yield `${kernelLine(kernel)}\n`;
+    yield* machineText(result.lab, kernel.backend === "model", tracking);
+  }
+  if (!page.quiet) yield* figuresText(result, page);
+  const blank = page.quiet ? "" : "\n";
+  if (interrupted !== null) {
+    yield `${blank}interrupted by ${interrupted}: the last epoch ends there\n`;
+  }
+  if (error !== null) yield `${blank}ended early: ${oneLine(error)}\n`;
+  yield blank;
+  yield* differenceText(result);
+  yield `${verdict(result)}\n`;
+}
+
+function* figuresText(result: CheckpointResult, page: Page): Generator<string> {
+  const { kernel, tracking, summary } = result;
   const isModel = kernel.backend === "model";
-  yield `${kernelLine(kernel)}\n`;
-  yield* machineText(result.lab, isModel, tracking);
   yield `epochs  ${timeText(result.intervalNs)}${
     result.maxDirty === null ? "" : `, or ${countText(result.maxDirty, "dirty page")}`
   }, tracking ${tracking}\n\n`;
   yield* epochTable(result, page);
-  if (page.times) yield* pauseTable(result);
+  if (page.times) yield* pauseTable(result, page);
   if (page.times && isModel) yield `  ${MODEL_TIMES}\n`;
   const { p50, p99, max } = summary.figures.overshoot;
   if (max !== null) {
@@ -84,17 +99,13 @@ export function* checkpointText(
     } of all pauses together\n`;
   }
   yield* outputText(result);
-  if (interrupted !== null) yield `\ninterrupted by ${interrupted}: the last epoch ends there\n`;
-  if (error !== null) yield `\nended early: ${oneLine(error)}\n`;
-  yield "\n";
-  yield* differenceText(result);
-  yield `${verdict(result)}\n`;
 }
 
 function* epochTable(
   { kernel, epochs, epochCount, maxDirty, output }: CheckpointResult,
-  { times, clock }: Pick<Page, "times" | "clock">,
+  page: Page,
 ): Generator<string> {
+  const { times, clock } = page;
   const isLimited = maxDirty !== null;
   const isWritten = output !== null;
   const head = [
@@ -111,7 +122,7 @@ function* epochTable(
     ...(times && isWritten ? [timeText(epoch.writeNs)] : []),
   ];
   const aligns = head.map((name): Align => name === "ended by" ? "left" : "right");
-  yield* table([head, ...epochs.slice(0, SHOWN).map(row)], aligns, "  ");
+  yield* table([head, ...epochs.slice(0, SHOWN).map(row)], aligns, "  ", { page, heads: 1 });
   const more = epochCount - Math.min(SHOWN, epochs.length);
   if (more > 0) yield `  and ${more} more (--format json lists up to 1000)\n`;
   if (clock && kernel.backend === "model") {
@@ -121,6 +132,7 @@ function* epochTable(
 
 function* pauseTable(
   { summary: { figures }, tracking, output }: CheckpointResult,
+  page: Page,
 ): Generator<string> {
   const row = (what: string, name: EpochFigure) => {
     const { p50, p99, max } = figures[name];
@@ -142,6 +154,7 @@ function* pauseTable(
     ],
     ["left", "right", "right", "right"],
     "  ",
+    { page, heads: 1 },
   );
 }
 

@@ -1,15 +1,20 @@
+import { type Page, PLAIN_PAGE } from "../../report/page.ts";
 import type { DumpResult } from "./dump.ts";
 
 const COLUMNS = "vcpu,index,flags,state,addressSpace,slot,offset,gfn";
 
 /**
- * Formats the entries of `dirtyring dump` as CSV with a header line (RFC 4180, except for line
- * ends). No field needs quotes.
+ * Formats the entries of `dirtyring dump` as CSV with a header line, if the page has heads (RFC
+ * 4180, except for line ends). No field needs quotes.
  *
  * @returns Lines with their ends.
  */
-export function* dumpCsv(result: DumpResult): Generator<string> {
-  yield `${COLUMNS}\n`;
+export function* dumpCsv(
+  result: DumpResult,
+  _options: unknown = null,
+  { header }: Pick<Page, "header"> = PLAIN_PAGE,
+): Generator<string> {
+  if (header) yield `${COLUMNS}\n`;
   for (const { vcpu, entries } of result.rings) {
     for (const { index, flags, state, addressSpace, slot, offset, gfn } of entries) {
       yield `${vcpu},${index},${flags},${state},${addressSpace},${slot},${offset},${gfn ?? ""}\n`;

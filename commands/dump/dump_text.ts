@@ -1,4 +1,5 @@
 import { kernelStateLine, labHead, lostText } from "../../report/notes.ts";
+import { type Page, PLAIN_PAGE } from "../../report/page.ts";
 import { countText, PAGE_BYTES, table } from "../../report/table.ts";
 import type { DumpedEntry, DumpedRing, DumpResult } from "./dump.ts";
 
@@ -8,19 +9,24 @@ const HEAD = ["index", "flags", "as", "slot", "offset", "gfn", "gpa"];
  * Formats the result of `dirtyring dump` for people.
  *
  * @param options `limit`: how many entries of each ring are shown.
+ * @param page Where it is written. Of a dump that is quiet only lost pages are left.
  * @returns Lines with their ends.
  */
 export function* dumpText(
   result: DumpResult,
   options: { readonly limit: number | undefined },
+  page: Page = PLAIN_PAGE,
 ): Generator<string> {
-  yield* labHead(result);
-  yield* slot0Text(result);
-  for (const ring of result.rings) {
+  yield* labHead(result, page);
+  if (page.header) yield* slot0Text(result);
+  for (const [n, ring] of (page.quiet ? [] : result.rings).entries()) {
     const { entries } = ring;
     const dirty = entries.filter(({ state }) => state === "dirty").length;
     const count = countText(entries.length, "entry", "entries");
-    yield `\nvCPU ${ring.vcpu}  ${ring.exit} after ${countText(ring.stores, "store")}, ` +
+    if (n > 0 || page.header) yield "\n";
+    yield `${page.ink.bold(`vCPU ${ring.vcpu}`)}  ${ring.exit} after ${
+      countText(ring.stores, "store")
+    }, ` +
       `${dirty === entries.length ? count : `${dirty} dirty of ${count}`}\n`;
     if (ring.kernelState !== null) yield `  ${kernelStateLine(ring.kernelState)}\n`;
     const shown = entries.slice(0, options.limit ?? entries.length);
@@ -29,12 +35,13 @@ export function* dumpText(
         [HEAD, ...shown.map(cells)],
         ["right", "left", "right", "right", "right", "right", "right"],
         "  ",
+        { page, heads: 1 },
       );
     }
     const left = entries.length - shown.length;
     if (left > 0) yield `  ${countText(left, "entry", "entries")} left out by --limit\n`;
     const note = ringFullNote(ring);
-    if (note !== null) yield `  ${note}\n`;
+    if (note !== null) yield `  ${page.ink.warn(note)}\n`;
   }
   yield* lostText(result.lost);
 }

@@ -1,6 +1,7 @@
 import { type Command, defineCommand, json, now } from "../../cli/command.ts";
 import { choice, flag, ringSize } from "../../cli/option.ts";
 import { kernelLine } from "../../report/notes.ts";
+import { type Page, PLAIN_PAGE } from "../../report/page.ts";
 import { countText, PAGE_BYTES, sizeText, table } from "../../report/table.ts";
 import { backendOptions } from "../lab_options.ts";
 import { enable, type EnableResult } from "./enable.ts";
@@ -34,9 +35,18 @@ export const command: Command = defineCommand({
  *
  * @returns Lines with their ends.
  */
-export function* enableText({ kernel, ring, cases }: EnableResult): Generator<string> {
-  yield `${kernelLine(kernel)}\n`;
-  yield* table([
+export function* enableText(
+  { kernel, ring, cases }: EnableResult,
+  _options: unknown = null,
+  page: Page = PLAIN_PAGE,
+): Generator<string> {
+  if (page.header) yield `${kernelLine(kernel)}\n`;
+  if (!page.quiet) yield* ringText(ring, page);
+  if (cases !== undefined) yield* casesText(cases, page);
+}
+
+function ringText(ring: EnableResult["ring"], page: Page): Generator<string> {
+  const rows = [
     ["enabled", `${ring.entries} entries, ${ring.bytes} bytes`],
     ["reserved", `${ring.reserved ?? "unknown"} entries (inferred: the kernel does not tell)`],
     ["soft limit", `${ring.softLimit ?? "unknown"} entries (inferred): a vCPU stops there`],
@@ -44,14 +54,49 @@ export function* enableText({ kernel, ring, cases }: EnableResult): Generator<st
       "covers",
       `${sizeText((ring.softLimit ?? ring.entries) * PAGE_BYTES)} of dirty memory when full`,
     ],
-  ], ["left", "left"]);
-  if (cases === undefined) return;
+  ];
+  return table(rows, ["left", "prose"], "", { page });
+}
+
+function* casesText(
+  cases: Cases,
+  page: Page,
+): Generator<string> {
+  const shown = page.onlyFailures ? cases.filter(({ ok }) => !ok) : cases;
   yield "\n";
+  if (shown.length > 0) {
+    yield* page.columns !== null && page.columns < WIDE
+      ? narrowTable(shown, page)
+      : wideTable(shown, page);
+  }
+  const differ = cases.filter((one) => !one.ok).length;
+  yield `${shown.length > 0 ? "\n" : ""}${countText(cases.length, "case")}, ${
+    differ === 0 ? "all as documented" : page.ink.bad(`${differ} not as documented (!)`)
+  }\n`;
+}
+
+type Cases = NonNullable<EnableResult["cases"]>;
+
+/** The columns that a table of requests and answers needs. */
+const WIDE = 135;
+
+// Answers alone; of a case that is not as documented the rest is below.
+function* narrowTable(cases: Cases, page: Page): Generator<string> {
+  const rows = cases.flatMap(({ ok, id, name, request, result, errno, expected }) => {
+    const row = [ok ? "" : page.ink.bad("!"), id, name, errno ?? `${result}`];
+    return ok ? [row] : [row, ["", "", `documented: ${expected}`, ""], ["", "", request, ""]];
+  });
+  const head = ["", "statement", "case", "answer"];
+  const aligns = ["left", "left", "prose", "right"] as const;
+  yield* table([head, ...rows], aligns, "", { page, heads: 1, keys: 2 });
+}
+
+function* wideTable(cases: Cases, page: Page): Generator<string> {
   yield* table(
     [
       ["", "statement", "case", "request", "answer", "documented"],
       ...cases.map(({ ok, id, name, request, result, errno, expected }) => [
-        ok ? "" : "!",
+        ok ? "" : page.ink.bad("!"),
         id,
         name,
         request,
@@ -60,9 +105,7 @@ export function* enableText({ kernel, ring, cases }: EnableResult): Generator<st
       ]),
     ],
     ["left", "left", "left", "left", "right", "right"],
+    "",
+    { page, heads: 1 },
   );
-  const differ = cases.filter((one) => !one.ok).length;
-  yield `\n${countText(cases.length, "case")}, ${
-    differ === 0 ? "all as documented" : `${differ} not as documented (!)`
-  }\n`;
 }

@@ -39,10 +39,10 @@ const file: Option<string | undefined> = {
 async function text(result: Outcome): Promise<Formatter<Outcome, unknown>> {
   if (result.schema === "dirtyring.fuzz/1") {
     const { fuzzText } = await import("./fuzz_text.ts");
-    return () => fuzzText(result);
+    return (_, __, page) => fuzzText(result, page);
   }
   const { fuzzKernelsText } = await import("./fuzz_text.ts");
-  return () => fuzzKernelsText(result);
+  return (_, __, page) => fuzzKernelsText(result, page);
 }
 
 /** `dirtyring fuzz` */

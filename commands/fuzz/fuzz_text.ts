@@ -4,6 +4,7 @@ import type { FuzzKernels, FuzzMismatch, FuzzResult } from "../../conformance/fu
 import type { Watched } from "../../host/kernel_log.ts";
 import { kernelLegend, kernelProblems, labelText, saidOf } from "../../report/kernels_text.ts";
 import { kernelLine, kernelLogText } from "../../report/notes.ts";
+import { type Page, PLAIN_PAGE } from "../../report/page.ts";
 import { countText, oneLine, table } from "../../report/table.ts";
 
 /** How many entries or words of a difference are shown. */
@@ -17,12 +18,15 @@ const SHOWN = 12;
  */
 export function* fuzzText(
   result: FuzzResult & Partial<Watched<unknown>>,
+  page: Page = PLAIN_PAGE,
 ): Generator<string> {
   const { kernel, model, seed, mismatch, interrupted } = result;
   const [comment, say] = mismatch === null ? ["", saying("")] : ["# ", saying("# ")];
-  // Pads both labels to the same width, so that the two lines align.
-  yield `${comment}${kernelLine(kernel).replace("kernel", "kernel ")}\n`;
-  yield `${comment}${kernelLine(model).replace("kernel", "against")}\n`;
+  if (page.header) {
+    // Pads both labels to the same width, so that the two lines align.
+    yield `${comment}${kernelLine(kernel).replace("kernel", "kernel ")}\n`;
+    yield `${comment}${kernelLine(model).replace("kernel", "against")}\n`;
+  }
   const name = seed === null ? "" : `, seed ${seed}`;
   yield say(
     `${countText(result.programs, "program")}${name}: ${countText(result.calls, "call")} and ` +
@@ -40,7 +44,7 @@ export function* fuzzText(
         countText(result.planned, "program"),
     );
   }
-  if (mismatch === null) yield say("no mismatch");
+  if (mismatch === null) yield say(page.ink.good("no mismatch"));
   else yield* mismatchText(mismatch, seed);
   for (const line of kernelLogText(result.kernelLog ?? null)) yield `${comment}${line}`;
 }
@@ -122,25 +126,40 @@ const HEAD = ["", "programs", "calls", "entries", "mismatch"];
  *
  * @returns Lines with their ends.
  */
-export function* fuzzKernelsText(result: FuzzKernels): Generator<string> {
+export function* fuzzKernelsText(
+  result: FuzzKernels,
+  page: Page = PLAIN_PAGE,
+): Generator<string> {
   const found = result.kernels.filter(({ report }) => (report?.mismatch ?? null) !== null);
   const comment = found.length === 0 ? "" : "# ";
-  for (const line of head(result)) yield `${comment}${line}`.trimEnd() + "\n";
+  for (const line of head(result, narrowed(page, comment))) {
+    yield `${comment}${line}`.trimEnd() + "\n";
+  }
   for (const { report, ...kernel } of found) {
     yield `#\n# kernel ${labelText(kernel)}:\n`;
-    yield* fuzzText(report!);
+    yield* fuzzText(report!, page);
   }
 }
 
-function* head(result: FuzzKernels): Generator<string> {
+// A page for what is written behind the mark of a comment.
+function narrowed(page: Page, { length }: string): Page {
+  return page.columns === null ? page : { ...page, columns: page.columns - length };
+}
+
+function* head(result: FuzzKernels, page: Page): Generator<string> {
   const { kernels } = result;
-  yield* kernelLegend(kernels);
-  yield "\n";
-  const rows = kernels.map(({ report, ...kernel }) => [
-    labelText(kernel),
-    ...(report === null ? ["-", "-", "-", "-"] : cells(report)),
-  ]);
-  yield* table([HEAD, ...rows], ["left", "right", "right", "right", "left"]);
+  if (page.header) {
+    yield* kernelLegend(kernels, [], page);
+    yield "\n";
+  }
+  const rows = kernels
+    .filter(({ report }) => !page.onlyFailures || report === null || !report.ok)
+    .map(({ report, ...kernel }) => [
+      labelText(kernel),
+      ...(report === null ? ["-", "-", "-", "-"] : cells(report, page)),
+    ]);
+  const aligns = ["left", "right", "right", "right", "prose"] as const;
+  if (rows.length > 0) yield* table([HEAD, ...rows], aligns, "", { page, heads: 1 });
   for (const kernel of kernels) {
     const { report } = kernel;
     if (report === null || report.mismatch !== null) continue; // its script says more
@@ -159,10 +178,13 @@ function* notes(
   yield* kernelLogText(kernelLog);
 }
 
-function cells({ programs, calls, entries, mismatch, seed }: FuzzResult): string[] {
+function cells(
+  { programs, calls, entries, mismatch, seed }: FuzzResult,
+  { ink }: Page,
+): string[] {
   const numbers = [programs, calls, entries].map(String);
-  if (mismatch === null) return [...numbers, "none"];
+  if (mismatch === null) return [...numbers, ink.good("none")];
   const { number, step, part } = mismatch;
   const which = seed === null ? "the program" : `program ${number}`;
-  return [...numbers, `${which}, step ${step}: ${part}`];
+  return [...numbers, ink.bad(`${which}, step ${step}: ${part}`)];
 }

@@ -1,5 +1,6 @@
 import type { Context, Outlet } from "../../cli/context.ts";
 import { optionFlag } from "../../cli/option.ts";
+import type { Terminal } from "../../cli/terminal.ts";
 import { HandOver } from "../../drive/hand_over.ts";
 import { type LiveVcpus, quotas } from "../../drive/live_vcpus.ts";
 import { Reaper } from "../../drive/reaper.ts";
@@ -86,9 +87,9 @@ async function runWatched(
   };
   const watchers: ((progress: LiveProgress) => boolean)[] = [];
   for (const outlet of context.outlets) {
-    watchers.push(await watcherOf(outlet, lab.plan.options.ring));
-    const { format, stream } = outlet;
-    if (format === "text") stream(liveHeadText(lab.kernel, lab.plan.options, options));
+    watchers.push(await watcherOf(outlet, lab.plan.options.ring, context));
+    const { format, page, stream } = outlet;
+    if (format === "text") stream(liveHeadText(lab.kernel, lab.plan.options, options, page));
   }
   const watch = (progress: LiveProgress) => watchers.every((one) => one(progress));
   // What streams to the terminal is progress enough.
@@ -97,8 +98,8 @@ async function runWatched(
   );
   const seen = isSeen ? withoutProgress(interrupt) : interrupt;
   const result = await live(lab, seen, { ...options, watch });
-  for (const { format, page, stream } of context.outlets) {
-    if (format === "text" && page.columns !== null) stream([AFTER_FRAMES]);
+  for (const outlet of context.outlets) {
+    if (frameTerminal(outlet, context) !== null) outlet.stream([AFTER_FRAMES]);
   }
   if (result.error !== null) context.note(result.error);
   return result;
@@ -129,20 +130,28 @@ function refuse(request: LiveRequest): void {
   }
 }
 
+// The terminal on which progress is drawn in place; null where it is not.
+function frameTerminal({ format, page }: Outlet, { terminal }: Context): Terminal | null {
+  const isText = format === "text" && !page.quiet && page.columns !== null;
+  return isText && terminal?.isDumb === false ? terminal : null;
+}
+
 // What is to be called after each harvest of all rings.
 async function watcherOf(
-  { format, page, stream }: Outlet,
+  outlet: Outlet,
   ring: number,
+  context: Context,
 ): Promise<(progress: LiveProgress) => boolean> {
+  const { format, page, stream } = outlet;
   switch (format) {
     case "ndjson": {
       const { recorded } = await import("../../report/record.ts");
       return (progress) => stream([`${JSON.stringify(recorded(progress, page, CLOCKED))}\n`]);
     }
     case "text": {
-      const show = page.columns === null
-        ? liveLines(ring, page)
-        : liveFrames(ring, page.columns, page);
+      if (page.quiet) return () => true;
+      const terminal = frameTerminal(outlet, context);
+      const show = terminal === null ? liveLines(ring, page) : liveFrames(ring, terminal, page);
       return (progress) => stream(show(progress));
     }
     default:

@@ -1,4 +1,5 @@
 import type { Page } from "../../report/page.ts";
+import { cutTo, widthOf } from "../../report/layout.ts";
 import { gauge } from "../../report/table.ts";
 import type { LiveProgress } from "./live_result.ts";
 
@@ -108,9 +109,19 @@ function percent(part: number): string {
 }
 
 const FRAME_EVERY_MS = 100;
-const BAR_CELLS = 24;
-/** How many vCPUs get a line of their own; more would not fit into a small terminal. */
+/** The cells of a gauge, where there is room. */
+const GAUGE_CELLS = 24;
+/** The least cells of a gauge. */
+const LEAST_CELLS = 4;
+/** How many vCPUs get a line of their own. */
 const VCPUS_SHOWN = 16;
+
+/**
+ * The width of a frame on any terminal that has it. A terminal that gets narrower breaks the lines
+ * on it, and each in another way moves the cursor with them or not: a frame that has no line to
+ * break is overwritten whole.
+ */
+const MOST_COLUMNS = 60;
 
 const ERASE_LINE = "\x1b[K";
 const ERASE_BELOW = "\x1b[J";
@@ -118,36 +129,65 @@ const ERASE_BELOW = "\x1b[J";
 /**
  * Shows a live run's progress in place, for a terminal.
  *
- * @param columns The terminal's width.
- * @param page `clock`: whether times and rates are shown.
+ * @param terminal Its size, which is asked for each frame: a terminal may get another one.
+ * @param page `clock`: whether times and rates are shown; `ink`.
  * @returns A function that takes the progress and returns what to print. It leaves the cursor at
  * the beginning of the frame, so the next frame overwrites it.
  */
 export function liveFrames(
   ring: number,
-  columns: number,
-  { clock }: Pick<Page, "clock">,
+  terminal: { readonly columns: number; readonly rows: number },
+  page: Pick<Page, "clock" | "ink">,
 ): (progress: LiveProgress) => Iterable<string> {
   const rates = liveRates(ring, FRAME_EVERY_MS);
   return (progress) => {
     const now = rates(progress);
     if (now === null) return [];
-    const rate = (perSecond: string) => clock ? `${perSecond} pages/s  ` : "";
-    const lines = [
-      `${clock ? `${now.seconds.toFixed(1)} s  ` : ""}${rate(rateText(now.perSecond))}` +
-      `full exits ${now.fullExits}  resets ${progress.resets}  lost pages ${progress.lost}`,
-      ...now.vcpus.slice(0, VCPUS_SHOWN).map(({ vcpu, perSecond, occupancy, fullExits }) =>
-        `vCPU ${`${vcpu}`.padEnd(3)} ${rate(rateText(perSecond).padStart(5))}` +
-        `${gauge(occupancy, BAR_CELLS)} ${
-          (occupancy * 100).toFixed(0).padStart(3)
-        } %  full ${fullExits}`
-      ),
-    ];
-    const more = now.vcpus.length - VCPUS_SHOWN;
-    if (more > 0) lines.push(`and ${more} more vCPUs`);
-    const text = lines.map((line) => `${line.slice(0, columns - 1)}${ERASE_LINE}\n`).join("");
-    return [`${text}${ERASE_BELOW}\x1b[${lines.length}A\r`];
+    // The last column stays free: what ends there may hang over on the next line.
+    const columns = Math.min(terminal.columns, MOST_COLUMNS) - 1;
+    const lines = frameLines(now, progress, columns, page);
+    // A frame that is higher than the terminal could not be drawn over.
+    const shown = lines.slice(0, Math.max(1, terminal.rows - 1));
+    const text = shown.map((line) => `${cutTo(line, columns)}${ERASE_LINE}\n`).join("");
+    return [`${text}${ERASE_BELOW}\x1b[${shown.length}A\r`];
   };
+}
+
+function frameLines(
+  now: Rates,
+  { resets, lost }: LiveProgress,
+  columns: number,
+  { clock, ink }: Pick<Page, "clock" | "ink">,
+): string[] {
+  const rate = (perSecond: string) => clock ? [`${perSecond} pages/s`] : [];
+  const lines = packed([
+    ...(clock ? [`${now.seconds.toFixed(1)} s`] : []),
+    ...rate(rateText(now.perSecond)),
+    `full exits ${now.fullExits}`,
+    `resets ${resets}`,
+    lost === 0 ? "lost pages 0" : ink.bad(`lost pages ${lost}`),
+  ], columns);
+  for (const { vcpu, perSecond, occupancy, fullExits } of now.vcpus.slice(0, VCPUS_SHOWN)) {
+    const before = [`vCPU ${`${vcpu}`.padEnd(3)}`, ...rate(rateText(perSecond).padStart(5))];
+    const after = `${(occupancy * 100).toFixed(0).padStart(3)} %  full ${fullExits}`;
+    const room = columns - before.join(" ").length - after.length - "  ▕▏ ".length;
+    const bar = gauge(occupancy, Math.max(LEAST_CELLS, Math.min(GAUGE_CELLS, room)));
+    lines.push(`${before.join(" ")}  ${ink.bar(bar)} ${after}`);
+  }
+  const more = now.vcpus.length - VCPUS_SHOWN;
+  if (more > 0) lines.push(`and ${more} more vCPUs`);
+  return lines;
+}
+
+// Puts parts beside each other as far as they fit, and the rest below.
+function packed(parts: readonly string[], columns: number): string[] {
+  const lines: string[] = [];
+  for (const part of parts) {
+    const line = `${lines.at(-1)}  ${part}`;
+    if (lines.length > 0 && widthOf(line) <= columns) lines[lines.length - 1] = line;
+    else lines.push(part);
+  }
+  return lines;
 }
 
 /** Erases the last frame; print it before anything else. */

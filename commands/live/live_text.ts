@@ -10,7 +10,7 @@ import {
   table,
   timeText,
 } from "../../report/table.ts";
-import type { Page } from "../../report/page.ts";
+import { type Page, PLAIN_PAGE } from "../../report/page.ts";
 import { printable } from "../../text/printable.ts";
 import type { LiveResult, LiveVcpuResult, Times } from "./live_result.ts";
 import type { LiveOptions } from "./live_run.ts";
@@ -25,7 +25,9 @@ export function* liveHeadText(
   kernel: KernelFacts,
   lab: ResolvedOptions,
   options: LiveOptions,
+  { header }: Pick<Page, "header"> = PLAIN_PAGE,
 ): Generator<string> {
+  if (!header) return;
   const { durationMs, stores, intervalMs } = options;
   const how = kernel.backend === "model" ? "in slices" : "on threads";
   const until = durationMs === null
@@ -44,34 +46,40 @@ export function* liveHeadText(
 /**
  * Formats the end of a live run for people. Its head was printed when it began.
  *
- * @param page `times`, `clock`: which times are shown.
+ * @param page Where it is written. A run that is quiet tells what did not hold, and its verdict.
  * @returns Lines with their ends.
  */
 export function* liveEndText(
   result: LiveResult,
-  page: Pick<Page, "times" | "clock">,
+  page: Page,
 ): Generator<string> {
+  if (!page.quiet) yield* figuresText(result, page);
+  const blank = page.quiet ? "" : "\n";
+  if (result.interrupted !== null) {
+    yield `${blank}interrupted by ${result.interrupted}: figures up to there\n`;
+  }
+  if (result.error !== null) yield `${blank}ended early: ${oneLine(result.error)}\n`;
+  yield blank;
+  for (const problem of result.problems) yield `PROBLEM: ${oneLine(problem)}\n`;
+  yield* lostText(result.lost);
+  yield* verdict(result);
+}
+
+function* figuresText(result: LiveResult, page: Page): Generator<string> {
   const { kernel } = result;
   if (page.clock) {
     yield `ran for ${timeText(result.elapsedNs)}${
       kernel.backend === "model" ? " by the model's clock, which counts instructions" : ""
     }\n\n`;
   }
-  yield* vcpusText(result, page.clock);
+  yield* vcpusText(result, page);
   yield "\n";
   yield* timesText(result, page);
-  if (result.witness !== null) yield* witnessText(result.witness);
-  if (result.interrupted !== null) {
-    yield `\ninterrupted by ${result.interrupted}: figures up to there\n`;
-  }
-  if (result.error !== null) yield `\nended early: ${oneLine(result.error)}\n`;
-  yield "\n";
-  for (const problem of result.problems) yield `PROBLEM: ${oneLine(problem)}\n`;
-  yield* lostText(result.lost);
-  yield* verdict(result);
+  if (result.witness !== null) yield* witnessText(result.witness, page);
 }
 
-function* vcpusText({ vcpus, elapsedNs }: LiveResult, clock: boolean): Generator<string> {
+function* vcpusText({ vcpus, elapsedNs }: LiveResult, page: Page): Generator<string> {
+  const { clock } = page;
   const timed = (...cells: string[]) => clock ? cells : [];
   const rate = (stores: number) => numberText(Math.round(stores / (elapsedNs / 1e9)));
   const head = [
@@ -94,14 +102,18 @@ function* vcpusText({ vcpus, elapsedNs }: LiveResult, clock: boolean): Generator
     ...["total", `${sum("stores")}`, ...timed(rate(sum("stores"))), `${sum("entries")}`, ""],
     ...[`${sum("fullExits")}`, ...timed(timeText(sum("stoppedNs")))],
   ];
-  yield* table([head, ...vcpus.map(row), total], head.map((): Align => "right"), "  ");
+  yield* table([head, ...vcpus.map(row), total], head.map((): Align => "right"), "  ", {
+    page,
+    heads: 1,
+  });
 }
 
 // How often what was done and, where times are shown, how long it took.
 function* timesText(
   { kernel, harvest, reset, fullStop }: LiveResult,
-  { times, clock }: Pick<Page, "times" | "clock">,
+  page: Page,
 ): Generator<string> {
+  const { times, clock } = page;
   const [harvests, resets, stops] = ["harvest", "reset", "full ring until running again"] as const;
   if (times) {
     yield* table(
@@ -113,6 +125,7 @@ function* timesText(
       ],
       ["left", "right", "right", "right", "right"],
       "  ",
+      { page, heads: 1 },
     );
     if (kernel.backend === "model") yield `  ${MODEL_TIMES}\n`;
     return;
@@ -122,6 +135,7 @@ function* timesText(
     [["", "how often"], ...rows.map(([what, { count }]) => [what, `${count}`])],
     ["left", "right"],
     "  ",
+    { page, heads: 1 },
   );
   const { count, p50Ns, p99Ns, maxNs } = fullStop;
   if (!clock || count === 0) return;
@@ -129,7 +143,10 @@ function* timesText(
     `longest ${timeText(maxNs)}\n`;
 }
 
-function* witnessText({ source, vcpus, walks, resets }: WitnessResult): Generator<string> {
+function* witnessText(
+  { source, vcpus, walks, resets }: WitnessResult,
+  page: Page,
+): Generator<string> {
   const who = source === "model" ? "the model" : "KVM's tracepoints";
   yield `\n`;
   yield* table(
@@ -142,6 +159,7 @@ function* witnessText({ source, vcpus, walks, resets }: WitnessResult): Generato
     ],
     ["left", "right", "right", "right", "right", "right", "right"],
     "  ",
+    { page, heads: 1 },
   );
   if (walks !== null) yield `  ${countText(walks, "ring walk")} in ${countText(resets, "reset")}\n`;
 }

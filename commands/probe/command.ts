@@ -2,6 +2,7 @@ import { type Command, defineCommand, json, now } from "../../cli/command.ts";
 import { choice } from "../../cli/option.ts";
 import { EXIT } from "../../host/errors.ts";
 import { kernelLine } from "../../report/notes.ts";
+import { type Page, PLAIN_PAGE } from "../../report/page.ts";
 import { ENTRY_BYTES, oneLine, sizeText, table } from "../../report/table.ts";
 import { backendOptions } from "../lab_options.ts";
 import { probe, type ProbeResult } from "./probe.ts";
@@ -27,26 +28,33 @@ export const command: Command = defineCommand({
   status: (result) => result.usable ? EXIT.OK : EXIT.HOST,
 });
 
-const NOT_USABLE =
-  "no: the other commands run here on the model of a kernel alone (--backend model)";
+const NOT_USABLE = "the other commands run here on the model of a kernel alone (--backend model)";
 
 /**
  * Formats the result of `dirtyring probe` for people.
  *
  * @returns Lines with their ends.
  */
-export function* probeText(result: ProbeResult): Generator<string> {
-  yield `${kernelLine(result.kernel)}\n`;
+export function* probeText(
+  result: ProbeResult,
+  _options: unknown = null,
+  page: Page = PLAIN_PAGE,
+): Generator<string> {
+  if (page.header) yield `${kernelLine(result.kernel)}\n`;
   const { device, problems, usable } = result;
-  yield device === null
-    ? "device  /dev/kvm does not exist\n"
-    : `device  ${oneLine(`${device.path} ${device.mode} ${device.owner}:${device.group}`)}, ` +
-      `${openText(result)}\n`;
+  if (!page.quiet) {
+    yield device === null
+      ? "device  /dev/kvm does not exist\n"
+      : `device  ${oneLine(`${device.path} ${device.mode} ${device.owner}:${device.group}`)}, ` +
+        `${openText(result)}\n`;
+  }
   for (const { what, advice } of problems) {
     yield `missing ${oneLine(what)}\n        ${oneLine(advice)}\n`;
   }
-  yield `usable  ${usable ? "yes" : NOT_USABLE}\n`;
-  yield* facts(result);
+  const { good, bad } = page.ink;
+  yield `usable  ${usable ? good("yes") : `${bad("no")}: ${NOT_USABLE}`}\n`;
+  if (page.quiet) return;
+  yield* facts(result, page);
   yield* capabilities(result);
 }
 
@@ -54,7 +62,10 @@ function openText({ apiVersion }: ProbeResult): string {
   return apiVersion === null ? "cannot be used" : `can be opened, API version ${apiVersion}`;
 }
 
-function* facts({ ring, pml, vcpus, memorySlots, kvmRunBytes }: ProbeResult): Generator<string> {
+function* facts(
+  { ring, pml, vcpus, memorySlots, kvmRunBytes }: ProbeResult,
+  page: Page,
+): Generator<string> {
   const rows: string[][] = [];
   if (ring !== null) {
     const { maxEntries, minEntries, reserved, softLimitOfMax } = ring;
@@ -75,7 +86,7 @@ function* facts({ ring, pml, vcpus, memorySlots, kvmRunBytes }: ProbeResult): Ge
   if (memorySlots !== null) rows.push(["memory slots", `${memorySlots}`]);
   if (kvmRunBytes !== null) rows.push(["kvm_run", sizeText(kvmRunBytes)]);
   yield "\n";
-  yield* table(rows, ["left", "left"]);
+  yield* table(rows, ["left", "prose"], "", { page });
 }
 
 /** The entries that are reserved with PML: its buffer of 512 comes on top. */

@@ -10,28 +10,33 @@ const ALIGNS: readonly Align[] = ["left", "right", "right", "right", "right", "r
 /**
  * Formats the result of `dirtyring reset` for people.
  *
- * @param page `times`: whether times are shown.
+ * @param page Where it is written. A reset that is quiet tells of problems and lost pages alone.
  * @returns Lines with their ends.
  */
 export function* resetText(
   result: ResetResult,
   _options: unknown,
-  page: Pick<Page, "times">,
+  page: Page,
 ): Generator<string> {
-  yield* labHead(result);
+  yield* labHead(result, page);
+  if (!page.quiet) yield* passesText(result, page);
+  for (const problem of result.problems) yield `PROBLEM: ${oneLine(problem)}\n`;
+  yield* lostText(result.lost);
+}
+
+function* passesText(result: ResetResult, page: Page): Generator<string> {
   for (const { vcpu, exit, stores, done } of result.vcpus) {
     if (!done) yield `vCPU ${vcpu}  ${exit} after ${countText(stores, "store")}\n`;
   }
   for (const [n, pass] of result.passes.entries()) {
-    yield result.passes.length === 1 ? "\n" : `\npass ${n + 1}\n`;
+    if (n > 0 || page.header) yield "\n";
+    if (result.passes.length > 1) yield `${page.ink.bold(`pass ${n + 1}`)}\n`;
     if (result.sort !== null) yield "sorted in the ring by slot and offset, then marked\n";
-    yield* passText(pass, n === 0 ? null : n, page.times);
+    yield* passText(pass, n === 0 ? null : n, page);
   }
   const { sort, kernel: { backend } } = result;
   if (sort !== null) yield* sortText(sort, backend, page);
   else if (page.times && backend === "model") yield `  ${MODEL_TIMES}\n`;
-  for (const problem of result.problems) yield `PROBLEM: ${oneLine(problem)}\n`;
-  yield* lostText(result.lost);
 }
 
 function sumOf(
@@ -44,11 +49,11 @@ function sumOf(
 function* passText(
   pass: ResetPass,
   passBefore: number | null,
-  isTimed: boolean,
+  page: Page,
 ): Generator<string> {
   const { rings, reset, resetNs } = pass;
   const sum = (field: Parameters<typeof sumOf>[1]) => `${sumOf(pass, field)}`;
-  yield* table([
+  const rows = [
     ["ring", "dirty", "harvested", "reset", "left", "stopped at"],
     ...rings.map(({ vcpu, dirty, harvested, reset, left, stoppedAt }) => [
       `vCPU ${vcpu}`,
@@ -59,15 +64,16 @@ function* passText(
       stoppedAt === null ? "-" : `${stoppedAt}`,
     ]),
     ["total", sum("dirty"), sum("harvested"), sum("reset"), sum("left"), ""],
-  ], ALIGNS);
+  ];
+  yield* table(rows, ALIGNS, "", { page, heads: 1 });
   const time = ` in ${timeText(resetNs)}` +
     (reset === 0 ? "" : `, ${timeText(resetNs / reset)} an entry`);
-  yield `KVM_RESET_DIRTY_RINGS returned ${reset}${isTimed ? time : ""}\n`;
+  yield `KVM_RESET_DIRTY_RINGS returned ${reset}${page.times ? time : ""}\n`;
   // A reset stops at an entry that was not harvested. The pass that harvests it also resets those
   // behind it, which the pass before had harvested.
   const earlier = reset - sumOf(pass, "harvested");
   if (passBefore !== null && earlier > 0) {
     yield `  ${earlier} of them were harvested in pass ${passBefore}, behind the gap\n`;
   }
-  yield* kernelStateText(rings);
+  yield* kernelStateText(rings, page);
 }

@@ -26,8 +26,8 @@ const folder: Operand<string> = {
 
 async function text(): Promise<Formatter<Watched<RestoreResult>, unknown>> {
   const { restoreText } = await import("./restore_text.ts");
-  return function* (outcome) {
-    yield* restoreText(outcome);
+  return function* (outcome, _, page) {
+    yield* restoreText(outcome, page);
     yield* kernelLogText(outcome.kernelLog);
   };
 }

@@ -1,4 +1,5 @@
 import { kernelLine } from "../../report/notes.ts";
+import { type Page, PLAIN_PAGE } from "../../report/page.ts";
 import { countText, oneLine, table } from "../../report/table.ts";
 import { printable } from "../../text/printable.ts";
 import { machineText } from "../checkpoint/checkpoint_text.ts";
@@ -16,10 +17,27 @@ const WHEN: Readonly<Record<RestoreCheck["when"], string>> = {
 /**
  * Formats the result of `dirtyring restore` for people.
  *
+ * @param page Where it is written. What is quiet tells what did not hold, and the verdict.
  * @returns Lines with their ends.
  */
-export function* restoreText(result: RestoreResult): Generator<string> {
-  const { kernel, lab, from, checks, interrupted, error } = result;
+export function* restoreText(
+  result: RestoreResult,
+  page: Page = PLAIN_PAGE,
+): Generator<string> {
+  const { checks, interrupted, error } = result;
+  if (page.header) yield* headText(result);
+  if (!page.quiet) yield* checksText(checks, page);
+  const blank = page.quiet ? "" : "\n";
+  if (interrupted !== null) yield `${blank}interrupted by ${interrupted}\n`;
+  if (error !== null) yield `${blank}ended early: ${oneLine(error)}\n`;
+  yield blank;
+  for (const problem of result.problems) yield `PROBLEM: ${oneLine(problem)}\n`;
+  for (const check of checks) yield* wrongText(check);
+  yield `${verdict(result)}\n`;
+}
+
+function* headText(result: RestoreResult): Generator<string> {
+  const { kernel, lab, from } = result;
   yield `${kernelLine(kernel)}\n`;
   yield* machineText(lab, kernel.backend === "model", result.tracking);
   yield `from    ${printable(result.folder)}, epoch ${result.epoch}: ${
@@ -38,20 +56,18 @@ export function* restoreText(result: RestoreResult): Generator<string> {
     } saved without IOPL, as kvm_pvm answers KVM_GET_REGS; restored with it\n`;
   }
   yield "\n";
-  yield* table(
+}
+
+function checksText(checks: readonly RestoreCheck[], page: Page): Generator<string> {
+  return table(
     [
       ["", "stores so far", "wrong pages"],
       ...checks.map(({ when, stores, wrong }) => [WHEN[when], `${stores}`, `${wrong.count}`]),
     ],
     ["left", "right", "right"],
     "  ",
+    { page, heads: 1 },
   );
-  if (interrupted !== null) yield `\ninterrupted by ${interrupted}\n`;
-  if (error !== null) yield `\nended early: ${oneLine(error)}\n`;
-  yield "\n";
-  for (const problem of result.problems) yield `PROBLEM: ${oneLine(problem)}\n`;
-  for (const check of checks) yield* wrongText(check);
-  yield `${verdict(result)}\n`;
 }
 
 function* wrongText({ when, wrong: { count, pages } }: RestoreCheck): Generator<string> {

@@ -15,12 +15,18 @@ const TIMES = ["guest", "harvest", "in reset"];
 /**
  * Formats the result of `dirtyring run` for people.
  *
- * @param page `times`: whether times are shown.
+ * @param page Where it is written. A run that is quiet tells what did not hold, and its verdict.
  * @returns Lines with their ends.
  */
-export function* runText(result: RunResult, page: Pick<Page, "times">): Generator<string> {
-  yield* labHead(result);
-  yield "\n";
+export function* runText(result: RunResult, page: Page): Generator<string> {
+  yield* labHead(result, page);
+  if (!page.quiet) yield* roundsText(result, page);
+  yield* checkText(result, page);
+  yield `${page.quiet ? "" : "\n"}${verdict(result)}\n`;
+}
+
+function* roundsText(result: RunResult, page: Page): Generator<string> {
+  if (page.header) yield "\n";
   const { rounds } = result;
   const head = [...HEAD, ...(page.times ? TIMES : [])];
   const row = (name: string, round: RoundResult) => [
@@ -35,6 +41,7 @@ export function* runText(result: RunResult, page: Pick<Page, "times">): Generato
     ],
     head.map((): Align => "right"),
     "  ",
+    { page, heads: 1 },
   );
   const more = rounds.length - SHOWN;
   if (more > 0) {
@@ -42,8 +49,6 @@ export function* runText(result: RunResult, page: Pick<Page, "times">): Generato
   }
   yield* statisticsText(result.stats, result.kernel.backend, page, result.sort !== null);
   if (result.sort !== null) yield* sortText(result.sort, result.kernel.backend, page);
-  yield* checkText(result);
-  yield `\n${verdict(result)}\n`;
 }
 
 function cells(round: RoundResult): string[] {

@@ -11,24 +11,24 @@ const BAR_WIDTH = 40;
 /**
  * Formats the result of `dirtyring stats` for people.
  *
- * @param page `times`: whether times are shown.
+ * @param page Where it is written. What is quiet tells what did not hold.
  * @returns Lines with their ends.
  */
 export function* statsText(
   result: StatsResult,
   _options: unknown,
-  page: Pick<Page, "times">,
+  page: Page,
 ): Generator<string> {
-  yield* labHead(result);
-  yield* statisticsText(result, result.kernel.backend, page);
-  yield* checkText(result);
+  yield* labHead(result, page);
+  if (!page.quiet) yield* statisticsText(result, result.kernel.backend, page);
+  yield* checkText(result, page);
 }
 
 /**
  * Formats the coalescing statistics, and what was measured beside them.
  *
  * @param backend Which kernel answered.
- * @param page `times`: whether times are shown.
+ * @param page Where it is written.
  * @param isSorted Whether the entries were sorted in the ring. The column for sorted entries is
  * then left out.
  * @returns Lines with their ends; the first line is blank.
@@ -36,10 +36,11 @@ export function* statsText(
 export function* statisticsText(
   report: StatsReport,
   backend: KernelFacts["backend"],
-  page: Pick<Page, "times">,
+  page: Page,
   isSorted = false,
 ): Generator<string> {
-  yield `\ncoalescing, modelled by the rule of Linux ${RULES[report.rule]}\n`;
+  const title = `coalescing, modelled by the rule of Linux ${RULES[report.rule]}`;
+  yield `\n${page.ink.bold(title)}\n`;
   const columns = report.rings.length === 1 ? [["", report.total] as const] : [
     ...report.rings.map((ring) => [`vCPU ${ring.vcpu}`, ring] as const),
     ["total", report.total] as const,
@@ -50,11 +51,14 @@ export function* statisticsText(
     rows.splice(UNIQUE_ROW + 1, 0, ["  summed over the windows", ...sums]);
   }
   const heads = columns.length === 1 ? [] : [["", ...columns.map(([head]) => head)]];
-  yield* table([...heads, ...rows], ["left", ...columns.map(() => "right" as const)], "  ");
-  yield* ordersText(report.total, isSorted);
-  yield* histogramText(report.total.pagesPerBatch.histogram);
-  yield* endsText(report.total);
-  if (page.times) yield* measuredText(report, backend, isSorted);
+  yield* table([...heads, ...rows], ["left", ...columns.map(() => "right" as const)], "  ", {
+    page,
+    heads: heads.length,
+  });
+  yield* ordersText(report.total, isSorted, page);
+  yield* histogramText(report.total.pagesPerBatch.histogram, page);
+  yield* endsText(report.total, page);
+  if (page.times) yield* measuredText(report, backend, isSorted, page);
   else if (report.measured.emulated) yield* ["\n", ...countsNote(true)];
 }
 
@@ -79,6 +83,7 @@ const UNIQUE_ROW = 2;
 function* ordersText(
   { entriesPerBatch, pagesPerBatch, batches, sorted }: Statistics,
   isSorted: boolean,
+  page: Page,
 ): Generator<string> {
   const row = (name: string, a: number | null, b: number | null) => [
     name,
@@ -99,10 +104,11 @@ function* ordersText(
     ],
     ["left", "right", "right"],
     "  ",
+    { page, heads: 1 },
   );
 }
 
-function* histogramText(histogram: readonly Bucket[]): Generator<string> {
+function* histogramText(histogram: readonly Bucket[], page: Page): Generator<string> {
   const most = Math.max(1, ...histogram.map(({ batches }) => batches));
   const rows = histogram.map(({ from, to, batches }) => [
     from === to ? `${from}` : `${from}–${to}`,
@@ -110,10 +116,13 @@ function* histogramText(histogram: readonly Bucket[]): Generator<string> {
     bar(batches, most, BAR_WIDTH),
   ]);
   yield "\n";
-  yield* table([["pages a batch", "batches", ""], ...rows], ["right", "right", "left"], "  ");
+  yield* table([["pages a batch", "batches", ""], ...rows], ["right", "right", "bar"], "  ", {
+    page,
+    heads: 1,
+  });
 }
 
-function* endsText({ ends }: Statistics): Generator<string> {
+function* endsText({ ends }: Statistics, page: Page): Generator<string> {
   yield "\n";
   yield* table(
     [
@@ -126,6 +135,7 @@ function* endsText({ ends }: Statistics): Generator<string> {
     ],
     ["left", "right"],
     "  ",
+    { page, heads: 1 },
   );
 }
 
@@ -133,13 +143,15 @@ function* measuredText(
   { measured }: StatsReport,
   backend: KernelFacts["backend"],
   isSorted: boolean,
+  page: Page,
 ): Generator<string> {
   const { repetitions, resetNsPerEntry, sequentialResetNsPerEntry, emulated } = measured;
   if (repetitions === 0) {
     yield "\nreset not measured: the run ended early\n";
     return;
   }
-  yield `\nreset, measured: median of ${countText(repetitions, "round")} each, in turn\n`;
+  const title = `reset, measured: median of ${countText(repetitions, "round")} each, in turn`;
+  yield `\n${page.ink.bold(title)}\n`;
   yield* table(
     [
       [isSorted ? "this pattern, plain" : "this pattern", `${timeText(resetNsPerEntry)} an entry`],
@@ -154,11 +166,15 @@ function* measuredText(
 /**
  * Formats what the check of a run found: an interrupt, problems and lost pages.
  *
+ * @param page Where it is written.
  * @returns Lines with their ends.
  */
-export function* checkText(check: RoundsCheck): Generator<string> {
+export function* checkText(
+  check: RoundsCheck,
+  { quiet }: Pick<Page, "quiet">,
+): Generator<string> {
   if (check.interrupted !== null) {
-    yield `\ninterrupted by ${check.interrupted}: figures up to there\n`;
+    yield `${quiet ? "" : "\n"}interrupted by ${check.interrupted}: figures up to there\n`;
   }
   for (const problem of check.problems) yield `PROBLEM: ${oneLine(problem)}\n`;
   yield* lostText(check.lost);

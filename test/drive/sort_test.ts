@@ -247,6 +247,7 @@ Deno.test("sortText() gives no verdict from times of the model, and counts where
   const rows = [[cost(5, 100), cost(25, 110)]];
   const told = (times: boolean, emulated: boolean) =>
     [...sortText(sortCost(SIDE, { ...SIDE, batches: 2 }, times ? rows : [], emulated), "model", {
+      ...PLAIN_PAGE,
       times,
     })].join("");
   assert(!/paid|pay|fast|slow/.test(told(true, true)), told(true, true));

@@ -82,7 +82,10 @@ export const commandLines: Format = {
   name: "command-line",
   share: 40,
   async make(random, site) {
-    if (once(random, 30)) return { args: words(random) };
+    if (once(random, 30)) {
+      const args = words(random);
+      return { args, writes: writtenBy(args) };
+    }
     const name = once(random, 2) ? pick(random, COMMAND_NAMES) : pick(random, QUICK);
     const command = await loadCommand(name);
     const options: OptionTable = { ...command.options, ...GLOBAL_OPTIONS };
@@ -118,12 +121,14 @@ export const commandLines: Format = {
       ...(once(random, 10) ? words(random) : []),
     ];
     if (given.has("file") && once(random, 2)) site.write("file", "{}\n");
-    const writes = args.flatMap((arg) =>
-      /^--(?:output|into)=(?:[a-z]+:)?(.*)$/s.exec(arg)?.slice(1) ?? []
-    );
-    return { args, writes };
+    return { args, writes: writtenBy(args) };
   },
 };
+
+// What a command line asks to be written, whichever of its words do.
+function writtenBy(args: readonly string[]): string[] {
+  return args.flatMap((arg) => /^--(?:output|into)=(?:[a-z]+:)?(.+)$/s.exec(arg)?.[1] ?? []);
+}
 
 function valueOf(random: Random, name: string, options: OptionTable, isWrong: boolean): string {
   const { value, choices } = options[name]!;

@@ -70,6 +70,8 @@ Deno.test("each fault is found", () => {
         ["control", { [name]: `dirtyring: x${text}\n` }] as const
       )
     ),
+    ["control", { stdout: "\x1b[31mruns on\n" }],
+    ["forged", { stdout: "\x1b[32mFORGED\x1b[39m" }],
     ["forged", { stderr: "dirtyring: a\nFORGED ok\n" }],
     ["forged", { stdout: "FORGED" }],
     ["message", { stderr: "" }],

@@ -1,3 +1,4 @@
+import { STYLED } from "../../text/styled.ts";
 import { FORGED } from "./texts.ts";
 
 /** The outcome of a case. */
@@ -73,6 +74,16 @@ export function documentedStatuses(readme: string): ReadonlySet<number> {
   return new Set(statuses);
 }
 
+const COLOURED = new RegExp(STYLED, "g");
+
+// Without the program's own colours, whole and on one line, which --color=always asks for.
+function uncoloured(text: string): string {
+  return text.replaceAll(
+    COLOURED,
+    (one) => one.slice(one.indexOf("m") + 1, one.lastIndexOf("\x1b")),
+  );
+}
+
 /** Text from an output in a form that is safe to print: quoted, escaped and cut. */
 export function shown(text: string, most = 300): string {
   return JSON.stringify(text.length > most ? `${text.slice(0, most)}...` : text)
@@ -89,7 +100,9 @@ export function shown(text: string, most = 300): string {
  * @returns Its faults; none if all is well.
  */
 export function judge(outcome: Outcome, documented: ReadonlySet<number>): Fault[] {
-  const { args, status, expected, stdout, stderr, ms, peakBytes, left } = outcome;
+  const { args, status, expected, ms, peakBytes, left } = outcome;
+  const stdout = uncoloured(outcome.stdout);
+  const stderr = uncoloured(outcome.stderr);
   const faults: Fault[] = [];
   const add = (kind: FaultKind, detail: string) => faults.push({ kind, detail });
   const isTaken = args.includes("--bisect")

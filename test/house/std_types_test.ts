@@ -2,12 +2,14 @@
 // only fail when it is called.
 import * as assert from "@std/assert";
 import { parseArgs } from "@std/cli/parse-args";
+import * as colors from "@std/fmt/colors";
 import { levenshteinDistance } from "@std/text/levenshtein-distance";
 
 Deno.test("types/std.d.ts declares nothing that the modules do not export", async () => {
   const modules: Record<string, unknown> = {
     "@std/assert": assert,
     "@std/cli/parse-args": { parseArgs },
+    "@std/fmt/colors": colors,
     "@std/text/levenshtein-distance": { levenshteinDistance },
   };
   const text = await Deno.readTextFile(new URL("../../types/std.d.ts", import.meta.url));

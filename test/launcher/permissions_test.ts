@@ -1,6 +1,6 @@
 // The permissions with which the launcher starts Deno: those that each command and each of its
 // options needs.
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { GLOBAL_OPTIONS, VM_OPTIONS } from "../../cli/global_options.ts";
 import { filesOf, type Option } from "../../cli/option.ts";
 import { COMMAND_NAMES, loadCommand } from "../../commands/registry.ts";
@@ -10,6 +10,8 @@ import { LauncherHome } from "../support/launcher.ts";
 
 const ROOT = new URL("../..", import.meta.url).pathname.replace(/\/$/, "");
 const OWN = `--allow-read=${ROOT}`;
+/** What decides about colour may always be read. */
+const VARIABLES = "--allow-env=NO_COLOR,FORCE_COLOR,TERM";
 const ALL = ["--allow-ffi", "--allow-read", "--allow-write", "--allow-run"];
 
 // What Deno is told before the program's name; what follows that must be the command line as it
@@ -21,7 +23,9 @@ async function given(home: LauncherHome, args: readonly string[]): Promise<strin
   const main = lines.indexOf(`${ROOT}/main.ts`);
   assert(main > 0, stdout);
   assertEquals(lines.slice(main + 1), args);
-  return lines.slice(0, main).filter((line) => line.startsWith("--allow-"));
+  const permissions = lines.slice(0, main).filter((line) => line.startsWith("--allow-"));
+  assertEquals(permissions.filter((line) => line.startsWith("--allow-env")), [VARIABLES]);
+  return permissions.filter((line) => line !== VARIABLES);
 }
 
 /** Commands whose operands are files or folders that they read. */
@@ -162,7 +166,7 @@ Deno.test("a folder whose name Deno cannot be told is not named to it", async ()
   const launcher = home.at("with, comma/bin/dirtyring");
   await Deno.copyFile(`${ROOT}/bin/dirtyring`, launcher);
   const { stdout } = await home.start(["help"], { launcher });
-  assertMatch(stdout, /\n--frozen\n--allow-read\n/);
+  assertStringIncludes(stdout, `\n--frozen\n${VARIABLES}\n--allow-read\n`);
 });
 
 Deno.test("through the launcher each command does its work on the model, without FFI", async () => {

@@ -9,7 +9,10 @@ export interface CliResult {
   readonly stderr: string;
 }
 
-const PERMISSIONS = ["--allow-ffi", "--allow-read", "--allow-write", "--allow-run"];
+const PERMISSIONS = [
+  ...["--allow-ffi", "--allow-read", "--allow-write", "--allow-run"],
+  "--allow-env=NO_COLOR,FORCE_COLOR,TERM",
+];
 
 /**
  * The arguments with which the launcher starts Deno for a command that needs all permissions.

@@ -78,7 +78,7 @@ Deno.test("oneLine() joins lines, and no separator is left", () => {
 
 /** What a terminal is given of pieces. */
 function shown(...pieces: string[]): string {
-  const screen = new TerminalText();
+  const screen = new TerminalText({ frames: true, colours: false });
   return pieces.map((one) => screen.pass(one)).join("") + screen.end();
 }
 

@@ -20,11 +20,12 @@ import {
   releaseReport,
   runOf,
 } from "../../support/kernel_runs.ts";
+import { PLAIN_PAGE } from "../../../report/page.ts";
 import "../../support/libc.ts"; // what listens to signals binds it
 
 const WHEN = new Date("2026-01-02T03:04:05.678Z");
 const text = (report: KernelsReport, width?: number) =>
-  [...checkKernelsText(report, width)].join("");
+  [...checkKernelsText(report, { ...PLAIN_PAGE, columns: width ?? null })].join("");
 const ktap = (report: KernelsReport) => [...checkKernelsKtap(report)].join("");
 const junit = (report: KernelsReport) => [...checkKernelsJunit(report, { when: WHEN })].join("");
 
