@@ -76,6 +76,7 @@ export const command: Command = defineCommand({
     "fail-above": failAboveOption,
     format: choice("how the result is written", ["text", "markdown", "json"]),
   },
+  often: ["fail-above", "format"],
   examples: [
     ["dirtyring compare old.json new.json", "what got worse between two runs"],
     [
