@@ -4,7 +4,7 @@ import { reset } from "../../commands/reset/reset.ts";
 import { InlineDriver } from "../../drive/inline_driver.ts";
 import { run, stats } from "../../drive/story.ts";
 import { KernelError } from "../../ffi/errors.ts";
-import { GuestError, UsageError } from "../../host/errors.ts";
+import { GuestError, LimitError, UsageError } from "../../host/errors.ts";
 import { Interrupt } from "../../host/interrupt.ts";
 import { ringVm } from "../../machine/guest_vm.ts";
 import { planLab } from "../../machine/plan.ts";
@@ -208,11 +208,11 @@ liveTest("a guest that stops in an unexpected way is named, with its exit", asyn
 liveTest("GuestVm refuses more vCPUs or slots than the kernel reports", () => {
   assertThrows(
     () => makeLab({ vcpus: 100_000, pages: 1 }),
-    UsageError,
+    LimitError,
     "vcpus 100000: this kernel",
   );
   const slots = { memory: 2 ** 30, slots: 100_000 };
-  assertThrows(() => makeLab(slots), UsageError, "slots 100000: this kernel");
+  assertThrows(() => makeLab(slots), LimitError, "slots 100000: this kernel");
 });
 
 liveTest("GuestVm reports a ring size that the kernel refuses, with what it takes", () => {
