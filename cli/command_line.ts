@@ -135,7 +135,9 @@ class CommandLine {
     if (line.values["version"] === true) return await printVersion(out);
     if (line.values["help"] === true) return await this.#printHelp(name, out);
     const values = { ...line.values, ...parseOperands(command, line.operands) };
-    if (writesFile(options, values)) surviveFileLimit();
+    const written = countWritten(options, values);
+    if (written > 0) surviveFileLimit();
+    if (written > 1) await (await import("./written_files.ts")).mustDiffer(options, values);
     const machines = await machinesAskedFor(values, [name, ...line.given], line.operands, args);
     const context = this.#context(out, surface, { values, given: line.given, machines });
     this.couldAskModel = machines === null && values["backend"] === "kvm";
@@ -239,10 +241,9 @@ async function printVersion(out: StandardOutput): Promise<number> {
   return readStatus(out.print([`dirtyring ${VERSION}\n`]), EXIT.OK);
 }
 
-function writesFile(options: OptionTable, values: Readonly<Record<string, unknown>>): boolean {
-  return Object.entries(options).some(([name, option]) =>
-    filesOf(option, values[name]).some(({ use }) => use.startsWith("write"))
-  );
+function countWritten(options: OptionTable, values: Readonly<Record<string, unknown>>): number {
+  return Object.entries(options).flatMap(([name, option]) => filesOf(option, values[name]))
+    .filter(({ use }) => use.startsWith("write")).length;
 }
 
 // Whether an option may precede the command: only flags may. The value of `--kernel FILE` would be

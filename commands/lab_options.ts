@@ -177,7 +177,7 @@ export function areTimesShown({ outlets }: Pick<Context, "outlets">): boolean {
  * The exit status of a command with rounds.
  *
  * @param result The outcome of its rounds.
- * @returns 1 if something did not hold, otherwise 130 or 143 after an interrupt, otherwise 0.
+ * @returns 1 if something did not hold, otherwise 129, 130 or 143 after an interrupt, otherwise 0.
  */
 export function roundsStatus(result: RoundsCheck): number {
   return result.ok ? interruptStatus(result.interrupted) : EXIT.BROKEN;

@@ -148,7 +148,7 @@ export function fileShortage(what: string | Wording, error: unknown): KernelErro
   return errno !== null && NO_ROOM.has(errno) ? new KernelError(what, -errno) : null;
 }
 
-/** The exit statuses of dirtyring: cli/statuses.ts says what they mean. */
+/** The exit statuses of dirtyring: cli/topics/statuses.ts says what they mean. */
 export const EXIT = {
   /** Done, and every check holds. */
   OK: 0,

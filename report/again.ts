@@ -1,6 +1,7 @@
 // How to see again what did not hold: the command line, and the same in the kernel's own tracing.
 import type { KernelFacts } from "../host/facts.ts";
 import type { LostPage, LostPages } from "../memory/witness.ts";
+import { shellWord } from "../text/shell_word.ts";
 import type { Page } from "./page.ts";
 
 /** KVM's tracepoints of the dirty ring (include/trace/events/kvm.h). */
@@ -22,9 +23,7 @@ const PRINT = 'printf("%d push slot %d offset %llx dirty_index %u reset_index %u
  * ```
  */
 export function shellLine(words: readonly string[]): string {
-  return words.map((word) =>
-    /^[\w./:=,@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
-  ).join(" ");
+  return words.map(shellWord).join(" ");
 }
 
 /** The part of a result that names lost pages. */

@@ -8,6 +8,8 @@ const MEASURED = /(Ns|NsPerEntry|PerSecond)$|^(copyShare|ms|slowness|timeoutMs)$
 const VERDICTS = /([cC]rossover\w*|[rR]atios?)$|^(faster|sortPays)$/;
 /** Fields with such a name that were asked for, not measured. */
 const ASKED = new Set(["intervalNs", "durationNs"]);
+/** Fields of a figure of a comparison that hold times where it is one. */
+const COMPARED = new Set(["value", "low", "high"]);
 /** Of a longer array the first element tells whether there are times in it. */
 const MANY = 1000;
 
@@ -72,13 +74,13 @@ function isModel({ kernel }: Readonly<Record<string, unknown>>): boolean {
 export function withoutTimes(value: unknown, kept: readonly string[] = []): unknown {
   return without(value, (name, of) => {
     if (kept.includes(name)) return "kept";
-    return isMeasured(name, of) || isVerdict(name) ? "null" : "searched";
+    return isMeasured(name, of) || isVerdict(name, of) ? "null" : "searched";
   });
 }
 
 // A result of the model that shows times, but nothing that rests on them.
 function withoutVerdicts(value: unknown): unknown {
-  return without(value, (name) => isVerdict(name) ? "null" : "searched");
+  return without(value, (name, of) => isVerdict(name, of) ? "null" : "searched");
 }
 
 /** What becomes of a field: as it is, `null`, or what is found in it. */
@@ -114,9 +116,16 @@ function become(inner: unknown, fate: Fate, fateOf: Parameters<typeof without>[1
 
 // The time of `provenance` has names that are others' elsewhere.
 function isMeasured(name: string, of: object): boolean {
-  return MEASURED.test(name) && !ASKED.has(name) || name === "time" && "commandLine" in of;
+  return MEASURED.test(name) && !ASKED.has(name) || name === "time" && "commandLine" in of ||
+    COMPARED.has(name) && isComparedFigure(of) && of.repetitions !== null;
 }
 
-function isVerdict(name: string): boolean {
-  return VERDICTS.test(name);
+// The ratio of two counts rests on no time.
+function isVerdict(name: string, of: object): boolean {
+  return VERDICTS.test(name) && !(isComparedFigure(of) && of.repetitions === null);
+}
+
+// A count that is compared has no repetitions (commands/compare/compare_result.ts).
+function isComparedFigure(of: object): of is { readonly repetitions: unknown } {
+  return "value" in of && "repetitions" in of;
 }

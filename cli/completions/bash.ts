@@ -1,5 +1,6 @@
 // The completion script for bash.
-import { flagsOf, grouped, quoted, type ValueWords, type Vocabulary } from "./vocabulary.ts";
+import { shellQuoted } from "../../text/shell_word.ts";
+import { flagsOf, grouped, type ValueWords, type Vocabulary } from "./vocabulary.ts";
 
 /**
  * The script. It is one table of options and one of values, and a function that finds out what stands
@@ -24,7 +25,7 @@ export function* bashScript(vocabulary: Vocabulary): Generator<string> {
     yield `    ${keys.join(" | ")})${what === "" ? "" : ` ${what}`} ;;\n`;
   }
   yield "    *) return 1 ;;\n  esac\n}\n";
-  yield FUNCTION.replace("COMMANDS", quoted(names));
+  yield FUNCTION.replace("COMMANDS", shellQuoted(names));
 }
 
 // Patterns of "COMMAND --OPTION" or "COMMAND OPERAND", and what they are completed with. The command
@@ -42,20 +43,23 @@ function pairsOf({ commands, every }: Vocabulary): [string, string][] {
   const agreed = (name: string) =>
     new Set(options.filter(({ option }) => option === name).map(({ what }) => what)).size === 1;
   const pairs = options.map(({ command, option, what }): [string, string] => [
-    agreed(option) ? `*${quoted(` ${option}`)}` : quoted(`${command} ${option}`),
+    agreed(option) ? `*${shellQuoted(` ${option}`)}` : shellQuoted(`${command} ${option}`),
     what,
   ]);
   const operands = commands.flatMap(({ name, operands }) =>
-    operands.map((values, n): [string, string] => [quoted(`${name} ${n}`), assignments(values)])
+    operands.map((
+      values,
+      n,
+    ): [string, string] => [shellQuoted(`${name} ${n}`), assignments(values)])
   );
   return [...new Map([...pairs, ...operands])];
 }
 
 function assignments({ words, path, fileAfter, isList }: ValueWords): string {
   return [
-    words.length === 0 ? "" : `words=${quoted(words.join(" "))}`,
-    path === null ? "" : `path=${quoted(path)}`,
-    fileAfter.length === 0 ? "" : `after=${quoted(fileAfter.join(" "))}`,
+    words.length === 0 ? "" : `words=${shellQuoted(words.join(" "))}`,
+    path === null ? "" : `path=${shellQuoted(path)}`,
+    fileAfter.length === 0 ? "" : `after=${shellQuoted(fileAfter.join(" "))}`,
     isList ? "list=1" : "",
   ].filter((one) => one !== "").join(" ");
 }

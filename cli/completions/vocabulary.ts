@@ -93,8 +93,3 @@ export function grouped(
   }
   return [...groups];
 }
-
-/** A text in single quotes, as sh, bash and zsh read it. */
-export function quoted(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`;
-}

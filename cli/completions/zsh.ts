@@ -1,10 +1,10 @@
 // The completion script for zsh.
+import { shellQuoted } from "../../text/shell_word.ts";
 import {
   type CommandWords,
   flagsOf,
   isCompleted,
   type OptionWords,
-  quoted,
   type ValueWords,
   type Vocabulary,
 } from "./vocabulary.ts";
@@ -19,7 +19,7 @@ export function* zshScript(vocabulary: Vocabulary): Generator<string> {
   yield VALUES;
   yield "_dirtyring_commands() {\n  local -a commands=(\n";
   for (const { name, summary } of commands) {
-    yield `    ${quoted(`${name}:${summary.replaceAll(":", "\\:")}`)}\n`;
+    yield `    ${shellQuoted(`${name}:${summary.replaceAll(":", "\\:")}`)}\n`;
   }
   yield "  )\n  _describe command commands\n}\n\n";
   yield "_dirtyring() {\n  local curcontext=$curcontext state line\n  local -A opt_args\n";
@@ -42,7 +42,7 @@ function* commandText(command: CommandWords): Generator<string> {
   yield `    ${name})\n      _arguments ${hasEvery ? "$every " : ""}\\\n`;
   for (const option of options) yield `        ${specOf(option)} \\\n`;
   for (const [n, values] of operands.entries()) {
-    yield `        ${quoted(`${n + 1}:operand:${actionOf(values)}`)} \\\n`;
+    yield `        ${shellQuoted(`${n + 1}:operand:${actionOf(values)}`)} \\\n`;
   }
   yield "        && return 0\n      ;;\n";
 }
@@ -51,12 +51,12 @@ function* commandText(command: CommandWords): Generator<string> {
 function specOf(option: OptionWords): string {
   const { name, short, brief, value, values, isValueOptional, isMany } = option;
   const told = `[${brief.replaceAll(/[[\]\\]/g, "\\$&")}]`;
-  if (short !== null) return `'(-${short} --${name})'{-${short},--${name}}${quoted(told)}`;
-  if (value === null) return quoted(`--${name}${told}`);
+  if (short !== null) return `'(-${short} --${name})'{-${short},--${name}}${shellQuoted(told)}`;
+  if (value === null) return shellQuoted(`--${name}${told}`);
   const message = value.replaceAll(":", "\\:");
   const [equals, colons] = isValueOptional ? ["=-", "::"] : ["=", ":"];
   const many = isMany ? "*" : "";
-  return quoted(`${many}--${name}${equals}${told}${colons}${message}:${actionOf(values)}`);
+  return shellQuoted(`${many}--${name}${equals}${told}${colons}${message}:${actionOf(values)}`);
 }
 
 // What _arguments does for a value; a space is nothing.

@@ -72,7 +72,7 @@ export interface CostCell extends CellSize {
 export interface CostSamples {
   /** Nanoseconds of learning. */
   readonly learnNs: readonly number[];
-  /** Nanoseconds of re-arming; `null` if getting the bitmap re-arms it. */
+  /** Nanoseconds of re-protecting; `null` if getting the bitmap does so. */
   readonly rearmNs: readonly number[] | null;
   /** Nanoseconds of the scan; `null` for a ring. */
   readonly scanNs: readonly number[] | null;

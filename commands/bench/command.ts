@@ -116,13 +116,8 @@ interface Options extends Omit<BenchOptions, "ringBytes"> {
 }
 
 // Prepares the file for the picture before minutes are spent. The result does not depend on it.
-async function pictureFile({ svg }: Options, outlets: readonly Outlet[]) {
+async function pictureFile({ svg }: Options) {
   if (svg === undefined) return null;
-  if (outlets.some(({ path }) => path === svg)) {
-    throw new UsageError(
-      `--svg ${printable(svg)} and --output ${printable(svg)}: expected two different files`,
-    );
-  }
   const { OutputFile } = await import("../../cli/output_file.ts");
   return await OutputFile.prepare(svg, "--svg");
 }
@@ -190,7 +185,7 @@ async function measured(
     const { benchInMachines } = await import("./bench_kernels.ts");
     return await benchInMachines(machines, context);
   }
-  const picture = await pictureFile(options, context.outlets);
+  const picture = await pictureFile(options);
   const { bench } = await import("./bench.ts");
   const { liveRing } = await import("./bench_ring_sizes.ts");
   const kernel = await context.openKernel(options);

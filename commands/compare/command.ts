@@ -35,7 +35,8 @@ async function text(): Promise<Formatter<CompareResult, unknown>> {
 }
 
 async function markdown(): Promise<Formatter<CompareResult, unknown>> {
-  return (await import("./compare_markdown.ts")).compareMarkdown;
+  const { compareMarkdown } = await import("./compare_markdown.ts");
+  return (result, _, page) => compareMarkdown(result, page);
 }
 
 interface Options {

@@ -41,7 +41,7 @@ function sizeOf(cell: Foreign): string {
   return `${size}, ${countText(cell.at("dirtyPages").amount(), "page")}`;
 }
 
-// The sum of each repetition; getting the plain bitmap re-arms it.
+// The sum of each repetition; getting the plain bitmap re-protects, too.
 function totalsOf(cell: Foreign): readonly number[] | null {
   const learn = samplesOf(cell, "learnNs");
   const rearm = samplesOf(cell, "rearmNs");

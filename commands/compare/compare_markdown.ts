@@ -1,4 +1,5 @@
 // The comparison as Markdown, for a pull request.
+import type { Page } from "../../report/page.ts";
 import { countText, oneLine } from "../../report/table.ts";
 import type { CompareResult, FigureRow } from "./compare_result.ts";
 import {
@@ -19,7 +20,9 @@ import {
  *
  * @returns Lines with their ends.
  */
-export function* compareMarkdown(result: CompareResult): Generator<string> {
+export function* compareMarkdown(all: CompareResult, { times }: Page): Generator<string> {
+  const figures = all.figures.filter(({ measured }) => times || !measured);
+  const result = { ...all, figures };
   const { base, others, ok } = result;
   const names = columnNames(result);
   yield `### dirtyring compare: ${ok ? "nothing is worse" : "worse"}\n\n`;

@@ -1,4 +1,5 @@
 // The text of a comparison, for people.
+import { widthOf, wrap } from "../../report/layout.ts";
 import type { Ink, Page } from "../../report/page.ts";
 import { type Align, countText, oneLine, table } from "../../report/table.ts";
 import type { CompareResult, FigureRow, StatementRow } from "./compare_result.ts";
@@ -75,16 +76,8 @@ function headLines(name: string, text: string, width: number): Generator<string>
 }
 
 // Breaks a text between words; lines after the first are indented.
-function* wrapped(text: string, width: number, indent: string): Generator<string> {
-  const words = text.split(/(?<=\S) (?=\S)/);
-  let line = words.shift() ?? "";
-  for (const word of words) {
-    if (line.length + 1 + word.length > width) {
-      yield `${line}\n`;
-      line = `${indent}${word}`;
-    } else line += ` ${word}`;
-  }
-  yield `${line}\n`;
+function* wrapped(text: string, columns: number, hang: string): Generator<string> {
+  for (const line of wrap(text, { columns, hang })) yield `${line}\n`;
 }
 
 function* statementsText(
@@ -219,7 +212,7 @@ function manyTable(
 
 // A table without the columns that there is no room for.
 function fitting({ rows, aligns, spare }: Cells, width: number): Generator<string> {
-  const widths = aligns.map((_, n) => Math.max(...rows.map((row) => row[n]!.length)));
+  const widths = aligns.map((_, n) => Math.max(...rows.map((row) => widthOf(row[n]!))));
   const left = new Set(widths.keys());
   const total = () => [...left].reduce((sum, n) => sum + widths[n]! + 2, -2);
   for (const n of spare) if (total() > width) left.delete(n);

@@ -16,6 +16,16 @@ Deno.test("a shell takes the line as it was", async () => {
   assertEquals(new TextDecoder().decode(stdout).split("\n"), [...words, ""]);
 });
 
+Deno.test("a word with a line end forges no line, and bash takes it as it was", async () => {
+  const words = ["dirtyring", "--pattern=file:a\nok: it's \\ \u001b[2J", "\u202e"];
+  const line = shellLine(words);
+  assertEquals(line, "dirtyring $'--pattern=file:a\\nok: it\\'s \\\\ \\u001b[2J' $'\\u202e'");
+  const script = `set -- ${line}; printf '%s\\0' "$@"`;
+  const env = { LC_ALL: "C.UTF-8" };
+  const { stdout } = await new Deno.Command("bash", { args: ["-c", script], env }).output();
+  assertEquals(new TextDecoder().decode(stdout).split("\0"), [...words, ""]);
+});
+
 Deno.test("a page is traced by its slot and offset, and nothing on a model", () => {
   const commandLine = ["dirtyring", "run", "--seed", "7"];
   const page = { slot: 2, offset: 33 };

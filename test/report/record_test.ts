@@ -107,6 +107,31 @@ Deno.test("times of the model are shown without a verdict, those of a kernel wit
   assertEquals(JSON.stringify(recorded(ofKernel, PLAIN_PAGE)), JSON.stringify(ofKernel));
 });
 
+Deno.test("the counts of a comparison stay, and its times go with their ratios", () => {
+  const count = {
+    base: { value: 4, repetitions: null },
+    others: [{ value: 6, repetitions: null, ratio: 1.5, low: null, high: null, change: "worse" }],
+  };
+  const time = {
+    base: { value: 100, repetitions: 9 },
+    others: [{ value: 120, repetitions: 9, ratio: 1.2, low: 1.1, high: 1.3, change: "worse" }],
+  };
+  const none = { value: null, ratio: null, low: null, high: null };
+  assertEquals(withoutTimes({ figures: [count, time] }), {
+    figures: [count, {
+      base: { value: null, repetitions: 9 },
+      others: [{ ...time.others[0], ...none }],
+    }],
+  });
+  const ofModel = { kernel: { backend: "model" }, comparison: { figures: [count, time] } };
+  assertEquals(recorded(ofModel, { ...PLAIN_PAGE, times: true }), {
+    ...ofModel,
+    comparison: {
+      figures: [count, { ...time, others: [{ ...time.others[0], ratio: null }] }],
+    },
+  });
+});
+
 Deno.test("what holds no time is not copied, however long", () => {
   const entries = Array.from({ length: 5000 }, (_, index) => ({ index }));
   const result = { rings: [{ entries }], words: new Uint32Array(4) };

@@ -4,6 +4,7 @@ import { compare } from "../../../commands/compare/compare.ts";
 import { compareMarkdown } from "../../../commands/compare/compare_markdown.ts";
 import type { CompareResult } from "../../../commands/compare/compare_result.ts";
 import { UsageError } from "../../../host/errors.ts";
+import { PLAIN_PAGE } from "../../../report/page.ts";
 import {
   checkOf,
   checkReport,
@@ -237,13 +238,21 @@ Deno.test("a field of another type is refused with the file, the field and its v
   refused(checkReport([{}]), "new.json: checks[0].status is missing; expected pass or fail");
 });
 
+Deno.test("Markdown without times has counts alone", () => {
+  const slower = { samples: [1, 2, 3, 4, 5], total: { batches: 1 } };
+  const result = ofStats(slower, { samples: [11, 12, 13, 14, 15], total: { batches: 2 } });
+  const text = (times: boolean) => [...compareMarkdown(result, { ...PLAIN_PAGE, times })].join("");
+  assert(text(true).includes("resetNsPerEntry") && text(true).includes("batches"), text(true));
+  assert(!text(false).includes("resetNsPerEntry") && text(false).includes("batches"), text(false));
+});
+
 Deno.test("Markdown holds what came from files in code spans, of one line each", () => {
   const answer = "a|b `c` <img src=x>\n# not a heading";
   const result = compared(
     checkReport([checkOf("reset.number", "pass")]),
     checkReport([checkOf("reset.number", "fail", { expected: "x", seen: answer })]),
   );
-  const text = [...compareMarkdown(result)].join("");
+  const text = [...compareMarkdown(result, PLAIN_PAGE)].join("");
   assert(text.includes("`expected x, seen a\\|b 'c' <img src=x>; # not a heading`"), text);
   assert(text.startsWith("### dirtyring compare: worse\n"), text);
 });
