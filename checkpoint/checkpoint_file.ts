@@ -269,19 +269,19 @@ export async function prepareFolder(name: string): Promise<void> {
     await Deno.mkdir(name);
     return;
   } catch (error) {
-    if (!(error instanceof Deno.errors.AlreadyExists)) throw refusal("output", name, error);
+    if (!(error instanceof Deno.errors.AlreadyExists)) throw refusal("into", name, error);
   }
   try {
     for await (const { name: found } of Deno.readDir(name)) {
       throw new ValueError(
-        { output: name },
+        { into: name },
         (value) =>
-          `${value("output")} ${printable(name)}: holds ${printable(found)} already; ` +
+          `${value("into")} ${printable(name)}: holds ${printable(found)} already; ` +
           "expected a new or an empty folder",
       );
     }
   } catch (error) {
-    throw refusal("output", name, error);
+    throw refusal("into", name, error);
   }
 }
 
@@ -309,11 +309,10 @@ export async function listFolder(name: string): Promise<FolderListing> {
 }
 
 // Turns an error of the system, or of Deno, into one that names the folder.
-function refusal(value: "output" | "restore", folder: string, error: unknown): unknown {
+function refusal(value: "into" | "restore", folder: string, error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof ValueError) return error;
-  // The folder is an option of `checkpoint` (--output), but the operand of `restore`.
-  const what: Wording = (name) =>
-    `${value === "output" ? name(value) : value} ${printable(folder)}`;
+  // The folder is an option of `checkpoint` (--into), but the operand of `restore`.
+  const what: Wording = (name) => `${value === "into" ? name(value) : value} ${printable(folder)}`;
   const why = fileErrorText(error);
   return fileShortage(what, error) ??
     new ValueError({ [value]: folder }, (name) => `${what(name)}: ${why}; expected a folder`);

@@ -9,7 +9,7 @@ import type {
 } from "./completions/vocabulary.ts";
 import { GLOBAL_OPTIONS } from "./global_options.ts";
 import { described } from "./help.ts";
-import type { Option, OptionTable } from "./option.ts";
+import type { Operand, Option, OptionTable } from "./option.ts";
 import { SHORT } from "./parse.ts";
 import { TOPIC_NAMES } from "./topics/topics.ts";
 
@@ -49,7 +49,7 @@ async function commandWords(command: Described, named: readonly string[]): Promi
   // What help tells of are commands, too, of which its declaration knows nothing.
   const values = name === "help"
     ? [{ ...NOTHING, words: named }]
-    : await Promise.all(Object.values(operands).map(valueWords));
+    : await Promise.all(repeated(Object.values(operands)).map(valueWords));
   return {
     name,
     summary,
@@ -98,4 +98,14 @@ function brief(help: string): string {
   const clause = help.split(/[;:(]/, 1)[0]!.trim();
   if (clause.length <= MOST) return clause;
   return `${clause.slice(0, MOST).replace(/\s+\S*$/, "")} ...`;
+}
+
+/** As many operands as are completed where the last may repeat: a shell's script counts them. */
+const MOST_OPERANDS = 9;
+
+function repeated(operands: readonly Operand<unknown>[]): Operand<unknown>[] {
+  const last = operands.at(-1);
+  if (last?.isMany !== true) return [...operands];
+  const more = MOST_OPERANDS - operands.length;
+  return [...operands, ...Array.from({ length: more }, () => last)];
 }

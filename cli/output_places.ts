@@ -40,7 +40,16 @@ export const outputOption: Option<readonly OutputChoice[]> = {
   file: (outputs) =>
     outputs.filter(({ path }) => path !== "-").map(({ path }) => ({ path, use: "write" })),
   parse(text) {
-    const format = FORMATS.find((name) => text.startsWith(`${name}:`)) ?? null;
+    const prefix = /^([a-z][a-z0-9]*):/.exec(text)?.[1] ?? null;
+    const format = FORMATS.find((name) => name === prefix) ?? null;
+    if (prefix !== null && format === null) {
+      throw new SyntaxError(
+        `${prefix} is no format; expected ${FORMATS.join(", ")}, or ./${
+          printable(text)
+        } for a file of ` +
+          "that name",
+      );
+    }
     const path = format === null ? text : text.slice(format.length + 1);
     if (path !== "") return [{ format, path }];
     throw new SyntaxError("expected the name of a file, or FORMAT:FILE");

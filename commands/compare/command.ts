@@ -14,6 +14,7 @@ const base: Operand<string> = {
     "or with ndjson; - is standard input",
   fallback: "",
   fallbackText: null,
+  completes: { path: "file" },
   file: (path) => path === "" ? null : { path, use: "read" },
   parse: parseFile,
 };
@@ -25,6 +26,7 @@ const others: Operand<readonly string[]> = {
   help: "the results that are compared with it, each in a column",
   fallback: [],
   fallbackText: null,
+  completes: { path: "file" },
   file: (paths) => paths.map((path) => ({ path, use: "read" })),
   parse: (text) => [parseFile(text)],
 };

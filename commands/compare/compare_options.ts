@@ -35,6 +35,7 @@ export function baselineOption(help: string): Option<string | undefined> {
     help: `${help}: FILE is what the same command wrote with --format json; - is standard input`,
     fallback: undefined,
     fallbackText: "none",
+    completes: { path: "file" },
     file: (path) => path === undefined ? null : { path, use: "read" },
     parse: parsePath("file"),
   };

@@ -196,6 +196,27 @@ testUnless(
   },
 );
 
+Deno.test("where a file or a folder is named the shell completes names, each time", async () => {
+  const found = await vocabulary(REGISTRY);
+  const files: string[] = [];
+  for (const name of COMMAND_NAMES) {
+    const { options, operands } = await loadCommand(name);
+    const words = found.commands.find((one) => one.name === name)!;
+    for (const [option, { file }] of Object.entries(options)) {
+      if (file === undefined) continue;
+      files.push(option);
+      const { values } = words.options.find((one) => one.name === option)!;
+      assert(values.path !== null || (values.fileAfter ?? []).length > 0, `${name} ${option}`);
+    }
+    for (const [n, { file }] of Object.values(operands).entries()) {
+      if (file !== undefined) assert(words.operands[n]!.path !== null, `${name} ${n}`);
+    }
+  }
+  for (const one of ["expect", "baseline", "file", "into", "pattern"]) assert(files.includes(one));
+  const { operands } = found.commands.find(({ name }) => name === "compare")!;
+  assert(operands.length > 5 && operands.every(({ path }) => path === "file"));
+});
+
 Deno.test("the words are those that the options take", async () => {
   const { commands } = await vocabulary(REGISTRY);
   const wordsOf = (command: string, option: string) =>

@@ -23,7 +23,7 @@ Deno.test("a format comes from the output itself, from --format, or from the end
   assertEquals(formatsOf(files), ["ktap", "junit", "json", "text", "ndjson", "text"]);
   assertEquals(formatsOf(files, "json"), ["json", "json", "json", "json", "json", "json"]);
   assertEquals(places(asked([])), [{ format: "text", path: "-" }]);
-  assertEquals(places(asked(["x:y.json"])), [{ format: "json", path: "x:y.json" }]);
+  assertEquals(places(asked(["./x:y.json"])), [{ format: "json", path: "./x:y.json" }]);
 });
 
 Deno.test("a format that the command does not have, and a file that is named twice, are refused", () => {
@@ -36,6 +36,7 @@ Deno.test("a format that the command does not have, and a file that is named twi
   refused(["a.md"], "text:FILE");
   refused(["a.json", "text:a.json"], "--output a.json: is given twice");
   assertThrows(() => outputOption.parse("json:"), SyntaxError, "FORMAT:FILE");
+  assertThrows(() => outputOption.parse("ktapp:x"), SyntaxError, "or ./ktapp:x for a file of");
 });
 
 Deno.test("one run writes several files and standard output, all the same result", async () => {
