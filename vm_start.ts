@@ -1,5 +1,5 @@
 // Starts the process of a machine: `vm_start.ts PARENT PROGRAM [ARGUMENT ...]` becomes PROGRAM. It
-// runs in a session of its own, so that an interrupt at a terminal does not reach it, and the
+// leaves the terminal (setsid), so that an interrupt there does not reach it, and the
 // kernel ends it when PARENT ends, for whatever reason.
 import { errnoText } from "./ffi/errors.ts";
 import { openMachineCalls } from "./ffi/machine.ts";

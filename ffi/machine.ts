@@ -54,7 +54,7 @@ export interface MachineCalls {
   /** reboot(2): ends the machine. Returns only if it is refused. */
   reboot(): number;
   /**
-   * Becomes another program in a session of its own, which the kernel kills when the parent ends:
+   * Becomes another program, away from the terminal, which the kernel kills when the parent ends:
    * PR_SET_PDEATHSIG, setsid(2), execv(3). Returns only if a call is refused or the parent has
    * ended.
    *
@@ -107,8 +107,8 @@ export function openMachineCalls(): MachineCalls {
       const bound = answer(libc.prctl(PR_SET_PDEATHSIG, SIGKILL, 0n, 0n, 0n));
       if (bound < 0) return bound;
       if (libc.getppid() !== parent) return 0;
-      const session = answer(libc.setsid());
-      if (session < 0) return session;
+      const leader = answer(libc.setsid());
+      if (leader < 0) return leader;
       const strings = command.map(cString);
       const argv = new BigUint64Array(strings.length + 1);
       // SAFETY: addresses of strings that this call owns and keeps until execv() has read them;

@@ -46,7 +46,7 @@ export async function saidBy(
 }
 
 /**
- * Starts a program in a session of its own. The kernel ends it together with this process, even
+ * Starts a program, away from the terminal. The kernel ends it together with this process, even
  * where this process is killed.
  *
  * @param command The path of the program, and its arguments.

@@ -1,4 +1,4 @@
-// docs/install.md and docs/ci.md: what they name is there, and `deno install` does what they say.
+// docs/install.md: what it names is there, and `deno install` does what it says.
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { Folder } from "../support/folder.ts";
 import { project } from "../support/package.ts";
@@ -7,34 +7,6 @@ const ROOT = new URL("../..", import.meta.url);
 const DOCS = new URL("docs/", ROOT);
 
 const page = (name: string) => Deno.readTextFile(new URL(name, DOCS));
-
-/** The names that a page's headings have in links. */
-function anchors(text: string): string[] {
-  return [...text.matchAll(/^#+ (.*)$/gm)].map(([, title]) =>
-    title!.toLowerCase().replace(/[^\w -]/g, "").replaceAll(" ", "-")
-  );
-}
-
-async function brokenLinks(text: string): Promise<string[]> {
-  const broken: string[] = [];
-  for (const [, target] of text.matchAll(/\]\(([^)]+)\)/g)) {
-    const [file, anchor] = target!.replace(/\s/g, "").split("#");
-    const at = new URL(file || "install.md", DOCS);
-    const there = await Deno.stat(at).then(() => true, () => false);
-    const within = file === "" ? text : there && anchor ? await Deno.readTextFile(at) : "";
-    if (!there || anchor && !anchors(within).includes(anchor)) broken.push(target!);
-  }
-  return broken;
-}
-
-for (const name of ["install.md", "ci.md"]) {
-  Deno.test(`each link of docs/${name} leads somewhere`, async () => {
-    const text = await page(name);
-    assertEquals(await brokenLinks(text), []);
-    const wrong = "[a](nowhere.md) [b](#nowhere) [c](install.md#nowhere) [d](install.md#devkvm)";
-    assertEquals(await brokenLinks(wrong), ["nowhere.md", "#nowhere", "install.md#nowhere"]);
-  });
-}
 
 Deno.test("docs/install.md names the file that npm pack makes, and the Deno that the launcher wants", async () => {
   const text = await page("install.md");
