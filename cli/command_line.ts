@@ -141,18 +141,19 @@ class CommandLine {
     const machines = await machinesAskedFor(values, [name, ...line.given], line.operands, args);
     const context = this.#context(out, surface, { values, given: line.given, machines });
     this.couldAskModel = machines === null && values["backend"] === "kvm";
-    const isAsking = machines !== null && command.asksMachines(values, machines.choices.length);
-    if (isAsking && context.trace !== null && context.trace.file !== null) {
-      throw new UsageError(
-        `--trace=${
-          printable(context.trace.file)
-        }: ${name} makes its calls in machines that keep no ` +
-          "file; expected --trace alone, which shows them on stderr",
-      );
-    }
     if (machines !== null && !command.asksMachines(values, machines.choices.length)) {
       return await runInMachine(machines, values, command, context);
     }
+    const traced = context.trace?.file ?? null;
+    if (traced !== null && machines !== null) {
+      throw new UsageError(
+        `--trace=${printable(traced)}: ${name} makes its calls in machines that keep no file; ` +
+          "expected --trace alone, which shows them on stderr",
+      );
+    }
+    // Also where no kernel is asked: an empty file says that there was no call.
+    if (context.trace !== null && traced !== null) this.#tracing = beginTrace(context.trace);
+    await this.#tracing;
     const { output, status } = await command.execute(values, context);
     await out.endProgress();
     return readStatus(out.print(output), status);

@@ -139,7 +139,9 @@ export interface TraceChoice {
 const trace: Option<TraceChoice | null> = {
   value: "FILE",
   isValueOptional: true,
-  help: "show every kernel call on stderr, or in FILE: thread, seconds, name, arguments, answer",
+  help:
+    "show every kernel call on stderr, or in FILE: thread, seconds (where times are shown), name, " +
+    "arguments, answer",
   fallback: null,
   fallbackText: "off",
   file: (choice) => choice?.file ? { path: choice.file, use: "write" } : null,

@@ -29,7 +29,7 @@ export const TASKS: Rows["rows"] = [
   ["dirtyring check", "does this kernel keep its promises? At a terminal, or in CI"],
   ["dirtyring dump", "see the entries of a ring; reset and run show what becomes of them"],
   ["dirtyring bench", "what does it cost, against a bitmap?"],
-  ["dirtyring run --backend model", "no KVM here: a model of it, for every command"],
+  ["dirtyring run --backend model", "no KVM here: a model of it, for all but fuzz"],
 ];
 
 /** The options of every command, without those for the machine of `--kernel`. */

@@ -39,7 +39,9 @@ export const command: Command = defineCommand({
   async run(options, context) {
     const { vcpu, vcpus, limit, all, "kernel-state": kernelState } = options;
     if (vcpu !== undefined && vcpu >= vcpus) {
-      throw new UsageError(`--vcpu ${vcpu}: expected 0 to ${vcpus - 1}, or more with --vcpus`);
+      throw new UsageError(
+        `--vcpu ${vcpu}: expected ${vcpus === 1 ? "0" : `0 to ${vcpus - 1}`}, or more with --vcpus`,
+      );
     }
     const formats = context.outlets.map(({ format }) => format);
     const other = formats.find((format) => format !== "text");

@@ -41,7 +41,8 @@ export const command: Command = defineCommand({
     "The vCPUs run on threads of their own while their rings are harvested and reset, as under a VMM that " +
     "migrates; they repeat their pattern until the time is over or the stores are made. Once they have stopped, " +
     "every logged page must hold what was last read of it. A page that does not was written without an entry: it " +
-    "is listed as lost, and the exit status is 1.",
+    "is listed as lost, and the exit status is 1. On the model the time is counted in instructions, and passes " +
+    "more slowly than on the wall.",
   options: {
     ...labOptions(2),
     ...threadOptions("all pages of memory, 16384 at most, or the file's length"),

@@ -58,6 +58,13 @@ Deno.test("--trace=FILE holds what stderr would, and replaces what stood there",
   assertMatch(refused.stderr, /^dirtyring: --trace \S+: EISDIR [^\n]*expected a file to write\n$/);
 });
 
+Deno.test("where no kernel is asked the file is empty", async () => {
+  await using folder = await Folder.make();
+  const file = `${folder.path}/trace`;
+  const { code } = await dirtyring(["check", ...MODEL, "--list", `--trace=${file}`]);
+  assertEquals([code, await Deno.readTextFile(file)], [0, ""]);
+});
+
 Deno.test("the calls of the process that makes checks go to the file, too", async () => {
   await using folder = await Folder.make();
   const file = `${folder.path}/trace`;

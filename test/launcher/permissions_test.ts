@@ -128,6 +128,8 @@ Deno.test("what a command line says is taken as the program takes it", async () 
     ["dump --kernel x --help", [OWN]],
     ["--trace dump", [ffi, OWN]],
     ["dump --trace=x --backend model", [read, write]],
+    ["dump --output - --backend model", [OWN]],
+    ["dump --output=json:- --backend model --output json:x", [read, write]],
     ["--trace check --backend model", [OWN, run]],
     ["live --backend model --witness", [OWN]],
     ["run --backend auto", [ffi, OWN]],
