@@ -239,8 +239,9 @@ async function written(first: string, permissions: readonly string[]): Promise<D
   await Deno.writeTextFile(`${folder}/program.ts`, program);
   return await new Deno.Command(Deno.execPath(), {
     args: [
-      ...["run", "--quiet", "--no-prompt", "--no-config", "--allow-read", "--allow-write"],
-      ...["--allow-run", ...permissions, `${folder}/program.ts`, `${folder}/file`],
+      // Deno's own cache is a file that grows, too.
+      ...["run", "--quiet", "--no-prompt", "--no-config", "--no-code-cache", "--allow-read"],
+      ...["--allow-write", "--allow-run", ...permissions, `${folder}/program.ts`, `${folder}/file`],
     ],
   }).output();
 }
@@ -274,7 +275,7 @@ Deno.test("standard output on a full disk is one line and status 3, whatever the
 
 Deno.test("checkpoints are kept though nobody can be told of them", async () => {
   await inFolder(async (folder) => {
-    const keep = `dirtyring ${CHECKPOINT} --format ndjson --output kept >/dev/full`;
+    const keep = `dirtyring ${CHECKPOINT} --format ndjson --into kept >/dev/full`;
     assertEquals((await shell(keep, folder)).code, 3);
     const { code, stdout } = await shell(`dirtyring restore ${MODEL} kept`, folder);
     assertEquals(code, 0);
@@ -285,7 +286,7 @@ Deno.test("checkpoints are kept though nobody can be told of them", async () => 
 Deno.test("a checkpoint that may not grow ends the run in order, and leaves none behind", async () => {
   await inFolder(async (folder) => {
     const { code, stdout, stderr } = await shell(
-      `ulimit -f 1; dirtyring ${CHECKPOINT} --output kept`,
+      `ulimit -f 1; dirtyring ${CHECKPOINT} --into kept`,
       folder,
     );
     assertEquals(code, 3);

@@ -181,7 +181,8 @@ Deno.test("an output that is not what the command prints is noticed", async () =
 /** What is wrong with a command line of a page; `null` if it parses. */
 async function wrongIn(args: readonly string[]): Promise<string | null> {
   const [name, ...rest] = args;
-  if (name === "COMMAND" || name!.startsWith("-")) return null;
+  // A variable is a script's, which is run as a whole.
+  if (name === "COMMAND" || /^[-$]/.test(name!)) return null;
   try {
     const command = ABOUT_COMMANDS[name!] ?? await REGISTRY.load(name!);
     if (name === "help" && rest.length > 0 && !/^(-|COMMAND$|TOPIC$)/.test(rest[0]!)) {
