@@ -25,8 +25,8 @@ const MANY = 1000;
  * import { assertEquals } from "@std/assert";
  *
  * const result = { schema: "dirtyring.x/1", kernel: {}, resetNs: 120, entries: 3 };
- * const page = { ...PLAIN_PAGE, times: false };
- * assertEquals(recorded(result, page), { schema: "dirtyring.x/1", kernel: {}, resetNs: null, entries: 3 });
+ * const text = JSON.stringify(recorded(result, { ...PLAIN_PAGE, times: false }));
+ * assertEquals(text, '{"schema":"dirtyring.x/1","kernel":{},"resetNs":null,"entries":3}');
  * ```
  *
  * @param result Anything that JSON can hold; provenance is added to objects with a `schema`. One
