@@ -75,7 +75,7 @@ export interface StatementRow {
 
 /** A figure of a result. */
 export interface FigureState {
-  /** The median of the samples, or the count; `null` if the result lacks the figure. */
+  /** The median of the samples, or the count (the mean of several); `null` if the result lacks the figure. */
   readonly value: number | null;
   /** How many samples there are; `null` for a count that is the same each time. */
   readonly repetitions: number | null;
