@@ -144,6 +144,8 @@ export interface CompareResult {
   readonly others: readonly ComparedFile[];
   /** How many statements the base has. */
   readonly statementCount: number;
+  /** How many fail in the base and are the same in all results. */
+  readonly stillFailing: number;
   /** The statements that are not the same in all results. */
   readonly statements: readonly StatementRow[];
   /** All figures. */
