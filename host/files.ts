@@ -3,6 +3,8 @@ import { checked, ERRNO, HostError } from "../ffi/errors.ts";
 import { openLibc } from "../ffi/libc.ts";
 import { O_CLOEXEC, O_RDONLY } from "../ffi/linux.ts";
 import { printable } from "../text/printable.ts";
+import { shellWord } from "../text/shell_word.ts";
+import { UsageError } from "./errors.ts";
 import { type Files, joined, readPieces } from "./facts.ts";
 
 const STDIN = 0;
@@ -12,24 +14,31 @@ const STDIN_PATH = "/dev/stdin";
 const FILE = 3;
 
 const ERRNO_BY_NAME: ReadonlyMap<string, number> = new Map(Object.entries(ERRNO));
-const ADVICE = "add --allow-read=FILE to deno run, or pass it to standard input (file:- < FILE)";
+
+/** What may be told of a reading, and is not needed by most. */
+export interface ReadOptions {
+  /** The most bytes that are read; 512 MiB unless given. */
+  readonly most?: number;
+  /** How standard input is written in place of the file, for advice; `-` unless given. */
+  readonly standardInput?: string;
+}
 
 /**
  * Reads a file of the host piece by piece, whatever kernel is under test. It calls libc if that is
  * allowed, which needs no permission beyond those for KVM, and otherwise Deno.
  *
  * @param path The file, or `null` for standard input.
- * @param most The most bytes that are read; 512 MiB unless given.
  * @yields Some bytes of it.
  * @throws {KernelError} If it cannot be opened or read, or holds more (EFBIG).
+ * @throws {UsageError} If Deno opens no such file for a program that may not do everything.
  * @throws {HostError} If Deno has no permission to read it.
  */
 export function* hostFilePieces(
   path: string | null,
-  most?: number,
+  { most, standardInput = "-" }: ReadOptions = {},
 ): Generator<Uint8Array<ArrayBuffer>> {
   const name = path ?? "standard input";
-  const files = libcFiles() ?? denoFiles(name);
+  const files = libcFiles() ?? denoFiles(name, standardInput);
   if (path === null) return yield* readPieces(files, STDIN, name, most);
   const fd = checked(files.open(path, O_RDONLY | O_CLOEXEC), () => `open(${printable(path)})`);
   try {
@@ -43,12 +52,15 @@ export function* hostFilePieces(
  * Reads a whole file of the host, as {@linkcode hostFilePieces} does.
  *
  * @param path The file, or `null` for standard input.
- * @param most The most bytes that are read; 512 MiB unless given.
  * @throws {KernelError} If it cannot be opened or read, or holds more (EFBIG).
+ * @throws {UsageError} If Deno opens no such file for a program that may not do everything.
  * @throws {HostError} If Deno has no permission to read it.
  */
-export function readHostFile(path: string | null, most?: number): Uint8Array<ArrayBuffer> {
-  return joined(hostFilePieces(path, most));
+export function readHostFile(
+  path: string | null,
+  options: ReadOptions = {},
+): Uint8Array<ArrayBuffer> {
+  return joined(hostFilePieces(path, options));
 }
 
 function libcFiles(): Files | null {
@@ -63,15 +75,16 @@ function libcFiles(): Files | null {
 }
 
 // Deno's file functions, with the return values of system calls.
-function denoFiles(name: string): Files {
+function denoFiles(name: string, standardInput: string): Files {
   let file: Deno.FsFile | undefined;
+  const answer = (call: () => number) => answerOf(call, name, standardInput);
   return {
     open: (path) =>
-      answer(name, () => {
+      answer(() => {
         if (path !== STDIN_PATH) file = Deno.openSync(path);
         return FILE;
       }),
-    read: (_fd, into) => answer(name, () => (file ?? Deno.stdin).readSync(into) ?? 0),
+    read: (_fd, into) => answer(() => (file ?? Deno.stdin).readSync(into) ?? 0),
     close() {
       file?.close();
       return 0;
@@ -79,17 +92,26 @@ function denoFiles(name: string): Files {
   };
 }
 
-function answer(name: string, call: () => number): number {
+function answerOf(call: () => number, name: string, standardInput: string): number {
   try {
     return call();
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     const errno = "code" in error ? ERRNO_BY_NAME.get(`${error.code}`) : undefined;
     if (errno !== undefined) return -errno;
+    const file = printable(name);
+    const instead = `${standardInput} < ${shellWord(name)}`;
     const denied = error instanceof Deno.errors.NotCapable;
+    // Of /dev, /proc and /sys Deno does not even say whether there is such a file.
+    if (denied && Deno.permissions.querySync({ name: "read", path: name }).state === "granted") {
+      throw new UsageError(
+        `${file}: Deno opens no such file without all permissions; expected a plain file, or ` +
+          `standard input (${instead})`,
+      );
+    }
     throw new HostError(
-      `${printable(name)}: ${denied ? "Deno has no permission to read it" : error.message}`,
-      ADVICE,
+      `${file}: ${denied ? "Deno has no permission to read it" : error.message}`,
+      `add --allow-read=FILE to deno run, or pass it to standard input (${standardInput} < FILE)`,
     );
   }
 }

@@ -36,7 +36,11 @@ const FORM = "one page number a line, decimal or 0x";
 export function readPattern(path: string, pages: number): Uint32Array<ArrayBuffer> {
   const name = path === "-" ? "standard input" : printable(path);
   try {
-    return parsePages(hostFilePieces(path === "-" ? null : path), name, pages);
+    return parsePages(
+      hostFilePieces(path === "-" ? null : path, { standardInput: "file:-" }),
+      name,
+      pages,
+    );
   } catch (error) {
     if (!(error instanceof KernelError)) throw error;
     throw fileShortage(`open(${name})`, error) ??

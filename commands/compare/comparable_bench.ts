@@ -1,6 +1,15 @@
 // Comparable parts of `bench`: a place for each cell of its sweeps.
 import { countText, sizeText } from "../../report/table.ts";
-import { cutShort, Figures, holds, optionsOf, type Parts, samplesOf } from "./comparable_parts.ts";
+import {
+  type Counts,
+  cutShort,
+  Figures,
+  holds,
+  optionsOf,
+  type Parts,
+  plain,
+  samplesOf,
+} from "./comparable_parts.ts";
 import type { Foreign } from "./foreign.ts";
 
 /** What must be the same for two benches to be comparable. Sizes and sweeps may differ. */
@@ -57,6 +66,9 @@ function ratios(
   return others.includes(0) ? null : samples.map((one, n) => one / others[n]!);
 }
 
+/** What a cell counts, besides full exits. */
+const CELL: Counts = [["bytesRead", "less"], ["bytesCopied", "less"], ["masks", "less"]];
+
 function addCell(figures: Figures, cell: Foreign, bitmap: readonly number[] | null): void {
   const sorted = cell.at("sorted").flag() ? ", sorted" : "";
   const place = `cost, ${sizeOf(cell)}, ${cell.at("tracking").text()}${sorted}`;
@@ -65,16 +77,17 @@ function addCell(figures: Figures, cell: Foreign, bitmap: readonly number[] | nu
   figures.measured(place, "learnNs", samplesOf(cell, "learnNs"), "less");
   figures.measured(place, "rearmNs", samplesOf(cell, "rearmNs"), "less");
   figures.measured(place, "scanNs", samplesOf(cell, "scanNs"), "less");
-  figures.varying(place, "fullExits", samplesOf(cell, "fullExits"), "less");
+  figures.sampled(place, cell, "fullExits", "less");
+  figures.counts(place, cell, CELL);
   if (!isBitmap(cell)) figures.measured(place, "ratio", ratios(totals, bitmap), "less");
 }
 
 function addRingSize(figures: Figures, size: Foreign): void {
   const place = `ring-size, ${size.at("ringEntries").amount()} entries`;
   figures.measured(place, "storesPerSecond", samplesOf(size, "storesPerSecond"), "more");
-  figures.varying(place, "fullExits", samplesOf(size, "fullExits"), "less");
+  figures.sampled(place, size, "fullExits", "less");
   figures.measured(place, "stoppedNs", samplesOf(size, "stoppedNs"), "less");
-  figures.varying(place, "entries", samplesOf(size, "entries"));
+  figures.sampled(place, size, "entries");
 }
 
 function addPattern(figures: Figures, pattern: Foreign, sequential: Foreign): void {
@@ -87,6 +100,8 @@ function addPattern(figures: Figures, pattern: Foreign, sequential: Foreign): vo
   }
   figures.count(place, "entries", pattern.at("entries").amount());
   figures.count(place, "batches", pattern.at("batches").amount(), "less");
+  // It follows from the batches, which say whether it is worse.
+  figures.counts(place, pattern, plain("pagesPerBatch"));
 }
 
 function addSorting(figures: Figures, density: Foreign): void {

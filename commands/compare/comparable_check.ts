@@ -1,5 +1,12 @@
 // Comparable parts of `check`, `enable` and `fuzz`: statements more than figures.
-import { Figures, holds, optionsOf, type Parts, type Statement } from "./comparable_parts.ts";
+import {
+  Figures,
+  holds,
+  optionsOf,
+  type Parts,
+  plain,
+  type Statement,
+} from "./comparable_parts.ts";
 import type { Foreign } from "./foreign.ts";
 
 /** The parts of a report of checks. */
@@ -85,6 +92,11 @@ export function fuzzParts(result: Foreign, isModel: boolean): Parts {
   for (const name of ["programs", "calls", "entries", "endedEarly"]) {
     figures.count("compared with the model", name, result.at(name).amount());
   }
+  // Whether a page is pushed for a read, or once more, is up to chance on a real kernel.
+  result.at("allowances").ifThere((allowances) => {
+    const names = allowances.fields().map(([name]) => name);
+    figures.chances("compared with the model", allowances, plain(...names), "allowances.");
+  });
   const mismatch = result.at("mismatch").orNull((one) =>
     `program ${one.at("number").amount()}, step ${one.at("step").amount()}: ${
       one.at("part").text()

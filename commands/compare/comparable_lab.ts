@@ -1,12 +1,13 @@
 // Comparable parts of the commands whose vCPUs run in rounds: `stats`, `run`, `reset`, `dump`; and
 // of `probe`.
-import type { Better } from "./compare_result.ts";
 import {
+  type Counts,
   cutShort,
   Figures,
   holds,
   optionsOf,
   type Parts,
+  plain,
   samplesOf,
   type Statement,
   timesOf,
@@ -25,6 +26,7 @@ export function labOptions(result: Foreign): Record<string, string> {
 export function statsParts(result: Foreign, isModel: boolean): Parts {
   const figures = new Figures(isModel);
   addStatistics(figures, result);
+  addSpurious(figures, result);
   return {
     options: labOptions(result),
     statements: [holds(result)],
@@ -33,29 +35,51 @@ export function statsParts(result: Foreign, isModel: boolean): Parts {
   };
 }
 
-const COUNTS: readonly (readonly [string, Better | null])[] = [
-  ["windows", null],
-  ["entries", null],
-  ["uniquePages", null],
-  ["duplicates", null],
+/** What is counted of the windows of a ring, or of all. */
+const COUNTS: Counts = [
+  ...plain("windows", "entries", "uniquePages", "duplicates"),
   ["batches", "less"],
 ];
 
+/** What is told of the sizes of batches, which follow from the batches: their histogram is left out. */
+const SPREAD = plain("mean", "median", "max");
+
 function addStatistics(figures: Figures, stats: Foreign): void {
   const place = "coalescing";
-  const total = stats.at("total");
-  for (const [name, better] of COUNTS) figures.count(place, name, total.at(name).amount(), better);
-  // Another rule counts other calls.
   const rule = stats.at("rule").text();
-  figures.count(place, `calls by the rule of ${rule}`, total.at("calls").amount(), "less");
-  figures.count(place, "sorted.batches", total.at("sorted").at("batches").amount(), "less");
-  for (const [name, count] of total.at("ends").fields()) {
-    figures.count(place, `ends.${name}`, count.amount());
+  const total = stats.at("total");
+  addCoalescing(figures, place, total, rule);
+  for (const [of, prefix] of [[total, ""], [total.at("sorted"), "sorted."]] as const) {
+    for (const name of ["entriesPerBatch", "pagesPerBatch"]) {
+      of.at(name).ifThere((spread) => figures.counts(place, spread, SPREAD, `${prefix}${name}.`));
+    }
+  }
+  const rings = stats.at("rings").ifThere((rings) => rings.list()) ?? [];
+  // A single ring is the total.
+  for (const ring of rings.length > 1 ? rings : []) {
+    addCoalescing(figures, `${place}, vCPU ${ring.at("vcpu").amount()}`, ring, rule);
   }
   const measured = stats.at("measured");
   for (const name of ["resetNsPerEntry", "sequentialResetNsPerEntry"]) {
     figures.measured("measured", name, samplesOf(measured, name), "less");
   }
+}
+
+function addCoalescing(figures: Figures, place: string, of: Foreign, rule: string): void {
+  for (const [name, better] of COUNTS) figures.count(place, name, of.at(name).amount(), better);
+  figures.counts(place, of, plain("distinctPages"));
+  // Another rule counts other calls.
+  figures.count(place, `calls by the rule of ${rule}`, of.at("calls").amount(), "less");
+  figures.count(place, "sorted.batches", of.at("sorted").at("batches").amount(), "less");
+  for (const [name, count] of of.at("ends").fields()) {
+    figures.count(place, `ends.${name}`, count.amount());
+  }
+}
+
+// vCPUs stand still while they are harvested: chance has no part in it.
+function addSpurious(figures: Figures, result: Foreign): void {
+  const pages = result.at("spurious").ifThere((pages) => pages.at("count").amount());
+  if (pages !== null) figures.count("harvests", "spurious", pages);
 }
 
 /** The times of a round, and what each is divided by. */
@@ -69,12 +93,15 @@ export function runParts(result: Foreign, isModel: boolean): Parts {
   const figures = new Figures(isModel);
   const rounds = result.at("rounds").list();
   const all = (name: string) => rounds.map((round) => round.at(name).amount());
-  for (const name of ["stores", "entries", "resets"]) figures.varying("rounds", name, all(name));
+  for (const name of ["stores", "entries", "resets", "reset"]) {
+    figures.varying("rounds", name, all(name));
+  }
   figures.varying("rounds", "fullExits", all("fullExits"), "less");
   for (const [name, count] of ROUND_TIMES) {
     figures.measured("rounds", `${name} / ${count}`, timesOf(rounds, name, count), "less");
   }
   addStatistics(figures, result.at("stats"));
+  addSpurious(figures, result);
   addSort(figures, result);
   return {
     options: { ...labOptions(result), sort: `${!result.at("sort").isNull}` },
@@ -87,6 +114,7 @@ export function runParts(result: Foreign, isModel: boolean): Parts {
 /** The parts of one round, harvested and reset. */
 export function resetParts(result: Foreign, isModel: boolean): Parts {
   const figures = new Figures(isModel);
+  addStores(figures, result.at("vcpus").ifThere((vcpus) => vcpus.list()) ?? []);
   for (const [n, pass] of result.at("passes").list().entries()) {
     const place = `pass ${n + 1}`;
     for (const ring of pass.at("rings").list()) {
@@ -94,7 +122,12 @@ export function resetParts(result: Foreign, isModel: boolean): Parts {
       for (const name of ["dirty", "harvested", "reset", "left"]) {
         figures.count(of, name, ring.at(name).amount());
       }
+      figures.counts(of, ring, plain("stoppedAt"));
+      ring.at("kernelState").ifThere((states) => {
+        for (const when of ["before", "after"]) addState(figures, of, states.at(when), `${when}.`);
+      });
     }
+    figures.counts(place, pass, plain("reset"));
     figures.measured(place, "resetNs", timesOf([pass], "resetNs"), "less");
   }
   addSort(figures, result);
@@ -104,6 +137,18 @@ export function resetParts(result: Foreign, isModel: boolean): Parts {
     figures: figures.list,
     partial: null,
   };
+}
+
+function addStores(figures: Figures, vcpus: readonly Foreign[]): void {
+  for (const vcpu of vcpus) {
+    figures.counts(`vCPU ${vcpu.at("vcpu").amount()}`, vcpu, plain("stores"));
+  }
+}
+
+// The kernel's own state of a ring. Each run has a fresh VM, whose indices begin at 0.
+function addState(figures: Figures, place: string, state: Foreign, prefix: string): void {
+  const names = plain("dirtyIndex", "resetIndex", "size", "softLimit");
+  figures.counts(place, state, names, `kernelState.${prefix}`);
 }
 
 function addSort(figures: Figures, result: Foreign): void {
@@ -132,6 +177,7 @@ export function dumpParts(result: Foreign, isModel: boolean): Parts {
     const entries = ring.at("entries").list();
     figures.count(place, "stores", ring.at("stores").amount());
     figures.count(place, "entries", entries.length);
+    ring.at("kernelState").ifThere((state) => addState(figures, place, state, ""));
     const pages = entries.map((one) =>
       `${one.at("flags").shown()}:${one.at("slot").shown()}:${one.at("offset").shown()}`
     );

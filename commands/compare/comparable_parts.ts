@@ -27,7 +27,7 @@ export interface Figure {
   readonly better: Better | null;
   /** Whether it was measured, and so has a spread; otherwise it is a count. */
   readonly measured: boolean;
-  /** The median of the samples, or the count. */
+  /** The median of the samples, or the count: the mean, if there are several. */
   readonly value: number;
   /** The samples in measured order; empty for a count. */
   readonly samples: readonly number[];
@@ -43,6 +43,14 @@ export interface Parts {
   readonly figures: readonly Figure[];
   /** Why the result is not whole, in words; `null` if it is. */
   readonly partial: string | null;
+}
+
+/** Names of fields that are counts, each with which direction is better. */
+export type Counts = readonly (readonly [string, Better | null])[];
+
+/** Counts of which neither direction is better. */
+export function plain(...names: readonly string[]): Counts {
+  return names.map((name) => [name, null] as const);
 }
 
 /** Collects the figures of a result. */
@@ -65,6 +73,37 @@ export class Figures {
     this.list.push({ place, name, better, measured: false, value, samples: [] });
   }
 
+  /**
+   * Adds fields of an object that are counts, and the same each time on the same kernel. One that
+   * is `null` is left out, as is one that the object, which may be an older result's, lacks.
+   */
+  counts(place: string, of: Foreign, counts: Counts, prefix = ""): void {
+    for (const [name, better] of counts) {
+      const value = of.at(name).ifThere((count) => count.amount());
+      if (value !== null) this.count(place, `${prefix}${name}`, value, better);
+    }
+  }
+
+  /**
+   * Adds such fields where they are the same each time on the model, and chance decides them on a
+   * real kernel: how often a guest was met while it ran. There they are read, and not compared.
+   */
+  chances(place: string, of: Foreign, counts: Counts, prefix = ""): void {
+    const found = new Figures(true);
+    found.counts(place, of, counts, prefix);
+    if (this.#isModel) this.list.push(...found.list);
+  }
+
+  /**
+   * Adds a count that has samples, too. On a real kernel it depends on time, and they are compared;
+   * on the model it is the same each time.
+   */
+  sampled(place: string, of: Foreign, name: string, better: Better | null = null): void {
+    const value = of.at(name).ifThere((count) => count.amount());
+    if (!this.#isModel) return this.measured(place, name, samplesOf(of, name), better);
+    if (value !== null) this.count(place, name, value, better);
+  }
+
   /** Adds what was measured; nothing without samples. */
   measured(
     place: string,
@@ -77,7 +116,10 @@ export class Figures {
     this.list.push({ place, name, better, measured: true, value, samples });
   }
 
-  /** Adds counts that depend on time on a real kernel, and are the same each time on the model. */
+  /**
+   * Adds counts that depend on time on a real kernel, and are the same each time on the model: there
+   * their mean is a count, which tells of any of them.
+   */
   varying(
     place: string,
     name: string,
@@ -85,8 +127,9 @@ export class Figures {
     better: Better | null = null,
   ): void {
     if (!this.#isModel) return this.measured(place, name, samples, better);
-    const value = median(samples ?? []);
-    if (value !== null) this.count(place, name, value, better);
+    if (samples === null || samples.length === 0) return;
+    const sum = samples.reduce((sum, one) => sum + one, 0);
+    this.count(place, name, sum / samples.length, better);
   }
 }
 

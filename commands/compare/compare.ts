@@ -34,11 +34,13 @@ export function compare(
   const statements: StatementRow[] = [];
   const figures: FigureRow[] = [];
   let statementCount = 0;
+  let stillFailing = 0;
   for (const [n, subject] of base.subjects.entries()) {
     const against = paired.map((subjects) => subjects[n]!);
     const asked = isAnswered([subject, ...against]);
     const rows = statementRows(subject, against, asked);
     statementCount += rows.length;
+    stillFailing += rows.filter(isStillFailing).length;
     statements.push(...worstFirst(rows));
     if (asked) figures.push(...figureRows(subject, against, failAbove));
   }
@@ -51,6 +53,7 @@ export function compare(
     base: fileOf(base),
     others: others.map(fileOf),
     statementCount,
+    stillFailing,
     statements,
     figures,
     counts,
@@ -183,6 +186,10 @@ function stateOf(statement: Statement | null): StatementState {
 }
 
 const FAILING: ReadonlySet<string | null> = new Set(["fail", "timeout"]);
+
+function isStillFailing({ base, others }: StatementRow): boolean {
+  return FAILING.has(base.status) && others.every(({ change }) => change === "same");
+}
 
 /** How bad a status is; a skip says nothing, and is beside the others. */
 function badness(status: string | null): number {

@@ -5,10 +5,13 @@ import type { CompareResult, FigureRow } from "./compare_result.ts";
 import {
   changeText,
   columnNames,
+  figureName,
   fileText,
   intervalText,
+  namedLacking,
   percentText,
   ratioText,
+  sameStatementsText,
   shownFigures,
   valueText,
   verdictText,
@@ -45,17 +48,27 @@ export function* compareMarkdown(all: CompareResult, { times }: Page): Generator
     yield "</details>\n\n";
   }
   if (counts > 0) yield `${countText(counts, "count")}: the same.\n\n`;
-  if (lacking > 0) yield `${countText(lacking, "figure")}: not in all results.\n\n`;
+  yield* lackingList(lacking);
   if (unjudged > 0) yield `${countText(unjudged, "time")} of the model: not judged.\n\n`;
 }
 
+function* lackingList(lacking: readonly FigureRow[]): Generator<string> {
+  if (lacking.length === 0) return;
+  yield `${countText(lacking.length, "figure")}: not in all results.\n\n`;
+  const { named, more } = namedLacking(lacking);
+  for (const [name, change] of named) yield `- ${code(name)}: ${change}\n`;
+  if (more > 0) yield `- and ${more} more\n`;
+  yield "\n";
+}
+
 function* statementsTable(
-  { statements, statementCount, failAbove }: CompareResult,
+  result: CompareResult,
   names: readonly string[],
 ): Generator<string> {
+  const { statements, statementCount, failAbove } = result;
   if (statementCount === 0) return;
   const count = countText(statementCount, "statement");
-  if (statements.length === 0) return yield `${count}: the same.\n\n`;
+  if (statements.length === 0) return yield `${sameStatementsText(result)}.\n\n`;
   yield `${count}, all the same but ${statements.length}:\n\n`;
   const withKernel = statements.some(({ kernel }) => kernel !== null);
   const heads = [...(withKernel ? ["kernel"] : []), "statement", "base", ...names];
@@ -102,7 +115,7 @@ function* figuresTable(
     heads,
     ["--", "--:", ...names.flatMap(() => ["--:", "--:", ":--"])],
     rows.map((row) => [
-      code([...(row.kernel === null ? [] : [row.kernel]), row.place, row.figure].join(": ")),
+      code(figureName(row)),
       valueText(row, row.base.value),
       ...row.others.flatMap((other) => {
         const interval = intervalText(other);

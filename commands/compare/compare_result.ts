@@ -75,7 +75,7 @@ export interface StatementRow {
 
 /** A figure of a result. */
 export interface FigureState {
-  /** The median of the samples, or the count; `null` if the result lacks the figure. */
+  /** The median of the samples, or the count (the mean of several); `null` if the result lacks the figure. */
   readonly value: number | null;
   /** How many samples there are; `null` for a count that is the same each time. */
   readonly repetitions: number | null;
@@ -144,6 +144,8 @@ export interface CompareResult {
   readonly others: readonly ComparedFile[];
   /** How many statements the base has. */
   readonly statementCount: number;
+  /** How many fail in the base and are the same in all results. */
+  readonly stillFailing: number;
   /** The statements that are not the same in all results. */
   readonly statements: readonly StatementRow[];
   /** All figures. */

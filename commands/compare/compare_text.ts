@@ -8,8 +8,10 @@ import {
   columnNames,
   fileText,
   intervalText,
+  namedLacking,
   percentText,
   ratioText,
+  sameStatementsText,
   shownFigures,
   valueText,
   verdictText,
@@ -81,14 +83,15 @@ function* wrapped(text: string, columns: number, hang: string): Generator<string
 }
 
 function* statementsText(
-  { statements, statementCount, failAbove }: CompareResult,
+  result: CompareResult,
   names: readonly string[],
   width: number,
   isBrief: boolean,
 ): Generator<string> {
+  const { statements, statementCount, failAbove } = result;
   if (statementCount === 0 || (isBrief && statements.length === 0)) return;
   const count = countText(statementCount, "statement");
-  if (statements.length === 0) return yield `${count}: the same\n`;
+  if (statements.length === 0) return yield* wrapped(sameStatementsText(result), width, "");
   yield isBrief
     ? `${count}, of which these got worse:\n`
     : `${count}: all the same but ${statements.length}\n`;
@@ -150,7 +153,7 @@ function* figuresText(
     }
   }
   if (counts > 0) yield `${countText(counts, "count")}: the same\n`;
-  if (lacking > 0) yield `${countText(lacking, "figure")}: not in all results\n`;
+  yield* lackingText(lacking, width);
   if (unjudged > 0) {
     yield* wrapped(
       `${countText(unjudged, "time")} of the model: not judged, since ${
@@ -160,6 +163,17 @@ function* figuresText(
       "",
     );
   }
+}
+
+// The figures that not all results have, by name.
+function* lackingText(lacking: readonly FigureRow[], width: number): Generator<string> {
+  if (lacking.length === 0) return;
+  yield `${countText(lacking.length, "figure")}: not in all results\n`;
+  const { named, more } = namedLacking(lacking);
+  for (const [name, change] of named) {
+    yield* wrapped(`  ${oneLine(name)}  ${change}`, width, "      ");
+  }
+  if (more > 0) yield `  and ${more} more (--format json has them)\n`;
 }
 
 interface Cells {

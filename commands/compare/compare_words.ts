@@ -122,7 +122,51 @@ export interface ShownFigures {
   /** Times of the model. */
   readonly unjudged: number;
   /** Figures that not all results have. */
-  readonly lacking: number;
+  readonly lacking: readonly FigureRow[];
+}
+
+/** The most figures that are named where not all results have them. */
+const NAMED = 10;
+
+/**
+ * Names the figures that not all results have.
+ *
+ * @returns The first of them, each with how it compares; and how many more there are.
+ */
+export function namedLacking(
+  lacking: readonly FigureRow[],
+): { readonly named: readonly (readonly [string, string])[]; readonly more: number } {
+  const named = lacking.slice(0, NAMED).map((row) => {
+    const changes = new Set(row.others.map(({ change }) => change));
+    return [figureName(row), [...changes].join(", ")] as const;
+  });
+  return { named, more: lacking.length - named.length };
+}
+
+/** A figure with its place, and its kernel if there are several, as files have them. */
+export function figureName({ kernel, place, figure }: FigureRow): string {
+  return [...(kernel === null ? [] : [kernel]), place, figure].join(": ");
+}
+
+/** Which results are compared: `both results`, or `all results`. */
+function inAll({ others }: CompareResult): string {
+  return others.length === 1 ? "both results" : "all results";
+}
+
+/**
+ * What is said where every statement is the same in all results. Most commands make one, that all
+ * that was checked holds; those of `check` and `enable` are a list that their readers know.
+ */
+export function sameStatementsText(result: CompareResult): string {
+  const { compared, statementCount, stillFailing } = result;
+  if (/^dirtyring\.(check|enable)\b/.test(compared)) {
+    const failing = stillFailing === 0 ? "" : `; failed in ${inAll(result)}: ${stillFailing}`;
+    return `${countText(statementCount, "statement")}: the same${failing}`;
+  }
+  if (compared === "dirtyring.probe/1") return `the kernel's answers: the same in ${inAll(result)}`;
+  if (stillFailing > 0) return `failed in ${inAll(result)}: not all that was checked holds`;
+  const facts = compared === "dirtyring.dump/1" ? ", with the same entries and exits" : "";
+  return `ok: all that was checked holds in ${inAll(result)}${facts}`;
 }
 
 /** What is said of a figure that not all results have. */
@@ -146,5 +190,5 @@ export function shownFigures({ figures }: CompareResult): ShownFigures {
   const unjudged = figures.filter(isUnjudged);
   const leftOut = new Set([...lacking, ...counts, ...unjudged]);
   const rows = figures.filter((row) => !leftOut.has(row));
-  return { rows, counts: counts.length, unjudged: unjudged.length, lacking: lacking.length };
+  return { rows, counts: counts.length, unjudged: unjudged.length, lacking };
 }

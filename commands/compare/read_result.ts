@@ -21,14 +21,17 @@ const MOST_BYTES = 64 * 2 ** 20;
  */
 export function readResult(path: string, what = ""): Comparable {
   const named = `${what === "" ? "" : `${what} `}${printable(path)}`;
-  const { value, lines } = parsed(textOf(path, named), named);
+  const { value, lines } = parsed(textOf(path, what, named), named);
   return comparableOf(path, resultOf(value, lines, named));
 }
 
-function textOf(path: string, named: string): string {
+function textOf(path: string, what: string, named: string): string {
   try {
-    return new TextDecoder().decode(readHostFile(path === "-" ? null : path, MOST_BYTES));
+    return new TextDecoder().decode(readHostFile(path === "-" ? null : path, { most: MOST_BYTES }));
   } catch (error) {
+    if (error instanceof UsageError && what !== "") {
+      throw new UsageError(`${what} ${error.message}`);
+    }
     if (!(error instanceof KernelError)) throw error;
     throw fileShortage(named, error) ?? new UsageError(`${named}: ${error.message}`);
   }

@@ -71,7 +71,9 @@ export async function runFuzz(
 // The decoder skips a byte-order mark at the beginning.
 function readScript(file: string): string {
   try {
-    return new TextDecoder().decode(readHostFile(file === "-" ? null : file, MOST_SCRIPT));
+    return new TextDecoder().decode(
+      readHostFile(file === "-" ? null : file, { most: MOST_SCRIPT }),
+    );
   } catch (error) {
     if (!(error instanceof KernelError)) throw error;
     const what = `--file ${printable(file)}`;

@@ -286,6 +286,16 @@ Deno.test("a pattern file is this host's on the model too, read without FFI", as
   const denied = await withoutFfi(args(`${folder}/pages`));
   assertEquals([denied.code, denied.stdout], [4, ""]);
   assertMatch(denied.stderr, /^dirtyring: [^\n]*no permission[^\n]*file:- < FILE[^\n]*\n$/);
+  // Where Deno opens nothing of /dev even with that permission, standard input is as compare has it.
+  await Deno.writeTextFile(`${folder}/a.json`, "{}");
+  const device = await withoutFfi(["compare", "/dev/kvm", `${folder}/a.json`], {
+    readable: [folder, "/dev"],
+  });
+  assertEquals([device.code, device.stdout], [2, ""]);
+  assertMatch(device.stderr, /^dirtyring: \/dev\/kvm: [^\n]+ \(- < \/dev\/kvm\)\n$/);
+  const unread = await withoutFfi(["compare", `${folder}/a.json`, `${folder}/a.json`]);
+  assertEquals([unread.code, unread.stdout], [4, ""]);
+  assertMatch(unread.stderr, /^dirtyring: [^\n]*no permission[^\n]*\(- < FILE\)[^\n]*\n$/);
 });
 
 Deno.test("auto takes the model where the real kernel is not usable, and says why", async () => {

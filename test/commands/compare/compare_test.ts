@@ -1,10 +1,12 @@
 // compare(): what counts as worse, of statements and of figures, and what is not comparable.
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
 import { compare } from "../../../commands/compare/compare.ts";
+import { compareText } from "../../../commands/compare/compare_text.ts";
 import { compareMarkdown } from "../../../commands/compare/compare_markdown.ts";
 import type { CompareResult } from "../../../commands/compare/compare_result.ts";
 import { UsageError } from "../../../host/errors.ts";
 import { PLAIN_PAGE } from "../../../report/page.ts";
+import { RESULT } from "../../support/bench_results.ts";
 import {
   checkOf,
   checkReport,
@@ -85,6 +87,60 @@ Deno.test("a count that is worse by more than the threshold is, and another chan
   const rule = compared(statsResult(), statsResult({ rest: { rule: "v6.17" } }));
   assertEquals(changeOf(rule, "calls by the rule of v6.10"), "gone");
   assertEquals(changeOf(rule, "calls by the rule of v6.17"), "new");
+});
+
+Deno.test("more masks, or bytes read or copied, are worse, and text in their place is refused", () => {
+  const bench = (change: object) => {
+    const [first, ...rest] = RESULT.cells;
+    return { ...RESULT, kernel: KVM, cells: [{ ...first, ...change }, ...rest] };
+  };
+  const base = bench({ bytesCopied: 64 });
+  for (const name of ["masks", "bytesRead", "bytesCopied"]) {
+    const now = compared(base, bench({ bytesCopied: 64, [name]: 4000 }));
+    assertEquals([changeOf(now, name), now.counts[0]!.worse.figures], ["worse", 1]);
+    const wrong = bench({ [name]: "x" });
+    assertThrows(() => compared(base, wrong), UsageError, `cells[0].${name} is "x"; expected`);
+  }
+});
+
+Deno.test("figures that not all results have are named, ten at most", () => {
+  const less = { ...RESULT, cells: RESULT.cells.slice(0, 4) };
+  const text = (now: object) => {
+    const result = compared(RESULT, now);
+    return [compareText, compareMarkdown].map((of) => [...of(result, PLAIN_PAGE)].join(""));
+  };
+  const [plain, markdown] = text({ ...RESULT, patterns: RESULT.patterns.slice(0, 1) });
+  const names = ["resetNsPerEntry", "ratio", "entries", "batches", "pagesPerBatch"];
+  const lines = names.map((name) => `  pattern, random: ${name}  gone\n`).join("");
+  assertStringIncludes(plain!, `\n5 figures: not in all results\n${lines}\n`);
+  for (const name of names) {
+    assertStringIncludes(markdown!, `\n- \`pattern, random: ${name}\`: gone\n`);
+  }
+  for (const many of text(less)) {
+    assertEquals(many.match(/^( {2}|- `)cost, .* gone$/gm)?.length, 10);
+    assertMatch(many, /gone\n( {2}|- )and \d+ more/);
+  }
+});
+
+Deno.test("what holds, or fails, in both results is said in the words of its command", () => {
+  const lineOf = (old: object, now: object) => {
+    const [line] = [...compareText(compared(old, now), { ...PLAIN_PAGE, header: false })];
+    return line;
+  };
+  const failed = statsResult({ rest: { ok: false } });
+  const of = (...statuses: readonly string[]) =>
+    checkReport(statuses.map((status, n) => checkOf(`a.${n}`, status)));
+  assertEquals(
+    [lineOf(statsResult(), statsResult()), lineOf(failed, failed)],
+    [
+      "ok: all that was checked holds in both results\n",
+      "failed in both results: not all that was checked holds\n",
+    ],
+  );
+  assertEquals(
+    [lineOf(of("pass", "skip"), of("pass", "skip")), lineOf(of("fail"), of("fail"))],
+    ["2 statements: the same\n", "1 statement: the same; failed in both results: 1\n"],
+  );
 });
 
 Deno.test("less throughput is worse, and more is better", () => {
