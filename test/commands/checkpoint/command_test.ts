@@ -144,7 +144,7 @@ testUnless(
 
 for (const [signal, status] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
   liveTest(
-    `${signal} ends checkpoint in order: an equal replica, and files that are whole`,
+    `${signal} ends checkpoint in order: no page differs, and files are whole`,
     async () => {
       await inFolder(async (folder) => {
         const output = `${folder}/files`;
@@ -153,7 +153,9 @@ for (const [signal, status] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
         await child.prints("stderr", "KVM_RESET_DIRTY_RINGS", 3); // at least one at an epoch's end
         const { code, stdout } = await child.ends(signal);
         const result = JSON.parse(stdout);
-        assertEquals([code, result.interrupted, result.equal], [status, signal, true]);
+        assertEquals([code, result.interrupted, result.ok], [status, signal, true]);
+        // A signal leaves a quarter of a second to compare; restore proves below that it was equal.
+        assert(result.equal !== false);
         assertEquals(result.epochs.at(-1).endedBy, "interrupt");
         assertEquals(result.output.lastEpoch, result.epochCount);
         const restored = await dirtyring(["restore", output]);
