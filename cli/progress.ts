@@ -130,10 +130,13 @@ export function progressText(
   const parts = steps.map(({ step }) => ({ step, done: doneOf(step) }));
   const [first = "", ...inner] = parts.map(({ step, done }) => stepText(step, done));
   const within = inner.length === 0 ? "" : ` (${inner.join(", ")})`;
-  const left = steps.map((begun, n) => leftMs(begun, parts[n]!.done, now)).find((ms) =>
-    ms !== null
+  // That of the whole, or of the first step that counts: what a step within it still takes says
+  // nothing of the others.
+  const whole = steps.findIndex(({ step: { total, unit } }) =>
+    total !== null || unit !== undefined
   );
-  const rest = left === undefined ? "" : `, some ${spanText(Math.max(left!, 1000))} left`;
+  const left = whole === -1 ? null : leftMs(steps[whole]!, parts[whole]!.done, now);
+  const rest = left === null ? "" : `, some ${spanText(Math.max(left, 1000))} left`;
   const times = `, ${spanText(sinceMs)} so far${rest}`;
   if (first.length + within.length + times.length <= most) return first + within + times;
   const room = most - times.length;

@@ -159,10 +159,13 @@ export class Rounds {
       stored.push(this.#lab.storedTo(id, made));
       if (this.#state !== "going") break;
     }
-    this.#harvestAndReset();
+    await this.#harvestAndReset();
     // Checks only the pages that were stored to: an interrupted run must not wait for pages that
     // nobody touched.
-    for (const pages of stored) this.#observers.witness?.check(pages);
+    for (const pages of stored) {
+      this.#observers.witness?.check(pages);
+      await this.#breathe();
+    }
     return this.#figures;
   }
 
@@ -192,7 +195,7 @@ export class Rounds {
       }
       this.#figures.fullExits++;
       const before = this.#cycle.tracker.learnedOf(id);
-      this.#harvestAndReset();
+      await this.#harvestAndReset();
       if (this.#cycle.tracker.learnedOf(id) === before) {
         this.#cycle.noteWedged(id);
         this.#observers.witness?.noteOverflow(id);
@@ -202,20 +205,31 @@ export class Rounds {
     }
   }
 
-  // Harvests all rings, resets, and only then reads the pages.
-  #harvestAndReset(): void {
+  // Harvests all rings, resets, and only then reads the pages. Each of that may take long, so that
+  // signals are noticed between: what follows is made all the same.
+  async #harvestAndReset(): Promise<void> {
     const cycle = this.#cycle;
     this.#figures.entries += cycle.learn(this.#ids);
     this.#figures.harvestNs += cycle.learnNs;
+    await this.#breathe();
     cycle.rearm(this.#noteReset);
+    await this.#breathe();
     const { statistics, named, witness } = this.#observers;
     if (statistics !== undefined) {
       for (const { id, entries } of cycle.tracker.fresh) statistics[id]!.addWindow(entries);
+      await this.#breathe();
     }
     if (named !== undefined) {
       for (const { id, entries } of cycle.tracker.fresh) named.add(id, entries);
+      await this.#breathe();
     }
     if (witness !== undefined) cycle.read(witness, (_, entries) => witness.read(entries));
+  }
+
+  // Gives the event loop a turn if one is due.
+  async #breathe(): Promise<void> {
+    const { interrupt } = this.#observers;
+    if (interrupt?.isDue) await interrupt.pause();
   }
 
   readonly #noteReset = ({ count, ns }: Rearmed): void => {

@@ -9,9 +9,9 @@ const TICK_US = 100_000;
 /**
  * The same for the model, whose clock advances by a nanosecond for each instruction. So many
  * instructions take less than a tenth of a second even if each store is the first to its page and
- * the host has to allocate memory.
+ * the host has to allocate memory, which takes up to 20 µs for each of some 2500 stores.
  */
-const MODEL_TICK_US = 200;
+const MODEL_TICK_US = 10;
 
 /** The timer of a thread, and how many use it. */
 interface SharedTimer {

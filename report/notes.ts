@@ -3,6 +3,7 @@
 import type { CheckReport } from "../conformance/runner/check_report.ts";
 import type { ResetRing } from "../drive/reset_pass.ts";
 import type { KernelFacts } from "../host/facts.ts";
+import type { InterruptSignal } from "../host/interrupt.ts";
 import type { KernelLogFacts, KernelLogResult } from "../host/kernel_log.ts";
 import type { LabResult } from "../machine/guest_vm.ts";
 import type { KernelState } from "../machine/kernel_state.ts";
@@ -124,6 +125,21 @@ export function lostNote(lost: LostPages): string {
     lost.count === 1 ? "s" : ""
   } a store that no ` +
     "entry announced";
+}
+
+/**
+ * Says that a signal ended something early; nothing if none did.
+ *
+ * @param interrupted The signal, or `null`.
+ * @param page Where it is written. A blank line goes before it, unless the page is quiet.
+ * @returns Lines with their ends.
+ */
+export function* interruptedText(
+  interrupted: InterruptSignal | null,
+  { quiet }: Pick<Page, "quiet">,
+): Generator<string> {
+  if (interrupted === null) return;
+  yield `${quiet ? "" : "\n"}interrupted by ${interrupted}: figures up to there\n`;
 }
 
 /**

@@ -117,9 +117,17 @@ export async function measureCost(
   size: CellSize,
   what: string,
 ): Promise<CostCell[]> {
+  // A large guest takes long to make, so that signals are noticed between.
+  const { interrupt } = site;
   const plan = planBench(options, size);
+  await interrupt.pause();
+  if (interrupt.signal !== null) return [];
   using ring = new RingBench(site, plan, what);
+  await interrupt.pause();
+  if (interrupt.signal !== null) return [];
   using bitmap = new BitmapBench(site, plan, "bitmap", what);
+  await interrupt.pause();
+  if (interrupt.signal !== null) return [];
   using manual = new BitmapBench(site, plan, "bitmap-manual", what);
   const turns = [
     ringCosts(ring, takePlain),
@@ -243,10 +251,15 @@ class BitmapBench implements Disposable {
       if (exit === "KVM_EXIT_INTR") return null;
       if (this.#vm.remaining(id) !== 0) return this.#problem(`vCPU ${id} ended early with ${exit}`);
     }
+    // Each of what follows may take long: signals are noticed between.
+    const { interrupt } = this.#site;
     const cycle = this.#cycle;
     let rearmNs = 0;
+    await interrupt.pause();
     cycle.learn([]); // a bitmap covers all vCPUs
+    await interrupt.pause();
     cycle.rearm(({ ns }) => rearmNs += ns);
+    await interrupt.pause();
     const { learnNs, tracker: { scanNs, found } } = cycle;
     this.#census.begin();
     this.#census.addPages(found);

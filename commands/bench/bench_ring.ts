@@ -83,6 +83,7 @@ export class RingBench implements Disposable {
     const { interrupt, problems } = this.#site;
     const witness = this.#witness;
     witness.census.begin();
+    await interrupt.pause();
     const observers = {
       interrupt,
       witness,

@@ -204,15 +204,20 @@ export async function measurePatterns(
   });
   const { progress } = site.interrupt;
   let done = 0;
+  const { repetitions, isTimed: warmUp = true } = options;
   using _sweep = progress.begin({
     what: `pattern: ${turns.length} orders, in turn`,
     unit: "rounds",
-    total: null,
+    // How many of them warm up depends on how long they take.
+    total: warmUp || repetitions === undefined ? null : turns.length * repetitions,
     done: () => done,
   });
-  const counted = turns.map((turn) => () => (done++, turn()));
-  const warmUp = options.isTimed ?? true;
-  const rows = await takeTurns(counted, options.repetitions, site.interrupt, { warmUp });
+  const counted = turns.map((turn) => async () => {
+    const cost = await turn();
+    done++;
+    return cost;
+  });
+  const rows = await takeTurns(counted, repetitions, site.interrupt, { warmUp });
   if (rows.length === 0) return [];
   const samples = sequences.map((_, n) => rows.map((row) => row[n]!));
   const spreads = samples.map(spreadOf);

@@ -1,4 +1,4 @@
-import { countsNote, kernelLine, timesNote } from "../../report/notes.ts";
+import { countsNote, interruptedText, kernelLine, timesNote } from "../../report/notes.ts";
 import type { Page } from "../../report/page.ts";
 import {
   type Align,
@@ -62,16 +62,33 @@ function* timedText(
   if (sorting.length > 0) yield* densityText(sorting, sortPays, isCompared, page);
 }
 
-function* endText(
-  { interrupted, problems, ok }: BenchResult,
-  { quiet }: Page,
-): Generator<string> {
-  const blank = quiet ? "" : "\n";
-  if (interrupted !== null) yield `${blank}interrupted by ${interrupted}: figures up to there\n`;
+function* endText(result: BenchResult, page: Page): Generator<string> {
+  const { interrupted, problems, ok } = result;
+  const blank = page.quiet ? "" : "\n";
+  yield* interruptedText(interrupted, page);
   for (const problem of problems) yield `PROBLEM: ${oneLine(problem)}\n`;
   yield ok
-    ? `${blank}ok: every tracker found the pages that were stored to, and no others\n`
+    ? `${blank}${interrupted === null ? `ok: ${FOUND}` : endedEarlyText(result)}\n`
     : `${blank}FAILED: ${countText(problems.length, "problem")}\n`;
+}
+
+const FOUND = "every tracker found the pages that were stored to, and no others";
+
+// What a bench that was interrupted can say: what it compared by then.
+function endedEarlyText({ cells, ringSizes, patterns, sorting }: BenchResult): string {
+  const sizes = new Set(cells.map((cell) => `${cell.memoryBytes} ${cell.dirtyPages}`)).size;
+  const compared = [
+    ["cost", sizes, "size", "sizes"],
+    ["ring-size", ringSizes.length, "size", "sizes"],
+    ["pattern", patterns.length, "order", "orders"],
+    ["sort", sorting.length, "density", "densities"],
+  ] as const;
+  const parts = compared.filter(([, count]) => count > 0).map(([sweep, count, noun, nouns]) =>
+    `${countText(count, noun, nouns)} of the sweep ${sweep}`
+  );
+  return parts.length === 0
+    ? "not compared: it ended before any figure was complete"
+    : `ended early: ${FOUND}, with ${parts.join(", ")}`;
 }
 
 const BAR_WIDTH = 20;

@@ -64,6 +64,9 @@ export const command: Command = defineCommand({
         const note = ringFullNote(ring);
         if (note !== null) context.note(note);
       }
+      if (result.interrupted !== null) {
+        context.note(`interrupted by ${result.interrupted}: entries up to there`);
+      }
       if (!result.ok) context.note(lostNote(result.lost));
     }
     return result;

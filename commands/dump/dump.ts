@@ -1,5 +1,5 @@
 import { type InlineDriver, runOnce, type VcpuRun } from "../../drive/inline_driver.ts";
-import { type Interrupt, type InterruptSignal, NOT_WATCHED } from "../../host/interrupt.ts";
+import { type InterruptSignal, type InterruptWatch, NOT_WATCHED } from "../../host/interrupt.ts";
 import { type LabResult, labResult, type RingVm } from "../../machine/guest_vm.ts";
 import type { KernelState, KernelStates } from "../../machine/kernel_state.ts";
 import { vcpuBits } from "../../machine/plan.ts";
@@ -68,7 +68,7 @@ export interface DumpOptions {
   /** Reads the kernel's own state of each ring; the state is left out without it. */
   readonly states?: KernelStates | null;
   /** Ends it early; the result then has the entries up to there. */
-  readonly interrupt?: Interrupt;
+  readonly interrupt?: InterruptWatch;
 }
 
 /**
@@ -81,24 +81,35 @@ export async function dump(
   driver: InlineDriver,
   options: DumpOptions,
 ): Promise<DumpResult> {
-  const { interrupt } = options;
-  const runs = await runOnce(lab, driver, interrupt?.progress);
+  const { interrupt = NOT_WATCHED } = options;
+  const runs = await runOnce(lab, driver, interrupt.progress);
   const witness = new Witness(lab.memory, lab.pages, vcpuBits(lab.vcpus.length));
-  for (const { ring } of lab.tracker.rings) witness.read(dirtyEntries(ring.words));
-  for (const { vcpu, stores } of runs) witness.check(lab.storedTo(vcpu, stores));
-  await checkMemory(lab, witness, interrupt ?? NOT_WATCHED);
+  for (const { ring } of lab.tracker.rings) {
+    witness.read(dirtyEntries(ring.words));
+    await interrupt.pause();
+  }
+  for (const { vcpu, stores } of runs) {
+    witness.check(lab.storedTo(vcpu, stores));
+    await interrupt.pause();
+  }
+  await checkMemory(lab, witness, interrupt);
   const states = options.states?.now(lab);
   const wanted = runs.filter(({ vcpu }) => vcpu === (options.vcpu ?? vcpu));
-  return {
-    ...labResult("dirtyring.dump/1", lab),
-    rings: wanted.map((run) => ({
+  const rings: DumpedRing[] = [];
+  for (const run of wanted) {
+    rings.push({
       ...run,
       kernelState: states?.[run.vcpu] ?? null,
       entries: readEntries(lab.tracker.rings[run.vcpu]!.ring.words, lab.plan.slots, options.all),
-    })),
+    });
+    await interrupt.pause();
+  }
+  return {
+    ...labResult("dirtyring.dump/1", lab),
+    rings,
     lost: witness.lost,
     ok: witness.lost.count === 0,
-    interrupted: interrupt?.signal ?? null,
+    interrupted: interrupt.signal,
   };
 }
 

@@ -1,4 +1,4 @@
-import { kernelStateLine, labHead, lostText } from "../../report/notes.ts";
+import { interruptedText, kernelStateLine, labHead, lostText } from "../../report/notes.ts";
 import { type Page, PLAIN_PAGE } from "../../report/page.ts";
 import { countText, PAGE_BYTES, table } from "../../report/table.ts";
 import type { DumpedEntry, DumpedRing, DumpResult } from "./dump.ts";
@@ -43,6 +43,7 @@ export function* dumpText(
     const note = ringFullNote(ring);
     if (note !== null) yield `  ${page.ink.warn(note)}\n`;
   }
+  yield* interruptedText(result.interrupted, page);
   yield* lostText(result.lost);
 }
 

@@ -63,7 +63,7 @@ function* casesText(
   page: Page,
 ): Generator<string> {
   const shown = page.onlyFailures ? cases.filter(({ ok }) => !ok) : cases;
-  yield "\n";
+  if (!page.quiet) yield "\n";
   if (shown.length > 0) {
     yield* page.columns !== null && page.columns < WIDE
       ? narrowTable(shown, page)

@@ -65,7 +65,9 @@ export async function reset(
   const vcpus = await runOnce(lab, driver, interrupt?.progress);
   const isCutShort = (interrupt?.signal ?? null) !== null;
   if (!isCutShort) checkGap(gap, lab.tracker.rings.map(({ harvester }) => harvester.held));
+  const watched = interrupt ?? NOT_WATCHED;
   const witness = new Witness(lab.memory, lab.pages, vcpuBits(lab.vcpus.length));
+  await watched.pause();
   const problems: string[] = [];
 
   const passes: DonePass[] = [];
@@ -86,9 +88,16 @@ export async function reset(
       return harvester.take(1);
     }));
   }
-  for (const entries of passes.flatMap((done) => done.entries)) witness.read(entries);
-  for (const { vcpu, stores } of vcpus) witness.check(lab.storedTo(vcpu, stores));
-  await checkMemory(lab, witness, interrupt ?? NOT_WATCHED);
+  await watched.pause();
+  for (const entries of passes.flatMap((done) => done.entries)) {
+    witness.read(entries);
+    await watched.pause();
+  }
+  for (const { vcpu, stores } of vcpus) {
+    witness.check(lab.storedTo(vcpu, stores));
+    await watched.pause();
+  }
+  await checkMemory(lab, witness, watched);
   const [first] = passes;
   const canGoOn = first!.shown.rings.every(({ left }) => left === 0);
   // A ring that is wedged by an overflow cannot take another round: nothing is measured then.

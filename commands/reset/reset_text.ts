@@ -1,5 +1,11 @@
 import type { ResetPass } from "../../drive/reset_pass.ts";
-import { kernelStateText, labHead, lostText, MODEL_TIMES } from "../../report/notes.ts";
+import {
+  interruptedText,
+  kernelStateText,
+  labHead,
+  lostText,
+  MODEL_TIMES,
+} from "../../report/notes.ts";
 import type { Page } from "../../report/page.ts";
 import { sortText } from "../../report/sort_text.ts";
 import { type Align, countText, oneLine, table, timeText } from "../../report/table.ts";
@@ -20,6 +26,7 @@ export function* resetText(
 ): Generator<string> {
   yield* labHead(result, page);
   if (!page.quiet) yield* passesText(result, page);
+  yield* interruptedText(result.interrupted, page);
   for (const problem of result.problems) yield `PROBLEM: ${oneLine(problem)}\n`;
   yield* lostText(result.lost);
 }

@@ -1,6 +1,6 @@
 import type { PagesReport, RoundsCheck, StatsReport, StatsResult } from "../../drive/story.ts";
 import type { KernelFacts } from "../../host/facts.ts";
-import { countsNote, labHead, lostText, timesNote } from "../../report/notes.ts";
+import { countsNote, interruptedText, labHead, lostText, timesNote } from "../../report/notes.ts";
 import type { Page } from "../../report/page.ts";
 import { bar, countText, numberText, oneLine, table, timeText } from "../../report/table.ts";
 import type { Rule } from "../../ring/coalesce.ts";
@@ -171,11 +171,9 @@ function* measuredText(
  */
 export function* checkText(
   check: RoundsCheck,
-  { quiet }: Pick<Page, "quiet">,
+  page: Pick<Page, "quiet">,
 ): Generator<string> {
-  if (check.interrupted !== null) {
-    yield `${quiet ? "" : "\n"}interrupted by ${check.interrupted}: figures up to there\n`;
-  }
+  yield* interruptedText(check.interrupted, page);
   for (const problem of check.problems) yield `PROBLEM: ${oneLine(problem)}\n`;
   yield* lostText(check.lost);
 }

@@ -160,6 +160,24 @@ Deno.test("a step within another is told with it", () => {
   assertEquals(text(30).length, 30);
 });
 
+Deno.test("the time that is left is that of the whole, not of a step within it", () => {
+  const inner = begun({ what: "running", total: 10, done: () => 5 });
+  const text = (outer: Partial<WorkStep>) =>
+    progressText([begun({ what: "ring-size", ...outer }), inner], 10_000, { now: 10_000 });
+  const runs = { unit: "runs", total: 9, done: () => 0 };
+  assertEquals(text(runs), "ring-size: 0 of 9 runs (running: 50 %), 10 s so far");
+  assertEquals(
+    text({ ...runs, done: () => 3, isSteady: false }),
+    "ring-size: 3 of 9 runs (running: 50 %), 10 s so far",
+  );
+  assertEquals(text({ unit: "rounds" }), "ring-size (running: 50 %), 10 s so far");
+  assertEquals(
+    text({ what: "on 6.12" }),
+    "on 6.12 (running: 50 %), 10 s so far, some 10 s left",
+    "a name alone counts nothing",
+  );
+});
+
 Deno.test("steps end wherever they stand", () => {
   const progress = new WorkProgress();
   const [a, b] = ["a", "b"].map((what) => progress.begin({ what, total: null, done: () => 0 }));

@@ -81,6 +81,11 @@ Deno.test("dumpText() says how many entries it left out, and that the ring is fu
   ]);
 });
 
+Deno.test("dumpText() says that a signal ended it early", () => {
+  const text = [...dumpText({ ...DUMP, interrupted: "SIGINT" }, { limit: 2 })].join("");
+  assertEquals(text.split("\n").slice(-3), ["", "interrupted by SIGINT: figures up to there", ""]);
+});
+
 Deno.test("a full ring whose last store is not made yet says so", () => {
   const ring = { ...DUMP.rings[0]!, stores: 2 };
   assertEquals(

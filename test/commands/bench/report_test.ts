@@ -264,6 +264,25 @@ Deno.test("benchText() says what ended it early, and what did not hold", () => {
   );
 });
 
+Deno.test("benchText() says of a bench that was interrupted what it compared", () => {
+  const verdict = (result: BenchResult, quiet = false) =>
+    textOf({ ...result, interrupted: "SIGINT" }, { ...PLAIN_PAGE, quiet }).split("\n").at(-2);
+  const none = "not compared: it ended before any figure was complete";
+  assertEquals([verdict(NOTHING), verdict(NOTHING, true)], [none, none]);
+  const found =
+    "ended early: every tracker found the pages that were stored to, and no others, with";
+  const sizes = new Set(CELLS.map(({ memoryBytes, dirtyPages }) => `${memoryBytes} ${dirtyPages}`));
+  assertEquals(
+    verdict(RESULT),
+    `${found} ${sizes.size} sizes of the sweep cost, 2 sizes of the sweep ring-size, ` +
+      "2 orders of the sweep pattern, 2 densities of the sweep sort",
+  );
+  assertEquals(
+    verdict({ ...NOTHING, sorting: RESULT.sorting.slice(1) }),
+    `${found} 1 density of the sweep sort`,
+  );
+});
+
 const ON_MODEL: BenchResult = {
   ...RESULT,
   kernel: { ...RESULT.kernel, backend: "model", model: "v6.18" },
