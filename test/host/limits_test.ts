@@ -232,18 +232,23 @@ Deno.test("where neither the disk nor standard output has room, both are said", 
 async function written(first: string, permissions: readonly string[]): Promise<Deno.CommandOutput> {
   const module = new URL("host/exhaustion.ts", ROOT);
   const program = `import { surviveFileLimit } from "${module}"; ${first}; ` +
-    `await new Deno.Command("prlimit", { args: ["--fsize=1000", "--pid", String(Deno.pid)] }).output(); ` +
+    `if (Deno.args[1] === "limited") await new Deno.Command("prlimit", { args: ["--fsize=1000", "--pid", String(Deno.pid)] }).output(); ` +
     `try { Deno.writeFileSync(Deno.args[0], new Uint8Array(3000)); } catch (error) { console.log(error.message); }`;
   await using made = await Folder.make();
   const folder = made.path;
   await Deno.writeTextFile(`${folder}/program.ts`, program);
-  return await new Deno.Command(Deno.execPath(), {
-    args: [
-      // Deno's own cache is a file that grows, too.
-      ...["run", "--quiet", "--no-prompt", "--no-config", "--no-code-cache", "--allow-read"],
-      ...["--allow-write", "--allow-run", ...permissions, `${folder}/program.ts`, `${folder}/file`],
-    ],
-  }).output();
+  const run = (limit: string) =>
+    new Deno.Command(Deno.execPath(), {
+      args: [
+        ...["run", "--quiet", "--no-prompt", "--no-config", "--no-code-cache", "--allow-read"],
+        ...["--allow-write", "--allow-run", ...permissions],
+        ...[`${folder}/program.ts`, `${folder}/file`, limit],
+      ],
+      env: { DENO_DIR: `${folder}/deno` },
+    }).output();
+  // Deno's own cache is a file that grows, too: it is written before there is a limit.
+  await run("free");
+  return await run("limited");
 }
 
 const NO_PRLIMIT = await new Deno.Command("prlimit", { args: ["--version"] }).output()
