@@ -238,9 +238,11 @@ async function written(first: string, permissions: readonly string[]): Promise<D
   const folder = made.path;
   await Deno.writeTextFile(`${folder}/program.ts`, program);
   const run = (limit: string) =>
-    new Deno.Command(Deno.execPath(), {
+    // Another test of this process may have it ignored, and children inherit that.
+    new Deno.Command("env", {
       args: [
-        ...["run", "--quiet", "--no-prompt", "--no-config", "--no-code-cache", "--allow-read"],
+        ...["--default-signal=XFSZ", Deno.execPath(), "run", "--quiet", "--no-prompt"],
+        ...["--no-config", "--no-code-cache", "--allow-read"],
         ...["--allow-write", "--allow-run", ...permissions],
         ...[`${folder}/program.ts`, `${folder}/file`, limit],
       ],
