@@ -2,10 +2,29 @@
 // on their line.
 import { endOf, partsOf, unstyled } from "../text/styled.ts";
 
-const IS_ASCII = /^[ -~]*$/;
-const NO_WIDTH = /^[\p{Mn}\p{Me}\p{Cf}]$/v;
-const TWO_WIDE =
-  /^[\p{Emoji_Presentation}\p{Script=Han}\p{Script=Hangul}\p{Script=Hira}\p{Script=Kana}\u3000-\u303e\uff01-\uff60\uffe0-\uffe6]$/v;
+/** What this program itself prints: ASCII, Latin letters and signs, dashes, an arrow, blocks. */
+const ONE_WIDE = /^[ -~\u00a1-\u00ac\u00ae-\u02ff\u2010-\u2027\u2192\u2500-\u259f]*$/;
+
+/** Characters that take no column, and those that take two. */
+interface Widths {
+  readonly none: RegExp;
+  readonly two: RegExp;
+}
+
+let widths: Widths | undefined;
+
+// Made when it is needed: to look up such properties takes milliseconds, which every start of the
+// program would pay for a literal.
+function unusualWidths(): Widths {
+  return widths ??= {
+    none: new RegExp("^[\\p{Mn}\\p{Me}\\p{Cf}]$", "v"),
+    two: new RegExp(
+      "^[\\p{Emoji_Presentation}\\p{Script=Han}\\p{Script=Hangul}\\p{Script=Hira}\\p{Script=Kana}" +
+        "\\u3000-\\u303e\\uff01-\\uff60\\uffe0-\\uffe6]$",
+      "v",
+    ),
+  };
+}
 
 /**
  * The columns that a text takes.
@@ -22,9 +41,10 @@ const TWO_WIDE =
  */
 export function widthOf(text: string): number {
   const plain = unstyled(text);
-  if (IS_ASCII.test(plain)) return plain.length;
+  if (ONE_WIDE.test(plain)) return plain.length;
+  const { none, two } = unusualWidths();
   let width = 0;
-  for (const one of plain) width += NO_WIDTH.test(one) ? 0 : TWO_WIDE.test(one) ? 2 : 1;
+  for (const one of plain) width += none.test(one) ? 0 : two.test(one) ? 2 : 1;
   return width;
 }
 

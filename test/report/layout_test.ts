@@ -14,6 +14,16 @@ Deno.test("colours, marks and wide characters have their widths", () => {
   assertEquals(cutTo("short", 5), "short");
 });
 
+Deno.test("what is known to be one column wide is so by its properties, too", () => {
+  const wrong: string[] = [];
+  for (let code = 0x20; code < 0x3000; code++) {
+    const one = String.fromCodePoint(code);
+    // Beside a wide character each is looked up.
+    if (widthOf(one) !== widthOf(`${one}漢`) - 2) wrong.push(code.toString(16));
+  }
+  assertEquals(wrong, []);
+});
+
 Deno.test("a line breaks between words, not before a unit, and goes on below its text", () => {
   assertEquals(
     fittedLine("lab     real16 guest, 2 vCPUs, 64 MiB", 32),
