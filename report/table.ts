@@ -68,23 +68,31 @@ export function* table(
   indent = "",
   { page = PLAIN_PAGE, heads = 0, keys = 1 }: TableStyle = {},
 ): Generator<string> {
-  const widths = aligns.map((_, n) => Math.max(0, ...rows.map((row) => widthOf(row[n] ?? ""))));
   const room = page.columns === null ? null : page.columns - indent.length;
-  const columns = aligns.map((align, n) => ({
-    ...{ n, align, width: widths[n]!, most: widths[n]! },
-    least: leastOf(align, widths[n]!, rows.map((row) => row[n] ?? "")),
-  }));
-  const groups = groupsOf(columns, room, keys);
+  const columns = aligns.map((align, n) => {
+    const width = widest(rows, n);
+    return { n, align, width, most: width, least: width };
+  });
+  const groups = room === null || total(columns) <= room
+    ? [columns]
+    : groupsOf(columns.map((column) => ({ ...column, least: leastOf(column, rows) })), room, keys);
   yield* groupLines(rows, groups[0]!, indent, page, heads);
   for (const group of groups.slice(1)) {
     const first = group[keys]!;
     const own = rows.map((row, r) => r < heads - 1 ? spanning(row, first) : row)
       .filter((row) => !isEmptyBeside(row, group, keys));
-    const head = Math.max(0, ...own.slice(0, heads).map((row) => widthOf(row[first.n] ?? "")));
+    const head = widest(own.slice(0, heads), first.n);
     const wide = { ...first, width: Math.max(first.width, head) };
     yield "\n";
     yield* groupLines(own, group.with(keys, wide), indent, page, heads);
   }
+}
+
+// The width of the widest cell of a column. There may be more rows than a call takes arguments.
+function widest(rows: readonly (readonly string[])[], n: number): number {
+  let width = 0;
+  for (const row of rows) width = Math.max(width, widthOf(row[n] ?? ""));
+  return width;
 }
 
 function* groupLines(
@@ -127,8 +135,7 @@ const total = (columns: readonly Column[]) =>
   columns.reduce((sum, { width }) => sum + width, GAP * (columns.length - 1));
 
 // The columns, in groups that fit below each other.
-function groupsOf(columns: readonly Column[], room: number | null, keys: number): Column[][] {
-  if (room === null || total(columns) <= room) return [[...columns]];
+function groupsOf(columns: readonly Column[], room: number, keys: number): Column[][] {
   const narrow = columns.map((column) => ({ ...column, width: column.least }));
   if (total(narrow) <= room) return [widened(narrow, room)];
   // The numbers of a bar stand there as well.
@@ -146,10 +153,11 @@ function groupsOf(columns: readonly Column[], room: number | null, keys: number)
   return [...groups, group].map((one) => widened(one, room));
 }
 
-function leastOf(align: Align, width: number, cells: readonly string[]): number {
+function leastOf({ n, align, width }: Column, rows: readonly (readonly string[])[]): number {
   if (align === "bar") return Math.min(width, LEAST_BAR);
   if (align !== "prose" || width <= LEAST_PROSE) return width;
-  return Math.max(LEAST_PROSE, ...cells.flatMap((cell) => cell.split(" ")).map(widthOf));
+  const words = rows.flatMap((row) => (row[n] ?? "").split(" ")).map((word) => [word]);
+  return Math.max(LEAST_PROSE, widest(words, 0));
 }
 
 // Gives the room that is left to the columns that could use it, the narrowest first.
